@@ -1,0 +1,150 @@
+"""What happened, as typed values. Every change emits one; the outbox and the audit log are made of them."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import msgspec
+
+Changes = dict[str, tuple[Any, Any]]
+"""Field name → (before, after), JSON-able values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events. A subclass sets `type` and `subject_type`; plugins list theirs in `Plugin.events`.
+
+    `customer_id` is the customer that the event is about, if any: events of one customer keep their order.
+    """
+
+    type: ClassVar[str]
+    subject_type: ClassVar[str] = "Customer"
+
+    customer_id: str | None
+    changes: Changes = field(default_factory=dict)
+
+    @property
+    def subject_id(self) -> str:
+        """Key of the record that changed."""
+        assert self.customer_id is not None
+        return self.customer_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerCreated(Event):
+    type = "customer.created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerUpdated(Event):
+    type = "customer.updated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerConverted(Event):
+    """A prospect became a customer, or (`returned`) a former one came back."""
+
+    type = "customer.converted"
+    returned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerArchived(Event):
+    type = "customer.archived"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerAssigned(Event):
+    type = "customer.owner_assigned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentChanged(Event):
+    type = "customer.consent_changed"
+    channel: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerTagged(Event):
+    type = "customer.tagged"
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomersMerged(Event):
+    """`customer_id` is the winner; the losers' keys resolve to it from now on."""
+
+    type = "customer.merged"
+    losers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerErased(Event):
+    type = "customer.erased"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionLogged(Event):
+    """A touch was recorded; `kind` tells purchases and refunds apart too."""
+
+    type = "interaction.logged"
+    subject_type = "Interaction"
+    interaction_id: str = ""
+    kind: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.interaction_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurchaseRecorded(InteractionLogged):
+    type = "purchase.recorded"
+    total_minor: int = 0
+    currency: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundRecorded(InteractionLogged):
+    """`total_minor` is the refunded amount, positive."""
+
+    type = "refund.recorded"
+    purchase_id: str = ""
+    total_minor: int = 0
+    currency: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingChanged(Event):
+    """An attribute definition, segment, staff member, contact rule or token was made or changed."""
+
+    type = "setting.changed"
+    kind: str = ""
+    record_id: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.record_id
+
+
+CORE_EVENTS: tuple[type[Event], ...] = (
+    CustomerCreated,
+    CustomerUpdated,
+    CustomerConverted,
+    CustomerArchived,
+    OwnerAssigned,
+    ConsentChanged,
+    CustomerTagged,
+    CustomersMerged,
+    CustomerErased,
+    InteractionLogged,
+    PurchaseRecorded,
+    RefundRecorded,
+    SettingChanged,
+)
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """The event's fields as JSON-able values, without its type."""
+    encoded: dict[str, Any] = msgspec.to_builtins(event)
+    return encoded
