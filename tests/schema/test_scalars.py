@@ -1,0 +1,120 @@
+"""The spellings that each scalar takes and refuses."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from graphql import GraphQLError
+
+from crm_framework.schema import scalars
+
+
+def read(kind: object, value: object) -> object:
+    parse = scalars.SCALARS[kind].parse_value
+    assert parse is not None
+    return parse(value)
+
+
+def show(kind: object, value: object) -> object:
+    serialize = scalars.SCALARS[kind].serialize
+    assert serialize is not None
+    return serialize(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01T09:30:00Z", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ("2026-03-01T09:30:00+02:00", datetime(2026, 3, 1, 7, 30, tzinfo=UTC)),
+        ("2026-03-01t09:30:00.25z", datetime(2026, 3, 1, 9, 30, 0, 250000, tzinfo=UTC)),
+        ("2026-03-01T09:30:00.123456789Z", datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)),
+    ],
+)
+def test_moment_is_read_in_utc(text: str, moment: datetime) -> None:
+    assert read(datetime, text) == moment
+    assert read(datetime, text).utcoffset() == timedelta(0)  # type: ignore[attr-defined]  # a datetime by the line above
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-03-01T09:30:00",
+        "2026-03-01",
+        "2026-02-30T00:00:00Z",
+        "now",
+        "",
+        5,
+        None,
+        "0001-01-01T00:00:00+10:00",
+    ],
+)
+def test_moment_without_offset_or_sense_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="is not a DateTime: write RFC 3339 with an offset"):
+        read(datetime, value)
+
+
+def test_moment_is_shown_in_utc() -> None:
+    assert (
+        show(datetime, scalars.parse_date_time("2026-03-01T09:30:00.5+05:30"))
+        == "2026-03-01T04:00:00.500000Z"
+    )
+    with pytest.raises(ValueError, match="without a time zone"):
+        show(datetime, datetime(2026, 3, 1))
+
+
+def test_date() -> None:
+    assert read(date, "2026-02-28") == date(2026, 2, 28)
+    assert show(date, date(2026, 2, 28)) == "2026-02-28"
+    for wrong in ("2026-2-28", "20260228", "2026-02-29", 20260228):
+        with pytest.raises(GraphQLError, match="is not a Date: write YYYY-MM-DD"):
+            read(date, wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "shown"),
+    [
+        ("PT1H30M", timedelta(minutes=90), "PT1H30M"),
+        ("P1DT2H", timedelta(hours=26), "PT26H"),
+        ("P2W", timedelta(weeks=2), "PT336H"),
+        ("PT0S", timedelta(0), "PT0S"),
+        ("PT45S", timedelta(seconds=45), "PT45S"),
+    ],
+)
+def test_duration(text: str, length: timedelta, shown: str) -> None:
+    assert read(timedelta, text) == length
+    assert show(timedelta, length) == shown
+
+
+@pytest.mark.parametrize(
+    "value", ["P", "PT", "P1Y", "P1M", "1h", "PT1.5H", "P1DT", "P1WT1H", 90, "P9999999999W"]
+)
+def test_duration_of_no_fixed_length_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="is not a Duration: write ISO 8601"):
+        read(timedelta, value)
+
+
+def test_duration_beyond_what_can_be_held_is_refused() -> None:
+    with pytest.raises(GraphQLError, match="is not a Duration"):
+        read(timedelta, "P999999999W")
+    assert read(timedelta, "P9999999W") == timedelta(weeks=9_999_999)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("12.50", Decimal("12.50")), (3, Decimal(3)), (0.1, Decimal("0.1")), ("-1e3", Decimal(-1000))],
+)
+def test_decimal(value: object, number: Decimal) -> None:
+    assert read(Decimal, value) == number
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "1e999999999", "1e-999999999", "", "1,5", True, None, [1]]
+)
+def test_decimal_that_is_none_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="is not a Decimal: write a number"):
+        read(Decimal, value)
+
+
+def test_decimal_is_shown_without_an_exponent() -> None:
+    assert show(Decimal, Decimal("1E+3")) == "1000"
+    assert show(Decimal, Decimal("12.50")) == "12.50"
