@@ -1,0 +1,67 @@
+"""The pytest plugin of crm_framework: installed with it, so that a plugin's tests need no conftest."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from crm_framework.storage.database import Database
+    from crm_framework.testing.templates import Kind, TestDatabases
+
+CORE_APPS = {"crm": "crm_framework.domain.models"}
+
+
+@pytest.fixture(scope="session")
+def test_databases(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[TestDatabases]":
+    """Maker of databases; starts PostgreSQL when a test first wants one and stops it at the end."""
+    from crm_framework.testing.templates import TestDatabases
+
+    with ExitStack() as resources:
+        yield TestDatabases(tmp_path_factory.mktemp("databases"), resources)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_kind(request: pytest.FixtureRequest) -> "Kind":
+    """Runs the test once per kind of database."""
+    kind: Kind = request.param
+    return kind
+
+
+@pytest.fixture
+def empty_database_url(test_databases: "TestDatabases", database_kind: "Kind") -> Iterator[str]:
+    """URL of a new database without tables."""
+    url = test_databases.empty(database_kind)
+    yield url
+    test_databases.drop(url)
+
+
+@pytest.fixture
+def database_url(test_databases: "TestDatabases", database_kind: "Kind") -> Iterator[str]:
+    """URL of a new database with the core's tables."""
+    url = test_databases.copy(database_kind, "core", make_core_tables)
+    yield url
+    test_databases.drop(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> "AsyncIterator[Database]":
+    """The open database of `database_url`."""
+    from crm_framework.storage.database import Database
+
+    opened = await Database.open(database_url, apps=CORE_APPS)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def make_core_tables(url: str) -> None:
+    from tortoise import Tortoise
+
+    await Tortoise.init(db_url=url, modules={label: [module] for label, module in CORE_APPS.items()})
+    try:
+        await Tortoise.generate_schemas()
+    finally:
+        await Tortoise.close_connections()
