@@ -11,14 +11,46 @@ API_VERSION = "1.0"
 """Version of the contract between core and plugins; see `Plugin.requires_api`."""
 
 _HOME = {
+    "Channel": "hooks.specs",
     "CrmError": "errors",
     "ErrorCode": "errors",
+    "InteractionKind": "hooks.specs",
+    "Permission": "hooks.specs",
+    "Plugin": "hooks.specs",
+    "PluginSettings": "hooks.specs",
+    "Settings": "settings",
+    "TimelineEntry": "hooks.specs",
+    "hookimpl": "hooks.specs",
+    "load_settings": "settings",
 }
 
-__all__ = ["API_VERSION", "CrmError", "ErrorCode"]
+__all__ = [
+    "API_VERSION",
+    "Channel",
+    "CrmError",
+    "ErrorCode",
+    "InteractionKind",
+    "Permission",
+    "Plugin",
+    "PluginSettings",
+    "Settings",
+    "TimelineEntry",
+    "hookimpl",
+    "load_settings",
+]
 
 if TYPE_CHECKING:
     from .errors import CrmError, ErrorCode
+    from .hooks.specs import (
+        Channel,
+        InteractionKind,
+        Permission,
+        Plugin,
+        PluginSettings,
+        TimelineEntry,
+        hookimpl,
+    )
+    from .settings import Settings, load_settings
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,229 @@
+"""Typed settings: defaults, then crm.toml, then the environment, then explicit arguments.
+
+The core's keys stand at the top of crm.toml; every table in it is the section of the plugin of that name. The
+host converts a section to the plugin's `PluginSettings` when it loads the plugin.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_origin
+
+import msgspec
+
+from .errors import CrmError, ErrorCode
+
+DEFAULT_CONFIG = "crm.toml"
+PREFIX = "CRM_"
+OTHER_VARIABLES = frozenset({"CRM_CONFIG", "CRM_TRACE_HOOKS", "CRM_TEST_DATABASE_URL"})
+"""Variables of ours that are no settings."""
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. Paths are relative to the folder that the program starts in."""
+
+    database_url: str = "sqlite://crm.sqlite3"
+    """`sqlite://file`, `sqlite:///absolute/file` or `postgres://user:password@host:port/name`."""
+    database_pool_size: Positive = 10
+    """PostgreSQL connections per process; on SQLite, threads that read."""
+    database_pool_timeout_s: Seconds = 10.0
+    """Longest wait for a free connection, and on SQLite for the one that writes."""
+    database_statement_timeout_s: Seconds = 30.0
+    """Longest run of one statement."""
+    plugins: tuple[str, ...] = ()
+    """Names of the enabled plugins. Their order says nothing: dependencies do."""
+    plugin_dir: str | None = None
+    """A folder whose `*.py` files are plugins too."""
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    debug: bool = False
+    """Shows the text of unexpected errors to clients. Not for use in public."""
+    page_size: Positive = 50
+    max_page_size: Positive = 100
+    handler_budget_ms: Positive = 250
+    """Longest first try of one event handler inside the transaction of the change."""
+    request_timeout_s: Seconds = 30.0
+    max_body_bytes: Positive = 16 * 1024 * 1024
+
+    sections: Mapping[str, Mapping[str, Any]] = {}
+    """Per plugin, what crm.toml or the caller says."""
+    section_variables: Mapping[str, Mapping[str, str]] = {}
+    """Per plugin, what the environment says (`CRM_<SECTION>__<KEY>`), as text. It wins over `sections`."""
+    config_path: Path | None = None
+    """The file that was read, if there was one."""
+
+
+INTERNAL = frozenset({"sections", "section_variables", "config_path"})
+FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings) if field.name not in INTERNAL}
+
+
+def load_settings(
+    config: str | Path | None = None, *, environ: Mapping[str, str] | None = None, **explicit: Any
+) -> Settings:
+    """Settings from all sources. `config` wins over `CRM_CONFIG`, which wins over ./crm.toml.
+
+    Raises `CrmError` (CONFIGURATION) for a file that cannot be read, an unknown key or a value that does not
+    fit. An explicit argument that is None counts as not given.
+    """
+    environ = os.environ if environ is None else environ
+    path = config_path(config, environ)
+    values, sections = _from_file(path) if path else ({}, {})
+    overrides, section_variables = _from_environment(environ)
+    values |= overrides
+    for key, value in explicit.items():
+        if value is not None:
+            values[key] = _typed("argument", key, value, FIELDS)
+    settings = Settings(**values, sections=sections, section_variables=section_variables, config_path=path)
+    if settings.page_size > settings.max_page_size:
+        raise _error(
+            f"page_size is {settings.page_size} and max_page_size {settings.max_page_size}.",
+            "A page may not be larger than the largest page: lower the one or raise the other.",
+        )
+    return settings
+
+
+def config_path(config: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The settings file that applies, or None where there is none."""
+    environ = os.environ if environ is None else environ
+    named = config or environ.get("CRM_CONFIG")
+    if not named:
+        default = Path(DEFAULT_CONFIG)
+        return default if default.exists() else None
+    path = Path(named)
+    if not path.exists():
+        raise _error(f"There is no settings file {path}.", "Make it, or name another in CRM_CONFIG.")
+    return path
+
+
+def plugin_settings(settings: Settings, name: str, shape: type[S]) -> S:
+    """The section of plugin `name` as its own type. A `CrmError` (CONFIGURATION) names place and key."""
+    types = {field.name: field.type for field in msgspec.structs.fields(shape)}
+    place = f"{settings.config_path or 'settings'}, section [{name}]"
+    values = {key: _typed(place, key, value, types) for key, value in settings.sections.get(name, {}).items()}
+    for key, text in settings.section_variables.get(name, {}).items():
+        variable = f"{PREFIX}{name.upper()}__{key.upper()}"
+        values[key] = _from_text("environment", key, text, types, shown=variable)
+    try:
+        return msgspec.convert(values, shape)
+    except msgspec.ValidationError as error:
+        raise _error(f"{place}: {error}.", "Set what is missing, or correct it.") from None
+
+
+def set_plugins(path: str | Path, names: Iterable[str]) -> None:
+    """Writes `plugins = [names]` into the settings file, in one step; all else in it stays as it was.
+
+    A file that is not there is made. Raises `CrmError` where the file is no TOML or cannot be written.
+    """
+    from .settings_file import replace_plugins, write_atomically
+
+    path = Path(path)
+    text = _read(path) if path.exists() else ""
+    _parse(path, text)
+    edited = replace_plugins(text, list(names))
+    if edited is None:
+        raise _error(f"{path}: plugins is no list.", 'Make it a list of names: plugins = ["loyalty"].')
+    try:
+        write_atomically(path, edited)
+    except OSError as error:
+        raise _error(f"{path} cannot be written: {error.strerror}.", "Nothing was changed.") from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a mistyped one was most likely meant to be."""
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
+def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    values: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in _parse(path, _read(path)).items():
+        if isinstance(value, dict) and key not in FIELDS:
+            sections[key] = value
+        else:
+            values[key] = _typed(str(path), key, value, FIELDS)
+    return values, sections
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise _error(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise _error(f"{path} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _error(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    values: dict[str, Any] = {}
+    sections: dict[str, dict[str, str]] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        section, separator, key = name.partition("__")
+        if separator and section and key:
+            sections.setdefault(section, {})[key] = text
+        elif name in FIELDS:
+            values[name] = _from_text("environment", name, text, FIELDS, shown=variable)
+        # Others may use the prefix as well (Kubernetes does for a service called crm); only what looks like
+        # a slip of the pen is refused.
+        elif close := get_close_matches(name, FIELDS, n=1, cutoff=0.8):
+            raise _error(f"environment: {variable} is unknown.", f"Did you mean {PREFIX}{close[0].upper()}?")
+    return values, sections
+
+
+def _from_text(place: str, key: str, text: str, types: Mapping[str, Any], *, shown: str) -> Any:
+    """A value of the environment: lists are separated by commas, the rest is read leniently."""
+    kind = types.get(key)
+    value: object = text
+    if get_origin(kind) in (tuple, list, set, frozenset):
+        value = [part.strip() for part in text.split(",") if part.strip()]
+    hint = None
+    if text.startswith("tcp://"):
+        hint = "Kubernetes sets such variables for a service called crm: set enableServiceLinks to false."
+    return _typed(place, key, value, types, strict=False, shown=shown, hint=hint)
+
+
+def _typed(
+    place: str,
+    key: str,
+    value: object,
+    types: Mapping[str, Any],
+    *,
+    strict: bool = True,
+    shown: str | None = None,
+    hint: str | None = None,
+) -> Any:
+    if key not in types:
+        close = nearest(key, types)
+        known = f"Known are: {', '.join(types)}." if types else "There is nothing to set."
+        raise _error(f"{place}: unknown key {shown or key}.", f"Did you mean {close}?" if close else known)
+    try:
+        return msgspec.convert(value, types[key], strict=strict)
+    except msgspec.ValidationError as error:
+        raise _error(
+            f"{place}: {shown or key}: {_lower(str(error))}.", hint or "Correct the value."
+        ) from None
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _error(message: str, hint: str) -> CrmError:
+    return CrmError(ErrorCode.CONFIGURATION, message, hint=hint)
