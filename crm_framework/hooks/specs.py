@@ -8,7 +8,7 @@ never once per row.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pluggy
@@ -89,11 +89,11 @@ class TimelineEntry:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Hooks:
+class Hooks(Protocol):
     """The hook specifications. `settings` is the plugin's own settings object everywhere."""
 
     @hookspec
-    def schema(self, settings: Any) -> "SchemaParts":  # type: ignore[empty-body]  # specifications have no body
+    def schema(self, settings: Any) -> "SchemaParts":
         """What the plugin adds to the GraphQL schema: fields of existing types, filters, types of its own."""
 
     @hookspec
@@ -105,7 +105,7 @@ class Hooks:
         """Reacts to what happened, inside the transaction of the change. Touches the database only."""
 
     @hookspec
-    async def timeline(  # type: ignore[empty-body]  # specifications have no body
+    async def timeline(
         self, customer_ids: Sequence[str], before: datetime | None, limit: int, reader: Any
     ) -> Sequence[TimelineEntry]:
         """The newest `limit` entries per customer at or before `before`, newest first."""
@@ -117,9 +117,9 @@ class Hooks:
         """Moves all that belongs to the losers to the winner. Returns rows moved, by table."""
 
     @hookspec
-    async def export_customer(self, customer_id: str, tx: "UnitOfWork") -> Mapping[str, Any]:  # type: ignore[empty-body]  # specifications have no body
+    async def export_customer(self, customer_id: str, tx: "UnitOfWork") -> Mapping[str, Any]:
         """Everything held on the customer, JSON-able."""
 
     @hookspec
-    async def erase_customer(self, customer_id: str, tx: "UnitOfWork") -> Mapping[str, int]:  # type: ignore[empty-body]  # specifications have no body
+    async def erase_customer(self, customer_id: str, tx: "UnitOfWork") -> Mapping[str, int]:
         """Removes or anonymises what is held on the customer. Returns rows touched, by table."""
