@@ -1,0 +1,97 @@
+"""Text as it is stored and compared: folding for search and order, and what a line of input may hold."""
+
+import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from crm_framework.errors import CrmError, ErrorCode
+
+# Letters that Unicode does not decompose into a base letter and a mark.
+_PLAIN = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŧ": "t"}
+)
+
+# They reorder the text around them, so that what is shown is not what is stored.
+_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents, runs of white space as one blank: for search, order and comparison."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return " ".join(bare.casefold().translate(_PLAIN).split())
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a text, in order; whatever is neither letter nor digit separates them."""
+    return "".join(c if c.isalnum() else " " for c in fold(text)).split()
+
+
+def line(value: object, what: str, limit: int, *, path: Sequence[str | int] = ()) -> str:
+    """One line of text, trimmed and composed (NFC). `what` names it in errors; `limit` is in characters.
+
+    Refused with BAD_INPUT: what is no text, is empty, is longer than `limit`, or holds control characters.
+    """
+    return _checked(value, what, limit, path, allowed="")
+
+
+def optional_line(value: object, what: str, limit: int, *, path: Sequence[str | int] = ()) -> str | None:
+    """`line`, or None for None and for text that is blank."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return line(value, what, limit, path=path)
+
+
+def optional_lines(value: object, what: str, limit: int, *, path: Sequence[str | int] = ()) -> str | None:
+    """Text over several lines (tabs and line ends allowed), or None for None and for text that is blank."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return _checked(value, what, limit, path, allowed="\t\n\r")
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that was probably meant, if one is near."""
+    folded = {fold(name): name for name in known}
+    close = get_close_matches(fold(word), list(folded), n=1)
+    return folded[close[0]] if close else None
+
+
+def _checked(value: object, what: str, limit: int, path: Sequence[str | int], *, allowed: str) -> str:
+    if not isinstance(value, str):
+        raise CrmError(ErrorCode.BAD_INPUT, f"{what} must be text, not {kind_of(value)}.", path=path)
+    text = unicodedata.normalize("NFC", value).strip()
+    for c in text:
+        if c in allowed:
+            continue
+        if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _DIRECTION:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"{what} holds the control character U+{ord(c):04X}.",
+                path=path,
+                hint="Remove it." if not allowed else "Remove it; only tabs and line ends are allowed.",
+            )
+    if all(unicodedata.category(c)[0] in "ZCM" for c in text):
+        raise CrmError(ErrorCode.BAD_INPUT, f"{what} is empty.", path=path, hint="Give some text.")
+    if len(text) > limit:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"{what} has {len(text)} characters; {limit} are allowed.",
+            path=path,
+            hint="Shorten it.",
+        )
+    return text
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in the words of a reader of JSON: "a number", "null" …"""
+    names: tuple[tuple[type, str], ...] = (
+        (bool, "a boolean"),
+        (int, "a number"),
+        (float, "a number"),
+        (list, "a list"),
+        (tuple, "a list"),
+        (dict, "an object"),
+    )
+    if value is None:
+        return "null"
+    return next((name for kind, name in names if isinstance(value, kind)), f"a {type(value).__name__}")
