@@ -98,6 +98,11 @@ class InteractionLogged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InteractionUpdated(InteractionLogged):
+    type = "interaction.updated"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PurchaseRecorded(InteractionLogged):
     type = "purchase.recorded"
     total_minor: int = 0
@@ -138,6 +143,7 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     CustomersMerged,
     CustomerErased,
     InteractionLogged,
+    InteractionUpdated,
     PurchaseRecorded,
     RefundRecorded,
     SettingChanged,

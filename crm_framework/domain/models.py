@@ -106,6 +106,7 @@ class Customer(Model):
     updated_at = created()
     converted_at = fields.DatetimeField(null=True)
     returned_at = fields.DatetimeField(null=True)
+    former_at = fields.DatetimeField(null=True, description="when the stage became FORMER")
     archived_at = fields.DatetimeField(null=True)
     erased_at = fields.DatetimeField(null=True)
     merged_into: Any = fields.ForeignKeyField(

@@ -39,10 +39,14 @@ class Permission:
 
 @dataclass(frozen=True)
 class InteractionKind:
-    """A kind of touch that interactions may have, such as `visit` or `call`."""
+    """A kind of touch that interactions may have, such as `visit` or `call`.
+
+    `support_case` marks touches of a support case: the contact policy's rest period runs from the last one.
+    """
 
     name: str
     description: str
+    support_case: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,18 @@ class Hooks(Protocol):
 
     @hookspec
     async def timeline(
-        self, customer_ids: Sequence[str], before: datetime | None, limit: int, reader: Any
+        self,
+        customer_ids: Sequence[str],
+        before: datetime | None,
+        limit: int,
+        kinds: Sequence[str] | None,
+        reader: Any,
     ) -> Sequence[TimelineEntry]:
-        """The newest `limit` entries per customer at or before `before`, newest first."""
+        """The newest `limit` entries per customer at or before `before`, newest first, of `kinds` if given.
+
+        Entries of one instant come in the order of their ids, the greatest first; ids are unique over all
+        kinds of the plugin.
+        """
 
     @hookspec
     async def merge_customers(
