@@ -1,0 +1,91 @@
+"""The domain's enumerations as GraphQL ones: the values are the domain's, the words about them stand here."""
+
+from enum import EnumMeta
+
+from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
+
+from crm_framework.domain.models import (
+    AttributeType,
+    Consent,
+    CustomerKind,
+    CustomerStage,
+    Direction,
+    Sentiment,
+)
+from crm_framework.errors import ErrorCode
+
+
+def describe(kind: EnumMeta, description: str, *, name: str | None = None, **values: str) -> None:
+    """Makes `kind` a GraphQL enumeration. Raises `TypeError` unless every member is described."""
+    if set(values) != set(kind.__members__):
+        missing = sorted(set(kind.__members__) ^ set(values))
+        raise TypeError(f"{kind.__name__}: described and existing values differ: {', '.join(missing)}")
+    definition = StrawberryEnumDefinition(
+        wrapped_cls=kind,
+        name=name or kind.__name__,
+        values=[
+            EnumValue(member, kind.__members__[member].value, description=text)
+            for member, text in values.items()
+        ],
+        description=description,
+    )
+    kind.__strawberry_definition__ = definition  # type: ignore[attr-defined]  # where Strawberry looks for it
+
+
+describe(
+    CustomerKind,
+    "What a customer is.",
+    PERSON="A natural person.",
+    ORGANISATION="A company, an association, a public body.",
+)
+describe(
+    CustomerStage,
+    "Where a customer stands with us.",
+    PROSPECT="Has not bought yet.",
+    CUSTOMER="Has been converted.",
+    FORMER="Was a customer and has left.",
+)
+describe(
+    Consent,
+    "Whether a customer agreed to be reached at a contact point.",
+    OPTED_IN="Agreed.",
+    OPTED_OUT="Refused.",
+    UNKNOWN="Never asked, or not answered.",
+)
+describe(
+    Direction,
+    "Who began a touch.",
+    INBOUND="The customer.",
+    OUTBOUND="We did: counted by the contact policy.",
+)
+describe(
+    Sentiment,
+    "How the customer felt about it.",
+    POSITIVE="Content.",
+    NEUTRAL="Neither content nor discontent.",
+    NEGATIVE="Discontent.",
+)
+describe(
+    AttributeType,
+    "What values an attribute takes.",
+    TEXT="A text.",
+    NUMBER="A number.",
+    BOOLEAN="True or false.",
+    DATE="A day, `YYYY-MM-DD`.",
+    CHOICE="One of the listed choices.",
+    CHOICES="A list of the listed choices.",
+)
+describe(
+    ErrorCode,
+    "Why a mutation was refused.",
+    name="UserErrorCode",
+    BAD_INPUT="A value does not fit: wrong type, out of range, malformed.",
+    NOT_FOUND="An id or a reference names nothing that this actor may see.",
+    CONFLICT="The record changed meanwhile, or a key is taken by another record.",
+    FORBIDDEN="The actor lacks a permission.",
+    UNAUTHENTICATED="No token, or one that is unknown, expired or revoked.",
+    REFUSED="A business rule or a plugin refused the change.",
+    UNAVAILABLE="The database is full, read-only, locked or away; trying again later may help.",
+    CONFIGURATION="A setting, a plugin or the database does not fit this program.",
+    INTERNAL="A fault of the program itself.",
+)
