@@ -1,0 +1,74 @@
+# make run    serve the CRM with every plugin of this repository (PORT=, CRM_DATABASE_URL=, DEMO=0)
+# make test   the whole suite, on SQLite and on a PostgreSQL that the tests start themselves
+# make check  style, types, arrows between the rooms, completeness of the documentation
+# make bench  the workloads in benchmarks/
+# make clean  removes what the others made, but never a database
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PORT    ?= 8000
+DEMO    ?= 1
+ARGS    ?=
+
+PLUGINS  := $(patsubst plugins/%/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+EXAMPLES := $(patsubst examples/%/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
+MANIFESTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
+SOURCES  := crm_framework tests $(wildcard plugins) $(wildcard examples) $(wildcard benchmarks/*.py)
+
+empty :=
+comma := ,
+space := $(empty) $(empty)
+
+RUN_PARTS  := -e . $(PLUGINS:%=-e plugins/%)
+TEST_PARTS := -e '.[dev]' $(PLUGINS:%=-e plugins/%) $(EXAMPLES:%=-e examples/%)
+PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+# A plugin of this repository is on here; elsewhere its name is put into crm.toml.
+export CRM_PLUGINS ?= $(subst $(space),$(comma),$(strip $(PLUGINS)))
+
+.PHONY: run test test-browser check format bench constraints clean
+
+run: $(VENV)/runnable
+	@$(BIN)/crm migrate
+	@if [ "$(DEMO)" != 0 ]; then $(BIN)/crm demo --if-empty; fi
+	@exec $(BIN)/crm serve --port $(PORT) --token-file var/administrator.token $(ARGS)
+
+test: $(VENV)/testable
+	@CRM_PLUGINS= $(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(VENV)/testable
+	@CRM_PLUGINS= CRM_TEST_BROWSER=required $(BIN)/python -m pytest tests/browser $(ARGS)
+
+check: $(VENV)/testable
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/typecheck.py
+	@CRM_PLUGINS= $(BIN)/python -m pytest -q $(wildcard tests/test_arrows.py tests/docs)
+
+format: $(VENV)/testable
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/testable
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Writes the versions of the present environment down as those that everybody gets.
+constraints: $(VENV)/testable
+	@$(BIN)/python tools/pin.py constraints.txt
+
+$(VENV)/runnable: $(MANIFESTS) | $(BIN)/python
+	@echo "Installing the CRM$(if $(PLUGINS), and its plugins $(PLUGINS)) …"
+	@$(PIP) $(RUN_PARTS)
+	@touch $@
+
+$(VENV)/testable: $(MANIFESTS) | $(BIN)/python
+	@echo "Installing the CRM with its tools for tests …"
+	@$(PIP) $(TEST_PARTS)
+	@touch $@ $(VENV)/runnable
+
+$(BIN)/python:
+	@sh tools/make-venv.sh $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
