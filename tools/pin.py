@@ -1,4 +1,4 @@
-"""pin.py FILE: writes the installed versions, one `name==version` a line, without the repository's own packages."""
+"""pin.py FILE: writes the installed versions, one `name==version` a line, without the repository's own."""
 
 import sys
 from importlib.metadata import distributions

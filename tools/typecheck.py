@@ -21,15 +21,17 @@ def main() -> int:
 
 
 def plugin_package(plugin: Path) -> str:
-    return next(found.parent.name for found in sorted(plugin.glob("*/__init__.py")) if found.parent.name != "tests")
+    return next(
+        found.parent.name for found in sorted(plugin.glob("*/__init__.py")) if found.parent.name != "tests"
+    )
 
 
 def check(folder: Path, parts: list[str], beside: list[Path]) -> int:
-    """mypy's exit code for the parts of `folder` that hold Python; `beside` are the sources that they import."""
+    """mypy's exit code for the parts of `folder` that hold Python; `beside` are what they import."""
     present = [part for part in parts if list((folder / part).rglob("*.py"))]
     print("mypy", folder.relative_to(ROOT), *present, flush=True)
-    command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml"]
-    command += ["--cache-dir", ROOT / ".mypy_cache", *present]
+    command = [sys.executable, "-m", "mypy", f"--config-file={ROOT / 'pyproject.toml'}"]
+    command += [f"--cache-dir={ROOT / '.mypy_cache'}", *present]
     path = os.pathsep.join(map(str, beside))
     return subprocess.run(command, cwd=folder, env={**os.environ, "MYPYPATH": path}, check=False).returncode
 
