@@ -48,7 +48,16 @@ class CustomerConverted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CustomerLapsed(Event):
+    """A customer left and is a former one."""
+
+    type = "customer.lapsed"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CustomerArchived(Event):
+    """Archived, or brought back from the archive: `changes["archived_at"]` tells which."""
+
     type = "customer.archived"
 
 
@@ -61,6 +70,7 @@ class OwnerAssigned(Event):
 class ConsentChanged(Event):
     type = "customer.consent_changed"
     channel: str = ""
+    contact_point_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +134,7 @@ class SettingChanged(Event):
     """An attribute definition, segment, staff member, contact rule or token was made or changed."""
 
     type = "setting.changed"
+    subject_type = "Setting"
     kind: str = ""
     record_id: str = ""
 
@@ -136,6 +147,7 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     CustomerCreated,
     CustomerUpdated,
     CustomerConverted,
+    CustomerLapsed,
     CustomerArchived,
     OwnerAssigned,
     ConsentChanged,
