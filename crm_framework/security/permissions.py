@@ -1,0 +1,77 @@
+"""The permissions that exist: those of the core and of the enabled plugins."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.hooks.specs import Permission, Plugin
+
+from .actors import EVERYTHING
+
+CORE_PERMISSIONS = (
+    Permission("customers.read", "See customers, their contact points, tags and attributes."),
+    Permission("customers.write", "Create and change customers, their contact points, tags and consent."),
+    Permission("customers.merge", "Merge customers that are the same."),
+    Permission("customers.erase", "Erase what is held on a person, for good."),
+    Permission("customers.export", "Export everything held on a person."),
+    Permission("interactions.read", "See interactions, purchases and timelines."),
+    Permission("interactions.write", "Log interactions and record purchases and refunds."),
+    Permission("staff.read", "See members of staff."),
+    Permission("staff.write", "Create and change members of staff."),
+    Permission("settings.read", "See attribute definitions, segments and contact rules."),
+    Permission("settings.write", "Change attribute definitions, segments and contact rules."),
+    Permission("tokens.manage", "Create, list and revoke tokens."),
+    Permission("audit.read", "See who changed what."),
+    Permission("plugins.read", "See the plugins and their state."),
+    Permission("schema.introspect", "Read the schema of the API."),
+)
+
+
+class Permissions:
+    """A read-only table of permissions by name, in the order core, then plugins."""
+
+    def __init__(self, permissions: Iterable[Permission]) -> None:
+        self._by_name = {permission.name: permission for permission in permissions}
+
+    @classmethod
+    def of(cls, plugins: Iterable[Plugin]) -> "Permissions":
+        """Those of the core and of `plugins`, whose names must begin with `<plugin name>.`."""
+        collected = list(CORE_PERMISSIONS)
+        for plugin in plugins:
+            for permission in plugin.permissions:
+                if not permission.name.startswith(f"{plugin.name}."):
+                    raise CrmError(
+                        ErrorCode.CONFIGURATION,
+                        f"Plugin {plugin.name} declares the permission {permission.name!r}.",
+                        hint=f"The names of its permissions must begin with '{plugin.name}.'.",
+                    )
+            collected.extend(plugin.permissions)
+        return cls(collected)
+
+    @property
+    def by_name(self) -> Mapping[str, Permission]:
+        return self._by_name
+
+    def __iter__(self) -> Iterator[Permission]:
+        return iter(self._by_name.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def checked(self, names: Iterable[str]) -> tuple[str, ...]:
+        """`names` sorted and without doubles; an unknown one raises BAD_INPUT and names the nearest known."""
+        wanted = sorted(set(names))
+        groups = {name.partition(".")[0] for name in self._by_name}
+        for name in wanted:
+            group, _, right = name.partition(".")
+            if name == EVERYTHING or name in self._by_name or (right == EVERYTHING and group in groups):
+                continue
+            close = get_close_matches(name, self._by_name, n=1)
+            known = f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(self._by_name)}."
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"There is no permission {name!r}.",
+                path=("permissions",),
+                hint=known,
+            )
+        return tuple(wanted)
