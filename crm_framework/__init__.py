@@ -13,6 +13,7 @@ API_VERSION = "1.0"
 _HOME = {
     "Channel": "hooks.specs",
     "CrmError": "errors",
+    "DialectSQL": "storage.migration_operations",
     "ErrorCode": "errors",
     "InteractionKind": "hooks.specs",
     "Permission": "hooks.specs",
@@ -28,6 +29,7 @@ __all__ = [
     "API_VERSION",
     "Channel",
     "CrmError",
+    "DialectSQL",
     "ErrorCode",
     "InteractionKind",
     "Permission",
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         hookimpl,
     )
     from .settings import Settings, load_settings
+    from .storage.migration_operations import DialectSQL
 
 
 def __getattr__(name: str) -> Any:

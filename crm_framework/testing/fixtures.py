@@ -58,10 +58,6 @@ async def database(database_url: str) -> "AsyncIterator[Database]":
 
 
 async def make_core_tables(url: str) -> None:
-    from tortoise import Tortoise
+    from crm_framework.storage.migrator import CORE, migrate
 
-    await Tortoise.init(db_url=url, modules={label: [module] for label, module in CORE_APPS.items()})
-    try:
-        await Tortoise.generate_schemas()
-    finally:
-        await Tortoise.close_connections()
+    await migrate(url, [CORE])

@@ -1,0 +1,445 @@
+from tortoise import fields, migrations
+from tortoise.migrations import operations as ops
+
+from crm_framework.storage.migration_operations import DialectSQL, PostgresExtension
+
+SEARCH_SQLITE = [
+    # Full-text rows need an integer that never changes; the rowid of crm_customer may, on VACUUM.
+    "CREATE TABLE crm_customer_search_key (number INTEGER PRIMARY KEY, customer_id CHAR(36) NOT NULL UNIQUE)",
+    "CREATE VIEW crm_customer_search_text AS SELECT k.number, c.search_text"
+    " FROM crm_customer_search_key k JOIN crm_customer c ON c.id = k.customer_id",
+    "CREATE VIRTUAL TABLE crm_customer_search USING fts5(search_text,"
+    " content='crm_customer_search_text', content_rowid='number',"
+    " tokenize='unicode61 remove_diacritics 0', prefix='2 3')",
+    "CREATE TRIGGER crm_customer_search_insert AFTER INSERT ON crm_customer BEGIN"
+    " INSERT INTO crm_customer_search_key (customer_id) VALUES (new.id);"
+    " INSERT INTO crm_customer_search (rowid, search_text)"
+    " SELECT number, new.search_text FROM crm_customer_search_key WHERE customer_id = new.id;"
+    " END",
+    "CREATE TRIGGER crm_customer_search_update AFTER UPDATE OF search_text ON crm_customer"
+    " WHEN old.search_text IS NOT new.search_text BEGIN"
+    " INSERT INTO crm_customer_search (crm_customer_search, rowid, search_text)"
+    " SELECT 'delete', number, old.search_text FROM crm_customer_search_key WHERE customer_id = old.id;"
+    " INSERT INTO crm_customer_search (rowid, search_text)"
+    " SELECT number, new.search_text FROM crm_customer_search_key WHERE customer_id = new.id;"
+    " END",
+    "CREATE TRIGGER crm_customer_search_delete BEFORE DELETE ON crm_customer BEGIN"
+    " INSERT INTO crm_customer_search (crm_customer_search, rowid, search_text)"
+    " SELECT 'delete', number, old.search_text FROM crm_customer_search_key WHERE customer_id = old.id;"
+    " DELETE FROM crm_customer_search_key WHERE customer_id = old.id;"
+    " END",
+]
+SEARCH_POSTGRES = [
+    "CREATE INDEX crm_customer_search ON crm_customer USING gin (to_tsvector('simple', search_text))",
+    "CREATE INDEX crm_customer_similar ON crm_customer USING gin (sort_name gin_trgm_ops)",
+]
+ONE_PRIMARY = (
+    "CREATE UNIQUE INDEX crm_contact_point_primary"
+    " ON crm_contact_point (customer_id, channel) WHERE is_primary"
+)
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    operations = [
+        ops.CreateModel(
+            name="AttributeDefinition",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                ("name", fields.CharField(unique=True, max_length=100)),
+                ("type", fields.CharField(max_length=24)),
+                ("choices", fields.JSONField(null=True)),
+                ("required", fields.BooleanField(db_default=False)),
+                ("description", fields.CharField(null=True, max_length=500)),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_attribute_definition"},
+        ),
+        ops.CreateModel(
+            name="AuditEntry",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("at", fields.DatetimeField()),
+                ("actor_kind", fields.CharField(max_length=24)),
+                ("actor_id", fields.CharField(null=True, max_length=100)),
+                ("actor_name", fields.CharField(max_length=200)),
+                ("token_id", fields.UUIDField(null=True)),
+                ("request_id", fields.CharField(null=True, max_length=64)),
+                ("action", fields.CharField(max_length=100)),
+                ("subject_type", fields.CharField(max_length=60)),
+                ("subject_id", fields.CharField(max_length=100)),
+                ("customer_id", fields.UUIDField(null=True)),
+                ("changes", fields.JSONField()),
+            ],
+            options={
+                "table": "crm_audit",
+                "indexes": (("subject_type", "subject_id", "id"), ("customer_id", "id")),
+            },
+        ),
+        ops.CreateModel(
+            name="ContactRule",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                ("channel", fields.CharField(null=True, unique=True, max_length=40)),
+                ("max_touches", fields.IntField(null=True)),
+                ("window_hours", fields.IntField(null=True)),
+                ("quiet_from", fields.CharField(null=True, max_length=5)),
+                ("quiet_until", fields.CharField(null=True, max_length=5)),
+                ("rest_hours", fields.IntField(null=True)),
+                ("created_at", fields.DatetimeField()),
+                ("updated_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_contact_rule"},
+        ),
+        ops.CreateModel(
+            name="ErasureReceipt",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("customer_id", fields.UUIDField()),
+                ("erased_at", fields.DatetimeField()),
+                ("actor_name", fields.CharField(max_length=200)),
+                ("reason", fields.CharField(null=True, max_length=500)),
+                ("counts", fields.JSONField()),
+            ],
+            options={"table": "crm_erasure", "indexes": (("customer_id",),)},
+        ),
+        ops.CreateModel(
+            name="IdempotencyRecord",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("actor", fields.CharField(max_length=140)),
+                ("operation", fields.CharField(max_length=100)),
+                ("key_text", fields.CharField(max_length=200)),
+                ("fingerprint", fields.CharField(max_length=64)),
+                ("result", fields.JSONField()),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_idempotency", "unique_together": (("actor", "operation", "key_text"),)},
+        ),
+        ops.CreateModel(
+            name="OutboxEvent",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("type", fields.CharField(max_length=100)),
+                ("customer_id", fields.UUIDField(null=True)),
+                ("payload", fields.JSONField()),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_event", "indexes": (("customer_id", "id"), ("type", "id"))},
+        ),
+        ops.CreateModel(
+            name="Delivery",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "event",
+                    fields.ForeignKeyField(
+                        "crm.OutboxEvent",
+                        related_name="deliveries",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("handler", fields.CharField(max_length=100)),
+                ("status", fields.CharField(max_length=24)),
+                ("attempts", fields.IntField()),
+                ("next_at", fields.DatetimeField()),
+                ("error", fields.TextField(null=True)),
+            ],
+            options={
+                "table": "crm_delivery",
+                "unique_together": (("event_id", "handler"),),
+                "indexes": (("status", "next_at"),),
+            },
+        ),
+        ops.CreateModel(
+            name="Segment",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                ("name", fields.CharField(unique=True, max_length=200)),
+                ("description", fields.CharField(null=True, max_length=1000)),
+                ("condition", fields.JSONField()),
+                ("created_at", fields.DatetimeField()),
+                ("updated_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_segment"},
+        ),
+        ops.CreateModel(
+            name="Staff",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                ("name", fields.CharField(max_length=200)),
+                ("email", fields.CharField(null=True, unique=True, max_length=320)),
+                ("active", fields.BooleanField(db_default=True)),
+                ("away_from", fields.DatetimeField(null=True)),
+                ("away_until", fields.DatetimeField(null=True)),
+                ("source", fields.CharField(null=True, max_length=100)),
+                ("reference", fields.CharField(null=True, max_length=200)),
+                ("created_at", fields.DatetimeField()),
+                ("updated_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_staff", "unique_together": (("source", "reference"),)},
+        ),
+        ops.CreateModel(
+            name="Customer",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                ("kind", fields.CharField(max_length=24)),
+                ("stage", fields.CharField(max_length=24)),
+                ("name", fields.CharField(max_length=300)),
+                ("sort_name", fields.CharField(max_length=300)),
+                ("company", fields.CharField(null=True, max_length=300)),
+                ("email", fields.CharField(null=True, max_length=320)),
+                ("phone", fields.CharField(null=True, max_length=40)),
+                ("city", fields.CharField(null=True, max_length=200)),
+                ("country", fields.CharField(null=True, max_length=2)),
+                (
+                    "owner",
+                    fields.ForeignKeyField(
+                        "crm.Staff",
+                        null=True,
+                        db_index=True,
+                        related_name="owned",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                (
+                    "backup",
+                    fields.ForeignKeyField(
+                        "crm.Staff",
+                        null=True,
+                        db_index=True,
+                        related_name="backed_up",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("attributes", fields.JSONField()),
+                ("locale", fields.CharField(null=True, max_length=35)),
+                ("time_zone", fields.CharField(null=True, max_length=64)),
+                ("source", fields.CharField(null=True, max_length=100)),
+                ("reference", fields.CharField(null=True, max_length=200)),
+                ("confidential", fields.BooleanField(db_default=False)),
+                ("search_text", fields.TextField()),
+                ("created_at", fields.DatetimeField()),
+                ("updated_at", fields.DatetimeField()),
+                ("converted_at", fields.DatetimeField(null=True)),
+                ("returned_at", fields.DatetimeField(null=True)),
+                ("former_at", fields.DatetimeField(null=True)),
+                ("archived_at", fields.DatetimeField(null=True)),
+                ("erased_at", fields.DatetimeField(null=True)),
+                (
+                    "merged_into",
+                    fields.ForeignKeyField(
+                        "crm.Customer",
+                        null=True,
+                        db_index=True,
+                        related_name="merged",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+            ],
+            options={
+                "table": "crm_customer",
+                "unique_together": (("source", "reference"),),
+                "indexes": (
+                    ("created_at", "id"),
+                    ("updated_at", "id"),
+                    ("sort_name", "id"),
+                    ("stage", "sort_name", "id"),
+                    ("city", "sort_name", "id"),
+                    ("email",),
+                    ("phone",),
+                ),
+            },
+        ),
+        ops.CreateModel(
+            name="ContactPoint",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "customer",
+                    fields.ForeignKeyField(
+                        "crm.Customer",
+                        related_name="contact_points",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("channel", fields.CharField(max_length=40)),
+                ("value", fields.CharField(max_length=500)),
+                ("normalized", fields.CharField(max_length=500)),
+                ("label", fields.CharField(null=True, max_length=100)),
+                ("address", fields.JSONField(null=True)),
+                ("position", fields.IntField(db_default=0)),
+                ("is_primary", fields.BooleanField(db_default=False)),
+                ("consent", fields.CharField(max_length=24)),
+                ("consent_at", fields.DatetimeField(null=True)),
+                ("consent_source", fields.CharField(null=True, max_length=200)),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={
+                "table": "crm_contact_point",
+                "unique_together": (("customer_id", "channel", "normalized"),),
+                "indexes": (("channel", "normalized"),),
+            },
+        ),
+        ops.CreateModel(
+            name="CustomerTag",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "customer",
+                    fields.ForeignKeyField(
+                        "crm.Customer",
+                        related_name="tag_rows",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("tag", fields.CharField(max_length=100)),
+            ],
+            options={
+                "table": "crm_customer_tag",
+                "unique_together": (("customer_id", "tag"),),
+                "indexes": (("tag", "customer_id"),),
+            },
+        ),
+        ops.CreateModel(
+            name="Interaction",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                (
+                    "customer",
+                    fields.ForeignKeyField(
+                        "crm.Customer",
+                        related_name="interactions",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("kind", fields.CharField(max_length=40)),
+                ("channel", fields.CharField(null=True, max_length=40)),
+                ("direction", fields.CharField(null=True, max_length=24)),
+                ("subject", fields.CharField(null=True, max_length=500)),
+                ("body", fields.TextField(null=True)),
+                ("outcome", fields.CharField(null=True, max_length=200)),
+                ("sentiment", fields.CharField(null=True, max_length=24)),
+                ("occurred_at", fields.DatetimeField()),
+                ("duration_seconds", fields.IntField(null=True)),
+                (
+                    "staff",
+                    fields.ForeignKeyField(
+                        "crm.Staff",
+                        null=True,
+                        db_index=True,
+                        related_name="interactions",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("follow_up_at", fields.DatetimeField(null=True)),
+                (
+                    "reply_to",
+                    fields.ForeignKeyField(
+                        "crm.Interaction",
+                        null=True,
+                        db_index=True,
+                        related_name="replies",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("source", fields.CharField(null=True, max_length=100)),
+                ("reference", fields.CharField(null=True, max_length=200)),
+                ("total_minor", fields.BigIntField(null=True)),
+                ("currency", fields.CharField(null=True, max_length=3)),
+                (
+                    "refund_of",
+                    fields.ForeignKeyField(
+                        "crm.Interaction",
+                        null=True,
+                        db_index=True,
+                        related_name="refunds",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={
+                "table": "crm_interaction",
+                "unique_together": (("source", "reference"),),
+                "indexes": (
+                    ("customer_id", "occurred_at", "id"),
+                    ("occurred_at", "id"),
+                    ("kind", "occurred_at", "id"),
+                    ("follow_up_at", "id"),
+                ),
+            },
+        ),
+        ops.CreateModel(
+            name="PurchaseLine",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "interaction",
+                    fields.ForeignKeyField(
+                        "crm.Interaction",
+                        related_name="lines",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("position", fields.IntField()),
+                ("sku", fields.CharField(max_length=100)),
+                ("name", fields.CharField(null=True, max_length=300)),
+                ("category", fields.CharField(null=True, max_length=100)),
+                ("quantity", fields.IntField()),
+                ("unit_price_minor", fields.BigIntField(null=True)),
+                ("amount_minor", fields.BigIntField()),
+            ],
+            options={
+                "table": "crm_purchase_line",
+                "unique_together": (("interaction_id", "position"),),
+                "indexes": (("sku",),),
+            },
+        ),
+        ops.CreateModel(
+            name="Token",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("name", fields.CharField(max_length=200)),
+                ("digest", fields.CharField(unique=True, max_length=64)),
+                ("hint", fields.CharField(max_length=12)),
+                ("kind", fields.CharField(max_length=24)),
+                ("permissions", fields.JSONField()),
+                (
+                    "staff",
+                    fields.ForeignKeyField(
+                        "crm.Staff",
+                        null=True,
+                        db_index=True,
+                        related_name="tokens",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                (
+                    "customer",
+                    fields.ForeignKeyField(
+                        "crm.Customer",
+                        null=True,
+                        db_index=True,
+                        related_name="tokens",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("created_at", fields.DatetimeField()),
+                ("expires_at", fields.DatetimeField(null=True)),
+                ("revoked_at", fields.DatetimeField(null=True)),
+                ("last_used_at", fields.DatetimeField(null=True)),
+            ],
+            options={"table": "crm_token"},
+        ),
+        PostgresExtension("pg_trgm"),
+        DialectSQL(sqlite=SEARCH_SQLITE, postgres=SEARCH_POSTGRES),
+        DialectSQL(sqlite=[ONE_PRIMARY], postgres=[ONE_PRIMARY]),
+    ]
