@@ -2,7 +2,7 @@
 
 A plugin is a module with an attribute `plugin = Plugin(...)` and functions marked `@hookimpl`. What is known
 before the plugin runs is data in `Plugin`; what it does is a hook. Hooks are called once per batch or event,
-never once per row.
+never once per row. An implementation takes those of the hook's parameters that it needs, by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,10 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of a plugin's typed settings: the section `[<name>]` of crm.toml. Unknown keys are refused."""
+    """Base of a plugin's typed settings, its section of crm.toml: `class X(PluginSettings, frozen=True)`.
+
+    Unknown keys are refused. A field without a default must be set before the plugin can work.
+    """
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Permission:
 
 @dataclass(frozen=True)
 class InteractionKind:
-    """A kind of touch that interactions may have, such as `visit` or `call`.
+    """A kind of touch that interactions may have, such as `visit` or `call`. 40 characters at most.
 
     `support_case` marks touches of a support case: the contact policy's rest period runs from the last one.
     """
@@ -51,7 +54,7 @@ class InteractionKind:
 
 @dataclass(frozen=True)
 class Channel:
-    """A way to reach a customer, such as `email` or `phone`."""
+    """A way to reach a customer, such as `email` or `phone`. 40 characters at most."""
 
     name: str
     description: str
@@ -61,9 +64,10 @@ class Channel:
 class Plugin:
     """What a plugin is, readable before any of its code runs.
 
-    `name` is also the entry point, the settings section, the app label and the prefix of its tables and
-    permissions. `requires_api` is the version of the contract it was written for ("1.0": 1.0 or a later 1.x).
-    `models` names the module with its Tortoise models; `migrations` the package with their migrations.
+    `name` is also the entry point, the settings section, the app label and the prefix of its tables,
+    permissions and event types. `requires_api` is the version of the contract that it was written for ("1.0":
+    1.0 or a later 1.x). `models` names the module with its Tortoise models; `migrations` the package with
+    their migrations.
     `requires` must be enabled too and come first; `uses` come first when they are there.
     """
 
@@ -83,7 +87,10 @@ class Plugin:
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineEntry:
-    """One line of a customer's timeline that is not an interaction."""
+    """One line of a customer's timeline that is not an interaction.
+
+    `id` is a key and, with `at`, orders the timeline; `plugin` is filled in by the host.
+    """
 
     id: str
     customer_id: str
@@ -91,6 +98,18 @@ class TimelineEntry:
     kind: str
     title: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    plugin: str = ""
+
+
+class Reader(Protocol):
+    """Reads rows outside a transaction."""
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgres`."""
+
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Rows by column name; `?` is a placeholder on both databases."""
 
 
 class Hooks(Protocol):
@@ -98,15 +117,25 @@ class Hooks(Protocol):
 
     @hookspec
     def schema(self, settings: Any) -> "SchemaParts":
-        """What the plugin adds to the GraphQL schema: fields of existing types, filters, types of its own."""
+        """What the plugin adds to the GraphQL schema: fields of existing types, filters, types of its own.
+
+        Called once, when the schema is composed.
+        """
 
     @hookspec
-    async def before_change(self, events: "Sequence[Event]", tx: "UnitOfWork") -> None:
-        """May refuse what is about to be committed by raising `CrmError`: everything is rolled back."""
+    async def before_change(self, events: "Sequence[Event]", tx: "UnitOfWork", settings: Any) -> None:
+        """May refuse what is about to be committed by raising `CrmError`: everything is rolled back.
+
+        Called once per unit of work, with all its events, before the first of them is stored.
+        """
 
     @hookspec
     async def on_events(self, events: "Sequence[Event]", tx: "UnitOfWork", settings: Any) -> None:
-        """Reacts to what happened, inside the transaction of the change. Touches the database only."""
+        """Reacts to what happened, inside the transaction of the change. Touches the database only.
+
+        Called once per unit of work, with all its events. When it fails or takes too long, what it wrote is
+        rolled back, the change stands, and the events are delivered again later: each takes effect once.
+        """
 
     @hookspec
     async def timeline(
@@ -115,24 +144,31 @@ class Hooks(Protocol):
         before: datetime | None,
         limit: int,
         kinds: Sequence[str] | None,
-        reader: Any,
+        reader: Reader,
+        settings: Any,
     ) -> Sequence[TimelineEntry]:
-        """The newest `limit` entries per customer at or before `before`, newest first, of `kinds` if given.
+        """The newest `limit` entries of each customer at or before `before`, newest first, of `kinds` if given.
 
         Entries of one instant come in the order of their ids, the greatest first; ids are unique over all
-        kinds of the plugin.
+        kinds of the plugin. Called once per page and level of the query, with all customers of that level.
         """
 
     @hookspec
     async def merge_customers(
-        self, winner: str, losers: Sequence[str], tx: "UnitOfWork"
+        self, winner: str, losers: Sequence[str], tx: "UnitOfWork", settings: Any
     ) -> Mapping[str, int]:
-        """Moves all that belongs to the losers to the winner. Returns rows moved, by table."""
+        """Moves all that belongs to the losers to the winner. Returns rows moved, by table.
+
+        Called once per merge, inside its transaction (a dry run is rolled back). An error aborts it.
+        """
 
     @hookspec
-    async def export_customer(self, customer_id: str, tx: "UnitOfWork") -> Mapping[str, Any]:
-        """Everything held on the customer, JSON-able."""
+    async def export_customer(self, customer_id: str, tx: "UnitOfWork", settings: Any) -> Mapping[str, Any]:
+        """Everything held on the customer, as values that JSON knows. An error aborts the export."""
 
     @hookspec
-    async def erase_customer(self, customer_id: str, tx: "UnitOfWork") -> Mapping[str, int]:
-        """Removes or anonymises what is held on the customer. Returns rows touched, by table."""
+    async def erase_customer(self, customer_id: str, tx: "UnitOfWork", settings: Any) -> Mapping[str, int]:
+        """Removes or anonymises what is held on the customer. Returns rows touched, by table.
+
+        Called once per erasure, inside its transaction. An error aborts it.
+        """

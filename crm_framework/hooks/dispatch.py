@@ -1,0 +1,302 @@
+"""The host of the loaded plugins: one typed method or property per hook. Callers never touch pluggy.
+
+Plugins are called one after another in the order of their dependencies. What a plugin raises is put down to
+it by name; whether it ends the operation is the hook's contract.
+"""
+
+import contextlib
+import io
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from crm_framework.errors import CrmError, ErrorCode
+
+from .loaded import LoadedPlugin, PluginStatus
+from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Reader, TimelineEntry
+from .trace import traced
+
+if TYPE_CHECKING:
+    from crm_framework.domain.events import Event
+    from crm_framework.engine.parts import SchemaParts
+    from crm_framework.storage.unit_of_work import UnitOfWork
+
+log = logging.getLogger("crm_framework.hooks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginApp:
+    """A plugin's tables: what the ORM and the migrator need to know of them."""
+
+    label: str
+    models: str
+    migrations: str
+    depends_on: tuple[str, ...]
+    """Labels of the apps whose migrations come first; the core's (`crm`) is always among them."""
+
+
+@dataclass(frozen=True)
+class EventsHook:
+    """One plugin's `before_change` or `on_events`, as the storage calls it. `name` is the plugin's."""
+
+    name: str
+    call: Callable[["Sequence[Event]", "UnitOfWork"], Awaitable[None]]
+
+    async def __call__(self, events: "Sequence[Event]", tx: "UnitOfWork") -> None:
+        await self.call(events, tx)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Entries of all plugins, newest first, and per plugin that failed a message for the client."""
+
+    entries: tuple[TimelineEntry, ...]
+    failures: Mapping[str, str]
+
+
+class PluginHost:
+    """Every plugin that was found, and the way to call those that work.
+
+    `problems` are faults of the settings that concern no plugin in particular, one line each.
+    """
+
+    def __init__(self, plugins: Iterable[LoadedPlugin] = (), problems: Iterable[str] = ()) -> None:
+        self.problems = tuple(problems)
+        self._plugins = {plugin.name: plugin for plugin in plugins}
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(Hooks)
+        for plugin in self.enabled:
+            self._manager.register(plugin.module, plugin.name)
+
+    @property
+    def plugins(self) -> tuple[LoadedPlugin, ...]:
+        """All of them, the enabled ones first and in the order in which they are called."""
+        return tuple(self._plugins.values())
+
+    @property
+    def enabled(self) -> tuple[LoadedPlugin, ...]:
+        """Those that work, dependencies first."""
+        return tuple(plugin for plugin in self.plugins if plugin.status is PluginStatus.ENABLED)
+
+    def get(self, name: str) -> LoadedPlugin | None:
+        """The plugin of that name, whatever its status."""
+        return self._plugins.get(name)
+
+    def refuse(self, name: str, reason: str, hint: str, status: PluginStatus = PluginStatus.REFUSED) -> None:
+        """Takes an enabled plugin out, and with it those that require it."""
+        plugin = self._plugins[name]
+        if plugin.status is not PluginStatus.ENABLED:
+            return
+        self._plugins[name] = replace(plugin, status=status, reason=reason, hint=hint)
+        self._manager.unregister(name=name)
+        log.warning("plugin %s is %s: %s %s", name, status.lower(), reason, hint)
+        for other in self.enabled:
+            if other.plugin and name in other.plugin.requires:
+                self.refuse(
+                    other.name,
+                    f"It requires {name}, which is {status.lower()}.",
+                    f"Mend {name} first: {reason}",
+                    PluginStatus.BLOCKED,
+                )
+
+    @property
+    def kinds(self) -> tuple[InteractionKind, ...]:
+        """Kinds of interactions that plugins add."""
+        return tuple(kind for entry in self.enabled if entry.plugin for kind in entry.plugin.kinds)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels that plugins add."""
+        return tuple(channel for entry in self.enabled if entry.plugin for channel in entry.plugin.channels)
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """Permissions that plugins add."""
+        return tuple(right for entry in self.enabled if entry.plugin for right in entry.plugin.permissions)
+
+    @property
+    def events(self) -> "tuple[type[Event], ...]":
+        """Event classes that plugins add."""
+        return tuple(event for entry in self.enabled if entry.plugin for event in entry.plugin.events)
+
+    def app_migrations(self) -> tuple[PluginApp, ...]:
+        """The tables of the enabled plugins, dependencies first."""
+        apps: dict[str, PluginApp] = {}
+        for entry in self.enabled:
+            plugin = entry.plugin
+            if plugin and plugin.models and plugin.migrations:
+                others = tuple(name for name in (*plugin.requires, *plugin.uses) if name in apps)
+                apps[plugin.name] = PluginApp(
+                    label=plugin.name,
+                    models=plugin.models,
+                    migrations=plugin.migrations,
+                    depends_on=("crm", *others),
+                )
+        return tuple(apps.values())
+
+    def schema_parts(self) -> "tuple[tuple[str, SchemaParts], ...]":
+        """What each plugin adds to the schema, by its name. A plugin that fails here is taken out."""
+        parts: dict[str, SchemaParts] = {}
+        for impl in self._implementations("schema"):
+            if self._plugins[impl.plugin_name].status is not PluginStatus.ENABLED:
+                continue
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):
+                    parts[impl.plugin_name] = self._call(impl, "schema", {})
+            except Exception as error:
+                log.debug("schema of %s failed", impl.plugin_name, exc_info=True)
+                self.refuse(
+                    impl.plugin_name,
+                    f"Its hook schema failed: {_one_line(error)}.",
+                    "Run with the log level debug to see where.",
+                    PluginStatus.BROKEN,
+                )
+        return tuple(
+            (name, part) for name, part in parts.items() if self._plugins[name].status is PluginStatus.ENABLED
+        )
+
+    @property
+    def guards(self) -> tuple[EventsHook, ...]:
+        """`before_change` of each plugin. A `CrmError` refuses the change; a crash does so too, masked."""
+        return tuple(self._guard(impl) for impl in self._implementations("before_change"))
+
+    @property
+    def handlers(self) -> tuple[EventsHook, ...]:
+        """`on_events` of each plugin. What one raises gets out, for the storage to deliver again later."""
+        return tuple(self._handler(impl) for impl in self._implementations("on_events"))
+
+    async def timeline(
+        self,
+        customer_ids: Sequence[str],
+        before: datetime | None,
+        limit: int,
+        kinds: Sequence[str] | None,
+        reader: Reader,
+    ) -> Timeline:
+        """The newest `limit` entries of each customer. A plugin that fails is named; the others' stay."""
+        arguments = {
+            "customer_ids": customer_ids,
+            "before": before,
+            "limit": limit,
+            "kinds": kinds,
+            "reader": reader,
+        }
+        entries: list[TimelineEntry] = []
+        failures: dict[str, str] = {}
+        for impl in self._implementations("timeline"):
+            name = impl.plugin_name
+            try:
+                given = list(await self._call(impl, "timeline", arguments))
+                entries += _own_entries(given, name, set(customer_ids), limit)
+            except Exception:
+                log.exception("timeline of plugin %s failed", name)
+                failures[name] = f"The entries of the plugin {name} are missing: it failed."
+        entries.sort(key=lambda entry: (entry.at, entry.id), reverse=True)
+        return Timeline(entries=tuple(entries), failures=failures)
+
+    async def merge_customers(
+        self, winner: str, losers: Sequence[str], tx: "UnitOfWork"
+    ) -> dict[str, dict[str, int]]:
+        """Rows moved, by plugin and table. Raises `CrmError` naming the plugin that failed."""
+        return await self._counted("merge_customers", {"winner": winner, "losers": losers, "tx": tx})
+
+    async def export_customer(self, customer_id: str, tx: "UnitOfWork") -> dict[str, dict[str, Any]]:
+        """What each plugin holds on the customer. Raises `CrmError` naming the plugin that failed."""
+        arguments = {"customer_id": customer_id, "tx": tx}
+        return {
+            impl.plugin_name: await self._answer(impl, "export_customer", arguments)
+            for impl in self._implementations("export_customer")
+        }
+
+    async def erase_customer(self, customer_id: str, tx: "UnitOfWork") -> dict[str, dict[str, int]]:
+        """Rows touched, by plugin and table. Raises `CrmError` naming the plugin that failed."""
+        return await self._counted("erase_customer", {"customer_id": customer_id, "tx": tx})
+
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return caller.get_hookimpls()
+
+    def _call(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
+        given = {**arguments, "settings": self._plugins[impl.plugin_name].settings}
+        names = (*impl.argnames, *impl.kwargnames)
+        return traced(hook, impl.plugin_name, impl.function, {name: given[name] for name in names})
+
+    def _handler(self, impl: pluggy.HookImpl) -> EventsHook:
+        async def call(events: "Sequence[Event]", tx: "UnitOfWork") -> None:
+            await self._call(impl, "on_events", {"events": events, "tx": tx})
+
+        return EventsHook(impl.plugin_name, call)
+
+    def _guard(self, impl: pluggy.HookImpl) -> EventsHook:
+        async def call(events: "Sequence[Event]", tx: "UnitOfWork") -> None:
+            try:
+                await self._call(impl, "before_change", {"events": events, "tx": tx})
+            except CrmError:
+                raise
+            except Exception as error:
+                raise _crash(impl.plugin_name, "before_change", error) from error
+
+        return EventsHook(impl.plugin_name, call)
+
+    async def _counted(self, hook: str, arguments: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        for impl in self._implementations(hook):
+            answer = await self._answer(impl, hook, arguments)
+            if not all(isinstance(count, int) for count in answer.values()):
+                raise _wrong_answer(impl.plugin_name, hook, answer)
+            counts[impl.plugin_name] = answer
+        return counts
+
+    async def _answer(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        name = impl.plugin_name
+        try:
+            answer = await self._call(impl, hook, arguments)
+        except CrmError as error:
+            message = f"The plugin {name} refused: {error.message}"
+            raise CrmError(error.code, message, path=error.path, hint=error.hint) from error
+        except Exception as error:
+            raise _crash(name, hook, error) from error
+        if not isinstance(answer, Mapping):
+            raise _wrong_answer(name, hook, answer)
+        return dict(answer)
+
+
+def _own_entries(
+    entries: list[TimelineEntry], plugin: str, customers: set[str], limit: int
+) -> list[TimelineEntry]:
+    """The plugin's entries under its name; those of customers that were not asked for are a fault."""
+    counts = dict.fromkeys(customers, 0)
+    for entry in entries:
+        counts[entry.customer_id] += 1
+    if any(count > limit for count in counts.values()):
+        raise ValueError(f"more than {limit} entries for one customer")
+    return [replace(entry, plugin=plugin) for entry in entries]
+
+
+def _crash(plugin: str, hook: str, error: Exception) -> CrmError:
+    """The fault of a plugin, without its text: that may hold what a client must not see."""
+    log.error("hook %s of plugin %s failed", hook, plugin, exc_info=error)
+    return CrmError(
+        ErrorCode.INTERNAL,
+        f"The plugin {plugin} failed in {hook}; nothing was changed.",
+        hint="The log has the cause. Disabling the plugin lets the operation through without it.",
+    )
+
+
+def _wrong_answer(plugin: str, hook: str, answer: object) -> CrmError:
+    wanted = "what it holds by name" if hook == "export_customer" else "the number of rows by table"
+    log.error("hook %s of plugin %s answered %r instead of %s", hook, plugin, answer, wanted)
+    return CrmError(
+        ErrorCode.INTERNAL,
+        f"The plugin {plugin} did not answer {hook} as it should; nothing was changed.",
+        hint=f"It should answer {wanted}: tell its makers.",
+    )
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
