@@ -161,6 +161,8 @@ def _implements(module: ModuleType, hook: str) -> bool:
 
 
 def _check_names(plugin: Plugin) -> None:
+    from crm_framework.domain.events import Event
+
     prefix = f"{plugin.name}."
     for permission in plugin.permissions:
         if not permission.name.startswith(prefix):
@@ -169,7 +171,7 @@ def _check_names(plugin: Plugin) -> None:
             )
     for event in plugin.events:
         type_name = getattr(event, "type", None)
-        if not (dataclasses.is_dataclass(event) and isinstance(type_name, str)):
+        if not (issubclass(event, Event) and dataclasses.is_dataclass(event) and isinstance(type_name, str)):
             raise _broken(
                 f"{event.__name__} is no event class.",
                 "Derive it from crm_framework.Event, as a frozen keyword-only dataclass with a type.",

@@ -208,7 +208,9 @@ def _import_fault(error: BaseException) -> PluginFault:
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"Install what provides {error.name.partition('.')[0]}, or correct the import."
     frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and not frame.filename.startswith("<")
     ]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if len(frames) > 2 else ""
     text = str(error).partition("\n")[0]

@@ -17,7 +17,7 @@ import pluggy
 from crm_framework.errors import CrmError, ErrorCode
 
 from .loaded import LoadedPlugin, PluginStatus
-from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Reader, TimelineEntry
+from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin, Reader, TimelineEntry
 from .trace import traced
 
 if TYPE_CHECKING:
@@ -104,31 +104,35 @@ class PluginHost:
                 )
 
     @property
+    def declarations(self) -> tuple[Plugin, ...]:
+        """What the enabled plugins declare, dependencies first."""
+        return tuple(entry.plugin for entry in self.enabled if entry.plugin)
+
+    @property
     def kinds(self) -> tuple[InteractionKind, ...]:
         """Kinds of interactions that plugins add."""
-        return tuple(kind for entry in self.enabled if entry.plugin for kind in entry.plugin.kinds)
+        return tuple(kind for plugin in self.declarations for kind in plugin.kinds)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Channels that plugins add."""
-        return tuple(channel for entry in self.enabled if entry.plugin for channel in entry.plugin.channels)
+        return tuple(channel for plugin in self.declarations for channel in plugin.channels)
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
         """Permissions that plugins add."""
-        return tuple(right for entry in self.enabled if entry.plugin for right in entry.plugin.permissions)
+        return tuple(permission for plugin in self.declarations for permission in plugin.permissions)
 
     @property
     def events(self) -> "tuple[type[Event], ...]":
         """Event classes that plugins add."""
-        return tuple(event for entry in self.enabled if entry.plugin for event in entry.plugin.events)
+        return tuple(event for plugin in self.declarations for event in plugin.events)
 
     def app_migrations(self) -> tuple[PluginApp, ...]:
         """The tables of the enabled plugins, dependencies first."""
         apps: dict[str, PluginApp] = {}
-        for entry in self.enabled:
-            plugin = entry.plugin
-            if plugin and plugin.models and plugin.migrations:
+        for plugin in self.declarations:
+            if plugin.models and plugin.migrations:
                 others = tuple(name for name in (*plugin.requires, *plugin.uses) if name in apps)
                 apps[plugin.name] = PluginApp(
                     label=plugin.name,

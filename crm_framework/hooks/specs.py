@@ -147,10 +147,11 @@ class Hooks(Protocol):
         reader: Reader,
         settings: Any,
     ) -> Sequence[TimelineEntry]:
-        """The newest `limit` entries of each customer at or before `before`, newest first, of `kinds` if given.
+        """The newest `limit` entries of each customer at or before `before`, newest first.
 
-        Entries of one instant come in the order of their ids, the greatest first; ids are unique over all
-        kinds of the plugin. Called once per page and level of the query, with all customers of that level.
+        Only those of `kinds` where that is given. Entries of one instant come in the order of their ids, the
+        greatest first; ids are unique over all kinds of the plugin. Called once per page and level of the
+        query, with all customers of that level.
         """
 
     @hookspec
