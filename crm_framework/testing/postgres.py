@@ -220,7 +220,6 @@ def keep(binaries: Path, folder: Path, port: int, fsync: str, account: str) -> N
         "port": port,
         "unix_socket_directories": "",
         "fsync": fsync,
-        "synchronous_commit": fsync,
         "full_page_writes": fsync,
         "max_connections": 200,
         "shared_buffers": "64MB",

@@ -1,0 +1,65 @@
+"""What one request brings along: where to read, what the actor may do, and the limits that hold for it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .errors import RequestError
+from .sql import Dialect, Fragment
+
+if TYPE_CHECKING:
+    from .declarations import Source
+
+
+class Reader(Protocol):
+    """Reads from the database, outside of a transaction of the request.
+
+    `?` marks the arguments on both dialects. Aware datetimes, dates, decimals, booleans and text are accepted
+    as arguments; on PostgreSQL lists too. Rows come as the driver has them; JSON columns come as text.
+    """
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a document may ask for at most, counted over its fragments as if they were written out."""
+
+    max_tokens: int = 1_000
+    max_depth: int = 15
+    max_fields: int = 2_000
+    max_aliases: int = 100
+    max_repeats: int = 20
+    """How often one response key may be written in one selection set."""
+
+
+@dataclass
+class Context:
+    """The engine's view of one request: what resolvers find as `info.context`."""
+
+    reader: Reader
+    page_default: int = 50
+    page_max: int = 100
+    limits: Limits = field(default_factory=Limits)
+    show_suggestions: bool = False
+    """Whether errors may name fields that the client did not ask for ("Did you mean …")."""
+    introspection_permission: str | None = None
+    """Permission for `__schema` and `__type`; "" for everyone, `None` for no one."""
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set, init=False, repr=False)
+    """Batches under way; cancelled when the request ends before they do."""
+
+    def may(self, permission: str) -> bool:
+        """Whether the actor has a permission. No one has any, unless a subclass says so."""
+        return permission == ""
+
+    def restrict(self, source: "Source") -> Fragment | None:
+        """A condition on the table `t` for the records of this source that the actor may see at all."""
+        return None
+
+    def translate(self, error: BaseException) -> RequestError | None:
+        """The client's view of an expected exception of another room; `None` masks it to INTERNAL."""
+        return None

@@ -1,0 +1,278 @@
+"""Fields that functions give: `computed` from columns, `batch` for a whole level, `root` for an operation.
+
+Each gives a Strawberry field, for a class body or to be added to another's type. Types, arguments and the
+description are the function's own. In a class body put `@staticmethod` below, as the first parameter is no
+`self`.
+"""
+
+import inspect
+import sys
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.fields.resolver import Signature, StrawberryResolver
+from strawberry.types.info import Info
+
+from .declarations import (
+    DECLARATION,
+    Column,
+    Declaration,
+    DeclaredField,
+    described,
+    level_of,
+    unwrapped,
+)
+from .errors import DeclarationError
+from .rows import Batch, Level, canonical, wrap
+
+BatchFunction = Callable[..., Awaitable[Sequence[Any]] | Sequence[Any]]
+
+
+def column(
+    description: str, *, sql: str | None = None, permission: str | None = None, deprecated: str | None = None
+) -> Any:
+    """A column of the type's table; `sql` is its name there, where the field is called otherwise."""
+    if not description:
+        raise DeclarationError(
+            sql or "column", "the field has no description", "Say what it holds, in which unit"
+        )
+    return declared(Column(permission=permission, sql=sql), description, deprecated=deprecated)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed(Declaration):
+    """A pure function of the parent's columns, which its parameters name."""
+
+    function: Callable[..., Any]
+    needs: tuple[str, ...]
+
+    def needs_of(self) -> tuple[str, ...]:
+        return self.needs
+
+    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        if not field.is_composite:
+            return self.function(*[getattr(parent, need) for need in self.needs])
+        level, index = level_of(parent, info)
+        return level.once(field, lambda: wrap(info.context, self._all(level))).take(index)
+
+    def _all(self, level: Level) -> list[Any]:
+        found: list[Any] = []
+        for row in level.rows:
+            try:
+                found.append(self.function(*[getattr(row, need) for need in self.needs]))
+            except Exception as error:
+                found.append(error)
+        return found
+
+
+def computed(
+    *, permission: str | None = None, name: str | None = None, deprecated: str | None = None
+) -> Callable[[Callable[..., Any]], DeclaredField]:
+    """A field computed by a sync function whose parameters are columns of the type: `def greeting(name:
+    str)`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> DeclaredField:
+        made = unwrapped(function)
+        if inspect.iscoroutinefunction(made):
+            raise DeclarationError(
+                made.__qualname__, "a computed field may not wait", "Make it a plain function, or use @batch"
+            )
+        needs = tuple(inspect.signature(made).parameters)
+        declaration = Computed(permission=permission, function=made, needs=needs)
+        return of_function(declaration, made, "computed", skip=needs, name=name, deprecated=deprecated)
+
+    return decorate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batched(Declaration):
+    """A function of all parents of a level, called once for each set of arguments."""
+
+    function: BatchFunction
+    needs: tuple[str, ...]
+    takes_info: bool
+
+    def needs_of(self) -> tuple[str, ...]:
+        return self.needs
+
+    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        level, index = level_of(parent, info)
+        key = (field, canonical(arguments)) if arguments else field
+        return level.once(key, lambda: self._run(field, level, info, arguments)).take(index)
+
+    def _run(
+        self, field: DeclaredField, level: Level, info: Info, arguments: Mapping[str, Any]
+    ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
+        given = {"info": info, **arguments} if self.takes_info else arguments
+        results = self.function(Batch[Any](level), **given)
+        if isinstance(results, Awaitable):
+            return self._awaited(field, level, info, results)
+        return self._checked(field, level, info, results)
+
+    async def _awaited(
+        self, field: DeclaredField, level: Level, info: Info, results: Awaitable[Sequence[Any]]
+    ) -> Sequence[Any]:
+        return self._checked(field, level, info, await results)
+
+    def _checked(self, field: DeclaredField, level: Level, info: Info, results: Any) -> Sequence[Any]:
+        given = len(results) if isinstance(results, Sequence) and not isinstance(results, str) else None
+        if given != len(level.rows):
+            raise DeclarationError(
+                f"{level.type.__name__}.{field.python_name}",
+                f"the batch returned {type(results).__name__ if given is None else f'{given} results'}"
+                f" for {len(level.rows)} parents",
+                "Return a list with one result per parent, in their order; None where there is none",
+            )
+        return wrap(info.context, list(results)) if field.is_composite else list(results)
+
+
+def batch(
+    *,
+    needs: Sequence[str] = ("id",),
+    permission: str | None = None,
+    name: str | None = None,
+    deprecated: str | None = None,
+) -> Callable[[BatchFunction], DeclaredField]:
+    """A field resolved for all parents of a level at once.
+
+    `async def loyalty(customers: Batch[Customer], info: Info, program: ID | None = None) -> list[Account |
+    None]`: the parents in, one result each out, in order. A result that is an exception is the error of that
+    parent's field only. `needs` names the parents' columns that the function reads.
+    """
+
+    def decorate(function: BatchFunction) -> DeclaredField:
+        made = unwrapped(function)
+        parameters = list(inspect.signature(made).parameters)
+        if not parameters or parameters[0] == "info":
+            raise DeclarationError(
+                made.__qualname__, "a batch field has no parents", "Let its first parameter be their Batch"
+            )
+        declaration = Batched(
+            permission=permission, function=made, needs=tuple(needs), takes_info="info" in parameters
+        )
+        field = of_function(declaration, made, "batch", skip=parameters[:1], name=name, deprecated=deprecated)
+        field.type_annotation = _of_each(made, field.type_annotation)
+        return field
+
+    return decorate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Root(Declaration):
+    """A field of Query, Mutation or Subscription: a function of its arguments."""
+
+    function: Callable[..., Any]
+    takes_info: bool
+
+    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        given = {"info": info, **arguments} if self.takes_info else arguments
+        result = self.function(**given)
+        if not field.is_composite:
+            return result
+        if isinstance(result, Awaitable):
+            return _wrapped(info, result)
+        if isinstance(result, AsyncIterable):
+            return _each_wrapped(info, result)
+        return wrap(info.context, result)
+
+
+async def _wrapped(info: Info, result: Awaitable[Any]) -> Any:
+    return wrap(info.context, await result)
+
+
+async def _each_wrapped(info: Info, results: AsyncIterable[Any]) -> Any:
+    async for result in results:
+        yield wrap(info.context, result)
+
+
+def root(
+    *, permission: str, name: str | None = None, deprecated: str | None = None
+) -> Callable[[Callable[..., Any]], DeclaredField]:
+    """A field of Query, Mutation or (an async generator) Subscription. `PUBLIC` lets every actor use it."""
+
+    def decorate(function: Callable[..., Any]) -> DeclaredField:
+        made = unwrapped(function)
+        takes_info = "info" in inspect.signature(made).parameters
+        declaration = Root(permission=permission, function=made, takes_info=takes_info)
+        return of_function(declaration, made, "root", name=name, deprecated=deprecated)
+
+    return decorate
+
+
+def declared(
+    declaration: Declaration,
+    description: str,
+    *,
+    name: str | None = None,
+    deprecated: str | None = None,
+    annotation: StrawberryAnnotation | None = None,
+    is_subscription: bool = False,
+) -> DeclaredField:
+    """A field that is resolved by its declaration."""
+    return DeclaredField(
+        graphql_name=name,
+        type_annotation=annotation,
+        description=description,
+        deprecation_reason=deprecated,
+        metadata={DECLARATION: declaration},
+        is_subscription=is_subscription,
+    )
+
+
+def of_function(
+    declaration: Declaration,
+    function: Callable[..., Any],
+    kind: str,
+    *,
+    skip: Sequence[str] = (),
+    name: str | None = None,
+    deprecated: str | None = None,
+) -> DeclaredField:
+    """A field with a function's name, type, description and arguments, but for the parameters `skip` and
+    `info`.
+    """
+    signature = inspect.signature(function)
+    namespace = sys.modules[function.__module__].__dict__
+    if signature.return_annotation is inspect.Signature.empty:
+        raise DeclarationError(
+            function.__qualname__, f"a {kind} field has no type", "Annotate what the function returns"
+        )
+    field = declared(
+        declaration,
+        described(function, kind),
+        name=name,
+        deprecated=deprecated,
+        annotation=StrawberryAnnotation(signature.return_annotation, namespace=namespace),
+        is_subscription=inspect.isasyncgenfunction(function),
+    )
+    field.python_name = function.__name__
+    field.origin = function
+    field.arguments = arguments_of(function, skip=(*skip, "info"))
+    return field
+
+
+def arguments_of(function: Callable[..., Any], *, skip: Sequence[str]) -> list[StrawberryArgument]:
+    """A function's parameters as GraphQL arguments. Raises for one without annotation."""
+    resolver = StrawberryResolver[Any](function)
+    kept = [p for p in resolver.signature.parameters.values() if p.name not in skip]
+    resolver.signature = Signature(kept)
+    return resolver.arguments
+
+
+def _of_each(function: Callable[..., Any], whole: StrawberryAnnotation | None) -> StrawberryAnnotation:
+    """What one parent gets, from the list that the batch returns."""
+    assert whole is not None
+    raw = whole.raw_annotation
+    if isinstance(raw, str):
+        head, bracket, rest = raw.strip().partition("[")
+        if bracket and rest.endswith("]") and head.rpartition(".")[2] in {"list", "Sequence"}:
+            return StrawberryAnnotation(rest[:-1], namespace=whole.namespace)
+    elif issubclass(getattr(raw, "__origin__", object), Sequence) and (inner := get_args(raw)):
+        return StrawberryAnnotation(inner[0], namespace=whole.namespace)
+    raise DeclarationError(
+        function.__qualname__, f"a batch field returns {raw!r}", "Let it return list[…], one entry per parent"
+    )

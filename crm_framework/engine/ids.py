@@ -1,0 +1,50 @@
+"""Global ids: the type's name and the record's key in one opaque text."""
+
+import binascii
+import re
+from base64 import b64decode, b64encode
+
+from .errors import RequestError
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def encode_id(type_name: str, key: object) -> str:
+    """The global id of a record."""
+    return b64encode(f"{type_name}:{key}".encode()).decode()
+
+
+def decode_id(text: str) -> tuple[str, str]:
+    """(type name, key) of a global id. Raises `RequestError` BAD_INPUT for a malformed one."""
+    try:
+        type_name, colon, key = b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        colon = key = type_name = ""
+    if not colon or not key or _TYPE.fullmatch(type_name) is None or encode_id(type_name, key) != text:
+        raise _unknown(text)
+    return type_name, key
+
+
+def decode_key(text: str, type_name: str, key_type: str = "uuid") -> str:
+    """The key in a global id of `type_name`. Raises `RequestError` BAD_INPUT for every other id."""
+    found, key = decode_id(text)
+    if found != type_name:
+        problem = f"{_shown(text)} is the id of a {found}; the id of a {type_name} is expected here"
+        raise RequestError("BAD_INPUT", problem)
+    return check_key(text, key, key_type)
+
+
+def check_key(text: str, key: str, key_type: str) -> str:
+    """The key, if it looks like one of the column's type: the database would refuse it less politely."""
+    if _UUID.fullmatch(key) is None if key_type == "uuid" else "\0" in key:
+        raise _unknown(text)
+    return key
+
+
+def _unknown(text: str) -> RequestError:
+    return RequestError("BAD_INPUT", f"{_shown(text)} is no id of this API; use ids as the API gave them")
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= 80 else repr(text[:77] + "…")

@@ -1,0 +1,123 @@
+"""The database: reads outside a transaction, units of work, and what the app hangs on them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from crm_framework.errors import CrmError, ErrorCode
+
+from .events import EventTypes
+from .orm import Models
+from .outbox import ChangeGuard, EventHandler
+from .postgres import PostgresDriver
+from .sessions import Driver, Rows, Session
+from .sql import Dialect, numbered
+from .sqlite import SqliteDriver
+from .unit_of_work import ActorLike, UnitOfWork
+from .urls import SqliteTarget, parse_url
+
+
+class Database:
+    """An open database; make one with `Database.open`, and `close` it.
+
+    `handlers` and `guards` are set by the app: see `EventHandler` and `ChangeGuard`. With `event_types`
+    set, a unit of work refuses events that are not declared there.
+    """
+
+    def __init__(self, driver: Driver, models: Models, name: str) -> None:
+        self.dialect: Dialect = driver.dialect
+        self.models = models
+        self.name = name
+        self.handlers: Sequence[EventHandler] = ()
+        self.guards: Sequence[ChangeGuard] = ()
+        self.event_types: EventTypes | None = None
+        self.handler_budget_ms = 250
+        self._driver: Driver | None = driver
+        self._logs: list[list[str]] = []
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        apps: Mapping[str, str],
+        pool_size: int = 8,
+        read_pool_size: int = 4,
+        wait_seconds: float = 10.0,
+        handler_budget_ms: int = 250,
+    ) -> "Database":
+        """Opens the database that `url` names (see `parse_url`); it must have been migrated.
+
+        `apps` maps an app's label to the module with its Tortoise models. `pool_size` is the number of
+        changes at once on PostgreSQL (SQLite has one writer), `read_pool_size` the number of reads.
+        `wait_seconds` is how long anything waits: for a connection, for a lock, for another program. Raises
+        CrmError CONFIGURATION or UNAVAILABLE.
+        """
+        target = parse_url(url)
+        models = await Models.load(target.dialect, apps)
+        driver: Driver
+        if isinstance(target, SqliteTarget):
+            driver = await SqliteDriver.open(target, read_pool_size=read_pool_size, wait_seconds=wait_seconds)
+        else:
+            driver = await PostgresDriver.open(
+                target, pool_size=pool_size, read_pool_size=read_pool_size, wait_seconds=wait_seconds
+            )
+        database = cls(driver, models, str(target))
+        database.handler_budget_ms = handler_budget_ms
+        return database
+
+    async def close(self) -> None:
+        """Ends what runs and lets go of all connections. Closing again does nothing."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            await driver.close()
+
+    async def __aenter__(self) -> "Database":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """The rows of a read, as dicts, outside any transaction; never waits for a writer.
+
+        `?` placeholders on both dialects. Keys and JSON are text on both; times are text on SQLite
+        (`parse_time` reads them) and aware datetimes on PostgreSQL, booleans 0 and 1 on SQLite.
+        """
+        driver = self._open_driver()
+        placed = numbered(sql) if self.dialect == "postgres" else sql
+        self.note(placed)
+        return await driver.read(placed, args)
+
+    def unit_of_work(self, actor: ActorLike | None = None, *, request_id: str | None = None) -> UnitOfWork:
+        """A new transaction, for `async with`. Without an actor it is the system that acts."""
+        return UnitOfWork(self, actor, request_id)
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """Collects the text of every statement, reads and writes, without BEGIN, COMMIT and savepoints."""
+        statements: list[str] = []
+        self._logs.append(statements)
+        try:
+            yield statements
+        finally:
+            self._logs[:] = [log for log in self._logs if log is not statements]
+
+    def note(self, sql: str) -> None:
+        for statements in self._logs:
+            statements.append(sql)
+
+    async def begin(self) -> Session:
+        """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""
+        return await self._open_driver().begin()
+
+    def _open_driver(self) -> Driver:
+        if self._driver is None:
+            raise CrmError(ErrorCode.UNAVAILABLE, f"The database {self.name} is closed.")
+        return self._driver
+
+    def __repr__(self) -> str:
+        return f"<Database {self.name}{'' if self._driver else ' closed'}>"
+
+
+__all__: list[Any] = ["ChangeGuard", "Database", "EventHandler", "UnitOfWork"]

@@ -1,0 +1,169 @@
+"""Tortoise's models on a unit of work: every statement of theirs goes through it.
+
+Tortoise's own clients and transactions are not used: cancelled at the wrong moment they leave a lock or a
+connection behind. Its contexts and its cache of statements are internals; tests/storage/test_orm.py holds
+what is relied on.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionContext
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.backends.sqlite.client import SqliteClient
+from tortoise.context import TortoiseContext, _current_context
+
+from .sql import Dialect
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+ALIAS = "default"
+
+_ENGINES: dict[Dialect, tuple[str, type[BaseDBAsyncClient]]] = {
+    "sqlite": ("tortoise.backends.sqlite", SqliteClient),
+    "postgres": ("tortoise.backends.asyncpg", AsyncpgDBClient),
+}
+
+
+class Statements(Protocol):
+    """The part of a unit of work that the ORM needs; statements in the dialect's own placeholders."""
+
+    async def run(self, sql: str, args: Sequence[object]) -> tuple[int, list[dict[str, Any]]]: ...
+    async def run_insert(self, sql: str, args: Sequence[object]) -> Any: ...
+    async def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
+    async def run_script(self, sql: str) -> None: ...
+    def savepoint(self) -> "AbstractAsyncContextManager[None]": ...
+
+
+class Models:
+    """The model classes, bound to one database.
+
+    Tortoise keeps the dialect in the classes: units of work of two dialects cannot be open at once.
+    """
+
+    _bound: "Models | None" = None
+
+    def __init__(self, dialect: Dialect, context: TortoiseContext) -> None:
+        self.dialect = dialect
+        self._context = context
+
+    @classmethod
+    async def load(cls, dialect: Dialect, apps: Mapping[str, str]) -> "Models":
+        """Loads the modules of `apps` (label -> module) and their relations."""
+        context = TortoiseContext()
+        engine = {"engine": _ENGINES[dialect][0], "credentials": {}}
+        await context.init(
+            config={
+                "connections": {ALIAS: engine},
+                "apps": {
+                    label: {"models": [module], "default_connection": ALIAS} for label, module in apps.items()
+                },
+            },
+            init_connections=False,
+        )
+        return cls(dialect, context)
+
+    def enter(self, statements: Statements) -> "Entered":
+        """Makes the models of the current task use `statements`, until `leave`."""
+        client = client_class(self.dialect)(statements)
+        connections = self._context.connections
+        token = _current_context.set(self._context)
+        storage = connections._storage_var.set({ALIAS: client})
+        self._bind()
+        return Entered(self._context, token, storage)
+
+    def _bind(self) -> None:
+        if Models._bound is self:
+            return
+        Models._bound = self
+        EXECUTOR_CACHE.clear()
+        if self._context.apps is not None:
+            self._context.apps._build_initial_querysets()
+
+
+class Entered:
+    def __init__(
+        self,
+        context: TortoiseContext,
+        token: Token[TortoiseContext | None],
+        storage: Token[dict[str, BaseDBAsyncClient]],
+    ) -> None:
+        self._context = context
+        self._token = token
+        self._storage = storage
+
+    def leave(self) -> None:
+        with suppress(ValueError):  # left in another context than entered, which is gone by now
+            self._context.connections._storage_var.reset(self._storage)
+            _current_context.reset(self._token)
+
+
+def client_class(dialect: Dialect) -> type["_Client"]:
+    return _SqliteClient if dialect == "sqlite" else _PostgresClient
+
+
+class _Client(BaseDBAsyncClient):
+    """What Tortoise takes for a database connection."""
+
+    def __init__(self, statements: Statements) -> None:
+        super().__init__(connection_name=ALIAS)
+        self._statements = statements
+
+    async def execute_insert(self, query: str, values: list[Any]) -> Any:
+        return await self._statements.run_insert(query, values)
+
+    async def execute_query(
+        self, query: str, values: list[Any] | None = None
+    ) -> tuple[int, Sequence[dict[str, Any]]]:
+        return await self._statements.run(query, values or ())
+
+    async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+        return (await self._statements.run(query, values or ()))[1]
+
+    async def execute_many(self, query: str, values: list[list[Any]]) -> None:
+        await self._statements.run_many(query, values)
+
+    async def execute_script(self, query: str) -> None:
+        await self._statements.run_script(query)
+
+    def _in_transaction(self) -> "TransactionContext":
+        return _Savepoint(self)
+
+    def savepoint(self) -> "AbstractAsyncContextManager[None]":
+        return self._statements.savepoint()
+
+
+class _SqliteClient(_Client):
+    query_class = SqliteClient.query_class
+    executor_class = SqliteClient.executor_class
+    schema_generator = SqliteClient.schema_generator
+    capabilities = SqliteClient.capabilities
+
+
+class _PostgresClient(_Client):
+    query_class = AsyncpgDBClient.query_class
+    executor_class = AsyncpgDBClient.executor_class
+    schema_generator = AsyncpgDBClient.schema_generator
+    capabilities = AsyncpgDBClient.capabilities
+
+
+class _Savepoint(TransactionContext):
+    """Tortoise's `in_transaction()`, which it opens for bulk_create and the like."""
+
+    def __init__(self, client: _Client) -> None:
+        self._client = client
+        self._savepoint = client.savepoint()
+
+    async def __aenter__(self) -> Any:
+        await self._savepoint.__aenter__()
+        return self._client
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._savepoint.__aexit__(exc_type, exc, tb)

@@ -1,0 +1,264 @@
+"""PostgreSQL through asyncpg: a pool for changes and one for reads.
+
+Two pools, so that a page is never kept waiting by changes that wait for each other's locks, and so that
+reads can do without the reset that asyncpg sends whenever a connection is given back (it costs as much as
+the read). Rows carry keys as text and JSON as text, as they do on SQLite; times are aware datetimes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from .failures import misconfigured, postgres_failure, postgres_refusal
+from .sessions import Rows, Slots, to_the_end
+from .sql import Dialect, postgres_args, returns_rows
+from .urls import PostgresTarget
+
+log = logging.getLogger(__name__)
+
+CLEANUP_SECONDS = 5.0
+"""How long an interrupted transaction may take to roll back before its connection is dropped."""
+
+
+class _WithoutReset(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+    """A reading connection keeps no state that would have to be reset."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class PostgresDriver:
+    dialect: Dialect = "postgres"
+
+    def __init__(
+        self, target: PostgresTarget, writers: asyncpg.Pool, readers: asyncpg.Pool, wait_seconds: float
+    ) -> None:
+        self._target = target
+        self._writers = writers
+        self._readers = readers
+        self._write_slots = Slots(
+            writers.get_max_size(), wait_seconds, "Other changes kept all connections busy"
+        )
+        self._read_slots = Slots(
+            readers.get_max_size(), wait_seconds, "Other reads kept all connections busy"
+        )
+        self._wait_seconds = wait_seconds
+        self._cleanups: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(
+        cls, target: PostgresTarget, *, pool_size: int, read_pool_size: int, wait_seconds: float
+    ) -> "PostgresDriver":
+        milliseconds = str(int(wait_seconds * 1000))
+        writers = _pool(target, pool_size, wait_seconds, {"lock_timeout": milliseconds})
+        readers = _pool(
+            target,
+            read_pool_size,
+            wait_seconds,
+            {"default_transaction_read_only": "on"},
+            connection_class=_WithoutReset,
+        )
+        driver = cls(target, writers, readers, wait_seconds)
+        try:
+            await driver._connect(writers)
+            await driver._check_durability()
+            await driver._connect(readers)
+        except BaseException:
+            for pool in (writers, readers):
+                with suppress(asyncpg.InterfaceError):  # never connected
+                    pool.terminate()
+            raise
+        return driver
+
+    async def _connect(self, pool: asyncpg.Pool) -> None:
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await pool
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise postgres_refusal(error, self._target) from None
+
+    async def _check_durability(self) -> None:
+        async with self._writers.acquire() as connection:
+            commit = await connection.fetchval("SHOW synchronous_commit")
+            fsync = await connection.fetchval("SHOW fsync")
+        if commit == "off":
+            raise misconfigured(
+                f"{self._target} has synchronous_commit=off, with which an acknowledged write could be lost.",
+                f'ALTER DATABASE "{self._target.database}" SET synchronous_commit = on;',
+            )
+        if fsync == "off":
+            log.warning(
+                "%s runs with fsync=off: a power cut can destroy it. Fit for tests only.", self._target
+            )
+
+    async def begin(self) -> "PostgresSession":
+        await self._write_slots.take()
+        opening = asyncio.ensure_future(self._begin())
+        try:
+            await asyncio.wait([opening])
+        except asyncio.CancelledError:
+            # The one who was cancelled goes at once; the connection follows when it has answered
+            self._later(self._abandon(opening))
+            raise
+        try:
+            return opening.result()
+        except BaseException:
+            self._write_slots.give_back()
+            raise
+
+    async def _begin(self) -> "PostgresSession":
+        connection = await self._acquire(self._writers)
+        session = PostgresSession(self, connection)
+        try:
+            await connection.execute("BEGIN")
+        except BaseException as error:
+            await self._give_back(connection, settled=False)
+            raise self.failure(error) from None
+        return session
+
+    async def _abandon(self, opening: "asyncio.Future[PostgresSession]") -> None:
+        await asyncio.wait([opening])
+        if opening.cancelled() or opening.exception() is not None:
+            self._write_slots.give_back()
+        else:
+            await opening.result().close()
+
+    async def read(self, sql: str, args: Sequence[object]) -> Rows:
+        values = postgres_args(args)
+        async with self._read_slots.one():
+            connection = await self._acquire(self._readers)
+            try:
+                return [dict(record) for record in await connection.fetch(sql, *values)]
+            except Exception as error:
+                raise self.failure(error) from None
+            finally:
+                await to_the_end(self._release(self._readers, connection))
+
+    async def _acquire(self, pool: asyncpg.Pool) -> Any:
+        # The slots admit no more than the pool has connections: this may have to connect, never to queue
+        try:
+            return await pool.acquire(timeout=self._wait_seconds)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise postgres_refusal(error, self._target) from None
+
+    async def finish(self, connection: Any, *, settled: bool) -> None:
+        """Rolls back what is not `settled`, gives the connection back, and then the slot."""
+        try:
+            await self._give_back(connection, settled=settled)
+        finally:
+            self._write_slots.give_back()
+
+    async def _give_back(self, connection: Any, *, settled: bool) -> None:
+        if not settled:
+            try:
+                async with asyncio.timeout(CLEANUP_SECONDS):
+                    await connection.execute("ROLLBACK")
+            except BaseException:
+                with suppress(asyncpg.InterfaceError):  # the pool took a broken connection back by itself
+                    connection.terminate()
+        await self._release(self._writers, connection)
+
+    async def _release(self, pool: asyncpg.Pool, connection: Any) -> None:
+        try:
+            await pool.release(connection, timeout=CLEANUP_SECONDS)
+        except Exception as error:
+            # asyncpg has dropped the connection already; the next one who asks gets a new one
+            log.warning("A connection to %s was dropped: %s", self._target, error)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._cleanups.add(task)
+        task.add_done_callback(self._cleanups.discard)
+
+    def failure(self, error: BaseException) -> BaseException:
+        return postgres_failure(error, self._target) if isinstance(error, Exception) else error
+
+    async def close(self) -> None:
+        if self._cleanups:
+            await asyncio.wait(self._cleanups, timeout=2 * CLEANUP_SECONDS)
+        for pool in (self._writers, self._readers):
+            try:
+                async with asyncio.timeout(CLEANUP_SECONDS):
+                    await pool.close()
+            except (TimeoutError, asyncpg.InterfaceError):
+                pool.terminate()
+
+
+class PostgresSession:
+    """A transaction on a connection of its own."""
+
+    def __init__(self, driver: PostgresDriver, connection: Any) -> None:
+        self._driver = driver
+        self._connection = connection
+        self._open = True
+        self._settled = False
+
+    async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
+        values = postgres_args(args)
+        try:
+            if returns_rows(sql):
+                rows = [dict(record) for record in await self._connection.fetch(sql, *values)]
+                return len(rows), rows
+            status: str = await self._connection.execute(sql, *values)
+        except Exception as error:
+            raise self._driver.failure(error) from None
+        count = status.rpartition(" ")[2]
+        return (int(count) if count.isdigit() else 0), []
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        values = [postgres_args(row) for row in rows]
+        try:
+            await self._connection.executemany(sql, values)
+        except Exception as error:
+            raise self._driver.failure(error) from None
+
+    async def insert(self, sql: str, args: Sequence[object]) -> dict[str, Any] | None:
+        rows = (await self.query(sql, args))[1]
+        return rows[0] if rows else None
+
+    async def script(self, sql: str) -> None:
+        try:
+            await self._connection.execute(sql)
+        except Exception as error:
+            raise self._driver.failure(error) from None
+
+    async def commit(self) -> None:
+        try:
+            status = await self._connection.execute("COMMIT")
+        except Exception as error:
+            raise self._driver.failure(error) from None
+        if status != "COMMIT":
+            # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
+            raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
+        self._settled = True
+
+    async def close(self) -> None:
+        if self._open:
+            self._open = False
+            await to_the_end(self._driver.finish(self._connection, settled=self._settled))
+
+
+def _pool(
+    target: PostgresTarget,
+    size: int,
+    wait_seconds: float,
+    server_settings: dict[str, str],
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+) -> asyncpg.Pool:
+    return asyncpg.create_pool(
+        target.dsn,
+        min_size=1,
+        max_size=size,
+        timeout=wait_seconds,
+        init=_prepare,
+        connection_class=connection_class,
+        server_settings={"TimeZone": "UTC", **server_settings},
+    )
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")

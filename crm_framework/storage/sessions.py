@@ -1,0 +1,94 @@
+"""What a driver offers: reads outside a transaction, and sessions, each of which is one transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+from .failures import unavailable
+from .sql import Dialect
+
+T = TypeVar("T")
+Rows = list[dict[str, Any]]
+
+
+class Session(Protocol):
+    """An open transaction on a connection of its own."""
+
+    async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
+        """One statement in the dialect's own placeholders: rows affected or returned, and the rows."""
+        ...
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
+
+    async def insert(self, sql: str, args: Sequence[object]) -> Any:
+        """An INSERT of the ORM: the generated key on SQLite, the returned row on PostgreSQL."""
+        ...
+
+    async def script(self, sql: str) -> None:
+        """Several statements without values, inside the transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Returns once the changes are on disk; raises, with nothing kept, if they cannot be."""
+        ...
+
+    async def close(self) -> None:
+        """Rolls back what is not committed and gives the connection back. Never raises."""
+        ...
+
+
+class Driver(Protocol):
+    dialect: Dialect
+
+    async def begin(self) -> Session: ...
+
+    async def read(self, sql: str, args: Sequence[object]) -> Rows: ...
+
+    async def close(self) -> None: ...
+
+
+class Slots:
+    """A limit on what runs at once. Waiting ends with CrmError UNAVAILABLE after `wait_seconds`."""
+
+    def __init__(self, size: int, wait_seconds: float, busy: str) -> None:
+        self.size = size
+        self._free = asyncio.Semaphore(size)
+        self._wait_seconds = wait_seconds
+        self._busy = busy
+
+    async def take(self) -> None:
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise unavailable(
+                f"{self._busy} for more than {self._wait_seconds:g} seconds.", "Try again later."
+            ) from None
+
+    def give_back(self) -> None:
+        self._free.release()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        await self.take()
+        try:
+            yield
+        finally:
+            self.give_back()
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` to its end even if the caller is cancelled; the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    interruption: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as cancelled:
+            interruption = cancelled
+    if interruption is not None:
+        if not task.cancelled():
+            task.exception()  # marks it as seen: the cancellation stands for both
+        raise interruption
+    return task.result()

@@ -1,0 +1,126 @@
+"""What differs between the dialects in a statement: placeholders and the values that fill them."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+from crm_framework.errors import CrmError, ErrorCode
+
+Dialect = Literal["sqlite", "postgres"]
+
+_TOKEN = re.compile(
+    r"""
+      '(?:[^']|'')*'                        # text; E'\'' is not supported, write ''
+    | "(?:[^"]|"")*"                        # quoted name
+    | --[^\n]*                              # comment
+    | /\*.*?\*/                             # comment
+    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$       # dollar-quoted text
+    | \?\?                                  # an operator's question mark
+    | \?                                    # placeholder
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@lru_cache(maxsize=2048)
+def numbered(sql: str) -> str:
+    """The statement with each `?` as `$1`, `$2` …; `??` stands for PostgreSQL's own `?` operators."""
+    count = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal count
+        token = match[0]
+        if token == "?":
+            count += 1
+            return f"${count}"
+        return "?" if token == "??" else token
+
+    return _TOKEN.sub(replace, sql)
+
+
+def name(identifier: str) -> str:
+    """A table's or column's name, checked, for use inside a statement."""
+    if not _NAME.match(identifier):
+        raise CrmError(ErrorCode.INTERNAL, f"{identifier!r} is not a plain table or column name.")
+    return identifier
+
+
+def is_read(sql: str) -> bool:
+    """Whether the statement certainly changes nothing."""
+    return sql.lstrip()[:6].upper() == "SELECT"
+
+
+def returns_rows(sql: str) -> bool:
+    head = sql.lstrip()[:6].upper()
+    return head not in ("INSERT", "UPDATE", "DELETE") or "RETURNING" in sql.upper()
+
+
+def sqlite_args(args: Sequence[object]) -> list[Any]:
+    """Values as SQLite stores them: times as text, `YYYY-MM-DD HH:MM:SS.ffffff+00:00`, always UTC."""
+    return [_sqlite_value(value) for value in args]
+
+
+def postgres_args(args: Sequence[object]) -> list[Any]:
+    """Values as asyncpg takes them; keys stay text, times must carry a zone."""
+    return [_postgres_value(value) for value in args]
+
+
+def _sqlite_value(value: object) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if isinstance(value, datetime):
+        return _aware(value).astimezone(UTC).isoformat(" ", "microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if isinstance(value, Enum):
+        return _sqlite_value(value.value)
+    if isinstance(value, str | int | float | bytes | bytearray | memoryview):
+        return value
+    raise _unfit(value)
+
+
+def _postgres_value(value: object) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if isinstance(value, datetime):
+        return _aware(value)
+    if isinstance(value, list | tuple):
+        return [_postgres_value(item) for item in value]
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum):
+        return _postgres_value(value.value)
+    if isinstance(value, date | str | int | float | Decimal | bytes | bytearray | memoryview):
+        return value
+    raise _unfit(value)
+
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise CrmError(
+            ErrorCode.INTERNAL,
+            f"The time {value.isoformat()} carries no zone, so it names no moment.",
+            hint="Pass an aware datetime, such as crm_framework.now() gives.",
+        )
+    return value
+
+
+def _unfit(value: object) -> CrmError:
+    return CrmError(
+        ErrorCode.INTERNAL,
+        f"A statement cannot take a value of type {type(value).__name__}.",
+        hint="Pass text, numbers, booleans, None, bytes, dates or aware datetimes; encode JSON as text.",
+    )
