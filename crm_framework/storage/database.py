@@ -24,10 +24,13 @@ class Database:
     set, a unit of work refuses events that are not declared there.
     """
 
-    def __init__(self, driver: Driver, models: Models, name: str) -> None:
+    def __init__(self, driver: Driver, models: Models, url: str, name: str) -> None:
         self.dialect: Dialect = driver.dialect
         self.models = models
+        self.url = url
+        """As it was given to `open`, with the password."""
         self.name = name
+        """The database for messages, without the password."""
         self.handlers: Sequence[EventHandler] = ()
         self.guards: Sequence[ChangeGuard] = ()
         self.event_types: EventTypes | None = None
@@ -62,7 +65,7 @@ class Database:
             driver = await PostgresDriver.open(
                 target, pool_size=pool_size, read_pool_size=read_pool_size, wait_seconds=wait_seconds
             )
-        database = cls(driver, models, str(target))
+        database = cls(driver, models, url, str(target))
         database.handler_budget_ms = handler_budget_ms
         return database
 

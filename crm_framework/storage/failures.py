@@ -25,6 +25,14 @@ def misconfigured(message: str, hint: str) -> CrmError:
     return CrmError(ErrorCode.CONFIGURATION, message, hint=hint)
 
 
+def changing_read() -> CrmError:
+    return CrmError(
+        ErrorCode.INTERNAL,
+        "A read tried to change the database.",
+        hint="Changes go through `async with database.unit_of_work() as tx:`.",
+    )
+
+
 def sqlite_failure(error: sqlite3.Error, target: SqliteTarget) -> Exception:
     """The exception to raise instead of `error`."""
     code = getattr(error, "sqlite_errorname", "") or ""

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from .failures import misconfigured, postgres_failure, postgres_refusal
+from .failures import changing_read, misconfigured, postgres_failure, postgres_refusal
 from .sessions import Rows, Slots, to_the_end
 from .sql import Dialect, postgres_args, returns_rows
 from .urls import PostgresTarget
@@ -133,6 +133,8 @@ class PostgresDriver:
             connection = await self._acquire(self._readers)
             try:
                 return [dict(record) for record in await connection.fetch(sql, *values)]
+            except asyncpg.ReadOnlySQLTransactionError:
+                raise changing_read() from None
             except Exception as error:
                 raise self.failure(error) from None
             finally:

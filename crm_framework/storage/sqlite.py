@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from .failures import misconfigured, sqlite_failure
+from .failures import changing_read, misconfigured, sqlite_failure
 from .sessions import Rows, Slots, to_the_end
 from .sql import Dialect, is_read, sqlite_args
 from .urls import SqliteTarget
@@ -124,6 +124,8 @@ class SqliteDriver:
             connection.interrupt()
             raise
         except sqlite3.Error as error:
+            if error.sqlite_errorname == "SQLITE_READONLY":
+                raise changing_read() from None
             raise sqlite_failure(error, self._target) from None
 
     def _give_back_reader(self, connection: sqlite3.Connection) -> None:
