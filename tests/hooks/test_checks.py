@@ -1,6 +1,6 @@
 import pytest
 
-from crm_framework.hooks.checks import SPECS
+from crm_framework.hooks.checks import PRIVACY_HOOKS, SPECS
 from crm_framework.hooks.loaded import PluginStatus
 
 from .conftest import PluginFolder
@@ -219,10 +219,7 @@ def test_a_class_that_is_no_event(folder: PluginFolder) -> None:
     )
 
 
-PRIVACY = "".join(
-    f"\n@hookimpl\nasync def {hook}(): ..."
-    for hook in ("merge_customers", "export_customer", "erase_customer")
-)
+PRIVACY = "".join(f"\n@hookimpl\nasync def {hook}(): ..." for hook in PRIVACY_HOOKS)
 
 
 @pytest.mark.parametrize(

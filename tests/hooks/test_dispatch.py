@@ -1,27 +1,28 @@
 """The host's calls, over plugins written for the purpose; `tx` and `reader` are only handed through."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from crm_framework import Channel, CrmError, ErrorCode, InteractionKind, Permission
+from crm_framework.domain.events import CustomerCreated
 from crm_framework.hooks.dispatch import PluginApp
 from crm_framework.hooks.loaded import PluginStatus
 
 from .conftest import PluginFolder
 
 TX: Any = object()
+HAPPENED = CustomerCreated(customer_id="c")
 SETTINGS = "class Own(PluginSettings, frozen=True):\n    word: str = 'hello'\n"
 DECLARED = 'plugin = Plugin(name="one", requires_api="1.0", summary="S.", settings=Own)\n'
 ONE = "from crm_framework import *\n" + SETTINGS + DECLARED
 
 
 async def test_a_handler_gets_its_own_settings(folder: PluginFolder) -> None:
-    folder.write(
-        "one",
-        ONE + "@hookimpl\nasync def on_events(settings, tx, events):\n    events.append((settings.word, tx))",
-    )
+    hook = "@hookimpl\nasync def on_events(settings, tx, events):\n    events.append((settings.word, tx))"
+    folder.write("one", ONE + hook)
     host = folder.load("one", sections={"one": {"word": "ahoy"}})
     seen: list[Any] = []
     [handler] = host.handlers
@@ -59,15 +60,14 @@ async def test_a_guard_may_refuse_in_its_own_words(folder: PluginFolder) -> None
 async def test_a_crash_is_masked_and_names_the_plugin(folder: PluginFolder, hook: str) -> None:
     folder.write("one", f"@hookimpl\nasync def {hook}():\n    raise ValueError('SELECT secret')")
     host = folder.load("one")
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "before_change": lambda: host.guards[0]([], TX),
+        "merge_customers": lambda: host.merge_customers("winner", ["loser"], TX),
+        "export_customer": lambda: host.export_customer("customer", TX),
+        "erase_customer": lambda: host.erase_customer("customer", TX),
+    }
     with pytest.raises(CrmError) as caught:
-        if hook == "before_change":
-            await host.guards[0]([], TX)
-        elif hook == "merge_customers":
-            await host.merge_customers("winner", ["loser"], TX)
-        elif hook == "export_customer":
-            await host.export_customer("customer", TX)
-        else:
-            await host.erase_customer("customer", TX)
+        await calls[hook]()
     assert caught.value.code is ErrorCode.INTERNAL
     assert caught.value.message == f"The plugin one failed in {hook}; nothing was changed."
     assert "secret" not in str(caught.value)
@@ -226,7 +226,7 @@ async def test_calls_are_traced_on_demand(
     monkeypatch.setenv("CRM_TRACE_HOOKS", "1")
     host.schema_parts()
     with pytest.raises(ZeroDivisionError):
-        await host.handlers[0]([1, 2], TX)
+        await host.handlers[0]([HAPPENED, HAPPENED], TX)
     lines = capsys.readouterr().err.splitlines()
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
         "hook one.schema() done",
