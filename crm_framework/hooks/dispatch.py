@@ -17,11 +17,12 @@ import pluggy
 from crm_framework.errors import CrmError, ErrorCode
 
 from .loaded import LoadedPlugin, PluginStatus
-from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin, Reader, TimelineEntry
+from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin, TimelineEntry
 from .trace import traced
 
 if TYPE_CHECKING:
     from crm_framework.domain.events import Event
+    from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
     from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -36,7 +37,7 @@ class PluginApp:
     models: str
     migrations: str
     depends_on: tuple[str, ...]
-    """Labels of the apps whose migrations come first; the core's (`crm`) is always among them."""
+    """Names of the plugins whose migrations come first; every plugin's come after the core's."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class PluginHost:
                     label=plugin.name,
                     models=plugin.models,
                     migrations=plugin.migrations,
-                    depends_on=("crm", *others),
+                    depends_on=others,
                 )
         return tuple(apps.values())
 
@@ -179,7 +180,7 @@ class PluginHost:
         before: datetime | None,
         limit: int,
         kinds: Sequence[str] | None,
-        reader: Reader,
+        reader: "Reader",
     ) -> Timeline:
         """The newest `limit` entries of each customer. A plugin that fails is named; the others' stay."""
         arguments = {

@@ -15,6 +15,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from crm_framework.domain.events import Event
+    from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
     from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -101,17 +102,6 @@ class TimelineEntry:
     plugin: str = ""
 
 
-class Reader(Protocol):
-    """Reads rows outside a transaction."""
-
-    @property
-    def dialect(self) -> str:
-        """`sqlite` or `postgres`."""
-
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """Rows by column name; `?` is a placeholder on both databases."""
-
-
 class Hooks(Protocol):
     """The hook specifications. `settings` is the plugin's own settings object everywhere."""
 
@@ -144,7 +134,7 @@ class Hooks(Protocol):
         before: datetime | None,
         limit: int,
         kinds: Sequence[str] | None,
-        reader: Reader,
+        reader: "Reader",
         settings: Any,
     ) -> Sequence[TimelineEntry]:
         """The newest `limit` entries of each customer at or before `before`, newest first.
