@@ -25,7 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "domain": FOUNDATION | {"storage"},
     "schema": FOUNDATION | {"storage", "domain", "engine"},
     "server": FOUNDATION | {"storage", "domain", "engine", "schema"},
-    "app": FOUNDATION | {"storage", "domain", "engine", "schema", "server"},
+    "runtime": FOUNDATION | {"storage", "domain"},
+    "app": FOUNDATION | {"storage", "domain", "engine", "schema", "server", "runtime"},
 }
 """Room → rooms that its running code may import. `cli` and `testing` may import every one."""
 
