@@ -1,7 +1,9 @@
 """The pytest plugin of crm_framework: installed with it, so that a plugin's tests need no conftest."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +16,16 @@ CORE_APPS = {"crm": "crm_framework.domain.models"}
 
 
 @pytest.fixture(scope="session")
-def test_databases(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[TestDatabases]":
+def test_databases() -> "Iterator[TestDatabases]":
     """Maker of databases; starts PostgreSQL when a test first wants one and stops it at the end."""
+    from crm_framework.testing.postgres import fast_folder
     from crm_framework.testing.templates import TestDatabases
 
-    with ExitStack() as resources:
-        yield TestDatabases(tmp_path_factory.mktemp("databases"), resources)
+    with (
+        tempfile.TemporaryDirectory(prefix="crm-databases-", dir=fast_folder()) as folder,
+        ExitStack() as resources,
+    ):
+        yield TestDatabases(Path(folder), resources)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

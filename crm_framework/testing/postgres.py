@@ -29,6 +29,9 @@ OLDEST = 14
 START_SECONDS = 60
 """How long a server may take to accept connections; a busy machine is slow, a broken one is silent."""
 
+ROOM = 4 * 1024**3
+"""Bytes of memory that must be free before databases are put there."""
+
 SERVER_USER = "crm"
 
 
@@ -59,7 +62,9 @@ def running_postgres(*, fsync: bool = False) -> Iterator[PostgresServer]:
         return
     binaries = find_binaries()
     account = unprivileged_account()
-    with tempfile.TemporaryDirectory(prefix="crm-postgres-", ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix="crm-postgres-", dir=fast_folder(), ignore_cleanup_errors=True
+    ) as temporary:
         folder = Path(temporary)
         password = secrets.token_urlsafe(18)
         binaries = reachable(binaries, folder, account)
@@ -86,6 +91,14 @@ def running_postgres(*, fsync: bool = False) -> Iterator[PostgresServer]:
             assert keeper.stdin is not None
             keeper.stdin.close()
             keeper.wait(timeout=START_SECONDS)
+
+
+def fast_folder() -> str | None:
+    """A place for databases in memory, where a new one costs a tenth; None for the usual temporary folder."""
+    memory = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
+        return None
+    return str(memory) if shutil.disk_usage(memory).free > ROOM else None
 
 
 def find_binaries() -> Path:
@@ -223,7 +236,9 @@ def keep(binaries: Path, folder: Path, port: int, fsync: str, account: str) -> N
         "full_page_writes": fsync,
         "max_connections": 200,
         "shared_buffers": "64MB",
-        "max_wal_size": "2GB",
+        "max_wal_size": "512MB",
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
         "timezone": "UTC",
     }
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

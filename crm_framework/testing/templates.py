@@ -1,6 +1,8 @@
 """Databases for tests: the tables are made once per session, each test gets a copy of its own."""
 
 import asyncio
+import os
+import secrets
 import shutil
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +78,7 @@ class TestDatabases:
         return self.folder / f"{next(self._numbers)}.sqlite3"
 
     def _unique(self) -> str:
-        return f"{self.folder.name}_{next(self._numbers)}".replace("-", "_").lower()
+        return f"{os.getpid()}_{secrets.token_hex(4)}_{next(self._numbers)}"
 
     def _administer(self, statement: str) -> None:
         in_own_loop(run_statement(self.postgres.url("postgres"), statement))
