@@ -1,0 +1,215 @@
+"""Bearer tokens: made, listed and revoked here. What proves one is kept as a digest only."""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crm_framework.domain.events import SettingChanged
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.clock import parse_time
+from crm_framework.storage.ids import new_id
+
+from .actors import ActorKind
+from .permissions import Permissions
+
+if TYPE_CHECKING:
+    from crm_framework.storage.unit_of_work import UnitOfWork
+
+PREFIX = "crm_"
+SECRET_BYTES = 32
+HINT_LENGTH = 9
+MAX_NAME = 200
+
+
+class Reader(Protocol):
+    """A database or a unit of work, to read from."""
+
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedToken:
+    """A new token. `secret` is what its holder sends; it cannot be shown again."""
+
+    id: str
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenInfo:
+    """What is known of a token. `hint` is how its secret begins."""
+
+    id: str
+    name: str
+    hint: str
+    kind: ActorKind
+    permissions: tuple[str, ...]
+    staff_id: str | None
+    customer_id: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def usable(self, at: datetime) -> bool:
+        """Whether it opens the door at that moment."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+
+def digest_of(secret: str) -> str:
+    """SHA-256 of a token, hexadecimal. Tokens are random, so that a slow hash would protect nothing more."""
+    return sha256(secret.encode()).hexdigest()
+
+
+async def create_token(
+    tx: "UnitOfWork",
+    permissions: Permissions,
+    *,
+    name: str,
+    grants: Iterable[str],
+    kind: ActorKind = ActorKind.INTEGRATION,
+    staff_id: str | None = None,
+    customer_id: str | None = None,
+    expires_at: datetime | None = None,
+) -> IssuedToken:
+    """Makes a token that grants the permissions named in `grants`, for ever or until `expires_at`.
+
+    Raises CrmError: BAD_INPUT for an unknown permission, a missing name, an end in the past or an owner that
+    does not fit the kind; NOT_FOUND for an unknown owner; REFUSED for rights on a customer's own token.
+    """
+    name = name.strip()
+    if not name or len(name) > MAX_NAME:
+        raise _bad(f"A token needs a name of 1 to {MAX_NAME} characters.", "name", "Say who will use it.")
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise _bad("expiresAt has no time zone.", "expiresAt", "Write it as 2030-01-31T12:00:00Z.")
+    if expires_at is not None and expires_at <= tx.now:
+        raise _bad("The token would expire before it is made.", "expiresAt", "Name a later moment.")
+    granted = permissions.checked(grants)
+    await _check_owner(tx, kind, staff_id, customer_id)
+    if kind is ActorKind.CUSTOMER and granted:
+        raise CrmError(
+            ErrorCode.REFUSED,
+            "A customer's own token cannot carry permissions: they would reach every customer.",
+            path=("permissions",),
+            hint="Leave them out; what is public to every actor stays visible.",
+        )
+    issued = IssuedToken(id=new_id(), secret=PREFIX + secrets.token_urlsafe(SECRET_BYTES))
+    await tx.execute(
+        "INSERT INTO crm_token (id, name, digest, hint, kind, permissions, staff_id, customer_id, created_at,"
+        " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            issued.id,
+            name,
+            digest_of(issued.secret),
+            issued.secret[:HINT_LENGTH],
+            kind.value,
+            json.dumps(granted),
+            staff_id,
+            customer_id,
+            tx.now,
+            expires_at,
+        ),
+    )
+    ends = expires_at.isoformat() if expires_at else None
+    tx.emit(
+        SettingChanged(
+            customer_id=customer_id,
+            kind="token",
+            record_id=issued.id,
+            changes={
+                "name": (None, name),
+                "kind": (None, kind.value),
+                "permissions": (None, list(granted)),
+                "expiresAt": (None, ends),
+            },
+        )
+    )
+    return issued
+
+
+async def revoke_token(tx: "UnitOfWork", token_id: str) -> bool:
+    """Ends a token at once. False if it had been revoked before; NOT_FOUND if there is none."""
+    changed = await tx.execute(
+        "UPDATE crm_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (tx.now, token_id)
+    )
+    if changed:
+        tx.emit(
+            SettingChanged(
+                customer_id=None,
+                kind="token",
+                record_id=token_id,
+                changes={"revokedAt": (None, tx.now.isoformat())},
+            )
+        )
+        return True
+    if not await tx.fetch("SELECT id FROM crm_token WHERE id = ?", (token_id,)):
+        raise CrmError(
+            ErrorCode.NOT_FOUND,
+            "There is no such token.",
+            path=("id",),
+            hint="List the tokens for their ids.",
+        )
+    return False
+
+
+async def list_tokens(reader: Reader) -> list[TokenInfo]:
+    """All tokens, oldest first, the revoked and expired ones too."""
+    return [token_info(row) for row in await reader.fetch(f"SELECT {COLUMNS} FROM crm_token t ORDER BY t.id")]
+
+
+COLUMNS = (
+    "t.id, t.name, t.hint, t.kind, t.permissions, t.staff_id, t.customer_id, t.created_at, t.expires_at,"
+    " t.revoked_at, t.last_used_at"
+)
+
+
+def token_info(row: dict[str, Any]) -> TokenInfo:
+    """A row with `COLUMNS` as a value."""
+    stored = row["permissions"]
+    return TokenInfo(
+        id=str(row["id"]),
+        name=row["name"],
+        hint=row["hint"],
+        kind=ActorKind(row["kind"]),
+        permissions=tuple(json.loads(stored) if isinstance(stored, str) else stored),
+        staff_id=_text(row["staff_id"]),
+        customer_id=_text(row["customer_id"]),
+        created_at=parse_time(row["created_at"]),
+        expires_at=_time(row["expires_at"]),
+        revoked_at=_time(row["revoked_at"]),
+        last_used_at=_time(row["last_used_at"]),
+    )
+
+
+async def _check_owner(
+    tx: "UnitOfWork", kind: ActorKind, staff_id: str | None, customer_id: str | None
+) -> None:
+    if kind is ActorKind.SYSTEM:
+        raise _bad("A token cannot act as the system itself.", "kind", "Use STAFF or INTEGRATION.")
+    if (kind is ActorKind.CUSTOMER) != (customer_id is not None):
+        raise _bad("A token of kind CUSTOMER, and no other, names a customer.", "customer", "Correct either.")
+    if staff_id is not None and kind is not ActorKind.STAFF:
+        raise _bad("Only a token of kind STAFF names a member of staff.", "staff", "Correct either.")
+    if staff_id is not None and not await tx.fetch("SELECT id FROM crm_staff WHERE id = ?", (staff_id,)):
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such member of staff.", path=("staff",))
+    if customer_id is not None and not await tx.fetch(
+        "SELECT id FROM crm_customer WHERE id = ? AND merged_into_id IS NULL AND erased_at IS NULL",
+        (customer_id,),
+    ):
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("customer",))
+
+
+def _bad(message: str, member: str, hint: str) -> CrmError:
+    return CrmError(ErrorCode.BAD_INPUT, message, path=(member,), hint=hint)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _time(value: str | datetime | None) -> datetime | None:
+    return None if value is None else parse_time(value)
