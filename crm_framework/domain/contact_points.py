@@ -191,8 +191,8 @@ def search_text(name: str, company: str | None, points: Iterable[Point]) -> str:
 
 
 def shown(points: Iterable[Point]) -> list[dict[str, Any]]:
-    """The list as events carry it."""
-    return [
+    """The list as events carry it: what is not known is left out."""
+    listed = [
         {
             "id": point.id,
             "channel": point.channel,
@@ -205,6 +205,7 @@ def shown(points: Iterable[Point]) -> list[dict[str, Any]]:
         }
         for point in points
     ]
+    return [{name: value for name, value in entry.items() if value is not None} for entry in listed]
 
 
 _SELECT = """

@@ -8,6 +8,7 @@ from crm_framework.domain.customer_record import Changed, Record, lock_record, s
 from crm_framework.domain.events import CustomerArchived, CustomerConverted, CustomerLapsed
 from crm_framework.domain.models import CustomerStage
 from crm_framework.domain.moments import past_moment
+from crm_framework.domain.rows import time_text
 from crm_framework.errors import CrmError, ErrorCode
 
 if TYPE_CHECKING:
@@ -35,15 +36,19 @@ async def convert_prospect(
 
 
 async def lapse_customer(
-    tx: "UnitOfWork", customer_id: str, *, expected_version: int | None = None
+    tx: "UnitOfWork", customer_id: str, *, at: datetime | None = None, expected_version: int | None = None
 ) -> Changed:
-    """A customer becomes a former one. REFUSED for a prospect, who never was one."""
+    """A customer becomes a former one at `at` (now). REFUSED for a prospect, who never was one."""
     before = await lock_record(tx, customer_id, expected_version=expected_version)
+    when = past_moment(at, tx.now, path=("at",)) or tx.now
     if before.stage is CustomerStage.PROSPECT:
         raise _refused(before, "is a prospect and cannot leave", "Archive the record instead.")
     if before.stage is CustomerStage.FORMER:
         return Changed(before.id, before.version, False)
-    changed, changes = await save(tx, before, replace(before, stage=CustomerStage.FORMER))
+    since = max((date for date in (before.converted_at, before.returned_at) if date), default=None)
+    if since is not None and when < since:
+        raise _too_early("end", since)
+    changed, changes = await save(tx, before, replace(before, stage=CustomerStage.FORMER, former_at=when))
     tx.emit(CustomerLapsed(customer_id=before.id, changes=changes))
     return changed
 
@@ -58,14 +63,11 @@ async def return_customer(
         raise _refused(before, "is a prospect and was no customer before", "Convert the prospect instead.")
     if before.stage is CustomerStage.CUSTOMER:
         return Changed(before.id, before.version, False)
-    if before.converted_at is not None and when < before.converted_at:
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"The return lies before the conversion of {before.converted_at.isoformat()}.",
-            path=("at",),
-            hint="Give a later moment.",
-        )
-    changed, changes = await save(tx, before, replace(before, stage=CustomerStage.CUSTOMER, returned_at=when))
+    since = before.former_at or before.converted_at
+    if since is not None and when < since:
+        raise _too_early("return", since)
+    after = replace(before, stage=CustomerStage.CUSTOMER, returned_at=when, former_at=None)
+    changed, changes = await save(tx, before, after)
     tx.emit(CustomerConverted(customer_id=before.id, changes=changes, returned=True))
     return changed
 
@@ -93,6 +95,15 @@ async def _archive(tx: "UnitOfWork", before: Record, at: datetime | None) -> Cha
     changed, changes = await save(tx, before, replace(before, archived_at=at))
     tx.emit(CustomerArchived(customer_id=before.id, changes=changes))
     return changed
+
+
+def _too_early(what: str, since: datetime) -> CrmError:
+    return CrmError(
+        ErrorCode.BAD_INPUT,
+        f"The {what} lies before {time_text(since)}, when the stage before began.",
+        path=("at",),
+        hint="Give a later moment.",
+    )
 
 
 def _refused(record: Record, why: str, hint: str) -> CrmError:
