@@ -1,14 +1,17 @@
 """Batch-first GraphQL over SQL rows. It knows GraphQL and tables, and nothing of what they are about."""
 
+from .connections import Connection, Edge, PageInfo, connection
 from .context import Context, Limits, Reader
+from .cursors import decode_cursor, encode_cursor
 from .declarations import PUBLIC, DeclaredField, Source, source_of
 from .errors import DeclarationError, RequestError
 from .fields import batch, column, computed, root
-from .filters import FilterSpec, Member
+from .filters import FilterSpec, Member, compile_filter
 from .ids import decode_id, decode_key, encode_id
 from .keyset import OrderField, Orders
 from .load import load, load_groups, load_where
 from .nodes import Node, node, record
+from .pages import ReadyPage, pages_of, window
 from .parts import SchemaParts
 from .relations import children, reference
 from .rows import Batch, Level, Row
@@ -18,10 +21,12 @@ from .sql import Dialect, Fragment
 __all__ = [
     "PUBLIC",
     "Batch",
+    "Connection",
     "Context",
     "DeclarationError",
     "DeclaredField",
     "Dialect",
+    "Edge",
     "EngineSchema",
     "FilterSpec",
     "Fragment",
@@ -31,7 +36,9 @@ __all__ = [
     "Node",
     "OrderField",
     "Orders",
+    "PageInfo",
     "Reader",
+    "ReadyPage",
     "RequestError",
     "Row",
     "SchemaParts",
@@ -39,16 +46,22 @@ __all__ = [
     "batch",
     "children",
     "column",
+    "compile_filter",
     "computed",
+    "connection",
+    "decode_cursor",
     "decode_id",
     "decode_key",
+    "encode_cursor",
     "encode_id",
     "load",
     "load_groups",
     "load_where",
     "node",
+    "pages_of",
     "record",
     "reference",
     "root",
     "source_of",
+    "window",
 ]

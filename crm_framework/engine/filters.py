@@ -1,12 +1,13 @@
 """What a type can be filtered by, as data. Each schema makes its input types of it; plugins add members."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
 
-from .errors import DeclarationError
-from .sql import Dialect, Fragment, name
+from .comparisons import OPERATORS, compared
+from .errors import DeclarationError, RequestError
+from .sql import Dialect, Fragment, all_of, any_of, name, none_of
 
 Kind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum", "id", "custom"]
 Condition = Callable[[Any, Dialect], Fragment]
@@ -70,13 +71,13 @@ class FilterSpec:
     members: tuple[Member, ...]
     description: str = "All members given must hold. An empty filter selects everything."
 
-    def __init__(self, name: str, members: Any, description: str | None = None) -> None:
+    def __init__(self, name: str, members: Iterable[Member], description: str | None = None) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "members", tuple(members))
         if description is not None:
             object.__setattr__(self, "description", description)
 
-    def extended(self, members: Any) -> "FilterSpec":
+    def extended(self, members: Iterable[Member]) -> "FilterSpec":
         """The same with further members. Raises `DeclarationError` for a name that is taken."""
         added = tuple(members)
         names = [member.name for member in (*self.members, *added)] + ["and", "or", "not"]
@@ -86,3 +87,87 @@ class FilterSpec:
                     f"{self.name}.{member.name}", "the name is taken", "Choose another one"
                 )
         return replace(self, members=(*self.members, *added)) if added else self
+
+
+MAX_DEPTH = 6
+"""How deep `and`, `or` and `not` may be nested."""
+MAX_CONDITIONS = 100
+"""How many members one filter may hold in all."""
+
+
+def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect) -> Fragment:
+    """The condition that a filter means, on the table `t`.
+
+    `value` has the API's names and plain values: those of a request, coerced, or of stored JSON. A comparison
+    with NULL is false, and `not` is the complement. Raises `RequestError` BAD_INPUT with the path of what
+    does not fit.
+    """
+    return _group(spec, value, dialect, (), iter(range(MAX_CONDITIONS)))
+
+
+def _group(
+    spec: FilterSpec, value: Any, dialect: Dialect, path: tuple[str, ...], budget: Iterator[int]
+) -> Fragment:
+    if not isinstance(value, Mapping):
+        raise refused(path, "a filter is an object of members")
+    if len([part for part in path if part in _COMBINE]) > MAX_DEPTH:
+        raise refused(path, f"and, or and not are nested more than {MAX_DEPTH} deep")
+    members = {member.name: member for member in spec.members}
+    parts: list[Fragment] = []
+    for key, given in value.items():
+        here = (*path, key)
+        if given is None:
+            raise refused(here, "null is no condition; leave it out, or use isNull")
+        if key in _COMBINE:
+            parts.append(_combined(spec, key, given, dialect, here, budget))
+        elif key in members:
+            if next(budget, None) is None:
+                raise refused(here, f"a filter may hold {MAX_CONDITIONS} conditions at most")
+            parts.append(_member(members[key], given, dialect, here))
+        else:
+            raise refused(
+                here, f"there is no such member; {spec.name} has {', '.join(members)}, and, or, not"
+            )
+    return all_of(parts)
+
+
+def _combined(
+    spec: FilterSpec, key: str, given: Any, dialect: Dialect, path: tuple[str, ...], budget: Iterator[int]
+) -> Fragment:
+    if key == "not":
+        return none_of(_group(spec, given, dialect, path, budget))
+    if not isinstance(given, list | tuple):
+        raise refused(path, "a list of filters is expected")
+    inner = [_group(spec, one, dialect, (*path, str(i)), budget) for i, one in enumerate(given)]
+    return all_of(inner) if key == "and" else any_of(inner)
+
+
+def _member(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...]) -> Fragment:
+    if member.condition is not None:
+        try:
+            return member.condition(given, dialect)
+        except RequestError as error:
+            raise RequestError(error.code, f"{'.'.join(('filter', *path))}: {error.message}") from None
+    if not isinstance(given, Mapping):
+        raise refused(path, "an object of comparisons is expected")
+    parts: list[Fragment] = []
+    for operator, operand in given.items():
+        here = (*path, operator)
+        if operator not in OPERATORS[member.kind]:
+            known = ", ".join(OPERATORS[member.kind])
+            raise refused(here, f"there is no such comparison; {member.name} has {known}")
+        if operand is None:
+            raise refused(here, "null is no value to compare with; leave it out, or use isNull")
+        try:
+            parts.append(compared(member, operator, operand, dialect))
+        except (ValueError, TypeError, ArithmeticError, RequestError) as error:
+            raise refused(here, str(error)) from None
+    return all_of(parts)
+
+
+_COMBINE = ("and", "or", "not")
+
+
+def refused(path: Iterable[str], problem: str) -> RequestError:
+    """The error for a filter that does not fit."""
+    return RequestError("BAD_INPUT", f"{'.'.join(('filter', *path))}: {problem}")

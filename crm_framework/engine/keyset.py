@@ -1,21 +1,27 @@
-"""Orderings of a connection: what a list can be ordered by, as data."""
+"""Orderings of a list and the conditions that continue one: after this row, before that one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Literal
+
+import strawberry
+from strawberry.types.field import StrawberryField
 
 from .errors import DeclarationError
+from .load import ordered
+from .sql import Dialect, Fragment, all_of, any_of, name
 
-OrderKind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum"]
+OrderKind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum", "id"]
 
 
 @dataclass(frozen=True)
 class OrderField:
-    """One thing to order by. `name` is the enum's value in the API, such as "CREATED_AT"; `kind` that of its
-    values.
+    """One thing to order by. `name` is its value in the API, such as "CREATED_AT"; `kind` that of what is
+    compared.
 
-    The value is a `column` of the table or `sql`, an expression over the table `t`. NULL is the largest
-    value.
+    That is a `column` of the table or `sql`, an expression over the table `t`. NULL is the largest value.
+    Text goes by code points; on PostgreSQL an index serves it where the column's collation is "C".
     """
 
     name: str
@@ -34,9 +40,176 @@ class OrderField:
             )
 
 
+@strawberry.enum(description="Which end of an order comes first.")
+class OrderDirection(Enum):
+    ASC = strawberry.enum_value("ASC", description="The smallest first; without a value last.")
+    DESC = strawberry.enum_value("DESC", description="The largest first; without a value first.")
+
+
 @dataclass(frozen=True)
 class Orders:
     """What a type can be ordered by: `name` is that of the input type, such as "CustomerOrder"."""
 
     name: str
     fields: Sequence[OrderField]
+    input: type = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input", _order_input(self))
+
+    def named(self, order: str) -> "Term":
+        """The term of "CREATED_AT", or of "-CREATED_AT" for descending. Raises `DeclarationError`."""
+        wanted = order.removeprefix("-")
+        for found in self.fields:
+            if found.name == wanted:
+                sql = found.sql or f"t.{name(found.column or '')}"
+                return Term(wanted, sql, found.kind, order.startswith("-"), found.nullable)
+        known = ", ".join(one.name for one in self.fields)
+        raise DeclarationError(self.name, f"there is no order by {wanted!r}", f"Use one of {known}")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of an ordering."""
+
+    name: str
+    sql: str
+    kind: OrderKind
+    descending: bool
+    nullable: bool = False
+
+    def value(self, dialect: Dialect) -> str:
+        """The expression as it is compared: text by code points, decimals as numbers, on both databases."""
+        if dialect == "postgres":
+            return f'{self.sql} COLLATE "C"' if self.is_text else self.sql
+        return f"CAST({self.sql} AS NUMERIC)" if self.kind == "decimal" else self.sql
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind in ("string", "enum")
+
+    def clause(self, dialect: Dialect, sql: str | None = None) -> str:
+        """Its part of `ORDER BY`, over the expression itself or over what selects it as `sql`."""
+        shown = sql or self.value(dialect)
+        text = self.is_text and sql is not None
+        return ordered(shown, dialect, descending=self.descending, text=text, nullable=self.nullable)
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """The terms that a list goes by; the last is the key, so that no two rows are equal."""
+
+    terms: tuple[Term, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What a cursor says of the ordering that it belongs to."""
+        return ",".join(f"-{term.name}" if term.descending else term.name for term in self.terms)
+
+    def reversed(self) -> "Ordering":
+        return Ordering(tuple(replace(term, descending=not term.descending) for term in self.terms))
+
+    def select(self, dialect: Dialect) -> str:
+        """The compared values, for the `SELECT` list; `alias` names them."""
+        return "".join(f", {term.value(dialect)} AS {self.alias(i)}" for i, term in enumerate(self.terms))
+
+    @staticmethod
+    def alias(index: int) -> str:
+        return f"_o{index}"
+
+    def clause(self, dialect: Dialect) -> Fragment:
+        return Fragment("ORDER BY " + ", ".join(term.clause(dialect) for term in self.terms))
+
+    def outer_clause(self, dialect: Dialect) -> Fragment:
+        """The same over a query that selects `select`."""
+        terms = (term.clause(dialect, self.alias(i)) for i, term in enumerate(self.terms))
+        return Fragment("ORDER BY " + ", ".join(terms))
+
+
+def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: Any) -> Ordering:
+    """The ordering that a request chose (`[{"field": …, "direction": …}]`), or the default, ended by the key.
+
+    A field given twice counts where it stands first.
+    """
+    found: dict[str, Term] = {}
+    if orders is not None:
+        for wanted in [_wanted(choice) for choice in chosen] if chosen else default:
+            term = orders.named(wanted)
+            found.setdefault(term.name, term)
+    terms = list(found.values())
+    # the key goes the way of the last term, so that one comparison of row values can serve all of them
+    descending = terms[-1].descending if terms else False
+    return Ordering((*terms, Term("id", f"t.{key}", "id", descending)))
+
+
+def _wanted(choice: Mapping[str, Any]) -> str:
+    column = choice["field"]
+    shown: str = column.value if isinstance(column, Enum) else column
+    return f"-{shown}" if choice.get("direction") in (OrderDirection.DESC, "DESC") else shown
+
+
+def beyond(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fragment:
+    """The rows strictly after the row of these values, by these terms.
+
+    One comparison of row values wherever that is exact, as only that reads an index from the right place.
+    """
+    first, value = terms[0], values[0]
+    if not any(term.nullable for term in terms[1:]) and len({term.descending for term in terms}) == 1:
+        if not first.nullable:
+            return _row_comparison(terms, values, dialect)
+        if value is not None:
+            # it leaves NULLs out: right where they came before, to be mended where they follow
+            compared = _row_comparison(terms, values, dialect)
+            return compared if first.descending else any_of([compared, _is_null(first, dialect)])
+    rest = beyond(terms[1:], values[1:], dialect) if len(terms) > 1 else None
+    sql = first.value(dialect)
+    if value is None:
+        tied = all_of([_is_null(first, dialect), rest]) if rest else None
+        later = Fragment(f"{sql} IS NOT NULL") if first.descending else None
+        return any_of([part for part in (later, tied) if part is not None])
+    sign = "<" if first.descending else ">"
+    parts = [Fragment(f"{sql} {sign} ?", (value,))]
+    if rest is not None:
+        parts.append(all_of([Fragment(f"{sql} = ?", (value,)), rest]))
+    if first.nullable and not first.descending:
+        return any_of([*parts, _is_null(first, dialect)])
+    # the bound repeats what follows from the rest, for the index's sake
+    return all_of([Fragment(f"{sql} {sign}= ?", (value,)), any_of(parts)]) if rest else any_of(parts)
+
+
+def _row_comparison(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fragment:
+    left = ", ".join(term.value(dialect) for term in terms)
+    sign = "<" if terms[0].descending else ">"
+    return Fragment(f"({left}) {sign} ({', '.join('?' for _ in terms)})", tuple(values))
+
+
+def _is_null(term: Term, dialect: Dialect) -> Fragment:
+    return Fragment(f"{term.value(dialect)} IS NULL")
+
+
+def _order_input(orders: Orders) -> type:
+    members = {
+        one.name: strawberry.enum_value(one.name, description=one.description) for one in orders.fields
+    }
+    of = orders.name.removesuffix("Order")
+    enum: Any = Enum(f"{orders.name}Field", members)  # type: ignore[misc]  # its values are known at run time only
+    choices = strawberry.enum(enum, description=f"What {of} records can be ordered by.")
+    made = type(
+        orders.name,
+        (),
+        {
+            "__annotations__": {"field": choices, "direction": OrderDirection},
+            "field": StrawberryField(description="What to order by."),
+            "direction": StrawberryField(description="Which end comes first.", default=OrderDirection.ASC),
+        },
+    )
+    found: type = strawberry.input(
+        made, name=orders.name, description=f"One term of an order of {of} records."
+    )
+    as_given(found)
+    return found
+
+
+def as_given(input_type: Any) -> None:
+    """Lets resolvers get the values of an input type as the plain mapping that the client sent, coerced."""
+    input_type.__strawberry_definition__.from_input = lambda _, value, __: dict(value)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", covariant=True)
 Read = Callable[[Any], Any]
+View = Callable[[Any], Any]
 
 
 class _Attributes(dict[str, Read]):
@@ -97,7 +98,7 @@ class Outcome:
     def __init__(self) -> None:
         self.results: Sequence[Any] | None = None
         self.error: BaseException | None = None
-        self.waiting: list[tuple[int, asyncio.Future[Any]]] = []
+        self.waiting: list[tuple[int, View | None, asyncio.Future[Any]]] = []
 
     def start(self, context: "Context", run: Callable[[], Awaitable[Sequence[Any]] | Sequence[Any]]) -> None:
         try:
@@ -112,18 +113,18 @@ class Outcome:
         context.tasks.add(task)
         task.add_done_callback(context.tasks.discard)
 
-    def take(self, index: int) -> Any:
-        """The result for one row, or an awaitable of it. A result that is an exception is raised."""
+    def take(self, index: int, view: "View | None" = None) -> Any:
+        """The result for one row (what `view` makes of it), or an awaitable of it. An exception is raised."""
         if self.results is not None:
             result = self.results[index]
             if isinstance(result, Exception):
                 raise FieldFailure(result)
-            return result
+            return view(result) if view is not None else result
         if self.error is not None:
             raise FieldFailure(self.error)
         # a future for each one who waits: cancelling one of them must not reach the batch or the others
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.waiting.append((index, future))
+        self.waiting.append((index, view, future))
         return future
 
     async def _finish(self, results: Awaitable[Sequence[Any]]) -> None:
@@ -132,15 +133,15 @@ class Outcome:
         except Exception as error:
             self.error = error
         except BaseException:
-            for _, future in self.waiting:
+            for *_, future in self.waiting:
                 future.cancel()
             raise
-        for index, future in self.waiting:
+        for index, view, future in self.waiting:
             if future.done():
                 continue
             try:
-                future.set_result(self.take(index))
-            except FieldFailure as failure:
+                future.set_result(self.take(index, view))
+            except Exception as failure:
                 future.set_exception(failure)
                 future.exception()  # a field that was given up on is no one's unretrieved exception
         self.waiting = []

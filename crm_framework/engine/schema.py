@@ -10,10 +10,17 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from .checks import check_fields
+from .connections import bound
+from .declarations import DeclaredField
+from .filter_inputs import FilterInputs
+from .filters import Member
 
 
 class EngineSchema(strawberry.Schema):
-    """`extend` adds fields to types, in this schema only: the types themselves do not change."""
+    """`extend` adds fields to types, `filters` members to filter inputs; in this schema only.
+
+    The types themselves do not change, so that several schemas can be made of them in one process.
+    """
 
     def __init__(
         self,
@@ -22,12 +29,14 @@ class EngineSchema(strawberry.Schema):
         subscription: type | None = None,
         *,
         extend: Mapping[type, Sequence[StrawberryField]] | None = None,
+        filters: Mapping[str, Iterable[Member]] | None = None,
         types: Iterable[type] = (),
         config: StrawberryConfig | None = None,
         directives: Iterable[Any] = (),
         schema_directives: Iterable[object] = (),
     ) -> None:
         self.added = {type_: tuple(fields) for type_, fields in (extend or {}).items()}
+        self.filters = FilterInputs(filters)
         super().__init__(
             query=query,
             mutation=mutation,
@@ -43,4 +52,4 @@ class EngineSchema(strawberry.Schema):
         own = super().get_fields(type_definition)
         fields = [copy.copy(field) for field in (*own, *self.added.get(type_definition.origin, ()))]
         check_fields(type_definition, fields)
-        return fields
+        return [bound(field, self.filters) if isinstance(field, DeclaredField) else field for field in fields]

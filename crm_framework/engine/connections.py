@@ -1,0 +1,261 @@
+"""`connection`: a field that gives pages of a list, as relay clients expect them."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import GenericAlias, MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import get_object_definition
+from strawberry.types.info import Info
+
+from .declarations import (
+    DECLARATION,
+    Declaration,
+    DeclaredField,
+    Source,
+    level_of,
+    named,
+    require_source,
+)
+from .errors import DeclarationError
+from .fields import arguments_of, declared
+from .filter_inputs import FilterInputs
+from .filters import FilterSpec, compile_filter
+from .keyset import Ordering, Orders, ordering
+from .load import context_of
+from .pages import Content, Listing, Page, Pages, listed_pages, window
+from .relations import keys
+from .rows import canonical
+from .sql import Fragment, all_of, name
+
+T = TypeVar("T")
+Narrow = Callable[..., Fragment | None]
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there are records after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are records before this page.")
+    start_cursor: str | None = strawberry.field(
+        description="The first record's cursor; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(description="The last record's cursor; null on an empty page.")
+
+
+@strawberry.type(description="A record of a list, with its place.")
+class Edge(Generic[T]):
+    cursor: str = strawberry.field(description="The record's place in this order, for after and before.")
+    node: T = strawberry.field(description="The record.")
+
+
+class _Edge:
+    """An edge whose cursor is made when it is looked at."""
+
+    __slots__ = ("_content", "_index")
+
+    def __init__(self, content: Content, index: int) -> None:
+        self._content = content
+        self._index = index
+
+    @property
+    def node(self) -> Any:
+        return self._content.rows[self._index]
+
+    @property
+    def cursor(self) -> str:
+        return self._content.cursor(self._index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePart(Declaration):
+    """A field of a connection type: a view of the page's content."""
+
+    view: Callable[[Content], Any]
+
+    def resolve(self, field: DeclaredField, parent: Page, info: Info, arguments: dict[str, Any]) -> Any:
+        return parent.pages.contents().take(parent.index, self.view)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageCount(Declaration):
+    """The number of records in the whole list."""
+
+    def resolve(self, field: DeclaredField, parent: Page, info: Info, arguments: dict[str, Any]) -> Any:
+        return parent.pages.counts().take(parent.index)
+
+
+def _nodes(content: Content) -> Any:
+    return content.rows
+
+
+def _edges(content: Content) -> Any:
+    return [_Edge(content, index) for index in range(len(content.rows))]
+
+
+def _page_info(content: Content) -> Any:
+    last = len(content.rows) - 1
+    return PageInfo(
+        has_next_page=content.has_next,
+        has_previous_page=content.has_previous,
+        start_cursor=content.cursor(0) if last >= 0 else None,
+        end_cursor=content.cursor(last) if last >= 0 else None,
+    )
+
+
+def _part(view: Callable[[Content], Any], description: str) -> Any:
+    return declared(PagePart(view=view), description)
+
+
+def _count(description: str) -> Any:
+    return declared(PageCount(), description)
+
+
+@strawberry.type(description="One page of a list.")
+class Connection(Generic[T]):
+    edges: list[Edge[T]] = _part(_edges, "The page's records with their cursors.")
+    nodes: list[T] = _part(_nodes, "The page's records.")
+    page_info: PageInfo = _part(_page_info, "Where the page stands in its list.")
+    total_count: int = _count("How many records the whole list has; counted only when asked for.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected(Declaration):
+    """Pages over the records of a type: all of them, or with `key` those that hold the parent's key."""
+
+    key: str | None
+    parent: str
+    filter: FilterSpec | None
+    orders: Orders | None
+    default_order: tuple[str, ...]
+    where: str | None
+    narrow: Narrow | None
+    narrow_arguments: tuple[str, ...]
+    narrow_takes_info: bool
+
+    def needs_of(self) -> tuple[str, ...]:
+        return (self.parent,) if self.key is not None else ()
+
+    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        if self.key is None:
+            return self._pages(field, info, arguments, [None]).each[0]
+        level, index = level_of(parent, info)
+        key = (field, canonical(arguments))
+        return level.once(
+            key, lambda: self._pages(field, info, arguments, keys(level, self.parent)).each
+        ).take(index)
+
+    def _pages(
+        self, field: DeclaredField, info: Info, arguments: dict[str, Any], parents: Sequence[str | None]
+    ) -> Pages:
+        context = context_of(info)
+        source = listed(field)
+        given = arguments.get
+        wanted = window(context, given("first"), given("after"), given("last"), given("before"))
+        conditions = [Fragment(self.where) if self.where else None]
+        if self.filter is not None and (value := given("filter")) is not None:
+            conditions.append(compile_filter(self.filter, value, context.reader.dialect))
+        if self.narrow is not None:
+            own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
+            conditions.append(self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own))
+        listing = Listing(source, self._ordering(source, given("order_by")), self.key, all_of(conditions))
+        return listed_pages(context, listing, wanted, parents)
+
+    def _ordering(self, source: Source, chosen: Any) -> Ordering:
+        return ordering(source.key, self.orders, self.default_order, chosen)
+
+
+def connection(
+    *,
+    description: str,
+    key: str | None = None,
+    filter: FilterSpec | None = None,
+    orders: Orders | None = None,
+    default_order: Sequence[str] = (),
+    where: str | None = None,
+    narrow: Narrow | None = None,
+    parent: str = "id",
+    permission: str | None = None,
+    deprecated: str | None = None,
+) -> Any:
+    """Pages over another type's records: `interactions: Connection[Interaction] =
+    connection(key="customer_id", …)`.
+
+    With `key`, the column that holds the parent's `parent` column; without it, a root list of all records.
+    `default_order` names values of `orders`, `-` before those that descend; the key decides ties. `where`
+    always holds; `narrow` is a function of further arguments (its parameters, `info` apart) that gives a
+    condition on the table `t`, or `None`. Arguments are first, after, last, before and, as declared, filter
+    and orderBy.
+    """
+    for order in default_order:
+        if orders is None:
+            raise DeclarationError("connection", "default_order without orders", "Declare orders= too")
+        orders.named(order)
+    extra = arguments_of(narrow, skip=("info",)) if narrow is not None else []
+    declaration = Connected(
+        permission=permission,
+        key=name(key) if key is not None else None,
+        parent=parent,
+        filter=filter,
+        orders=orders,
+        default_order=tuple(default_order),
+        where=where,
+        narrow=narrow,
+        narrow_arguments=tuple(argument.python_name for argument in extra),
+        narrow_takes_info=narrow is not None and "info" in inspect.signature(narrow).parameters,
+    )
+    field = declared(declaration, description, deprecated=deprecated)
+    field.arguments = [*_paging_arguments(), *extra, *_order_arguments(orders)]
+    return field
+
+
+def bound(field: DeclaredField, inputs: FilterInputs) -> DeclaredField:
+    """A connection field with the filter of its schema, members of plugins included. Changes `field`."""
+    declaration = field.declaration
+    if isinstance(declaration, Connected) and declaration.filter is not None:
+        spec = inputs.extended(declaration.filter)
+        field.metadata = MappingProxyType({DECLARATION: replace(declaration, filter=spec)})
+        of = _argument("filter", inputs.input(spec) | None, "Which records; all, if left out.")
+        paging = len(_paging_arguments())
+        field.arguments = [*field.arguments[:paging], of, *field.arguments[paging:]]
+    return field
+
+
+def listed(field: DeclaredField) -> Source:
+    """The source of the records that a connection field lists."""
+    definition = get_object_definition(named(field.type))
+    node = definition.type_var_map.get("T") if definition is not None else None
+    if node is None:
+        raise DeclarationError(
+            field.python_name, "a connection's type is no Connection[…]", "Annotate it Connection[TheType]"
+        )
+    return require_source(named(node))
+
+
+def _argument(python_name: str, annotation: Any, description: str) -> StrawberryArgument:
+    return StrawberryArgument(
+        python_name=python_name,
+        graphql_name=None,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+        default=strawberry.UNSET,
+    )
+
+
+def _paging_arguments() -> list[StrawberryArgument]:
+    return [
+        _argument("first", int | None, "How many from the beginning, or after the cursor."),
+        _argument("after", str | None, "Only those after this cursor."),
+        _argument("last", int | None, "How many from the end, or before the cursor."),
+        _argument("before", str | None, "Only those before this cursor."),
+    ]
+
+
+def _order_arguments(orders: Orders | None) -> list[StrawberryArgument]:
+    if orders is None:
+        return []
+    annotation = GenericAlias(list, (orders.input,)) | None
+    return [_argument("order_by", annotation, "In which order; each term breaks the ties of those before.")]

@@ -1,0 +1,123 @@
+"""Cursors: the place of a row in an ordering, as an opaque text that knows its ordering and is checked."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+from .decode import moment
+from .errors import RequestError
+from .ids import check_key
+from .keyset import Ordering, OrderKind, Term
+from .sql import Dialect
+
+
+def encode_cursor(fingerprint: str, values: Sequence[Any]) -> str:
+    """The cursor of a row with these values, JSON-able or dates, in the ordering of this fingerprint."""
+    body = json.dumps([fingerprint, *values], default=_text, separators=(",", ":"))
+    return urlsafe_b64encode(_check(body) + body.encode()).decode()
+
+
+def decode_cursor(fingerprint: str, cursor: str, argument: str) -> list[Any]:
+    """The values in a cursor of this ordering.
+
+    Raises `RequestError` BAD_INPUT, naming the `argument`, for another ordering's cursor and for a damaged
+    one.
+    """
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii"))
+        body = raw[_CHECK_BYTES:].decode()
+        found, *values = json.loads(body)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise _damaged(argument) from None
+    if raw[:_CHECK_BYTES] != _check(body):
+        raise _damaged(argument)
+    if found != fingerprint:
+        raise RequestError(
+            "BAD_INPUT",
+            f"{argument}: this cursor belongs to the order {found}, but the list is in the order "
+            f"{fingerprint}; start again without a cursor, or keep the order",
+        )
+    return list(values)
+
+
+def row_cursor(ordering: Ordering, row: Any) -> str:
+    """The cursor of a raw row that was selected with the ordering's values."""
+    return encode_cursor(ordering.fingerprint, [row[ordering.alias(i)] for i in range(len(ordering.terms))])
+
+
+def place(ordering: Ordering, cursor: str, argument: str, dialect: Dialect, key_type: str) -> list[Any]:
+    """The values that a cursor names, as arguments of a statement. Raises `RequestError` BAD_INPUT."""
+    values = decode_cursor(ordering.fingerprint, cursor, argument)
+    if len(values) != len(ordering.terms):
+        raise _damaged(argument)
+    try:
+        found = [_argument(term, value, dialect) for term, value in zip(ordering.terms, values, strict=True)]
+        check_key(cursor, found[-1], key_type)
+    except (ValueError, TypeError, ArithmeticError, RequestError):
+        raise _damaged(argument) from None
+    return found
+
+
+def _argument(term: Term, value: Any, dialect: Dialect) -> Any:
+    if value is None:
+        if term.nullable:
+            return None
+        raise ValueError(term.name)
+    if dialect == "sqlite" and term.kind not in ("string", "enum", "id"):
+        # as the driver gave it: another spelling of the same moment would not be equal to the stored text
+        return (
+            _integer(value)
+            if isinstance(value, int)
+            else value
+            if isinstance(value, float)
+            else _text_value(value)
+        )
+    return _ON_POSTGRES[term.kind](value) if term.kind in _ON_POSTGRES else _text_value(value)
+
+
+def _text_value(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError("text expected")
+    value.encode()  # a lone surrogate is no text for a database
+    return value
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or abs(value) >= 2**63:
+        raise TypeError("integer expected")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("boolean expected")
+    return value
+
+
+_ON_POSTGRES: dict[OrderKind, Callable[[Any], Any]] = {
+    "int": _integer,
+    "decimal": lambda value: Decimal(_text_value(value)),
+    "datetime": lambda value: moment(_text_value(value)),
+    "date": lambda value: date.fromisoformat(value),
+    "boolean": _truth,
+}
+_CHECK_BYTES = 6
+
+
+def _check(body: str) -> bytes:
+    return blake2b(body.encode(), digest_size=_CHECK_BYTES).digest()
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
+
+def _damaged(argument: str) -> RequestError:
+    return RequestError(
+        "BAD_INPUT", f"{argument}: the cursor is damaged or was altered; use cursors as the API gave them"
+    )
