@@ -79,6 +79,7 @@ def postgres_failure(error: Exception, target: PostgresTarget) -> Exception:
         case (
             asyncpg.PostgresConnectionError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()  # what it makes of an answer that broke off
             | asyncpg.AdminShutdownError()
             | asyncpg.CrashShutdownError()
             | OSError()

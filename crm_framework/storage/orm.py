@@ -54,8 +54,10 @@ class Models:
 
     @classmethod
     async def load(cls, dialect: Dialect, apps: Mapping[str, str]) -> "Models":
-        """Loads the modules of `apps` (label -> module) and their relations."""
+        """Loads the modules of `apps` (label -> module) and their relations; without any, nothing."""
         context = TortoiseContext()
+        if not apps:
+            return cls(dialect, context)
         engine = {"engine": _ENGINES[dialect][0], "credentials": {}}
         await context.init(
             config={
