@@ -1,0 +1,138 @@
+"""From an id or a reference that somebody kept to the customer that it means today.
+
+A merged customer's key leads to the winner; an erased customer takes no more records. On PostgreSQL the row
+is locked on the way, so that a merge or an erasure running at the same moment comes either before or after,
+and never leaves a record with the loser.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from crm_framework.domain.models import CustomerStage
+from crm_framework.domain.rows import is_key, not_found, time_of
+from crm_framework.errors import CrmError, ErrorCode
+
+if TYPE_CHECKING:
+    from crm_framework.storage.unit_of_work import UnitOfWork
+
+Reference = tuple[str, str]
+"""source, reference"""
+
+
+class Hold(StrEnum):
+    """What the transaction is about to do with the customer, and so which others have to wait."""
+
+    ADD = "FOR KEY SHARE"
+    """Records are added to it: only merge and erasure wait."""
+    CHANGE = "FOR NO KEY UPDATE"
+    """The row itself may change: whoever may change it too waits."""
+
+
+@dataclass(frozen=True)
+class LiveCustomer:
+    id: str
+    version: int
+    stage: CustomerStage
+    converted_at: datetime | None
+    former_at: datetime | None
+
+
+async def live_customer(
+    tx: "UnitOfWork", customer_id: str, hold: Hold, *, path: Sequence[str | int] = ("customerId",)
+) -> LiveCustomer:
+    """The customer that the key means today. NOT_FOUND if there is none, REFUSED if it was erased."""
+    found = (await live_customers(tx, [customer_id], hold))[customer_id]
+    if isinstance(found, CrmError):
+        raise found.under(*path)
+    return found
+
+
+async def live_customers(
+    tx: "UnitOfWork", keys: Collection[str], hold: Hold
+) -> dict[str, LiveCustomer | CrmError]:
+    """The same for many keys: one statement, and one more for each step from losers to winners."""
+    answers: dict[str, LiveCustomer | CrmError] = {
+        key: not_found("customer", key) for key in keys if not is_key(key)
+    }
+    means = {key: key for key in keys if key not in answers}
+    lock = f" ORDER BY id {hold}" if tx.dialect == "postgres" else ""
+    while means:
+        condition, arg = among(tx.dialect, "id", set(means.values()))
+        rows = await tx.fetch(
+            "SELECT id, version, stage, converted_at, former_at, erased_at, merged_into_id"
+            f" FROM crm_customer WHERE {condition}{lock}",
+            [arg],
+        )
+        by_id = {str(row["id"]): row for row in rows}
+        merged: dict[str, str] = {}
+        for key, today in means.items():
+            row = by_id.get(today)
+            if row is None:
+                answers[key] = not_found("customer", key)
+            elif row["merged_into_id"] is not None:
+                merged[key] = str(row["merged_into_id"])
+            else:
+                answers[key] = _erased(key) if row["erased_at"] is not None else _live(row)
+        means = merged
+    return answers
+
+
+async def customers_by_reference(tx: "UnitOfWork", references: Iterable[Reference]) -> dict[Reference, str]:
+    """Keys of the customers (or merged ones) that carry these references, in one statement."""
+    rows = await fetch_by_reference(tx, "crm_customer", "", references)
+    return {(row["source"], row["reference"]): str(row["id"]) for row in rows}
+
+
+async def fetch_by_reference(
+    tx: "UnitOfWork",
+    table: Literal["crm_customer", "crm_interaction"],
+    more: str,
+    references: Iterable[Reference],
+) -> list[dict[str, Any]]:
+    """id, source, reference of the rows with these references, and the columns `more` (", r.kind")."""
+    wanted = sorted(set(references))
+    if not wanted:
+        return []
+    if tx.dialect == "sqlite":
+        pairs = "json_each(?) w CROSS JOIN"
+        on = "r.source = json_extract(w.value, '$[0]') AND r.reference = json_extract(w.value, '$[1]')"
+        args: list[object] = [orjson.dumps(wanted).decode()]
+    else:
+        pairs = "unnest(CAST(? AS text[]), CAST(? AS text[])) w (source, reference) JOIN"
+        on = "r.source = w.source AND r.reference = w.reference"
+        args = [[source for source, _ in wanted], [reference for _, reference in wanted]]
+    rows: list[dict[str, Any]] = await tx.fetch(
+        f"SELECT r.id, r.source, r.reference{more} FROM {pairs} {table} r ON {on}", args
+    )
+    return rows
+
+
+def among(dialect: str, column: str, keys: Iterable[str]) -> tuple[str, object]:
+    """A condition that `column` is among `keys`, the same text for any number, and its one argument."""
+    wanted = sorted(keys)
+    if dialect == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each(?))", orjson.dumps(wanted).decode()
+    return f"{column} = ANY(CAST(CAST(? AS text[]) AS uuid[]))", wanted
+
+
+def _erased(key: str) -> CrmError:
+    return CrmError(
+        ErrorCode.REFUSED,
+        f"The data of customer {key} was erased; nothing can be added to it.",
+        hint="Create a new customer if the person came back.",
+    )
+
+
+def _live(row: dict[str, Any]) -> LiveCustomer:
+    return LiveCustomer(
+        str(row["id"]),
+        row["version"],
+        CustomerStage(row["stage"]),
+        time_of(row["converted_at"]),
+        time_of(row["former_at"]),
+    )
