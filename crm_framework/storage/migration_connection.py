@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 from tortoise.connection import ConnectionHandler
 from tortoise.context import TortoiseContext
@@ -18,7 +20,11 @@ from tortoise.exceptions import BaseORMException
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.migration_editors import PostgresEditor, SqliteEditor
 
-ALIAS = "default"
+_numbers = count()
+FAILURES = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""Failures of the database, rather than of the program."""
+
+_PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O", "interrupted")
 _LOCK = int.from_bytes(b"crm_migr", "big")
 """Key of the advisory lock on PostgreSQL."""
 
@@ -29,6 +35,7 @@ class SchemaConnection:
     def __init__(self, client: Any, handler: ConnectionHandler, lock_seconds: float) -> None:
         self.client = client
         self.handler = handler
+        self.alias: str = client.connection_name
         self.sqlite = client.capabilities.dialect == "sqlite"
         self._milliseconds = int(lock_seconds * 1000)
 
@@ -52,7 +59,7 @@ class SchemaConnection:
     async def _sqlite_transaction(self) -> AsyncIterator[Any]:
         await self.client.execute_query("BEGIN IMMEDIATE")
         inside = SqliteTransactionWrapper(self.client)
-        token = self.handler.set(ALIAS, inside)
+        token = self.handler.set(self.alias, inside)
         try:
             yield inside
             await inside.commit()
@@ -69,19 +76,26 @@ async def schema_connection(url: str, *, lock_seconds: float = 600.0) -> AsyncIt
     """Connects to `url`; failures of the database become a CrmError that names it without its password."""
     config = _config(url, lock_seconds)
     context = TortoiseContext()
+    # Tortoise keeps SQL by connection name and table, for the whole process: a name is used once.
+    alias = f"crm_migrator_{next(_numbers)}"
     try:
         async with context:
-            context.connections._init_config({ALIAS: config})
-            client: Any = context.connections.get(ALIAS)
+            context.connections._init_config({alias: config})
+            client: Any = context.connections.get(alias)
             await _open(client)
             try:
                 yield SchemaConnection(client, context.connections, lock_seconds)
             finally:
+                forget_sql(alias)
                 await asyncio.shield(client.close())
-    except CrmError:
-        raise
-    except Exception as error:
+    except FAILURES as error:
         raise explained(error, url) from error
+
+
+def forget_sql(alias: str) -> None:
+    """Drops the SQL that Tortoise keeps for the models of a connection, whose columns have changed."""
+    for key in [key for key in EXECUTOR_CACHE if key[0] == alias]:
+        del EXECUTOR_CACHE[key]
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -114,9 +128,8 @@ def explained(error: BaseException, url: str) -> CrmError:
             | asyncpg.InvalidAuthorizationSpecificationError
             | asyncpg.LockNotAvailableError
             | asyncpg.OperatorInterventionError
-            | asyncpg.InsufficientResourcesError
-            | sqlite3.OperationalError,
-        ):
+            | asyncpg.InsufficientResourcesError,
+        ) or (isinstance(cause, sqlite3.OperationalError) and any(sign in str(cause) for sign in _PASSING)):
             return CrmError(
                 ErrorCode.UNAVAILABLE,
                 f"The database {where} cannot be used now: {text}",
@@ -180,7 +193,3 @@ async def _open(client: Any) -> None:
             if "locked" not in str(error) or attempt == 99:
                 raise
             await asyncio.sleep(0.05)
-
-
-DatabaseFailure = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, OSError)
-"""What `explained` takes for a failure of the database, rather than of the program."""

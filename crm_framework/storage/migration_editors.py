@@ -60,6 +60,12 @@ class _Mended(BaseSchemaEditor):
         if field.index and not field.unique and not isinstance(field, ManyToManyFieldInstance):
             await self.add_index(model, Index(fields=(_column(model, field),)))
 
+    def _escape_default_value(self, default: object) -> str:
+        if isinstance(default, str):
+            # Tortoise escapes with backslashes, which neither database reads.
+            return "'" + default.replace("'", "''") + "'"
+        return super()._escape_default_value(default)
+
     def default_sql(self, model: type[Model], field: Field[Any]) -> str | None:
         """The `db_default` as SQL, or None where there is none."""
         if not field.has_db_default():

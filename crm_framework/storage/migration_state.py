@@ -13,6 +13,7 @@ from tortoise import fields
 from tortoise.fields import Field
 from tortoise.fields.relational import ForeignKeyFieldInstance, ManyToManyFieldInstance, OneToOneFieldInstance
 from tortoise.indexes import Index
+from tortoise.migrations.operations import AddField, AlterField, CreateModel, Operation
 from tortoise.migrations.schema_generator.state import ModelState, State
 from tortoise.migrations.schema_generator.state_apps import StateApps
 from tortoise.models import Model
@@ -117,3 +118,17 @@ def _index_lists(options: dict[str, Any]) -> list[Sequence[str]]:
         elif type(index) is Index and index.fields and not index.extra:
             lists.append(list(index.fields))
     return [names for names in lists if names]
+
+
+def relations(operations: Iterable[Operation]) -> set[str]:
+    """The models that fields in `operations` refer to, as `label.Name`."""
+    found: set[str] = set()
+    for operation in operations:
+        if isinstance(operation, CreateModel):
+            members = [field for _, field in operation.fields]
+        elif isinstance(operation, AddField | AlterField):
+            members = [operation.field]
+        else:
+            continue
+        found |= {name for field in members if isinstance(name := getattr(field, "model_name", None), str)}
+    return {name for name in found if "." in name}

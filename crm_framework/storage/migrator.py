@@ -15,9 +15,9 @@ from tortoise.migrations.schema_generator.state_apps import StateApps
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.migration_connection import (
-    ALIAS,
     SchemaConnection,
     explained,
+    forget_sql,
     schema_connection,
     sqlite_file,
 )
@@ -148,11 +148,12 @@ class _Run:
             old = state if isinstance(operation, _NEEDS_NO_OLD_STATE) else state.clone()
             operation.state_forward(label, state)
             editor.target = state
+            forget_sql(self.connection.alias)
             await operation.database_forward(label, old, state, editor)
         state.validate_relations_initialized()
 
     def _state(self, have: Iterable[AppliedMigration]) -> State:
-        labels = {app.label: ALIAS for app in self.plan.apps}
+        labels = {app.label: self.connection.alias for app in self.plan.apps}
         state = State(
             models={}, apps=StateApps(default_connections=labels, connections=self.connection.handler)
         )

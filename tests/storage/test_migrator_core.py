@@ -81,8 +81,8 @@ async def test_search_outlives_vacuum(database_url: str) -> None:
 
 POINT = (
     "INSERT INTO crm_contact_point (id, customer_id, channel, value, normalized, is_primary,"
-    " consent, created_at) VALUES ('{id}', '{customer}', '{channel}', '{value}', '{value}', {primary}, 'UNKNOWN',"
-    " '2024-01-01 00:00:00+00:00')"
+    " consent, created_at) VALUES ('{id}', '{customer}', '{channel}', '{value}', '{value}', {primary},"
+    " 'UNKNOWN', '2024-01-01 00:00:00+00:00')"
 )
 
 
