@@ -74,9 +74,7 @@ class SqliteDriver:
                 "Put it on a local disk: network folders do not share memory between programs.",
             )
         try:
-            # Taking the lock shows now, not at the first change, that the file cannot be written
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
+            _check_writable(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -196,6 +194,22 @@ class SqliteSession:
         if self._open:
             self._open = False
             self._driver.undo()
+
+
+def _check_writable(connection: sqlite3.Connection) -> None:
+    """Raises now, not at the first change, if the file cannot be written."""
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        # BEGIN alone does not tell: on a read-only file it silently begins a read
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version={version}")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # whoever is writing proves that it can be written
+            raise
+    connection.execute(f"PRAGMA busy_timeout={patience}")
 
 
 def _begin(connection: sqlite3.Connection) -> None:

@@ -61,7 +61,7 @@ class UnitOfWork:
         """When the transaction began; every row it writes carries the same moment."""
         self._owner: asyncio.Task[Any] | None = None
         self._session: Session | None = None
-        self._failure: str | None = None
+        self._failure: BaseException | None = None
         self._savepoints = 0
         self._events: list[Event] = []
         self._entered: Entered | None = None
@@ -259,15 +259,19 @@ class UnitOfWork:
                 hint="Await one call after the other instead of asyncio.gather or create_task.",
             )
         if self._failure is not None:
+            failure = self._failure
+            if isinstance(failure, CrmError) and failure.code == ErrorCode.UNAVAILABLE:
+                raise CrmError(failure.code, failure.message, hint=failure.hint)
+            what = f"{type(failure).__name__}: {failure}".rstrip(": ")
             raise CrmError(
                 ErrorCode.INTERNAL,
-                f"A statement of this unit of work failed before ({self._failure}), so it cannot go on.",
+                f"A statement of this unit of work failed before ({what}), so it cannot go on.",
                 hint="Let the exception pass, or make the attempt inside `async with tx.savepoint():`.",
             )
         return self._session
 
     def _failed(self, error: BaseException) -> None:
-        self._failure = f"{type(error).__name__}: {error}".rstrip(": ")
+        self._failure = error
 
     def _placed(self, sql: str) -> str:
         return numbered(sql) if self.dialect == "postgres" else sql

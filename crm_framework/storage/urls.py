@@ -83,6 +83,8 @@ def _sqlite_path(path: str) -> SqliteTarget:
             "The database URL names no file; a database in memory would be lost at the end.",
             "Name a file, such as sqlite:///var/lib/crm/crm.db or sqlite:crm.db.",
         )
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")  # sqlite:////path, as some write an absolute one
     return SqliteTarget(Path(os.path.abspath(os.path.expanduser(path))))
 
 
