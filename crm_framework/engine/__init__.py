@@ -5,6 +5,7 @@ from .context import Context, Limits, Reader
 from .cursors import decode_cursor, encode_cursor
 from .declarations import PUBLIC, DeclaredField, Source, source_of
 from .errors import DeclarationError, RequestError
+from .execute import Result, execute, subscribe
 from .fields import batch, column, computed, root
 from .filters import FilterSpec, Member, compile_filter
 from .ids import decode_id, decode_key, encode_id
@@ -13,6 +14,7 @@ from .load import load, load_groups, load_where
 from .nodes import Node, node, record
 from .pages import ReadyPage, pages_of, window
 from .parts import SchemaParts
+from .prepare import permissions_of
 from .relations import children, reference
 from .rows import Batch, Level, Row
 from .schema import EngineSchema
@@ -40,6 +42,7 @@ __all__ = [
     "Reader",
     "ReadyPage",
     "RequestError",
+    "Result",
     "Row",
     "SchemaParts",
     "Source",
@@ -54,14 +57,17 @@ __all__ = [
     "decode_key",
     "encode_cursor",
     "encode_id",
+    "execute",
     "load",
     "load_groups",
     "load_where",
     "node",
     "pages_of",
+    "permissions_of",
     "record",
     "reference",
     "root",
     "source_of",
+    "subscribe",
     "window",
 ]

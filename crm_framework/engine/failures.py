@@ -1,0 +1,81 @@
+"""What a client gets to see of an error: a code and a message, never a traceback, a statement or a stranger's
+text.
+"""
+
+import logging
+from typing import Any
+from uuid import uuid4
+
+from graphql import GraphQLError
+
+from .context import Context
+from .errors import FieldFailure, RequestError
+
+_log = logging.getLogger(__name__)
+
+
+class Failures:
+    """Shows the errors of one result. A fault that hits many fields has one reference, and is logged once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._references: dict[int, tuple[BaseException, str]] = {}
+
+    def shown(self, error: GraphQLError) -> dict[str, Any]:
+        """The error as the response has it, with `extensions.code`."""
+        cause = _cause(error)
+        refusal = cause if isinstance(cause, RequestError) else None
+        if refusal is None and cause is not None:
+            refusal = self._context.translate(cause)
+        if refusal is not None:
+            return _formatted(error, refusal.message, {"code": refusal.code, **refusal.extensions})
+        if cause is None:
+            extensions = {"code": "BAD_INPUT", **(error.extensions or {})}
+            return _formatted(error, error.message, extensions)
+        reference = self._reference(cause, error)
+        message = f"An internal error occurred; the log has it under reference {reference}"
+        return _formatted(error, message, {"code": "INTERNAL", "reference": reference})
+
+    def _reference(self, cause: BaseException, error: GraphQLError) -> str:
+        known = self._references.get(id(cause))
+        if known is not None:
+            return known[1]
+        reference = uuid4().hex[:12]
+        self._references[id(cause)] = (cause, reference)  # kept, so that its id stays its own
+        path = ".".join(str(part) for part in error.path or ())
+        _log.error("internal error %s at %s", reference, path or "start", exc_info=cause)
+        return reference
+
+
+def _cause(error: GraphQLError) -> BaseException | None:
+    """What went wrong; `None` for a fault of the request, which GraphQL itself found, with its text fit to
+    show.
+    """
+    found: BaseException | None = error
+    while isinstance(found, FieldFailure | GraphQLError):
+        if isinstance(found, FieldFailure):
+            found = found.error
+        elif found.original_error is not None:
+            found = found.original_error
+        else:
+            return found if _of_completion(found) else None
+    return found
+
+
+def _of_completion(error: BaseException) -> bool:
+    """Whether a value was at fault that the API itself gave, not one that the client sent."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_name == "complete_leaf_value":
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"message": message}
+    if error.locations:
+        shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path is not None:
+        shown["path"] = error.path
+    return {**shown, "extensions": extensions}

@@ -1,0 +1,133 @@
+"""How much a document asks for, found in time linear in its text, before anything costlier looks at it.
+
+A fragment is measured once and counted wherever it is spread. The stock rules walk it again at each spread,
+which a few hundred bytes of nested fragments turn into seconds.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+
+from .context import Limits
+from .errors import RequestError
+
+_INTROSPECTION = ("__schema", "__type")
+_INTROSPECTED_LISTS = ("fields", "interfaces", "possibleTypes", "inputFields")
+_MAX_INTROSPECTED_LISTS = 2
+"""How often the lists of `__schema` may be nested; each nesting multiplies the answer by the schema's size.
+"""
+
+
+@dataclass
+class _Size:
+    """What a selection asks for, with its fragments written out."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    lists: int = 0
+    """Nested lists of introspection."""
+
+    def add(self, other: "_Size") -> None:
+        self.depth = max(self.depth, other.depth)
+        self.fields += other.fields
+        self.aliases += other.aliases
+        self.lists = max(self.lists, other.lists)
+
+
+def check_limits(document: DocumentNode, limits: Limits) -> None:
+    """Raises `RequestError` TOO_COMPLEX, naming the limit, for a document that asks for too much."""
+    fragments = {
+        node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+    }
+    sizes: dict[str, _Size] = {}
+    total = _Size()
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    for definition in (*operations, *fragments.values()):
+        size = _measure(definition.selection_set, fragments, sizes)
+        total.depth = max(total.depth, size.depth)
+        if isinstance(definition, OperationDefinitionNode):
+            total.fields += size.fields
+            total.aliases += size.aliases
+    for found, limit, what in (
+        (total.depth, limits.max_depth, "levels deep"),
+        (total.fields, limits.max_fields, "fields"),
+        (total.aliases, limits.max_aliases, "aliases"),
+    ):
+        if found > limit:
+            raise _too_much(f"the document is {found} {what}", f"{limit} are allowed, fragments written out")
+    # the fields are few enough now, fragments written out, to look at each
+    for operation in operations:
+        _check_repeats([operation.selection_set], fragments, limits.max_repeats)
+
+
+def _measure(
+    selections: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode], sizes: dict[str, _Size]
+) -> _Size:
+    size = _Size()
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            below = _measure(node.selection_set, fragments, sizes) if node.selection_set else _Size()
+            name = node.name.value
+            lists = below.lists + (name in _INTROSPECTED_LISTS)
+            if name in _INTROSPECTION and lists > _MAX_INTROSPECTED_LISTS:
+                raise _too_much(
+                    "introspection nests its lists", f"{_MAX_INTROSPECTED_LISTS} levels are allowed"
+                )
+            size.add(
+                _Size(below.depth + 1, below.fields + 1, below.aliases + (node.alias is not None), lists)
+            )
+        elif isinstance(node, InlineFragmentNode):
+            size.add(_measure(node.selection_set, fragments, sizes))
+        elif isinstance(node, FragmentSpreadNode) and (fragment := fragments.get(node.name.value)):
+            known = sizes.get(node.name.value)
+            if known is None:
+                sizes[node.name.value] = _Size()  # ends a cycle, which validation then refuses
+                known = sizes[node.name.value] = _measure(fragment.selection_set, fragments, sizes)
+            size.add(known)
+    return size
+
+
+def _check_repeats(
+    sets: Iterable[SelectionSetNode], fragments: dict[str, FragmentDefinitionNode], limit: int
+) -> None:
+    """The rule that fields of one key can be merged compares each with each: they must be few."""
+    keys: dict[str, list[FieldNode]] = {}
+    for node in _fields(sets, fragments, set()):
+        keys.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+    for key, nodes in keys.items():
+        if len(nodes) > limit:
+            raise _too_much(
+                f"{key!r} is selected {len(nodes)} times in one place", f"{limit} times are allowed"
+            )
+        below = [node.selection_set for node in nodes if node.selection_set]
+        if below:
+            _check_repeats(below, fragments, limit)
+
+
+def _fields(
+    sets: Iterable[SelectionSetNode], fragments: dict[str, FragmentDefinitionNode], seen: set[str]
+) -> Iterator[FieldNode]:
+    for selections in sets:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                yield node
+            elif isinstance(node, InlineFragmentNode):
+                yield from _fields([node.selection_set], fragments, seen)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                if fragment := fragments.get(node.name.value):
+                    yield from _fields([fragment.selection_set], fragments, seen)
+
+
+def _too_much(found: str, allowed: str) -> RequestError:
+    return RequestError("TOO_COMPLEX", f"{found}; {allowed}. Ask for less, or in several requests")
