@@ -63,11 +63,12 @@ def _marked(definition: Any, types: Mapping[str, str], members: Mapping[str, str
         of = members.get(f"{name}.{node.name.value}", owner)
         return node if of == owner else _with_directive(node, of)
 
+    marked = definition
     if isinstance(definition, _WITH_FIELDS):
-        definition = replace(definition, fields=tuple(map(child, definition.fields or ())))
+        marked = replace(marked, fields=tuple(map(child, definition.fields or ())))
     elif isinstance(definition, EnumTypeDefinitionNode):
-        definition = replace(definition, values=tuple(map(child, definition.values or ())))
-    return definition if owner == CORE else _with_directive(definition, owner)
+        marked = replace(marked, values=tuple(map(child, definition.values or ())))
+    return marked if owner == CORE else _with_directive(marked, owner)
 
 
 def _with_directive(node: Any, owner: str) -> Any:

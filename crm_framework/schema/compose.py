@@ -1,0 +1,246 @@
+"""One schema out of the core's parts and the plugins'. A plugin that does not fit is refused; the API lives.
+
+Names are claimed in the host's order: on a clash the later plugin is refused, with a message that names both.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import Protocol
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.base import get_object_definition
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
+
+from crm_framework.engine.errors import DeclarationError
+from crm_framework.engine.filters import Member
+from crm_framework.engine.parts import SchemaParts
+from crm_framework.engine.rows import type_name
+from crm_framework.engine.schema import EngineSchema
+
+from .ownership import CORE, owners_of_types
+from .scalars import SCALARS
+from .sdl import PluginDirective, print_owned
+
+ROOT_DESCRIPTIONS = {
+    "Query": "Reads. Nothing here changes anything.",
+    "Mutation": "Changes, each in a transaction of its own, one after another in the order of the request.",
+    "Subscription": "What happens, as it happens.",
+}
+
+
+class Host(Protocol):
+    """The part of the plugin host that composition uses."""
+
+    def schema_parts(self) -> Sequence[tuple[str, SchemaParts]]: ...
+    def refuse(self, name: str, reason: str, hint: str) -> None: ...
+    @property
+    def enabled(self) -> Sequence["Named"]: ...
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class ComposedSchema:
+    """A schema and who owns what in it. `members` maps an added `Type.member` to the plugin that adds it."""
+
+    schema: EngineSchema
+    parts: Mapping[str, Sequence[SchemaParts]]
+    members: Mapping[str, str] = field(repr=False)
+
+    @property
+    def graphql(self) -> GraphQLSchema:
+        """The schema as graphql-core knows it."""
+        return self.schema._schema
+
+    @cached_property
+    def types(self) -> Mapping[str, str]:
+        """Type name → owner: `core` or a plugin's name."""
+        roots = {
+            owner: [type_name(type_) for part in parts for type_ in part.types]
+            for owner, parts in self.parts.items()
+        }
+        return owners_of_types(self.graphql, self.members, roots)
+
+    @cached_property
+    def sdl(self) -> str:
+        """The schema as text; every element that a plugin adds carries `@plugin(name:)`."""
+        return print_owned(self.graphql, self.types, self.members)
+
+    def added_by(self, plugin: str) -> list[str]:
+        """What a plugin adds: its types, and `Type.member` for what it adds to the types of others."""
+        types = [name for name, owner in self.types.items() if owner == plugin]
+        members = [name for name, owner in self.members.items() if owner == plugin]
+        return sorted([*types, *members])
+
+
+def compose(core: Sequence[SchemaParts], host: Host) -> ComposedSchema:
+    """The schema of the core and of every enabled plugin that fits. Refuses the others through the host."""
+    offered = _without_clashes(core, host)
+    if offered:
+        try:
+            return _build({CORE: core, **offered})
+        except Exception:
+            return _one_by_one(core, offered, host)
+    return _build({CORE: core})
+
+
+def _without_clashes(core: Sequence[SchemaParts], host: Host) -> dict[str, Sequence[SchemaParts]]:
+    """The parts of each plugin whose members have names that no one before it has."""
+    claimed: dict[str, str] = {}
+    for part in core:
+        claimed |= dict.fromkeys(_claims(part), CORE)
+    offered: dict[str, Sequence[SchemaParts]] = {}
+    for name, parts in host.schema_parts():
+        if not _is_enabled(name, host):
+            continue  # it requires one that was refused a moment ago
+        mine: dict[str, str] = {}
+        for claim in _claims(parts):
+            owner = mine.get(claim) or _owner(claim, claimed, parts)
+            if owner is not None:
+                _refuse_clash(host, name, claim, owner)
+                break
+            mine[claim] = name
+        else:
+            claimed |= mine
+            offered[name] = (parts,)
+    return {name: parts for name, parts in offered.items() if _is_enabled(name, host)}
+
+
+def _one_by_one(
+    core: Sequence[SchemaParts], offered: Mapping[str, Sequence[SchemaParts]], host: Host
+) -> ComposedSchema:
+    """Adds plugin after plugin, to find the ones that spoil the schema. The core alone must build."""
+    best = _build({CORE: core})
+    accepted: dict[str, Sequence[SchemaParts]] = {CORE: core}
+    for name, parts in offered.items():
+        if not _is_enabled(name, host):
+            continue
+        try:
+            best = _build({**accepted, name: parts})
+            accepted[name] = parts
+        except Exception as error:
+            _refuse_build(host, name, error, best)
+    if set(accepted) - {CORE} - {plugin.name for plugin in host.enabled}:
+        raise AssertionError("a plugin was accepted before one that it requires")
+    return best
+
+
+def _build(parts: Mapping[str, Sequence[SchemaParts]]) -> ComposedSchema:
+    members: dict[str, str] = {}
+    extend: dict[type, list[StrawberryField]] = {}
+    filters: dict[str, list[Member]] = {}
+    roots: dict[str, list[StrawberryField]] = {name: [] for name in ROOT_DESCRIPTIONS}
+    for owner, each in parts.items():
+        for part in each:
+            for type_, fields in part.extend.items():
+                extend.setdefault(type_, []).extend(fields)
+            for name, fields in _roots(part).items():
+                roots[name].extend(fields)
+            for name, added in part.filters.items():
+                filters.setdefault(name, []).extend(added)
+            if owner != CORE:
+                members |= dict.fromkeys(_claims(part), owner)
+    types = {name: _root(name) for name, fields in roots.items() if fields}
+    schema = EngineSchema(
+        query=types["Query"],
+        mutation=types.get("Mutation"),
+        subscription=types.get("Subscription"),
+        extend={**extend, **{type_: roots[name] for name, type_ in types.items()}},
+        filters=filters,
+        types=[PluginDirective, *(type_ for part in chain(*parts.values()) for type_ in part.types)],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+    for name in schema.filters.unused():
+        raise DeclarationError(name, "there is no such filter", "Name one that a list takes")
+    return ComposedSchema(schema, parts, members)
+
+
+def _root(name: str) -> type:
+    """A root type of its own for each schema: what is added to one is not in another."""
+    return strawberry.type(type(name, (), {}), name=name, description=ROOT_DESCRIPTIONS[name])
+
+
+def _roots(part: SchemaParts) -> Mapping[str, Sequence[StrawberryField]]:
+    return {"Query": part.query, "Mutation": part.mutation, "Subscription": part.subscription}
+
+
+def _claims(part: SchemaParts) -> list[str]:
+    """`Type.member` for all that the parts add to types of others and to the root types."""
+    claims = [
+        f"{type_name(type_)}.{_name(field)}" for type_, fields in part.extend.items() for field in fields
+    ]
+    claims += [f"{root}.{_name(field)}" for root, fields in _roots(part).items() for field in fields]
+    claims += [f"{name}.{member.name}" for name, members in part.filters.items() for member in members]
+    return claims
+
+
+def _owner(claim: str, claimed: Mapping[str, str], part: SchemaParts) -> str | None:
+    """Who has the name already: through an earlier claim, or as the type's own field."""
+    if claim in claimed:
+        return claimed[claim]
+    for type_ in part.extend:
+        definition = get_object_definition(type_)
+        if definition is None or definition.name != claim.partition(".")[0]:
+            continue
+        if any(_name(field) == claim.partition(".")[2] for field in definition.fields):
+            return f"the type {definition.name} itself"
+    return None
+
+
+def _name(field: StrawberryField) -> str:
+    return field.graphql_name or to_camel_case(field.python_name)
+
+
+def _is_enabled(name: str, host: Host) -> bool:
+    return any(plugin.name == name for plugin in host.enabled)
+
+
+def _refuse_clash(host: Host, name: str, element: str, owner: str) -> None:
+    shown = owner if owner.startswith("the type ") else _called(owner)
+    host.refuse(
+        name,
+        f"It adds {element}, which belongs to {shown} already.",
+        f"Disable {name} or the other one; their makers must agree on another name.",
+    )
+
+
+def _refuse_build(host: Host, name: str, error: Exception, before: ComposedSchema) -> None:
+    """Puts down to the plugin what went wrong when its parts were added to a schema that was in order."""
+    cause = _cause(error)
+    text = " ".join(str(cause).split())
+    duplicate = re.match(r"(?:Type|Scalar) `?(\w+)`? (?:is defined multiple|has already)", text)
+    if duplicate:
+        _refuse_clash(host, name, f"the type {duplicate[1]}", before.types.get(duplicate[1], name))
+    elif isinstance(cause, DeclarationError) and cause.problem == "the name is taken":
+        _refuse_clash(host, name, cause.where, before.members.get(cause.where, CORE))
+    else:
+        host.refuse(
+            name,
+            f"Its part of the schema cannot be built: {text[:500]}",
+            "Tell its makers; the API runs without it.",
+        )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The declaration at fault, where there is one: graphql-core wraps what is raised while it builds."""
+    met: list[BaseException] = []  # it may lead back to itself, where an exception was raised again
+    current: BaseException | None = error
+    while current is not None and current not in met:
+        if isinstance(current, DeclarationError):
+            return current
+        met.append(current)
+        current = current.__cause__ or current.__context__
+    return error
+
+
+def _called(owner: str) -> str:
+    return "the core" if owner == CORE else f"the plugin {owner}"

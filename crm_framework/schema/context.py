@@ -1,0 +1,60 @@
+"""One request to the API: who asks, and what their resolvers may use."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from crm_framework.engine.context import Context
+from crm_framework.engine.errors import RequestError
+from crm_framework.engine.sql import FALSE, Fragment
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.security.actors import Actor, ActorKind
+
+if TYPE_CHECKING:
+    from crm_framework.engine.declarations import Source
+    from crm_framework.hooks.dispatch import PluginHost
+    from crm_framework.settings import Settings
+    from crm_framework.storage.database import Database
+    from crm_framework.storage.unit_of_work import UnitOfWork
+
+_TOP_LEVEL = {
+    ErrorCode.BAD_INPUT: "BAD_INPUT",
+    ErrorCode.NOT_FOUND: "BAD_INPUT",
+    ErrorCode.CONFLICT: "BAD_INPUT",
+    ErrorCode.REFUSED: "BAD_INPUT",
+    ErrorCode.FORBIDDEN: "FORBIDDEN",
+    ErrorCode.UNAUTHENTICATED: "UNAUTHENTICATED",
+    ErrorCode.UNAVAILABLE: "TIMEOUT",
+}
+"""The API's top-level codes for failures outside a payload; what is not listed is masked."""
+
+
+@dataclass(kw_only=True)
+class RequestContext(Context):
+    """Passed to every resolver as `info.context`. Made anew for each request."""
+
+    actor: Actor
+    database: "Database"
+    host: "PluginHost"
+    settings: "Settings"
+    request_id: str = field(default_factory=lambda: uuid4().hex)
+
+    def unit_of_work(self) -> "AbstractAsyncContextManager[UnitOfWork]":
+        """One transaction, in the name of this request's actor."""
+        return self.database.unit_of_work(self.actor, request_id=self.request_id)
+
+    def may(self, permission: str) -> bool:
+        return self.actor.may(permission)
+
+    def restrict(self, source: "Source") -> Fragment | None:
+        """Customers see what is theirs and nothing else, whatever their token grants."""
+        if self.actor.kind is not ActorKind.CUSTOMER:
+            return None
+        return FALSE
+
+    def translate(self, error: BaseException) -> RequestError | None:
+        """The client's view of a `CrmError`; None for a fault of the program."""
+        if not isinstance(error, CrmError) or error.code not in _TOP_LEVEL:
+            return None
+        return RequestError(_TOP_LEVEL[error.code], str(error))

@@ -1,0 +1,64 @@
+"""Members of input types, and what resolvers take from an input: keys out of ids, and what was given."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import strawberry
+from strawberry.types.base import get_object_definition
+
+from crm_framework.engine.errors import RequestError
+from crm_framework.engine.ids import decode_key
+from crm_framework.engine.rows import type_name
+from crm_framework.errors import CrmError, ErrorCode
+
+
+def required(description: str, *, name: str | None = None) -> Any:
+    """A member that must be given."""
+    return strawberry.field(description=description, name=name)
+
+
+def optional(description: str, *, default: object = strawberry.UNSET, name: str | None = None) -> Any:
+    """A member that may be left out. `UNSET` tells "left out" from null."""
+    return strawberry.field(description=description, default=default, name=name)
+
+
+def given(value: Any, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The members of an input that the client gave, by their Python names; nested inputs are dicts too."""
+    definition = get_object_definition(value, strict=True)
+    found: dict[str, Any] = {}
+    for field in definition.fields:
+        member = getattr(value, field.python_name)
+        if member is not strawberry.UNSET and field.python_name not in leave_out:
+            found[field.python_name] = _plain(member)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Enum) or not isinstance(value, object) or get_object_definition(value) is None:
+        return value
+    return given(value)
+
+
+def key_of(id: str, *types: type, path: Sequence[str | int] = ("id",)) -> str:
+    """The key in a global id of one of `types`. Raises `CrmError` BAD_INPUT at `path` for any other id."""
+    problem: RequestError | None = None
+    for type_ in types:
+        try:
+            return decode_key(id, type_name(type_))
+        except RequestError as error:
+            problem = error
+    assert problem is not None  # there is at least one type
+    raise CrmError(ErrorCode.BAD_INPUT, f"{problem.message}.", path=path)
+
+
+def optional_key(id: str | None, type_: type, path: Sequence[str | int]) -> Any:
+    """Like `key_of`, letting null and "left out" through."""
+    return key_of(id, type_, path=path) if isinstance(id, str) else id
+
+
+def keys_of(ids: Sequence[str], type_: type, path: Sequence[str | int]) -> list[str]:
+    """The keys in a list of ids; an error names the place in the list."""
+    return [key_of(id, type_, path=(*path, index)) for index, id in enumerate(ids)]
