@@ -82,15 +82,17 @@ class Refundable:
     refunded_minor: int = 0
 
 
-def check_refund(purchase: Refundable, amount: object, currency: str | None, at: datetime) -> int:
-    """The amount, if it may go back. BAD_INPUT or REFUSED."""
-    same_currency(purchase.currency, currency, ("amount", "currency"))
-    minor = minor_units(amount, "amount", ("amount",))
+def check_refund(
+    purchase: Refundable, amount: object, currency: str | None, at: datetime, *, name: str = "amount"
+) -> int:
+    """The amount, if it may go back. BAD_INPUT or REFUSED; `name` is the amount's in the input."""
+    same_currency(purchase.currency, currency, (name, "currency"))
+    minor = minor_units(amount, "amount", (name,))
     if minor <= 0:
         raise CrmError(
             ErrorCode.BAD_INPUT,
             f"The amount of a refund must be positive, not {Money(minor, purchase.currency)}.",
-            path=("amount",),
+            path=(name,),
         )
     left = purchase.total_minor - purchase.refunded_minor
     if minor > left:
@@ -98,7 +100,7 @@ def check_refund(purchase: Refundable, amount: object, currency: str | None, at:
             ErrorCode.REFUSED,
             f"A refund of {Money(minor, purchase.currency)} exceeds the {Money(left, purchase.currency)}"
             f" that are left of {Money(purchase.total_minor, purchase.currency)}.",
-            path=("amount",),
+            path=(name,),
             hint="Refund at most what is left.",
         )
     if at < purchase.occurred_at:

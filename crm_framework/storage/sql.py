@@ -63,12 +63,12 @@ def returns_rows(sql: str) -> bool:
 
 def sqlite_args(args: Sequence[object]) -> list[Any]:
     """Values as SQLite stores them: times as text, `YYYY-MM-DD HH:MM:SS.ffffff+00:00`, always UTC."""
-    return [_sqlite_value(value) for value in args]
+    return [value if type(value) in _PLAIN else _sqlite_value(value) for value in args]
 
 
 def postgres_args(args: Sequence[object]) -> list[Any]:
     """Values as asyncpg takes them; keys stay text, times must carry a zone."""
-    return [_postgres_value(value) for value in args]
+    return [value if type(value) in _PLAIN else _postgres_value(value) for value in args]
 
 
 def _sqlite_value(value: object) -> Any:
