@@ -1,0 +1,47 @@
+"""One line of log per request: what was asked, by whom, how it ended and how long it took."""
+
+import logging
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("crm_framework.access")
+
+NOTES = "crm_framework.notes"
+QUIET = frozenset({"/healthz", "/readyz"})
+"""Asked every few seconds by machines; logged only when they fail."""
+
+
+def note(scope: Scope, **facts: str | None) -> None:
+    """Adds facts to the request's line, such as the actor's name."""
+    scope.setdefault(NOTES, {}).update(facts)
+
+
+class AccessLog:
+    """ASGI middleware. Neither queries nor tokens are logged: they hold what is nobody else's business."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not log.isEnabledFor(logging.INFO):
+            await self.app(scope, receive, send)
+            return
+        notes: dict[str, Any] = scope.setdefault(NOTES, {})
+        started = perf_counter()
+        status = 500
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_see)
+        finally:
+            if status >= 400 or scope["path"] not in QUIET:
+                facts = " ".join(f"{name}={value}" for name, value in notes.items() if value)
+                elapsed = (perf_counter() - started) * 1000
+                log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, elapsed, facts)

@@ -1,0 +1,45 @@
+"""Who sends a request: the Bearer token in its header, and the refusal where there is none that opens."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.security.actors import Actor
+
+from .answers import Refusal
+
+Verify = Callable[[str], Awaitable[Actor]]
+REALM = 'Bearer realm="crm"'
+
+
+async def authenticate(headers: Mapping[str, str], verify: Verify) -> Actor:
+    """The actor of a request. Raises `Refusal`: 401 without a token that opens, 503 without a database."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if not scheme:
+        raise Refusal(
+            401,
+            "UNAUTHENTICATED",
+            "A token is needed: send the header 'Authorization: Bearer crm_…'.",
+            headers={"WWW-Authenticate": REALM},
+        )
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Refusal(
+            401,
+            "UNAUTHENTICATED",
+            "The header Authorization must read 'Bearer crm_…'.",
+            headers={"WWW-Authenticate": f'{REALM}, error="invalid_request"'},
+        )
+    try:
+        return await verify(secret.strip())
+    except CrmError as error:
+        if error.code is ErrorCode.UNAUTHENTICATED:
+            raise Refusal(
+                401,
+                "UNAUTHENTICATED",
+                str(error),
+                headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
+            ) from None
+        if error.code is ErrorCode.UNAVAILABLE:
+            raise Refusal(
+                503, "TIMEOUT", "The database cannot be reached now.", headers={"Retry-After": "1"}
+            ) from error
+        raise

@@ -1,0 +1,64 @@
+"""What the server serves: one open CRM, shared by all requests of a process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from crm_framework.engine.execute import execute
+from crm_framework.hooks.dispatch import PluginHost
+from crm_framework.schema.compose import ComposedSchema
+from crm_framework.schema.context import RequestContext
+from crm_framework.security.actors import Actor
+from crm_framework.security.verify import TokenVerifier
+from crm_framework.settings import Settings
+from crm_framework.storage.database import Database
+from crm_framework.storage.migration_plan import MigrationPlan
+
+from .operations import Operation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """An open CRM. `plan` is every migration that this program knows."""
+
+    settings: Settings
+    host: PluginHost
+    database: Database
+    plan: MigrationPlan
+    schema: ComposedSchema
+    verifier: TokenVerifier
+
+    def context(self, actor: Actor, request_id: str) -> RequestContext:
+        """What resolvers get for one request of `actor`."""
+        return RequestContext(
+            reader=self.database,
+            page_default=self.settings.page_size,
+            page_max=self.settings.max_page_size,
+            introspection_permission="schema.introspect",
+            show_suggestions=actor.may("schema.introspect"),
+            actor=actor,
+            database=self.database,
+            host=self.host,
+            settings=self.settings,
+            request_id=request_id,
+        )
+
+    async def execute(self, operation: Operation, context: RequestContext) -> Mapping[str, Any]:
+        """The result of an operation as GraphQL's JSON: `data`, `errors`, `extensions`."""
+        result = await execute(
+            self.schema.schema,
+            operation.query,
+            operation.variables,
+            operation.operation_name,
+            context,
+            operations=("query",) if operation.read_only else ("query", "mutation"),
+        )
+        return result.response
+
+
+def service_of(request: Request) -> Service:
+    """The service of the application that got the request."""
+    service: Service = request.app.state.service
+    return service
