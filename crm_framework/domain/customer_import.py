@@ -77,8 +77,12 @@ async def import_customers(
     known = await _known(tx, references.values())
     drafts = await _drafts(tx, rows, references, known, results, from_text=from_text)
     if not dry_run:
-        for part in chunks(list(drafts.items())):
-            known |= await _write(tx, [made for _, made in part])
+        # In one order for all imports: two that share references would wait for each other.
+        ordered = sorted(
+            drafts.values(), key=lambda made: (made.record.source or "", made.record.reference or "")
+        )
+        for part in chunks(ordered):
+            known |= await _write(tx, part)
     for index, made in drafts.items():
         key = references.get(index)
         there = known.get(key) if key is not None else made.record.id
@@ -115,16 +119,19 @@ async def _known(tx: "UnitOfWork", references: Iterable[Reference]) -> dict[Refe
     for source, reference in references:
         by_source.setdefault(source, {})[reference] = None
     found: dict[Reference, str] = {}
+    merged: dict[Reference, str] = {}
     for source, wanted in by_source.items():
         for part in chunks(list(wanted)):
             rows = await tx.fetch(
-                "SELECT id, reference FROM crm_customer "
+                "SELECT id, reference, merged_into_id FROM crm_customer "
                 f"WHERE source = ? AND reference IN ({marks(len(part))})",
                 (source, *part),
             )
-            found.update({(source, row["reference"]): row["id"] for row in rows})
-    winners = await resolve_ids(tx, found.values())
-    return {key: winners[there] for key, there in found.items()}
+            for row in rows:
+                lost = row["merged_into_id"] is not None
+                (merged if lost else found)[source, row["reference"]] = row["id"]
+    winners = await resolve_ids(tx, merged.values())
+    return found | {key: winners[there] for key, there in merged.items()}
 
 
 async def _drafts(
