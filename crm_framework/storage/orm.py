@@ -6,10 +6,10 @@ what is relied on.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionContext
@@ -18,9 +18,7 @@ from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.context import TortoiseContext, _current_context
 
 from .sql import Dialect
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+from .transaction import Transaction
 
 ALIAS = "default"
 
@@ -30,14 +28,13 @@ _ENGINES: dict[Dialect, tuple[str, type[BaseDBAsyncClient]]] = {
 }
 
 
-class Statements(Protocol):
-    """The part of a unit of work that the ORM needs; statements in the dialect's own placeholders."""
+class Work(Protocol):
+    """The part of a unit of work that the ORM needs."""
 
-    async def run(self, sql: str, args: Sequence[object]) -> tuple[int, list[dict[str, Any]]]: ...
-    async def run_insert(self, sql: str, args: Sequence[object]) -> Any: ...
-    async def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
-    async def run_script(self, sql: str) -> None: ...
-    def savepoint(self) -> "AbstractAsyncContextManager[None]": ...
+    @property
+    def transaction(self) -> Transaction: ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]: ...
 
 
 class Models:
@@ -70,9 +67,9 @@ class Models:
         )
         return cls(dialect, context)
 
-    def enter(self, statements: Statements) -> "Entered":
-        """Makes the models of the current task use `statements`, until `leave`."""
-        client = client_class(self.dialect)(statements)
+    def enter(self, work: Work) -> "Entered":
+        """Makes the models of the current task use `work`, until `leave`."""
+        client = client_class(self.dialect)(work)
         connections = self._context.connections
         token = _current_context.set(self._context)
         storage = connections._storage_var.set({ALIAS: client})
@@ -112,32 +109,32 @@ def client_class(dialect: Dialect) -> type["_Client"]:
 class _Client(BaseDBAsyncClient):
     """What Tortoise takes for a database connection."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, work: Work) -> None:
         super().__init__(connection_name=ALIAS)
-        self._statements = statements
+        self._work = work
 
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
-        return await self._statements.run_insert(query, values)
+        return await self._work.transaction.run_insert(query, values)
 
     async def execute_query(
         self, query: str, values: list[Any] | None = None
     ) -> tuple[int, Sequence[dict[str, Any]]]:
-        return await self._statements.run(query, values or ())
+        return await self._work.transaction.run(query, values or ())
 
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
-        return (await self._statements.run(query, values or ()))[1]
+        return (await self._work.transaction.run(query, values or ()))[1]
 
     async def execute_many(self, query: str, values: list[list[Any]]) -> None:
-        await self._statements.run_many(query, values)
+        await self._work.transaction.run_many(query, values)
 
     async def execute_script(self, query: str) -> None:
-        await self._statements.run_script(query)
+        await self._work.transaction.run_script(query)
 
     def _in_transaction(self) -> "TransactionContext":
         return _Savepoint(self)
 
-    def savepoint(self) -> "AbstractAsyncContextManager[None]":
-        return self._statements.savepoint()
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        return self._work.savepoint()
 
 
 class _SqliteClient(_Client):

@@ -136,7 +136,7 @@ async def _first_try(tx: "UnitOfWork", handler: EventHandler, stored: Sequence[S
     budget = tx.database.handler_budget_ms / 1000
     try:
         async with tx.savepoint():
-            await tx.lend(handler([event for _, event in stored], tx), budget)
+            await tx.transaction.lend(handler([event for _, event in stored], tx), budget)
             return await _store(tx)
     except Exception as error:
         if isinstance(error, TimeoutError) and not str(error):

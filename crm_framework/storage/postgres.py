@@ -9,13 +9,15 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import asyncpg
 
 from .failures import changing_read, misconfigured, postgres_failure, postgres_refusal
+from .postgres_session import PostgresSession
 from .sessions import Rows, Slots, to_the_end
-from .sql import Dialect, postgres_args, returns_rows
+from .sql import Dialect, postgres_args
 from .urls import PostgresTarget
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ class PostgresDriver:
                 "%s runs with fsync=off: a power cut can destroy it. Fit for tests only.", self._target
             )
 
-    async def begin(self) -> "PostgresSession":
+    async def begin(self) -> PostgresSession:
         await self._write_slots.take()
         opening = asyncio.ensure_future(self._begin())
         try:
@@ -110,9 +112,9 @@ class PostgresDriver:
             self._write_slots.give_back()
             raise
 
-    async def _begin(self) -> "PostgresSession":
+    async def _begin(self) -> PostgresSession:
         connection = await self._acquire(self._writers)
-        session = PostgresSession(self, connection)
+        session = PostgresSession(connection, self._target, partial(self._finish, connection))
         try:
             await connection.execute("BEGIN")
         except BaseException as error:
@@ -120,7 +122,7 @@ class PostgresDriver:
             raise self.failure(error) from None
         return session
 
-    async def _abandon(self, opening: "asyncio.Future[PostgresSession]") -> None:
+    async def _abandon(self, opening: asyncio.Future[PostgresSession]) -> None:
         await asyncio.wait([opening])
         if opening.cancelled() or opening.exception() is not None:
             self._write_slots.give_back()
@@ -147,7 +149,7 @@ class PostgresDriver:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise postgres_refusal(error, self._target) from None
 
-    async def finish(self, connection: Any, *, settled: bool) -> None:
+    async def _finish(self, connection: Any, settled: bool) -> None:
         """Rolls back what is not `settled`, gives the connection back, and then the slot."""
         try:
             await self._give_back(connection, settled=settled)
@@ -188,60 +190,6 @@ class PostgresDriver:
                     await pool.close()
             except (TimeoutError, asyncpg.InterfaceError):
                 pool.terminate()
-
-
-class PostgresSession:
-    """A transaction on a connection of its own."""
-
-    def __init__(self, driver: PostgresDriver, connection: Any) -> None:
-        self._driver = driver
-        self._connection = connection
-        self._open = True
-        self._settled = False
-
-    async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
-        values = postgres_args(args)
-        try:
-            if returns_rows(sql):
-                rows = [dict(record) for record in await self._connection.fetch(sql, *values)]
-                return len(rows), rows
-            status: str = await self._connection.execute(sql, *values)
-        except Exception as error:
-            raise self._driver.failure(error) from None
-        count = status.rpartition(" ")[2]
-        return (int(count) if count.isdigit() else 0), []
-
-    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        values = [postgres_args(row) for row in rows]
-        try:
-            await self._connection.executemany(sql, values)
-        except Exception as error:
-            raise self._driver.failure(error) from None
-
-    async def insert(self, sql: str, args: Sequence[object]) -> dict[str, Any] | None:
-        rows = (await self.query(sql, args))[1]
-        return rows[0] if rows else None
-
-    async def script(self, sql: str) -> None:
-        try:
-            await self._connection.execute(sql)
-        except Exception as error:
-            raise self._driver.failure(error) from None
-
-    async def commit(self) -> None:
-        try:
-            status = await self._connection.execute("COMMIT")
-        except Exception as error:
-            raise self._driver.failure(error) from None
-        if status != "COMMIT":
-            # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
-            raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
-        self._settled = True
-
-    async def close(self) -> None:
-        if self._open:
-            self._open = False
-            await to_the_end(self._driver.finish(self._connection, settled=self._settled))
 
 
 def _pool(

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from .failures import changing_read, misconfigured, sqlite_failure
+from . import sqlite_steps as steps
+from .failures import changing_read, misconfigured, sqlite_failure, unavailable
 from .sessions import Rows, Slots, to_the_end
 from .sql import Dialect, is_read, sqlite_args
 from .urls import SqliteTarget
@@ -32,6 +33,7 @@ class SqliteDriver:
         self._readers: list[sqlite3.Connection] = []
         self._idle_readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection
+        self._closed = False
 
     @classmethod
     async def open(cls, target: SqliteTarget, *, read_pool_size: int, wait_seconds: float) -> "SqliteDriver":
@@ -74,7 +76,7 @@ class SqliteDriver:
                 "Put it on a local disk: network folders do not share memory between programs.",
             )
         try:
-            _check_writable(connection)
+            steps.check_writable(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -102,7 +104,7 @@ class SqliteDriver:
         await self._write_slot.take()
         session = SqliteSession(self)
         try:
-            await self.write(_begin)
+            await self.write(steps.begin)
         except BaseException:
             await session.close()
             raise
@@ -113,7 +115,7 @@ class SqliteDriver:
         await self._read_slots.take()
         connection = self._idle_readers.pop()
         loop = asyncio.get_running_loop()
-        work = self._reader_threads.submit(_query, connection, sql, values)
+        work = self._reader_threads.submit(steps.query, connection, sql, values)
         # A cancelled caller goes at once; the connection is free only when the statement has stopped
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_back_reader, connection))
         try:
@@ -139,16 +141,20 @@ class SqliteDriver:
 
     def undo(self) -> None:
         """Queues a rollback behind whatever the writer is doing, and lets the next one begin after it."""
-        self._writer_thread.submit(_rollback, self._writer)
+        if not self._closed:
+            self._writer_thread.submit(steps.rollback, self._writer)
         self._write_slot.give_back()
 
     async def _on(self, threads: ThreadPoolExecutor, step: Callable[..., T], *args: Any) -> T:
+        if self._closed:
+            raise unavailable(f"{self._target} is closed.", "The program is ending; start it again.")
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, step, *args)
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
 
     async def close(self) -> None:
+        self._closed = True
         for connection in self._readers:
             connection.interrupt()
         await asyncio.to_thread(self._reader_threads.shutdown)
@@ -170,7 +176,7 @@ class SqliteSession:
 
     async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
         try:
-            return await self._driver.write(_query, sql, sqlite_args(args))
+            return await self._driver.write(steps.query, sql, sqlite_args(args))
         except asyncio.CancelledError:
             if is_read(sql):
                 # Interrupting a change would undo the whole transaction, not only the innermost savepoint
@@ -178,83 +184,19 @@ class SqliteSession:
             raise
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        await self._driver.write(_execute_many, sql, [sqlite_args(row) for row in rows])
+        await self._driver.write(steps.execute_many, sql, [sqlite_args(row) for row in rows])
 
     async def insert(self, sql: str, args: Sequence[object]) -> int | None:
-        return await self._driver.write(_insert, sql, sqlite_args(args))
+        return await self._driver.write(steps.insert, sql, sqlite_args(args))
 
     async def script(self, sql: str) -> None:
-        for statement in _statements(sql):
-            await self._driver.write(_query, statement, [])
+        for statement in steps.statements(sql):
+            await self._driver.write(steps.query, statement, [])
 
     async def commit(self) -> None:
-        await self._driver.write(_commit)
+        await self._driver.write(steps.commit)
 
     async def close(self) -> None:
         if self._open:
             self._open = False
             self._driver.undo()
-
-
-def _check_writable(connection: sqlite3.Connection) -> None:
-    """Raises now, not at the first change, if the file cannot be written."""
-    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute("PRAGMA busy_timeout=0")
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        # BEGIN alone does not tell: on a read-only file it silently begins a read
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        connection.execute(f"PRAGMA user_version={version}")
-        connection.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # whoever is writing proves that it can be written
-            raise
-    connection.execute(f"PRAGMA busy_timeout={patience}")
-
-
-def _begin(connection: sqlite3.Connection) -> None:
-    _rollback(connection)  # an earlier rollback that failed, say for a full disk
-    connection.execute("BEGIN IMMEDIATE")
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    if not connection.in_transaction:
-        # SQLite ends a transaction by itself when the disk is full or fails
-        raise sqlite3.OperationalError("the transaction was already undone")
-    connection.execute("COMMIT")
-
-
-def _rollback(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
-def _query(connection: sqlite3.Connection, sql: str, args: list[Any]) -> tuple[int, Rows]:
-    before = connection.total_changes
-    cursor = connection.execute(sql, args)
-    if cursor.description is None:
-        affected = cursor.rowcount
-        return (affected if affected >= 0 else connection.total_changes - before), []
-    names = [column[0] for column in cursor.description]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return len(rows), rows
-
-
-def _execute_many(connection: sqlite3.Connection, sql: str, rows: list[list[Any]]) -> None:
-    connection.executemany(sql, rows)
-
-
-def _insert(connection: sqlite3.Connection, sql: str, args: list[Any]) -> int | None:
-    return connection.execute(sql, args).lastrowid
-
-
-def _statements(script: str) -> list[str]:
-    """The script's statements; `sqlite3.executescript` would commit first."""
-    statements, current = [], ""
-    for piece in script.split(";"):
-        current += piece + ";"
-        if sqlite3.complete_statement(current):
-            if current.strip(" \n\t;"):
-                statements.append(current)
-            current = ""
-    return statements

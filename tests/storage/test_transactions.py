@@ -11,6 +11,7 @@ from tortoise.transactions import in_transaction
 
 from crm_framework.domain.models import Staff
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage import postgres
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.unit_of_work import UnitOfWork
@@ -357,6 +358,34 @@ async def test_a_unit_of_work_is_used_once(database: Database) -> None:
         async with tx:
             pass
     assert await names(database) == ["once"]
+
+
+async def test_a_connection_lost_at_the_commit_leaves_the_outcome_open(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return  # it has no connection to lose
+    with pytest.raises(CrmError, match="may be stored, or not") as caught:
+        async with database.unit_of_work() as tx:
+            await add(tx, "lost")
+            (row,) = await tx.fetch("SELECT pg_backend_pid() AS pid")
+            await database.fetch("SELECT pg_terminate_backend(?)", [row["pid"]])
+    assert caught.value.code == ErrorCode.UNAVAILABLE
+    await one_more(database)
+    assert await names(database) == ["more"]
+
+
+async def test_closing_ends_what_is_open(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "CLEANUP_SECONDS", 0.2)
+    url = database.url
+    with pytest.raises(CrmError) as caught:
+        async with asyncio.timeout(60), database.unit_of_work() as tx:
+            await add(tx, "unfinished")
+            await database.close()
+            await add(tx, "after the end")
+    assert caught.value.code == ErrorCode.UNAVAILABLE
+    async with await Database.open(url, apps=CORE_APPS) as again:
+        assert await names(again) == []
+        await one_more(again)
+        assert await names(again) == ["more"]
 
 
 async def test_a_lost_connection_is_an_error_and_the_next_change_goes_through(database: Database) -> None:

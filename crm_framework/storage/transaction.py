@@ -1,0 +1,157 @@
+"""Who may use an open session, and whether it may still be committed.
+
+One task at a time: statements of two tasks on one connection mix their changes. And none after a statement
+that failed or was cancelled: PostgreSQL refuses to go on then and SQLite does not; here it is refused on
+both, unless it is rolled back to a savepoint. So code that runs on one database runs on the other, and
+nothing is acknowledged that was not stored.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from crm_framework.errors import CrmError, ErrorCode
+
+from .sessions import Rows, Session, to_the_end
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GRACE_SECONDS = 1.0
+"""How long a borrower that was cancelled is waited for before it is left behind."""
+
+
+class Transaction:
+    """A session that belongs to the task that made it. Statements are in the dialect's own placeholders."""
+
+    def __init__(self, session: Session, note: Callable[[str], None]) -> None:
+        self._session: Session | None = session
+        self._note = note
+        self._owner = asyncio.current_task()
+        self._failure: BaseException | None = None
+        self._savepoints = 0
+
+    @property
+    def mine(self) -> bool:
+        """Whether it is open and the current task's."""
+        return self._session is not None and self._owner is asyncio.current_task()
+
+    async def run(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
+        """Rows affected (or returned), and rows returned."""
+        return await self._statement(sql, lambda session: session.query(sql, args))
+
+    async def run_insert(self, sql: str, args: Sequence[object]) -> Any:
+        return await self._statement(sql, lambda session: session.insert(sql, args))
+
+    async def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        await self._statement(sql, lambda session: session.execute_many(sql, rows))
+
+    async def run_script(self, sql: str) -> None:
+        await self._statement(sql, lambda session: session.script(sql))
+
+    async def _statement(self, sql: str | None, send: Callable[[Session], Awaitable[T]]) -> T:
+        session = self.check()
+        if sql is not None:
+            self._note(sql)
+        try:
+            return await send(session)
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        self._savepoints += 1
+        label = f"crm_{self._savepoints}"
+        await self._control(f"SAVEPOINT {label}")
+        try:
+            yield
+            await self._control(f"RELEASE SAVEPOINT {label}")
+        except BaseException:
+            await to_the_end(self._back_to(label))
+            raise
+
+    async def _control(self, sql: str) -> None:
+        await self._statement(None, lambda session: session.query(sql, ()))
+
+    async def _back_to(self, label: str) -> None:
+        if self._session is None:
+            return
+        try:
+            await self._session.query(f"ROLLBACK TO SAVEPOINT {label}", ())
+            await self._session.query(f"RELEASE SAVEPOINT {label}", ())
+        except Exception as error:
+            # The transaction is gone, say with the connection; the exception on its way says why
+            self._failure = error
+        else:
+            self._failure = None
+
+    async def lend(self, work: Coroutine[Any, Any, None], seconds: float) -> None:
+        """Lets `work` use the transaction in a task of its own, for so long; raises TimeoutError after it.
+
+        A task of its own, because one that ignores its cancellation is then left behind without any hold on
+        the transaction.
+        """
+        self.check()
+        owner = self._owner
+        borrower = self._owner = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([borrower], timeout=seconds)
+        finally:
+            self._owner = owner
+            if not borrower.done():
+                borrower.cancel()
+                await to_the_end(_gone(borrower))
+        if borrower.cancelled() or not borrower.done():
+            raise TimeoutError
+        borrower.result()
+
+    async def commit(self) -> None:
+        await to_the_end(self.check().commit())
+
+    async def close(self) -> None:
+        """Rolls back what is not committed; nobody can use it any more."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def check(self) -> Session:
+        """The session, if this task may use it now."""
+        if self._session is None:
+            raise CrmError(
+                ErrorCode.INTERNAL,
+                "The unit of work is not open.",
+                hint="Use it inside its `async with` block only; nothing may outlive the block.",
+            )
+        if asyncio.current_task() is not self._owner:
+            raise CrmError(
+                ErrorCode.INTERNAL,
+                "The unit of work belongs to another task; there is one task per unit of work.",
+                hint="Await one call after the other instead of asyncio.gather or create_task.",
+            )
+        if self._failure is not None:
+            raise _gone_wrong(self._failure)
+        return self._session
+
+
+def _gone_wrong(failure: BaseException) -> CrmError:
+    if isinstance(failure, CrmError) and failure.code == ErrorCode.UNAVAILABLE:
+        return CrmError(failure.code, failure.message, hint=failure.hint)
+    what = f"{type(failure).__name__}: {failure}".rstrip(": ")
+    return CrmError(
+        ErrorCode.INTERNAL,
+        f"A statement of this unit of work failed before ({what}), so it cannot go on.",
+        hint="Let the exception pass, or make the attempt inside `async with tx.savepoint():`.",
+    )
+
+
+async def _gone(task: "asyncio.Task[None]") -> None:
+    """Waits until a cancelled task has ended, but not for ever."""
+    await asyncio.wait([task], timeout=GRACE_SECONDS)
+    if not task.done():
+        log.error("An event handler ignores its cancellation and was left behind: %r", task)
+    elif not task.cancelled():
+        task.exception()  # marks it as seen
