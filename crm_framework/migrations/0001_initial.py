@@ -134,14 +134,7 @@ class Migration(migrations.Migration):
             name="Delivery",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
-                (
-                    "event",
-                    fields.ForeignKeyField(
-                        "crm.OutboxEvent",
-                        related_name="deliveries",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("event", fields.ForeignKeyField("crm.OutboxEvent", on_delete=fields.RESTRICT)),
                 ("handler", fields.CharField(max_length=100)),
                 ("status", fields.CharField(max_length=24)),
                 ("attempts", fields.IntField()),
@@ -200,23 +193,11 @@ class Migration(migrations.Migration):
                 ("country", fields.CharField(null=True, max_length=2)),
                 (
                     "owner",
-                    fields.ForeignKeyField(
-                        "crm.Staff",
-                        null=True,
-                        db_index=True,
-                        related_name="owned",
-                        on_delete=fields.RESTRICT,
-                    ),
+                    fields.ForeignKeyField("crm.Staff", null=True, db_index=True, on_delete=fields.RESTRICT),
                 ),
                 (
                     "backup",
-                    fields.ForeignKeyField(
-                        "crm.Staff",
-                        null=True,
-                        db_index=True,
-                        related_name="backed_up",
-                        on_delete=fields.RESTRICT,
-                    ),
+                    fields.ForeignKeyField("crm.Staff", null=True, db_index=True, on_delete=fields.RESTRICT),
                 ),
                 ("attributes", fields.JSONField()),
                 ("locale", fields.CharField(null=True, max_length=35)),
@@ -235,11 +216,7 @@ class Migration(migrations.Migration):
                 (
                     "merged_into",
                     fields.ForeignKeyField(
-                        "crm.Customer",
-                        null=True,
-                        db_index=True,
-                        related_name="merged",
-                        on_delete=fields.RESTRICT,
+                        "crm.Customer", null=True, db_index=True, on_delete=fields.RESTRICT
                     ),
                 ),
             ],
@@ -261,14 +238,7 @@ class Migration(migrations.Migration):
             name="ContactPoint",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
-                (
-                    "customer",
-                    fields.ForeignKeyField(
-                        "crm.Customer",
-                        related_name="contact_points",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("customer", fields.ForeignKeyField("crm.Customer", on_delete=fields.RESTRICT)),
                 ("channel", fields.CharField(max_length=40)),
                 ("value", fields.CharField(max_length=500)),
                 ("normalized", fields.CharField(max_length=500)),
@@ -291,14 +261,7 @@ class Migration(migrations.Migration):
             name="CustomerTag",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
-                (
-                    "customer",
-                    fields.ForeignKeyField(
-                        "crm.Customer",
-                        related_name="tag_rows",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("customer", fields.ForeignKeyField("crm.Customer", on_delete=fields.RESTRICT)),
                 ("tag", fields.CharField(max_length=100)),
             ],
             options={
@@ -312,14 +275,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
                 ("version", fields.IntField(db_default=1)),
-                (
-                    "customer",
-                    fields.ForeignKeyField(
-                        "crm.Customer",
-                        related_name="interactions",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("customer", fields.ForeignKeyField("crm.Customer", on_delete=fields.RESTRICT)),
                 ("kind", fields.CharField(max_length=40)),
                 ("channel", fields.CharField(null=True, max_length=40)),
                 ("direction", fields.CharField(null=True, max_length=24)),
@@ -331,23 +287,13 @@ class Migration(migrations.Migration):
                 ("duration_seconds", fields.IntField(null=True)),
                 (
                     "staff",
-                    fields.ForeignKeyField(
-                        "crm.Staff",
-                        null=True,
-                        db_index=True,
-                        related_name="interactions",
-                        on_delete=fields.RESTRICT,
-                    ),
+                    fields.ForeignKeyField("crm.Staff", null=True, db_index=True, on_delete=fields.RESTRICT),
                 ),
                 ("follow_up_at", fields.DatetimeField(null=True)),
                 (
                     "reply_to",
                     fields.ForeignKeyField(
-                        "crm.Interaction",
-                        null=True,
-                        db_index=True,
-                        related_name="replies",
-                        on_delete=fields.RESTRICT,
+                        "crm.Interaction", null=True, db_index=True, on_delete=fields.RESTRICT
                     ),
                 ),
                 ("source", fields.CharField(null=True, max_length=100)),
@@ -357,11 +303,7 @@ class Migration(migrations.Migration):
                 (
                     "refund_of",
                     fields.ForeignKeyField(
-                        "crm.Interaction",
-                        null=True,
-                        db_index=True,
-                        related_name="refunds",
-                        on_delete=fields.RESTRICT,
+                        "crm.Interaction", null=True, db_index=True, on_delete=fields.RESTRICT
                     ),
                 ),
                 ("created_at", fields.DatetimeField()),
@@ -381,14 +323,7 @@ class Migration(migrations.Migration):
             name="PurchaseLine",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
-                (
-                    "interaction",
-                    fields.ForeignKeyField(
-                        "crm.Interaction",
-                        related_name="lines",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("interaction", fields.ForeignKeyField("crm.Interaction", on_delete=fields.RESTRICT)),
                 ("position", fields.IntField()),
                 ("sku", fields.CharField(max_length=100)),
                 ("name", fields.CharField(null=True, max_length=300)),
@@ -414,22 +349,12 @@ class Migration(migrations.Migration):
                 ("permissions", fields.JSONField()),
                 (
                     "staff",
-                    fields.ForeignKeyField(
-                        "crm.Staff",
-                        null=True,
-                        db_index=True,
-                        related_name="tokens",
-                        on_delete=fields.RESTRICT,
-                    ),
+                    fields.ForeignKeyField("crm.Staff", null=True, db_index=True, on_delete=fields.RESTRICT),
                 ),
                 (
                     "customer",
                     fields.ForeignKeyField(
-                        "crm.Customer",
-                        null=True,
-                        db_index=True,
-                        related_name="tokens",
-                        on_delete=fields.RESTRICT,
+                        "crm.Customer", null=True, db_index=True, on_delete=fields.RESTRICT
                     ),
                 ),
                 ("created_at", fields.DatetimeField()),

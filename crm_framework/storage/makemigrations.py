@@ -16,17 +16,18 @@ from tortoise.migrations.writer import slugify_migration_name
 from tortoise.models import Model
 
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.migration_changes import checked, possible_renames
-from crm_framework.storage.migration_plan import (
+
+from .migration_changes import checked, possible_renames
+from .migration_plan import (
     CORE,
     AppliedMigration,
     AppMigrations,
     MigrationPlan,
     read_plan,
 )
-from crm_framework.storage.migration_state import relations, stored_state
-from crm_framework.storage.migration_writer import migration_text
-from crm_framework.storage.migrator import project
+from .migration_state import relations, stored_state
+from .migration_writer import migration_text
+from .migrator import project
 
 
 def makemigrations(

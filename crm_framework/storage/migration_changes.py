@@ -9,7 +9,8 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.schema_generator.state import State
 
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.migration_plan import CORE
+
+from .migration_plan import CORE
 
 
 def checked(
@@ -98,8 +99,7 @@ def _unseen_alterations(
 
 def _facts(field: Field[Any]) -> tuple[str, dict[str, Any]]:
     path, _, kwargs = field.deconstruct()
-    # Tables know nothing of the name by which the other side calls a relation.
-    return path, {key: value for key, value in kwargs.items() if key != "related_name"}
+    return path, kwargs
 
 
 def _field(change: ops.AddField | ops.AlterField) -> Field[Any]:

@@ -5,38 +5,44 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
-from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.executor import EXECUTOR_CACHE
-from tortoise.backends.sqlite.client import SqliteTransactionWrapper
+from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
 from tortoise.connection import ConnectionHandler
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException
 
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.migration_editors import PostgresEditor, SqliteEditor
 
-_numbers = count()
-FAILURES = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""Failures of the database, rather than of the program."""
+from .failures import postgres_failure, postgres_refusal, sqlite_failure
+from .migration_editors import PostgresEditor, SqliteEditor
+from .urls import PostgresTarget, SqliteTarget, parse_url
 
-_PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O", "interrupted")
+_FAILURES = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _LOCK = int.from_bytes(b"crm_migr", "big")
 """Key of the advisory lock on PostgreSQL."""
+
+_numbers = count()
 
 
 class SchemaConnection:
     """One connection. `transaction` waits for its turn: whoever is inside is the only one changing tables."""
 
-    def __init__(self, client: Any, handler: ConnectionHandler, lock_seconds: float) -> None:
+    def __init__(
+        self,
+        client: Any,
+        handler: ConnectionHandler,
+        target: SqliteTarget | PostgresTarget,
+        lock_seconds: float,
+    ) -> None:
         self.client = client
         self.handler = handler
+        self.target = target
         self.alias: str = client.connection_name
-        self.sqlite = client.capabilities.dialect == "sqlite"
+        self.sqlite = isinstance(target, SqliteTarget)
         self._milliseconds = int(lock_seconds * 1000)
 
     def editor(self, client: Any) -> SqliteEditor | PostgresEditor:
@@ -74,22 +80,25 @@ class SchemaConnection:
 @asynccontextmanager
 async def schema_connection(url: str, *, lock_seconds: float = 600.0) -> AsyncIterator[SchemaConnection]:
     """Connects to `url`; failures of the database become a CrmError that names it without its password."""
-    config = _config(url, lock_seconds)
-    context = TortoiseContext()
+    target = parse_url(url)
     # Tortoise keeps SQL by connection name and table, for the whole process: a name is used once.
     alias = f"crm_migrator_{next(_numbers)}"
+    context = TortoiseContext()
+    context.connections._init_config({alias: {}})
+    client = _client(target, alias, lock_seconds)
+    token = context.connections.set(alias, client)
     try:
-        async with context:
-            context.connections._init_config({alias: config})
-            client: Any = context.connections.get(alias)
-            await _open(client)
+        await _open(client, target)
+        # Historical models find their connection through the context.
+        with context:
             try:
-                yield SchemaConnection(client, context.connections, lock_seconds)
-            finally:
-                forget_sql(alias)
-                await asyncio.shield(client.close())
-    except FAILURES as error:
-        raise explained(error, url) from error
+                yield SchemaConnection(client, context.connections, target, lock_seconds)
+            except _FAILURES as error:
+                raise explained(error, target) from error
+    finally:
+        forget_sql(alias)
+        context.connections.reset(token)
+        await asyncio.shield(client.close())
 
 
 def forget_sql(alias: str) -> None:
@@ -98,98 +107,71 @@ def forget_sql(alias: str) -> None:
         del EXECUTOR_CACHE[key]
 
 
-def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for another database."""
-    config = _config(url, 0)
-    path = config["credentials"].get("file_path")
-    return Path(path) if path else None
-
-
-def explained(error: BaseException, url: str) -> CrmError:
+def explained(error: BaseException, target: SqliteTarget | PostgresTarget) -> CrmError:
     """What a failure of the database means and what to do about it."""
-    text = str(error) or type(error).__name__
-    where = shown(url)
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, CrmError):
+            return cause
         if isinstance(cause, asyncpg.InsufficientPrivilegeError):
             return CrmError(
                 ErrorCode.CONFIGURATION,
-                f"The user of {where} may not change tables: {text}",
+                f"{target} does not let this user change tables: {cause}",
                 hint="Grant it CREATE on the schema, or migrate as the owner of the database.",
             )
-        if isinstance(cause, asyncpg.InvalidCatalogNameError):
-            return CrmError(
-                ErrorCode.CONFIGURATION, f"There is no database at {where}: {text}", hint="Create it first."
-            )
-        if isinstance(
-            cause,
-            OSError
-            | asyncpg.PostgresConnectionError
-            | asyncpg.InvalidAuthorizationSpecificationError
-            | asyncpg.LockNotAvailableError
-            | asyncpg.OperatorInterventionError
-            | asyncpg.InsufficientResourcesError,
-        ) or (isinstance(cause, sqlite3.OperationalError) and any(sign in str(cause) for sign in _PASSING)):
-            return CrmError(
-                ErrorCode.UNAVAILABLE,
-                f"The database {where} cannot be used now: {text}",
-                hint="Nothing of the last step was kept. See to the database and run the command again.",
-            )
+        found: BaseException | None = None
+        if isinstance(cause, sqlite3.Error) and isinstance(target, SqliteTarget):
+            found = sqlite_failure(cause, target)
+        elif isinstance(cause, Exception) and isinstance(target, PostgresTarget):
+            found = postgres_failure(cause, target)
+        if isinstance(found, CrmError):
+            return found
         cause = cause.__cause__ or cause.__context__
-    return CrmError(ErrorCode.CONFIGURATION, f"The database {where} refused: {text}")
+    return CrmError(ErrorCode.CONFIGURATION, f"{target} refused: {error or type(error).__name__}")
 
 
-def shown(url: str) -> str:
-    """The URL without user, password and options."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+class _Postgres(AsyncpgDBClient):
+    """Tortoise's client for a whole URL, with one connection."""
+
+    dsn = ""
+
+    async def create_pool(self, **settings: Any) -> Any:
+        return await asyncpg.create_pool(self.dsn, min_size=1, max_size=1)
 
 
-def _config(url: str, lock_seconds: float) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = expand_db_url(url)
-    except Exception as error:
-        raise CrmError(
-            ErrorCode.CONFIGURATION,
-            f"Not a database URL: {shown(url)} ({error}).",
-            hint="Write sqlite:///folder/file.sqlite3 or postgres://user:password@host/database.",
-        ) from error
-    credentials = config["credentials"]
-    if config["engine"].endswith("sqlite"):
-        if ":memory:" in credentials["file_path"]:
-            raise CrmError(
-                ErrorCode.CONFIGURATION,
-                "A database in memory ends with its connection and cannot be migrated.",
-                hint="Name a file.",
-            )
-        # The order matters: the time-out first, so that the others wait for a busy file.
-        config["credentials"] = {
-            "file_path": credentials["file_path"],
-            "busy_timeout": int(lock_seconds * 1000),
-            "journal_mode": "WAL",
-            "synchronous": "FULL",
-            # Cannot be changed inside a transaction; what was changed is checked before its end instead.
-            "foreign_keys": "OFF",
-        }
-    elif config["engine"].endswith("asyncpg"):
-        credentials.update(minsize=1, maxsize=1)
-    else:
-        raise CrmError(
-            ErrorCode.CONFIGURATION,
-            f"Databases of the kind {urlsplit(url).scheme} are not supported.",
-            hint="Use SQLite or PostgreSQL.",
-        )
-    return config
+def _client(target: SqliteTarget | PostgresTarget, alias: str, lock_seconds: float) -> Any:
+    if isinstance(target, PostgresTarget):
+        client = _Postgres(connection_name=alias)
+        client.dsn = target.dsn
+        return client
+    # The order matters: the time-out first, so that the others wait for a busy file.
+    return SqliteClient(
+        str(target.path),
+        connection_name=alias,
+        busy_timeout=int(lock_seconds * 1000),
+        journal_mode="WAL",
+        synchronous="FULL",
+        # Cannot be changed inside a transaction; what was changed is checked before its end instead.
+        foreign_keys="OFF",
+    )
 
 
-async def _open(client: Any) -> None:
+async def _open(client: Any, target: SqliteTarget | PostgresTarget) -> None:
     """Connects. Two processes that turn a new SQLite file to WAL at once lock each other out: try again."""
     for attempt in range(100):
         try:
             await client.create_connection(with_db=True)
             return
-        except sqlite3.OperationalError as error:
+        except (*_FAILURES, TimeoutError) as error:
             await client.close()
-            if "locked" not in str(error) or attempt == 99:
-                raise
+            if isinstance(target, PostgresTarget):
+                raise postgres_refusal(_first(error), target) from error
+            failure = explained(error, target)
+            if failure.code is not ErrorCode.UNAVAILABLE or "locked" not in str(error) or attempt == 99:
+                raise failure from error
             await asyncio.sleep(0.05)
+
+
+def _first(error: Exception) -> Exception:
+    cause = error.__cause__
+    return cause if isinstance(error, BaseORMException) and isinstance(cause, Exception) else error

@@ -16,7 +16,7 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, BaseSchemaEdi
 from tortoise.migrations.schema_generator.state import State
 from tortoise.models import Model
 
-from crm_framework.storage.migration_rebuild import rebuild, statements_of
+from .migration_rebuild import rebuild, statements_of
 
 _TEXT_TYPES = ("VARCHAR", "TEXT", "CHAR")
 _REFERENCE = ("on_delete", "model_name", "to_field")

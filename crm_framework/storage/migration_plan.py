@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from tortoise.fields.relational import ForeignKeyFieldInstance, ManyToManyFieldInstance
 from tortoise.migrations import Migration
+from tortoise.migrations import operations as ops
 
 from crm_framework.errors import CrmError, ErrorCode
 
@@ -123,7 +125,8 @@ def _load(app: AppMigrations) -> dict[AppliedMigration, Migration]:
                 continue
             module_name = f"{app.migrations}.{name}"
             kind = importlib.import_module(module_name).Migration
-            found[AppliedMigration(app.label, name)] = kind(name, app.label)
+            migration = found[AppliedMigration(app.label, name)] = kind(name, app.label)
+            _name_relations(migration)
     except Exception as error:
         raise CrmError(
             ErrorCode.CONFIGURATION,
@@ -131,6 +134,23 @@ def _load(app: AppMigrations) -> dict[AppliedMigration, Migration]:
             hint="Reinstall the plugin, or mend that file.",
         ) from error
     return found
+
+
+def _name_relations(migration: Migration) -> None:
+    """Tables know nothing of the name by which the other side calls a relation; here each has its own.
+
+    Otherwise a name could clash with one that a later migration, or another plugin, has given up since.
+    """
+    for operation in migration.operations:
+        if isinstance(operation, ops.CreateModel):
+            members = [(operation.name, *member) for member in operation.fields]
+        elif isinstance(operation, ops.AddField | ops.AlterField):
+            members = [(operation.model_name, operation.name, operation.field)]
+        else:
+            continue
+        for model, name, field in members:
+            if isinstance(field, ForeignKeyFieldInstance | ManyToManyFieldInstance):
+                field.related_name = f"{migration.app_label}_{model}_{name}".lower()
 
 
 def _chain(app: AppMigrations, own: dict[AppliedMigration, Migration]) -> list[AppliedMigration]:

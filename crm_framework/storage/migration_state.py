@@ -18,7 +18,16 @@ from tortoise.migrations.schema_generator.state import ModelState, State
 from tortoise.migrations.schema_generator.state_apps import StateApps
 from tortoise.models import Model
 
-_NOT_STORAGE = {"default", "description", "encoder", "decoder", "enum_type", "field_type", "model_name"}
+_NOT_STORAGE = {
+    "default",
+    "description",
+    "encoder",
+    "decoder",
+    "enum_type",
+    "field_type",
+    "model_name",
+    "related_name",
+}
 _OPTIONS = ("table", "unique_together", "indexes", "constraints")
 
 

@@ -11,7 +11,8 @@ from tortoise.migrations.operations import AlterModelOptions, CreateModel, Opera
 from tortoise.migrations.writer import ImportManager, render_value
 
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.migration_state import is_storage_default
+
+from .migration_state import is_storage_default
 
 _WIDTH = 110
 _STANDARD = ("datetime", "decimal", "uuid")

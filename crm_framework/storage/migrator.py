@@ -6,6 +6,7 @@ advisory lock, SQLite: the write lock), reads again what is recorded, and applie
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tortoise.migrations import Migration
@@ -14,21 +15,22 @@ from tortoise.migrations.schema_generator.state import State
 from tortoise.migrations.schema_generator.state_apps import StateApps
 
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.migration_connection import (
+
+from .migration_connection import (
     SchemaConnection,
     explained,
     forget_sql,
     schema_connection,
-    sqlite_file,
 )
-from crm_framework.storage.migration_operations import DialectSQL, PostgresExtension
-from crm_framework.storage.migration_plan import (
+from .migration_operations import DialectSQL, PostgresExtension
+from .migration_plan import (
     CORE,
     AppliedMigration,
     AppMigrations,
     MigrationPlan,
     read_plan,
 )
+from .urls import SqliteTarget, parse_url
 
 __all__ = ["CORE", "AppMigrations", "AppliedMigration", "Progress", "migrate", "pending"]
 
@@ -60,7 +62,10 @@ async def migrate(
     `lock_seconds`. What was applied before the failure stays, nothing of the failed one does.
     """
     plan = read_plan(apps)
-    if sqlite_file(url) is None or _exists(url):
+    file = _file(url)
+    if file is not None and not file.exists():
+        _make_folder(file)
+    else:
         async with schema_connection(url, lock_seconds=lock_seconds) as connection:
             if not plan.missing(await recorded(connection.client)):
                 return []
@@ -75,7 +80,8 @@ async def migrate(
 async def pending(url: str, apps: Sequence[AppMigrations]) -> list[AppliedMigration]:
     """What `migrate` would apply; changes nothing. Raises as `migrate` does for a newer database."""
     plan = read_plan(apps)
-    if sqlite_file(url) is not None and not _exists(url):
+    file = _file(url)
+    if file is not None and not file.exists():
         return list(plan.steps)
     async with schema_connection(url, lock_seconds=5.0) as connection:
         return plan.missing(await recorded(connection.client))
@@ -97,9 +103,20 @@ async def recorded(client: Any) -> list[AppliedMigration]:
     return [AppliedMigration(row["app"], row["name"]) for row in rows]
 
 
-def _exists(url: str) -> bool:
-    file = sqlite_file(url)
-    return file is not None and file.exists()
+def _file(url: str) -> Path | None:
+    target = parse_url(url)
+    return target.path if isinstance(target, SqliteTarget) else None
+
+
+def _make_folder(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CrmError(
+            ErrorCode.CONFIGURATION,
+            f"There is no folder {file.parent} for the database, and it cannot be made: {error.strerror}.",
+            hint="Make it, or name another place in the database URL.",
+        ) from error
 
 
 class _Run:
@@ -136,7 +153,7 @@ class _Run:
                     hint=error.hint,
                 ) from error
             except Exception as error:
-                raise _failed(key, error) from error
+                raise _failed(key, error, self.connection) from error
             await _record(client, key)
             self.reached = have | {key}
             return key
@@ -178,10 +195,12 @@ def project(plan: MigrationPlan, have: Iterable[AppliedMigration], state: State)
     return state
 
 
-def _failed(key: AppliedMigration, error: Exception) -> CrmError:
-    cause = explained(error, "")
+def _failed(key: AppliedMigration, error: Exception, connection: SchemaConnection) -> CrmError:
+    cause = explained(error, connection.target)
     if cause.code is ErrorCode.UNAVAILABLE:
-        return CrmError(cause.code, f"Migration {key} stopped and was undone: {error}", hint=cause.hint)
+        return CrmError(
+            cause.code, f"Migration {key} stopped and was undone: {cause.message}", hint=cause.hint
+        )
     return CrmError(
         ErrorCode.CONFIGURATION,
         f"Migration {key} failed and was undone: {error or type(error).__name__}",

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.migration_connection import schema_connection, sqlite_file
-from crm_framework.storage.migration_plan import CORE, AppliedMigration
-from crm_framework.storage.migrator import recorded
+
+from .migration_connection import schema_connection
+from .migration_plan import CORE, AppliedMigration
+from .migrator import recorded
+from .urls import SqliteTarget, parse_url
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ async def uninstall(
     """
     if label == CORE.label or not re.fullmatch(r"[a-z][a-z0-9_]*", label):
         raise CrmError(ErrorCode.CONFIGURATION, f"{label} is not a plugin that can be uninstalled.")
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
+    target = parse_url(url)
+    if isinstance(target, SqliteTarget) and not target.path.exists():
         return Uninstalled({}, (), dropped=False)
     async with schema_connection(url) as connection, connection.transaction() as client:
         migrations = await recorded(client)
