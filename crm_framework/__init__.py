@@ -31,6 +31,9 @@ _HOME = {
     "InteractionLogged": "domain.events",
     "InteractionUpdated": "domain.events",
     "Member": "engine.filters",
+    "Money": "domain.money",
+    "NewContactPoint": "domain.contact_points",
+    "NewCustomer": "domain.customer_draft",
     "Node": "engine.nodes",
     "OwnerAssigned": "domain.events",
     "PUBLIC": "engine.declarations",
@@ -49,6 +52,7 @@ _HOME = {
     "children": "engine.relations",
     "column": "engine.fields",
     "computed": "engine.fields",
+    "create_customer": "domain.customers",
     "decode_key": "engine.ids",
     "encode_id": "engine.ids",
     "hookimpl": "hooks.specs",
@@ -61,7 +65,12 @@ _HOME = {
     "now": "storage.clock",
     "record": "engine.nodes",
     "reference": "engine.relations",
+    "resolve_id": "domain.customer_record",
+    "resolve_ids": "domain.customer_record",
+    "responsible": "domain.ownership",
+    "responsibles": "domain.ownership",
     "root": "engine.fields",
+    "tag_customers": "domain.tags",
 }
 
 __all__ = [
@@ -87,6 +96,9 @@ __all__ = [
     "InteractionLogged",
     "InteractionUpdated",
     "Member",
+    "Money",
+    "NewContactPoint",
+    "NewCustomer",
     "Node",
     "OwnerAssigned",
     "Permission",
@@ -104,6 +116,7 @@ __all__ = [
     "children",
     "column",
     "computed",
+    "create_customer",
     "decode_key",
     "encode_id",
     "hookimpl",
@@ -116,10 +129,19 @@ __all__ = [
     "now",
     "record",
     "reference",
+    "resolve_id",
+    "resolve_ids",
+    "responsible",
+    "responsibles",
     "root",
+    "tag_customers",
 ]
 
 if TYPE_CHECKING:
+    from .domain.contact_points import NewContactPoint
+    from .domain.customer_draft import NewCustomer
+    from .domain.customer_record import resolve_id, resolve_ids
+    from .domain.customers import create_customer
     from .domain.events import (
         ConsentChanged,
         CustomerArchived,
@@ -138,6 +160,9 @@ if TYPE_CHECKING:
         RefundRecorded,
         SettingChanged,
     )
+    from .domain.money import Money
+    from .domain.ownership import responsible, responsibles
+    from .domain.tags import tag_customers
     from .engine.context import Reader
     from .engine.declarations import PUBLIC
     from .engine.fields import batch, column, computed, root

@@ -11,7 +11,16 @@ from msgspec import UNSET, UnsetType
 from crm_framework.domain.attribute_values import Definition, Definitions, check_value
 from crm_framework.domain.events import Changes, SettingChanged
 from crm_framework.domain.models import AttributeType
-from crm_framework.domain.rows import check_key, for_update, insert, json_of, json_text, not_found, stale
+from crm_framework.domain.rows import (
+    check_key,
+    for_update,
+    insert,
+    json_of,
+    json_text,
+    not_found,
+    stale,
+    update,
+)
 from crm_framework.domain.text import fold, kind_of, line, optional_lines
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
@@ -115,11 +124,7 @@ async def change_attribute(
     if (after.type, after.choices) != (before.type, before.choices):
         await _refuse_misfits(tx, after)
     after = replace(after, version=before.version + 1)
-    columns = _columns(after)
-    await tx.execute(
-        f"UPDATE crm_attribute_definition SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?",
-        (*columns.values(), key),
-    )
+    await update(tx, "crm_attribute_definition", key, _columns(after))
     _emit(tx, after, _differences(before, after))
     return True
 

@@ -78,19 +78,24 @@ def check_point(
             path=(*path, "consent"),
             hint="Say OPTED_IN or OPTED_OUT.",
         )
-    return with_value(
-        Point(
-            id=new_id(),
-            channel=value.channel,
-            value="",
-            normalized="",
-            label=optional_line(new.label, "The label", 100, path=(*path, "label")),
-            primary=new.primary,
-            consent=consent,
-            consent_at=at or (now if consent is not Consent.UNKNOWN else None),
-            consent_source=source,
-        ),
+    return new_point(
         value,
+        label=optional_line(new.label, "The label", 100, path=(*path, "label")),
+        primary=new.primary,
+        consent=consent,
+        consent_at=at or (now if consent is not Consent.UNKNOWN else None),
+        consent_source=source,
+    )
+
+
+def new_point(value: ContactValue, **rest: Any) -> Point:
+    return Point(
+        id=new_id(),
+        channel=value.channel,
+        value=value.value,
+        normalized=value.normalized,
+        address=value.address,
+        **rest,
     )
 
 
@@ -126,8 +131,12 @@ def arrange(points: Iterable[Point], *, preferred: Iterable[str] = ()) -> list[P
     for point in listed:
         chosen.setdefault(point.channel, point.id)
     return [
-        replace(point, position=position, primary=chosen[point.channel] == point.id)
-        for position, point in enumerate(listed)
+        point
+        if (point.position, point.primary) == role
+        else replace(point, position=role[0], primary=role[1])
+        for point, role in (
+            (point, (position, chosen[point.channel] == point.id)) for position, point in enumerate(listed)
+        )
     ]
 
 

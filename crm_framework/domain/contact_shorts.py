@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from crm_framework.domain.contact_points import Point, arrange, primary_of, with_value
+from crm_framework.domain.contact_points import Point, arrange, new_point, primary_of, with_value
 from crm_framework.domain.contact_values import ContactValue, normalize
 from crm_framework.domain.models import Consent
 from crm_framework.errors import CrmError
-from crm_framework.storage.ids import new_id
 
 
 def add_short(
@@ -18,7 +17,7 @@ def add_short(
     same = _same(points, value)
     if same is not None:
         return arrange(points, preferred=[same.id])
-    new = with_value(Point(id=new_id(), channel=channel, value="", normalized=""), value)
+    new = new_point(value)
     return arrange([*points, new], preferred=[new.id])
 
 
@@ -62,7 +61,7 @@ def set_town(points: Sequence[Point], parts: Mapping[str, str | None]) -> list[P
     if same is not None:
         return arrange([with_value(p, value) if p is same else p for p in rest], preferred=[same.id])
     if primary is None:
-        new = with_value(Point(id=new_id(), channel="address", value="", normalized=""), value)
+        new = new_point(value)
         return arrange([*points, new], preferred=[new.id])
     return arrange(with_value(point, value) if point is primary else point for point in points)
 

@@ -21,7 +21,7 @@ ROWS_LIMIT = 10_000
 """Rows that one import may have."""
 
 # Rows that are checked before other requests get their turn.
-_TURN = 200
+_TURN = 50
 
 
 @dataclass(frozen=True, slots=True)

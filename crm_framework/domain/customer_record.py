@@ -20,6 +20,7 @@ from crm_framework.domain.rows import (
     stale,
     time_of,
     time_text,
+    update,
 )
 from crm_framework.errors import CrmError, ErrorCode
 
@@ -185,17 +186,23 @@ async def save(
         return Changed(before.id, before.version, False), {}
     after = replace(after, version=before.version + 1, updated_at=tx.now)
     values = row_of(after, (*sorted(columns), "version", "updated_at"))
-    affected = await tx.execute(
-        f"UPDATE crm_customer SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ? AND version = ?",
-        (*values.values(), before.id, before.version),
-    )
-    if affected != 1:
+    clash = reference_taken(after.source, after.reference)
+    if not await update(tx, "crm_customer", before.id, values, version=before.version, clash=clash):
         raise CrmError(
             ErrorCode.CONFLICT,
             f"The customer {before.id} changed while it was being written.",
             hint="Read it again, and repeat the change if it still fits.",
         )
     return Changed(before.id, after.version, True), changes
+
+
+def reference_taken(source: str | None, reference: str | None, by: str = "another customer") -> CrmError:
+    return CrmError(
+        ErrorCode.CONFLICT,
+        f"The reference {reference!r} of {source!r} belongs to {by}.",
+        path=("reference",),
+        hint="Merge the two, or give another reference.",
+    )
 
 
 def differences(before: Record | None, after: Record) -> Changes:

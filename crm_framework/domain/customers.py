@@ -36,7 +36,15 @@ from crm_framework.domain.customer_draft import (
     flag,
     sort_name,
 )
-from crm_framework.domain.customer_record import Changed, Record, lock_record, resolve_id, row_of, save
+from crm_framework.domain.customer_record import (
+    Changed,
+    Record,
+    lock_record,
+    reference_taken,
+    resolve_id,
+    row_of,
+    save,
+)
 from crm_framework.domain.events import Changes, CustomerUpdated
 from crm_framework.domain.locales import locale_region, locale_tag, time_zone
 from crm_framework.domain.models import CustomerKind
@@ -44,7 +52,6 @@ from crm_framework.domain.rows import insert, insert_all
 from crm_framework.domain.staff import active_among
 from crm_framework.domain.tags import check_tags, set_tags, tag_rows, tags_of
 from crm_framework.domain.text import line, optional_line
-from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
 
 if TYPE_CHECKING:
@@ -246,9 +253,4 @@ async def _refuse_taken(tx: "UnitOfWork", record: Record) -> None:
         (record.source, record.reference, record.id),
     )
     if taken:
-        raise CrmError(
-            ErrorCode.CONFLICT,
-            f"The reference {record.reference!r} of {record.source!r} belongs to customer {taken[0]['id']}.",
-            path=("reference",),
-            hint="Merge the two, or give another reference.",
-        )
+        raise reference_taken(record.source, record.reference, f"the customer {taken[0]['id']}")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
+from tortoise.exceptions import IntegrityError
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import parse_time
@@ -92,6 +93,30 @@ async def insert_all(tx: "UnitOfWork", table: str, rows: Sequence[Mapping[str, o
     """Rows of the same columns."""
     if rows:
         await tx.execute_many(insert_sql(table, tuple(rows[0])), [tuple(row.values()) for row in rows])
+
+
+async def update(
+    tx: "UnitOfWork",
+    table: str,
+    key: str,
+    values: Mapping[str, object],
+    *,
+    version: int | None = None,
+    clash: CrmError | None = None,
+) -> bool:
+    """Whether the row was there (at this version). `clash` is raised where a unique value is taken."""
+    columns = ", ".join(f"{name} = ?" for name in values)
+    at_version = "" if version is None else " AND version = ?"
+    versions = () if version is None else (version,)
+    try:
+        affected = await tx.execute(
+            f"UPDATE {table} SET {columns} WHERE id = ?{at_version}", (*values.values(), key, *versions)
+        )
+    except IntegrityError:
+        if clash is None:
+            raise
+        raise clash from None
+    return affected == 1
 
 
 async def select_in(

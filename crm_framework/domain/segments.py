@@ -16,6 +16,7 @@ from crm_framework.domain.rows import (
     json_text,
     not_found,
     stale,
+    update,
 )
 from crm_framework.domain.text import kind_of, line, optional_lines
 from crm_framework.errors import CrmError, ErrorCode
@@ -105,11 +106,8 @@ async def update_segment(
         raise _taken(after.name)
     changes = _differences(before, after)
     after = replace(after, version=before.version + 1)
-    columns = {**_columns(after), "updated_at": tx.now}
-    await tx.execute(
-        f"UPDATE crm_segment SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?",
-        (*columns.values(), segment_id),
-    )
+    values = {**_columns(after), "updated_at": tx.now}
+    await update(tx, "crm_segment", segment_id, values, clash=_taken(after.name))
     _emit(tx, after, changes)
     return True
 

@@ -21,6 +21,7 @@ from crm_framework.domain.rows import (
     stale,
     time_of,
     time_text,
+    update,
 )
 from crm_framework.domain.text import line, optional_line
 from crm_framework.errors import CrmError, ErrorCode
@@ -167,11 +168,8 @@ async def save_member(tx: "UnitOfWork", before: Member, after: Member) -> StaffS
         return StaffSaved(before.id, before.version, False)
     changes = _differences(before, after)
     after = replace(after, version=before.version + 1)
-    columns = {**_columns(after), "updated_at": tx.now}
-    await tx.execute(
-        f"UPDATE crm_staff SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?",
-        (*columns.values(), before.id),
-    )
+    values = {**_columns(after), "updated_at": tx.now}
+    await update(tx, "crm_staff", before.id, values, clash=_taken(after.email))
     _emit(tx, after, changes)
     return StaffSaved(after.id, after.version, True)
 

@@ -1,5 +1,6 @@
 """Text as it is stored and compared: folding for search and order, and what a line of input may hold."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -11,12 +12,16 @@ _PLAIN = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŧ": "t"}
 )
 
+_WORD = re.compile(r"[^\W_]+")
+
 # They reorder the text around them, so that what is shown is not what is stored.
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def fold(text: str) -> str:
     """Lower case, without accents, runs of white space as one blank: for search, order and comparison."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return " ".join(bare.casefold().translate(_PLAIN).split())
@@ -24,7 +29,7 @@ def fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The folded words of a text, in order; whatever is neither letter nor digit separates them."""
-    return "".join(c if c.isalnum() else " " for c in fold(text)).split()
+    return _WORD.findall(fold(text))
 
 
 def line(value: object, what: str, limit: int, *, path: Sequence[str | int] = ()) -> str:
@@ -52,7 +57,7 @@ def optional_lines(value: object, what: str, limit: int, *, path: Sequence[str |
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """The known word that was probably meant, if one is near."""
     folded = {fold(name): name for name in known}
-    close = get_close_matches(fold(word), list(folded), n=1)
+    close = get_close_matches(fold(word[:100]), list(folded), n=1)
     return folded[close[0]] if close else None
 
 

@@ -417,3 +417,16 @@ async def test_attributes_change_one_by_one(database: Database, records: "Record
     assert refused.value.message == "The attribute 'vip' is required."
     assert refused.value.hint == "Give true or false."
     assert await records.everything() == before
+
+
+async def test_of_two_that_take_one_reference_at_once_one_gets_it(
+    database: Database, records: "Records"
+) -> None:
+    keys = [await create(database) for _ in range(4)]
+    results = await asyncio.gather(
+        *(update(database, key, source="s", reference="1") for key in keys), return_exceptions=True
+    )
+    lost = [result for result in results if isinstance(result, CrmError)]
+    assert [(error.code, error.path) for error in lost] == [(ErrorCode.CONFLICT, ("reference",))] * 3
+    references = [row["reference"] for row in await records.rows("crm_customer")]
+    assert sorted(references, key=str) == ["1", None, None, None]

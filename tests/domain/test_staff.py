@@ -120,3 +120,17 @@ async def test_leaving_and_coming_back(database: Database) -> None:
     assert not (await member(database, key)).active
     assert await do(database, reactivate_staff, key) == StaffSaved(key, 3, True)
     assert (await member(database, key)).active
+
+
+async def test_of_two_who_take_one_address_at_once_one_gets_it(
+    database: Database, records: "Records"
+) -> None:
+    keys = [await create(database) for _ in range(4)]
+    change = StaffChange(email="a@example.com")
+    results = await asyncio.gather(
+        *(do(database, update_staff, key, change) for key in keys), return_exceptions=True
+    )
+    lost = [result for result in results if isinstance(result, CrmError)]
+    assert ({error.code for error in lost}, len(lost)) == ({ErrorCode.CONFLICT}, 3)
+    emails = [row["email"] for row in await records.rows("crm_staff")]
+    assert [email for email in emails if email] == ["a@example.com"]
