@@ -1,13 +1,15 @@
-"""What every process of the CRM opens, be it a server or a command: the plugins, and the database with them."""
+"""What every process of the CRM opens, server or command: the plugins, and the database with them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from crm_framework.domain import kinds
 from crm_framework.domain.events import CORE_EVENTS
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
+from crm_framework.hooks.specs import Plugin
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
@@ -32,6 +34,19 @@ def migrations_of(host: PluginHost) -> list[AppMigrations]:
             for app in host.app_migrations()
         ),
     ]
+
+
+def install_vocabulary(host: PluginHost) -> None:
+    """Makes the kinds and channels of core and plugins known; a plugin that takes a taken name is refused."""
+    accepted: list[Plugin] = []
+    for plugin in host.declarations:
+        try:
+            kinds.build([*accepted, plugin])
+        except CrmError as error:
+            host.refuse(plugin.name, error.message, error.hint or "Rename it.")
+        else:
+            accepted.append(plugin)
+    kinds.install(kinds.build(host.declarations))
 
 
 async def open_database(settings: Settings, host: PluginHost) -> Database:
@@ -64,6 +79,7 @@ async def open_database(settings: Settings, host: PluginHost) -> Database:
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Loads the plugins and opens the database; closes it at the end."""
     host = load_plugins(settings)
+    install_vocabulary(host)
     database = await open_database(settings, host)
     try:
         yield Runtime(settings, host, database)
