@@ -49,8 +49,12 @@ def crm(ctx: click.Context, config: str | None) -> None:
 
 def main() -> None:
     """Entry point of the command: every expected failure is one line, never a traceback."""
+    import logging
+
     from crm_framework.errors import CrmError
 
+    # What commands have to say they print; `serve` sets up its log by itself.
+    logging.getLogger("crm_framework").addHandler(logging.NullHandler())
     try:
         crm(prog_name="crm")
     except CrmError as error:
