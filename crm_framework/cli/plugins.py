@@ -126,26 +126,26 @@ def disable(context: click.Context, name: str) -> None:
 @click.pass_context
 def uninstall(context: click.Context, name: str, drop_data: bool, yes: bool) -> None:
     """Removes the data of a disabled plugin; without --drop-data, tells what would go."""
-    from crm_framework.storage.uninstall import tables_of
-    from crm_framework.storage.uninstall import uninstall as drop
+    from crm_framework.storage.uninstall import uninstall as remove
 
     settings = settings_of(context)
     if name in settings.plugins:
         raise CrmError(
             ErrorCode.CONFIGURATION, f"{name} is enabled.", hint=f"Run `crm plugins disable {name}` first."
         )
-    tables = run(tables_of(settings.database_url, name))
-    if not tables:
+    others = [plugin.name for plugin in load_plugins(settings).plugins if plugin.name != name]
+    found = run(remove(settings.database_url, name, others=others))
+    if not found.tables:
         console.print(f"The database holds nothing of {name}.")
         return
-    for table, rows in tables.items():
+    for table, rows in found.tables.items():
         console.print(f"{table:40} {rows:>10} row(s)", markup=False)
     if not drop_data:
         console.print("Nothing was removed. With --drop-data these tables go, for good.")
         return
     if not yes:
-        click.confirm(f"Drop {len(tables)} table(s) of {name}?", abort=True)
-    run(drop(settings.database_url, name))
+        click.confirm(f"Drop {len(found.tables)} table(s) of {name}?", abort=True)
+    run(remove(settings.database_url, name, drop_data=True, others=others))
     console.print(f"Removed. `pip uninstall` takes the program of {name} away too.")
 
 

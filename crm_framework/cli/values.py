@@ -36,7 +36,7 @@ class Cells:
             return None
         try:
             at = (
-                datetime.strptime(text, self.date_format)  # noqa: DTZ007  # the zone is set below
+                datetime.strptime(text, self.date_format)  # the zone is set below
                 if self.date_format
                 else datetime.fromisoformat(text)
             )
