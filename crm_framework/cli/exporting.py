@@ -90,7 +90,13 @@ def _opened(file: Path) -> Any:
 def _ndjson_writer(stream: IO[str]) -> Any:
     def write(records: Iterable[Record]) -> None:
         for record in records:
-            present = {name: value for name, value in record.items() if value not in (None, [], {})}
+            # Contact points say the same as the short fields, and more.
+            short = ("email", "phone", "city", "country") if record.get("contactPoints") else ()
+            present = {
+                name: value
+                for name, value in record.items()
+                if value not in (None, [], {}) and name not in short
+            }
             stream.write(json.dumps(present, ensure_ascii=False) + "\n")
 
     return write
@@ -202,7 +208,7 @@ async def _interactions(database: Database) -> AsyncIterator[list[Record]]:
 def _interaction(row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Record:
     source, reference = _reference(row["source"], row["reference"], row["id"])
     customer = _reference(row["customer_source"], row["customer_reference"], row["customer_id"])
-    purchase = (None, None)
+    purchase: tuple[str | None, str | None] = (None, None)
     if row["refund_of_id"]:
         purchase = _reference(row["purchase_source"], row["purchase_reference"], row["refund_of_id"])
     currency = row["currency"]

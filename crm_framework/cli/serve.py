@@ -1,0 +1,104 @@
+"""`crm serve`: serves the GraphQL API until it is told to stop."""
+
+import errno
+import socket
+from pathlib import Path
+
+import click
+import uvicorn
+
+from crm_framework.app import create_app, open_service
+from crm_framework.cli.running import console, run, settings_of
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.hooks.discovery import load_plugins
+from crm_framework.runtime import migrations_of
+from crm_framework.security.administrator import administrators_token
+from crm_framework.security.permissions import Permissions
+from crm_framework.server.logs import log_config
+from crm_framework.settings import Settings
+from crm_framework.storage.migration_plan import read_plan
+from crm_framework.storage.migrator import migrate, pending
+
+GRACE_SECONDS = 10
+"""How long requests that are under way may still take when the server is told to stop."""
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen at; default 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default 8000; 0 takes a free one.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Keep the administrator's token here.")
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.pass_context
+def command(
+    context: click.Context, host: str | None, port: int | None, token_file: Path | None, log_level: str
+) -> None:
+    """Serves /graphql, /healthz and /readyz.
+
+    A new database is migrated first; an existing one never is: run `crm migrate`. Where there is no token
+    yet, one for an administrator is made and shown.
+    """
+    settings = settings_of(context, host=host, port=port)
+    run(_serve(settings, token_file, log_level))
+
+
+async def _serve(settings: Settings, token_file: Path | None, log_level: str) -> None:
+    with _listening(settings) as listener:
+        await _migrate_if_new(settings)
+        async with open_service(settings) as service:
+            token = await administrators_token(
+                service.database, Permissions.of(service.host.declarations), token_file
+            )
+            address, port = listener.getsockname()[:2]
+            console.print(f"The CRM is at http://{_shown(address)}:{port}/graphql")
+            for plugin in service.host.plugins:
+                if plugin.reason:
+                    console.print(
+                        f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}", markup=False
+                    )
+            if token:
+                console.print("The administrator's token:", token, soft_wrap=True)
+            console.print("Stop it with Ctrl-C.")
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    create_app(service=service),
+                    log_config=log_config(log_level),
+                    access_log=False,
+                    lifespan="off",
+                    server_header=False,
+                    timeout_graceful_shutdown=GRACE_SECONDS,
+                )
+            )
+            await server.serve(sockets=[listener])
+
+
+async def _migrate_if_new(settings: Settings) -> None:
+    """There is nothing in a database without a single migration, so nothing can be lost."""
+    apps = migrations_of(load_plugins(settings))
+    missing = await pending(settings.database_url, apps)
+    if len(missing) == len(read_plan(apps).steps):
+        await migrate(settings.database_url, apps)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise CrmError(
+                ErrorCode.CONFIGURATION,
+                f"Another program listens at {where} already.",
+                hint="Stop it, or choose another port: --port, CRM_PORT, or PORT= with make run.",
+            ) from None
+        raise CrmError(
+            ErrorCode.CONFIGURATION,
+            f"The server cannot listen at {where}: {error.strerror or error}.",
+            hint="Check --host and --port.",
+        ) from None
+
+
+def _shown(address: str) -> str:
+    if address in ("0.0.0.0", "::"):
+        return "localhost"
+    return f"[{address}]" if ":" in address else address
