@@ -165,11 +165,12 @@ def _import(context: click.Context, job: Job, what: str, *, dry_run: bool, repor
     if report:
         _write_report(report, outcome.refused)
     for refusal in outcome.refused[:SHOWN]:
-        errors.print(f"line {refusal.line}: {refusal.reason}", markup=False)
+        click.echo(f"line {refusal.line}: {refusal.reason}", err=True)
     if len(outcome.refused) > SHOWN:
         rest = len(outcome.refused) - SHOWN
-        errors.print(
-            f"… and {rest} more{f', all in {report}' if report else '; --report FILE takes them all'}."
+        click.echo(
+            f"… and {rest} more{f', all in {report}' if report else '; --report FILE takes them all'}.",
+            err=True,
         )
     context.exit(1 if outcome.refused else 0)
 
@@ -202,6 +203,7 @@ async def _run(settings: Settings, job: Job) -> Outcome:
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(), console=errors, transient=True,
+            disable=not errors.is_terminal,
         ) as progress:  # fmt: skip
             task = progress.add_task(job.path.name, total=job.path.stat().st_size)
             stream = chain([first], records)
@@ -220,7 +222,7 @@ def _check_header(job: Job, first: Record) -> None:
             hint=f"Its columns are: {', '.join(first.values)}.",
         )
     if ignored := job.mapping.ignored(first.values):
-        errors.print(f"Columns that fill no field and are left out: {', '.join(ignored)}.", markup=False)
+        click.echo(f"Columns that fill no field and are left out: {', '.join(ignored)}.", err=True)
 
 
 async def _store(
@@ -253,4 +255,11 @@ async def _store(
         report = await job.store(tx, rows)
     outcome.created += report.created
     outcome.known += report.existing
-    outcome.refused += [Refused(lines[row.index], str(row.error)) for row in report.errors]
+    outcome.refused += [Refused(lines[row.index], _in_row(row.error)) for row in report.errors]
+
+
+def _in_row(error: CrmError | None) -> str:
+    """The error as its line shows it: without the row's place in the batch, which means nothing here."""
+    assert error is not None
+    path = error.path[2:] if error.path[:1] == ("rows",) else error.path
+    return str(CrmError(error.code, error.message, path=path, hint=error.hint))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ def read(tmp_path: Path, content: bytes, name: str = "file.csv", **options: str)
     return list(read_records(path, **options))
 
 
-def taken(records: list[Record | Refused]) -> list[tuple[int, dict[str, str]]]:
+def taken(records: list[Record | Refused]) -> list[tuple[int, dict[str, Any]]]:
     return [(record.line, record.values) for record in records if isinstance(record, Record)]
 
 

@@ -1,0 +1,72 @@
+"""`crm demo`: loads the demo company, all of it marked: source `demo`, and a tag on its customers."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from crm_framework.cli.demo_company import SOURCE, STAFF, company
+from crm_framework.cli.running import console, run, settings_of
+from crm_framework.domain.customer_import import ImportReport, import_customers
+from crm_framework.domain.interaction_import import import_interactions
+from crm_framework.domain.segments import NewSegment, create_segment
+from crm_framework.domain.staff import create_staff
+from crm_framework.runtime import open_runtime
+from crm_framework.security.actors import Actor
+from crm_framework.settings import Settings
+from crm_framework.storage.unit_of_work import UnitOfWork
+
+SEGMENT = NewSegment(
+    name="Demo company",
+    description="Invented customers, loaded by `crm demo`.",
+    condition={"tags": {"any": [SOURCE]}},
+)
+
+
+@click.command("demo")
+@click.option("--if-empty", is_flag=True, help="Only into a database that has no customers yet.")
+@click.pass_context
+def command(context: click.Context, if_empty: bool) -> None:
+    """Loads a small demo company. A second run adds nothing."""
+    loaded = run(_load(settings_of(context), if_empty))
+    if loaded:
+        console.print(
+            f"Loaded the demo company: {loaded} customers, all with the tag and the source {SOURCE!r}."
+        )
+    elif not if_empty:
+        console.print("The demo company is there already.")
+
+
+async def _load(settings: Settings, if_empty: bool) -> int:
+    async with open_runtime(settings) as runtime:
+        if if_empty and await runtime.database.fetch("SELECT 1 FROM crm_customer LIMIT 1"):
+            return 0
+        # One transaction, so that a demo is there as a whole or not at all.
+        async with runtime.database.unit_of_work(Actor.system("crm demo")) as tx:
+            return await _fill(tx)
+
+
+async def _fill(tx: UnitOfWork) -> int:
+    demo = company(tx.now)
+    staff = [(await create_staff(tx, member)).id for member in STAFF]
+    customers = [
+        replace(customer, owner_id=staff[owner])
+        for customer, owner in zip(demo.customers, demo.owners, strict=True)
+    ]
+    report = _sound(await import_customers(tx, customers))
+    _sound(await import_interactions(tx, demo.interactions))
+    if not await tx.fetch("SELECT 1 FROM crm_segment WHERE name = ?", (SEGMENT.name,)):
+        await create_segment(tx, SEGMENT, _accept)
+    return report.created
+
+
+def _accept(condition: Mapping[str, Any]) -> None:
+    """The condition stands above and is right."""
+
+
+def _sound(report: ImportReport) -> ImportReport:
+    for row in report.errors:
+        assert row.error is not None
+        raise row.error
+    return report
