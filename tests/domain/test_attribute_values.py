@@ -3,7 +3,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_framework.domain.attribute_values import Definition, check_value, check_values
@@ -99,6 +99,7 @@ def test_values_that_do_not_fit_name_the_field_and_the_form(kind: str, value: ob
     assert refused.value.path[:2] == ("attributes", "field")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**10), max_value=10**10))
 def test_a_number_reads_back_as_it_was_written(number: Decimal) -> None:
     kept = check_value(definition("NUMBER"), str(number))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_framework.domain.contact_points import NewContactPoint, Point, arrange, check_point, primary_columns
@@ -109,6 +109,7 @@ def test_what_belongs_to_a_point_is_checked(new: NewContactPoint, path: tuple[st
     assert refused.value.path == path
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.tuples(st.sampled_from(["email", "phone", "address", "chat"]), st.booleans()), max_size=12),
     st.data(),

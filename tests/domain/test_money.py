@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_framework.domain import money
@@ -92,6 +92,7 @@ def test_format(minor: int, currency: str, shown: str) -> None:
     assert Money(minor, currency).amount == Decimal(shown)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(min_value=-money.MAX_MINOR, max_value=money.MAX_MINOR),
     st.sampled_from(sorted(EXPONENTS)),
