@@ -1,15 +1,22 @@
-"""The pytest plugin of crm_framework: installed with it, so that a plugin's tests need no conftest."""
+"""The pytest plugin of crm_framework: installed with it, so that a plugin's tests need no conftest.
+
+Nothing but pytest is imported before a fixture is used: every test run on the machine loads this module.
+"""
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from crm_framework.storage.database import Database
+    from crm_framework.testing.apps import OpenClient, TemporaryPlugin
+    from crm_framework.testing.client import CrmClient
     from crm_framework.testing.templates import Kind, TestDatabases
 
 CORE_APPS = {"crm": "crm_framework.domain.models"}
@@ -61,6 +68,53 @@ async def database(database_url: str) -> "AsyncIterator[Database]":
         yield opened
     finally:
         await opened.close()
+
+
+@pytest.fixture
+def plugin_dir(tmp_path: Path) -> Path:
+    """The folder of single-file plugins of this test's applications."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def temporary_plugin(plugin_dir: Path) -> "Iterator[TemporaryPlugin]":
+    """`temporary_plugin(name, source)` makes a plugin in a single file; `open_client(name)` enables it."""
+    from crm_framework.testing.apps import TemporaryPlugin
+
+    maker = TemporaryPlugin(plugin_dir)
+    yield maker
+    maker.forget()
+
+
+@pytest.fixture
+async def open_client(
+    test_databases: "TestDatabases", database_kind: "Kind", plugin_dir: Path
+) -> "AsyncIterator[OpenClient]":
+    """`await open_client(*plugins, **settings)`: a client of a new application on a new database."""
+    from crm_framework.testing.apps import OpenClient
+
+    async with AsyncExitStack() as resources:
+        yield OpenClient(test_databases, database_kind, plugin_dir, resources)
+
+
+@pytest.fixture
+def crm_plugins() -> tuple[str, ...]:
+    """The plugins of `app` and `client`; a plugin's tests override this fixture with its name."""
+    return ()
+
+
+@pytest.fixture
+async def client(open_client: "OpenClient", crm_plugins: tuple[str, ...]) -> "CrmClient":
+    """A client with every permission, of an application with the plugins of `crm_plugins`."""
+    return await open_client(*crm_plugins)
+
+
+@pytest.fixture
+def app(client: "CrmClient") -> "Starlette":
+    """The application of `client`."""
+    return client.app
 
 
 async def make_core_tables(url: str) -> None:

@@ -1,0 +1,82 @@
+"""The application: opens plugins, schema and database, and serves them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.types import Message, Receive, Scope, Send
+
+from crm_framework.errors import CrmError
+from crm_framework.hooks.discovery import load_plugins
+from crm_framework.runtime import migrations_of, open_database
+from crm_framework.schema.compose import compose
+from crm_framework.schema.core import CORE_PARTS
+from crm_framework.security.verify import TokenVerifier
+from crm_framework.server.routes import middleware, routes
+from crm_framework.server.service import Service
+from crm_framework.settings import Settings, load_settings
+from crm_framework.storage.migration_plan import read_plan
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Opens what there is to serve, and closes it at the end.
+
+    A plugin that is broken or does not fit is left out. Raises `CrmError`: CONFIGURATION where migrations are
+    pending or the database is newer than the program, UNAVAILABLE where the database cannot be reached.
+    """
+    host = load_plugins(settings)
+    # First, because a plugin that does not fit into the schema must not take part in changes either.
+    schema = compose(CORE_PARTS, host)
+    plan = read_plan(migrations_of(host))
+    database = await open_database(settings, host)
+    verifier = TokenVerifier(database)
+    try:
+        yield Service(
+            settings=settings, host=host, database=database, plan=plan, schema=schema, verifier=verifier
+        )
+    finally:
+        await verifier.close()
+        await database.close()
+
+
+def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Starlette:
+    """The ASGI application.
+
+    It serves `service` if that is given and open already. Otherwise it opens one when the server starts it,
+    with `settings`, or those of crm.toml and the environment. A server then shows in one line why it cannot
+    start: `uvicorn --factory crm_framework.app:create_app`.
+    """
+    if service is not None:
+        app = Starlette(routes=routes(), middleware=middleware())
+        app.state.service = service
+        return app
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_service(settings or load_settings()) as opened:
+            app.state.service = opened
+            yield
+
+    return SelfOpening(routes=routes(), middleware=middleware(), lifespan=lifespan)
+
+
+class SelfOpening(Starlette):
+    """An application whose failure to start is one line instead of a traceback."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+
+        async def send_line(message: Message) -> None:
+            if message["type"] != "lifespan.startup.failed":
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_line)
+        except CrmError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        except BaseException as error:
+            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+            raise

@@ -1,0 +1,88 @@
+"""Opens whole applications for tests, each on a database of its own with its plugins' tables."""
+
+import sys
+import textwrap
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from crm_framework.app import create_app, open_service
+from crm_framework.hooks.discovery import load_plugins
+from crm_framework.runtime import migrations_of
+from crm_framework.settings import Settings
+from crm_framework.storage.migrator import AppMigrations, migrate
+
+from .client import CrmClient, issue_token
+from .templates import Kind, TestDatabases
+
+
+@dataclass
+class OpenClient:
+    """`await open_client("loyalty", page_size=10)`: a client of an application with these plugins.
+
+    Keyword arguments are settings of the core; a mapping is the section of the plugin of that name. The
+    client's token has every permission. All is closed at the end of the test.
+    """
+
+    databases: TestDatabases
+    kind: Kind
+    plugin_dir: Path
+    resources: AsyncExitStack
+
+    async def __call__(self, *plugins: str, **settings: Any) -> CrmClient:
+        sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
+        plain = {name: value for name, value in settings.items() if name not in sections}
+        chosen = Settings(plugins=plugins, plugin_dir=str(self.plugin_dir), sections=sections, **plain)
+        if "database_url" not in settings:
+            chosen = self._with_database(chosen)
+        service = await self.resources.enter_async_context(open_service(chosen))
+        app = create_app(service=service)
+        http = await self.resources.enter_async_context(
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://crm.test")
+        )
+        return CrmClient(app, http, await issue_token(service, "*"))
+
+    def _with_database(self, settings: Settings) -> Settings:
+        apps = migrations_of(load_plugins(settings))
+        url = self.databases.copy(self.kind, _name(apps), lambda url: _migrate(url, apps))
+        self.resources.callback(self.databases.drop, url)
+        return settings_with(settings, database_url=url)
+
+
+@dataclass
+class TemporaryPlugin:
+    """`temporary_plugin("greeter", source)`: a plugin in a single file, for this test only.
+
+    Open the application after it: `await open_client("greeter")`.
+    """
+
+    plugin_dir: Path
+    made: list[str] = field(default_factory=list)
+
+    def __call__(self, name: str, source: str) -> Path:
+        file = self.plugin_dir / f"{name}.py"
+        file.write_text(textwrap.dedent(source), encoding="utf-8")
+        self.made.append(name)
+        return file
+
+    def forget(self) -> None:
+        for name in self.made:
+            sys.modules.pop(f"crm_plugin_file_{name}", None)
+
+
+def settings_with(settings: Settings, **changes: Any) -> Settings:
+    """The same settings but for `changes`."""
+    values = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    return Settings(**{**values, **changes})
+
+
+def _name(apps: list[AppMigrations]) -> str:
+    """Equal for applications whose tables are the same."""
+    return " ".join(f"{app.label}={app.migrations}" for app in apps)
+
+
+async def _migrate(url: str, apps: list[AppMigrations]) -> None:
+    await migrate(url, apps)
