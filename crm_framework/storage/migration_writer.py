@@ -1,10 +1,12 @@
 """Writes a migration as Python text that a person can read and a formatter leaves alone."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tortoise.fields import Field
 from tortoise.fields.base import OnDelete
+from tortoise.fields.relational import ManyToManyFieldInstance
 from tortoise.indexes import Index
 from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 from tortoise.migrations.operations import AlterModelOptions, CreateModel, Operation
@@ -135,7 +137,8 @@ def _value(value: Any, imports: _Imports) -> Node:
             _prefixed(f"{_quoted(key)}: ", _value(member, imports)) for key, member in value.items()
         ]
         return ("{", pairs, "}")
-    return render_value(value, imports.other)
+    # Dates, decimals and keys are calls with one text: Decimal('1.50').
+    return re.sub(r"\('([^'\"\\]*)'\)$", r'("\1")', render_value(value, imports.other))
 
 
 def _field(field: Field[Any], imports: _Imports) -> Node:
@@ -144,8 +147,10 @@ def _field(field: Field[Any], imports: _Imports) -> Node:
         for implied in ("unique", "db_index", "default"):
             kwargs.pop(implied, None)
     kwargs = {name: value for name, value in kwargs.items() if not is_storage_default(name, value)}
-    for callable_argument in ("encoder", "decoder", "field_type"):
-        kwargs.pop(callable_argument, None)
+    for unwritten in ("encoder", "decoder", "field_type", "related_name"):
+        kwargs.pop(unwritten, None)
+    if isinstance(field, ManyToManyFieldInstance) and field.unique:
+        kwargs.pop("unique")
     if path.startswith("tortoise.fields."):
         imports.fields = True
         name = path.rsplit(".", 1)[1].replace("FieldInstance", "Field")

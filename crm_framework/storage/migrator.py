@@ -201,9 +201,10 @@ def _failed(key: AppliedMigration, error: Exception, connection: SchemaConnectio
         return CrmError(
             cause.code, f"Migration {key} stopped and was undone: {cause.message}", hint=cause.hint
         )
+    reason = (str(error) or type(error).__name__).rstrip(".")
     return CrmError(
         ErrorCode.CONFIGURATION,
-        f"Migration {key} failed and was undone: {error or type(error).__name__}",
+        f"Migration {key} failed and was undone: {reason}.",
         hint="The database is as it was before this migration.",
     )
 

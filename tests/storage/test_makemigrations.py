@@ -268,3 +268,51 @@ def test_models_that_cannot_be_imported_are_named(apps: PluginApps) -> None:
     app = apps.new("notes")
     apps.models(app, "import nothing_of_that_name")
     assert "No module named 'nothing_of_that_name'" in make(apps, app)["message"]
+
+
+EVERYTHING = """
+import datetime
+from decimal import Decimal
+from enum import IntEnum
+from tortoise.fields.db_defaults import Now, SqlDefault
+from tortoise.indexes import Index
+from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
+class Grade(IntEnum):
+    ONE = 1
+class Thing(Model):
+    id = fields.UUIDField(primary_key=True)
+    amount = fields.DecimalField(max_digits=10, decimal_places=2, db_default=Decimal("1.50"))
+    at = fields.DatetimeField(db_default=Now())
+    grade = fields.IntEnumField(Grade, db_default=Grade.ONE)
+    extra = fields.JSONField(default=dict, db_default={})
+    day = fields.DateField(db_default=datetime.date(2024, 1, 2))
+    word = fields.TextField(db_default=SqlDefault("'x'"))
+    share = fields.FloatField(db_default=1.5)
+    said = fields.CharField(max_length=20, db_default="it's; \\"so\\"")
+    spent = fields.TimeDeltaField(null=True)
+    raw = fields.BinaryField(null=True)
+    rank = fields.SmallIntField(db_default=0)
+    friends = fields.ManyToManyField("notes.Thing", through="notes_friend", related_name="befriended")
+    class Meta:
+        table = "notes_thing"
+        indexes = [Index(fields=("day", "at"), name="notes_by_day")]
+        constraints = [
+            UniqueConstraint(fields=("rank",), name="notes_rank", condition="rank > 0"),
+            CheckConstraint(check="share > 0", name="notes_share"),
+        ]
+"""
+
+
+async def test_every_kind_of_field_comes_back_as_it_was(database_url: str, apps: PluginApps) -> None:
+    app = notes(apps, EVERYTHING)
+    await migrate(database_url, [app])
+    insert = f"INSERT INTO notes_thing (id, rank) VALUES ('{key(1)}', 1)"
+    await run(database_url, insert)
+    (row,) = await run(database_url, "SELECT grade, word, share, said, rank FROM notes_thing")
+    assert row == {"grade": 1, "word": "x", "share": 1.5, "said": 'it\'s; "so"', "rank": 1}
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await run(database_url, insert.replace(key(1), key(2)))
+    with pytest.raises(Exception, match=r"(?i)check"):
+        await run(database_url, "UPDATE notes_thing SET share = 0")
+    indexes = {index[2:] for index in (await holdings(database_url)).indexes if index[0] == "notes_thing"}
+    assert indexes == {("id",), ("day", "at"), ("rank",)}
