@@ -118,9 +118,13 @@ class Documents:
         found = self._kept.recall(key)
         if found is not None:
             return found
-        node = _parsed(text, context.limits)
-        check_limits(node, context.limits)
-        errors = validate(schema, node, _RULES, max_errors=20, hide_suggestions=not context.show_suggestions)
+        try:
+            node = _parsed(text, context.limits)
+            check_limits(node, context.limits)
+            hide = not context.show_suggestions
+            errors = validate(schema, node, _RULES, max_errors=20, hide_suggestions=hide)
+        except RecursionError:
+            raise _too_deep() from None
         if errors:
             raise InvalidDocument(errors)
         document = Document(node, variables_of_directives(node))
@@ -131,10 +135,14 @@ def _parsed(text: str, limits: Limits) -> DocumentNode:
     try:
         return parse(text, max_tokens=limits.max_tokens)
     except GraphQLSyntaxError as error:
-        if "token" in error.message and str(limits.max_tokens) in error.message:
+        if f"more than {limits.max_tokens} tokens" in error.message:
             raise RequestError(
                 "TOO_COMPLEX", f"the document has more than {limits.max_tokens} tokens; send it in parts"
             ) from None
+        if "nested too deeply" in error.message:
+            raise _too_deep() from None
         raise InvalidDocument([error]) from None
-    except RecursionError:
-        raise RequestError("TOO_COMPLEX", "the document is nested too deeply to be read") from None
+
+
+def _too_deep() -> RequestError:
+    return RequestError("TOO_COMPLEX", "the document is nested too deeply to be read")

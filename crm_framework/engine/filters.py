@@ -39,6 +39,8 @@ class Member:
     condition: Condition | None = None
 
     def __post_init__(self) -> None:
+        if self.column is not None:
+            name(self.column)
         for fault, todo in (
             (not self.description, "Give it a description"),
             (self.kind == "enum" and self.enum is None, "Name its enum"),

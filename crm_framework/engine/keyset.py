@@ -32,6 +32,8 @@ class OrderField:
     nullable: bool = False
 
     def __post_init__(self) -> None:
+        if self.column is not None:
+            name(self.column)
         if (self.column is None) == (self.sql is None) or not self.description:
             raise DeclarationError(
                 f"order field {self.name}",

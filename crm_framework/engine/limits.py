@@ -44,6 +44,9 @@ class _Size:
         self.lists = max(self.lists, other.lists)
 
 
+_BEGUN = _Size()
+
+
 def check_limits(document: DocumentNode, limits: Limits) -> None:
     """Raises `RequestError` TOO_COMPLEX, naming the limit, for a document that asks for too much."""
     fragments = {
@@ -91,8 +94,10 @@ def _measure(
         elif isinstance(node, FragmentSpreadNode) and (fragment := fragments.get(node.name.value)):
             known = sizes.get(node.name.value)
             if known is None:
-                sizes[node.name.value] = _Size()  # ends a cycle, which validation then refuses
+                sizes[node.name.value] = _BEGUN
                 known = sizes[node.name.value] = _measure(fragment.selection_set, fragments, sizes)
+            if known is _BEGUN:
+                raise RequestError("BAD_INPUT", f"the fragment {node.name.value} spreads itself")
             size.add(known)
     return size
 

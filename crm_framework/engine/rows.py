@@ -212,7 +212,8 @@ def canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return tuple(sorted((key, canonical(item)) for key, item in value.items()))
     if is_dataclass(value) and not isinstance(value, type):
-        return (type(value), *((f.name, canonical(getattr(value, f.name))) for f in fields(value)))
+        given = [(each.name, canonical(getattr(value, each.name))) for each in fields(value) if each.init]
+        return (type(value), *given)
     return (type(value), value)  # True, 1 and 1.0 are equal, but not one argument
 
 

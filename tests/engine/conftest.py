@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from crm_framework.engine import Dialect, EngineSchema
-from crm_framework.engine.execute import Result, execute
+from crm_framework.engine.execute import Result, execute, subscribe
 
 from . import library
 
@@ -24,9 +24,11 @@ class LibraryReader:
 
     def __init__(self) -> None:
         self.log: list[str] = []
+        self.asked: dict[str, Sequence[object]] = {}
 
     async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
         self.log.append(sql)
+        self.asked[sql] = args
         return await self.run(sql, args)
 
     async def run(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
@@ -134,11 +136,30 @@ class Library:
         assert result.errors == []
         return result.data
 
+    async def plan(self, sql: str) -> str:
+        """How the database would run a statement that it was asked before."""
+        explain, args = "EXPLAIN QUERY PLAN", self.reader.asked[sql]
+        if self.reader.dialect == "postgres":
+            explain = "EXPLAIN"
+            await self.reader.run("SET enable_seqscan = off")
+            await self.reader.run("SET enable_bitmapscan = off")
+        found = await self.reader.run(f"{explain} {sql}", args)
+        return "\n".join(str(row.get("detail") or row.get("QUERY PLAN")) for row in found)
+
+    async def listen(self, text: str, **settings: Any) -> list[Result]:
+        self.reader.log.clear()
+        found = await subscribe(self.schema, text, None, None, self.visit(**settings))
+        return [found] if isinstance(found, Result) else [result async for result in found]
+
     async def fill(self, authors: int, books: int = 3) -> None:
-        """Authors with as many books each; each second book has a review; a mentor for all but the first."""
+        """Authors with as many books each; each second book has a review; everyone has a mentor."""
+        await self.grow(0, authors, books)
+
+    async def grow(self, before: int, authors: int, books: int = 3) -> None:
+        """Fills it further, up to so many authors."""
         insert = self.reader.insert
-        for a in range(authors):
-            mentor = library.key(a // 2) if a else None
+        for a in range(before, authors):
+            mentor = library.key(a // 2)
             born = date(1970, 1, 1 + a % 28)
             await insert("lib_author", id=library.key(a), name=f"A{a:03d}", born=born, mentor_id=mentor)
             for b in range(books):

@@ -270,6 +270,13 @@ async def arrivals(info: strawberry.Info, upto: int = 2) -> AsyncIterator[Shelf]
         yield Shelf(author_id=each.id, count=1, top=None)
 
 
+@root(permission=PUBLIC)
+async def broken() -> AsyncIterator[Shelf]:
+    "One shelf, then a fault."
+    yield Shelf(author_id="", count=1, top=None)
+    raise ZeroDivisionError("secret text")
+
+
 def search(
     search: Annotated[str | None, strawberry.argument(description="A word of the title.")] = None,
 ) -> Fragment | None:
@@ -297,6 +304,7 @@ class Query:
 @strawberry.type(description="What can be listened to.")
 class Subscription:
     arrivals = arrivals
+    broken = broken
 
 
 PLUGIN_MEMBERS = {
@@ -313,6 +321,7 @@ PLUGIN_MEMBERS = {
 
 
 DURATION = strawberry.scalar(name="Duration", serialize=lambda value: value.total_seconds())
+CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION})
 
 
 def make_schema(**options: Any) -> EngineSchema:
@@ -323,11 +332,7 @@ def make_schema(**options: Any) -> EngineSchema:
         extend={Author: [shelf, fragile, secret, grid, posters]},
         filters=PLUGIN_MEMBERS,
         types=[Poster],
-        config=StrawberryConfig(
-            scalar_map={
-                timedelta: strawberry.scalar(name="Duration", serialize=lambda value: value.total_seconds())
-            }
-        ),
+        config=CONFIG,
         **options,
     )
 

@@ -1,4 +1,13 @@
-from crm_framework.engine import encode_id
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import graphql
+import pytest
+
+from crm_framework.engine import EngineSchema, documents, encode_id, execute
+from crm_framework.engine.documents import Recent
+from crm_framework.engine.prepare import prepared
 
 from . import library
 from .conftest import Library
@@ -17,7 +26,7 @@ async def test_a_tree_is_resolved_level_by_level(filled: Library) -> None:
         "A000",
         "1970-01-01",
         "Dear A000",
-        None,
+        {"name": "A000"},
     )
     assert second["mentor"] == {"name": "A000"}
     assert [book["title"] for book in second["books"]] == [f"T001-00{b}" for b in range(5)]
@@ -39,3 +48,96 @@ async def test_a_tree_is_resolved_level_by_level(filled: Library) -> None:
         "author": {"name": "A000"},
         "value": {"symbol": "€"},
     }
+
+
+async def test_documents_are_read_once(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counting(text: str, **options: Any) -> Any:
+        read.append(text)
+        return graphql.parse(text, **options)
+
+    monkeypatch.setattr(documents, "parse", counting)
+    text = f"query Once_{filled.reader.dialect}($n: Int) {{ authors(limit: $n) {{ name }} }}"
+    for n in (1, 2, 3):
+        assert len((await filled.data(text, {"n": n}))["authors"]) == n
+    assert read == [text]
+
+
+def test_the_cache_forgets_what_was_not_used_for_longest() -> None:
+    kept: Recent[str, int] = Recent(2)
+    kept.keep("a", 1)
+    kept.keep("b", 2)
+    assert kept.recall("a") == 1
+    kept.keep("c", 3)
+    assert dict(kept) == {"a": 1, "c": 3}
+
+
+async def test_the_cache_of_documents_is_bounded(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_DOCUMENTS", 20)
+    filled = Library(library.make_schema(), filled.reader)
+    ready = prepared(filled.schema)
+    for n in range(25):
+        await filled.ask(f"query Q{n} {{ __typename }}")
+        await filled.ask(f"query Q{n} {{ wrong }}")
+    assert len(ready.documents._kept) == 20
+    long = "{ __typename } #" + "x" * documents.MAX_KEPT_CHARACTERS
+    assert (await filled.data(long)) == {"__typename": "Query"}
+    assert (long, filled.visit().limits) not in ready.documents._kept
+
+
+async def test_what_is_still_under_way_at_the_end_is_cancelled(filled: Library) -> None:
+    begun, gate = asyncio.Event(), asyncio.Event()
+    visit = filled.visit()
+    fetch = filled.reader.fetch
+
+    async def slow(sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+        if "lib_book" in sql:
+            begun.set()
+            await gate.wait()
+        return await fetch(sql, args)
+
+    filled.reader.fetch = slow  # type: ignore[method-assign]  # a slow database
+    text = "{ authors { books { title } } }"
+    running = asyncio.create_task(execute(filled.schema, text, None, None, visit))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await asyncio.sleep(0)
+    assert visit.tasks == set()
+
+
+async def test_two_schemas_of_the_same_types_live_side_by_side(filled: Library) -> None:
+    plain = EngineSchema(library.Query, types=[library.Poster], config=library.CONFIG)
+    other = Library(plain, filled.reader)
+    assert (await other.ask("{ authors { shelf { count } } }")).code == "BAD_INPUT"
+    assert (await other.ask("{ books(filter: {isOld: true}) { totalCount } }")).code == "BAD_INPUT"
+    assert (await other.data("{ books(filter: {lent: {eq: true}}) { totalCount } }"))["books"] == {
+        "totalCount": 8
+    }
+    assert (await filled.data("{ books(filter: {isOld: true}) { totalCount } }"))["books"] == {
+        "totalCount": 4
+    }
+
+
+async def test_each_event_of_a_subscription_is_executed(filled: Library) -> None:
+    found = await filled.listen("subscription { arrivals(upto: 3) { count author { name } } }")
+    assert [result.response for result in found] == [
+        {"data": {"arrivals": {"count": 1, "author": {"name": f"A00{n}"}}}} for n in range(3)
+    ]
+
+
+async def test_a_subscription_that_cannot_start(filled: Library) -> None:
+    for text in ("{ authors { name } }", "subscription { nothing }", "subscription {"):
+        [result] = await filled.listen(text)
+        assert (result.code, result.refused) == ("BAD_INPUT", True)
+
+
+async def test_a_stream_that_breaks_says_so_and_ends(
+    filled: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = await filled.listen("subscription { broken { count } }")
+    assert [result.code for result in found] == [None, "INTERNAL"]
+    assert "secret" not in str(found[1].response)
+    assert "secret text" in caplog.text

@@ -1,0 +1,112 @@
+import time
+
+import pytest
+from graphql import get_introspection_query, parse
+
+from crm_framework.engine import Limits, RequestError
+from crm_framework.engine.limits import check_limits
+
+from .conftest import Library
+
+
+def nested_fragments(levels: int, field: str = "name") -> str:
+    """Each fragment spreads the next twice: 2**levels fields in a few hundred bytes."""
+    twice = "mentor {{ ...{0} }} again: mentor {{ ...{0} }}"
+    parts = [f"fragment F{n} on Author {{ {twice.format(f'F{n + 1}')} }}" for n in range(levels)]
+    return "\n".join(["{ authors { ...F0 } }", *parts, f"fragment F{levels} on Author {{ {field} }}"])
+
+
+TOO_COMPLEX = {
+    "depth": (
+        "{ authors " + "{ mentor " * 15 + "{ name }" + " }" * 15 + " }",
+        "the document is 17 levels deep; 15 are allowed",
+    ),
+    "great depth": ("{ a " * 300 + " }" * 300, "the document is nested too deeply to be read"),
+    "aliases": (
+        "{ authors { " + " ".join(f"a{n}: name" for n in range(101)) + " } }",
+        "the document is 101 aliases; 100 are allowed",
+    ),
+    "fields in fragments": (nested_fragments(12), "the document is 12287 fields; 2000 are allowed"),
+    "repeated keys": (
+        "{ authors { " + "name " * 21 + "} }",
+        "'name' is selected 21 times in one place; 20 times are allowed",
+    ),
+    "repeated keys in fragments": (
+        "{ authors { name ...A } } fragment A on Author { " + "name " * 20 + "}",
+        "'name' is selected 21 times in one place; 20 times are allowed",
+    ),
+    "keys repeated by their parents": (
+        "{ authors { " + "books { title title title } " * 7 + "} }",
+        "'title' is selected 21 times in one place; 20 times are allowed",
+    ),
+    "nested introspection": (
+        "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
+        "introspection nests its lists; 2 levels are allowed",
+    ),
+    "nested introspection in fragments": (
+        """{ __type(name: "Author") { ...T } } fragment T on __Type { fields { type { ...U } } }
+           fragment U on __Type { fields { type { interfaces { name } } } }""",
+        "introspection nests its lists; 2 levels are allowed",
+    ),
+    "tokens": (
+        "{ authors { " + "name " * 1000 + "} }",
+        "the document has more than 1000 tokens; send it in parts",
+    ),
+    "nesting of values": (
+        "{ a(b: " + "[" * 400 + "]" * 400 + ") }",
+        "the document is nested too deeply to be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOO_COMPLEX)
+async def test_too_much_is_refused_before_anything_runs(filled: Library, what: str) -> None:
+    text, message = TOO_COMPLEX[what]
+    result = await filled.ask(text)
+    assert result.errors[0]["message"].startswith(message)
+    assert result.code == "TOO_COMPLEX"
+    assert result.refused
+    assert filled.reader.log == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested_fragments(12),
+        nested_fragments(14, "...F0"),
+        "{ a } " + " ".join(f"fragment F{n} on Author {{ {f'...F{n + 1} ' * 3} }}" for n in range(60)),
+        "{ authors { "
+        + " ".join(f"...F{n}" for n in range(90))
+        + " } } "
+        + " ".join(f"fragment F{n} on Author {{ name mentor {{ name }} }}" for n in range(90)),
+        "{ authors { " + "mentor { name } " * 20 + " } }",
+        "{ authors { " + " ".join(f"... on Author {{ mentor {{ a{n}: name }} }}" for n in range(20)) + " } }",
+        "{ __schema { types { " + "...T " * 30 + " } } } fragment T on __Type { " + "name " * 20 + " }",
+        "query (" + " ".join(f"$v{n}: Int" for n in range(200)) + ") { authors { name } }",
+    ],
+)
+async def test_no_document_costs_much(filled: Library, text: str) -> None:
+    started = time.process_time()
+    await filled.ask(text)
+    assert time.process_time() - started < 1.0
+
+
+async def test_introspection_as_tools_do_it_is_allowed(filled: Library) -> None:
+    for text in (get_introspection_query(), get_introspection_query(input_value_deprecation=True)):
+        found = await filled.data(text)
+        assert "Author" in {kind["name"] for kind in found["__schema"]["types"]}
+
+
+def test_a_cycle_is_refused() -> None:
+    text = "{ ...A } fragment A on Query { b { ...B } } fragment B on Query { c { ...A } }"
+    with pytest.raises(RequestError, match="the fragment A spreads itself"):
+        check_limits(parse(text), Limits())
+
+
+def test_limits_are_settings() -> None:
+    document = parse("{ a { b { c } } }")
+    check_limits(document, Limits(max_depth=3, max_fields=3))
+    for limits in (Limits(max_depth=2), Limits(max_fields=2)):
+        with pytest.raises(RequestError) as refused:
+            check_limits(document, limits)
+        assert refused.value.code == "TOO_COMPLEX"

@@ -1,0 +1,41 @@
+import pytest
+
+from crm_framework.engine import Fragment
+from crm_framework.engine.sql import FALSE, TRUE, all_of, among, any_of, join, listed, name, none_of
+
+A, B = Fragment("a = ?", (1,)), Fragment("b < ?", ("x",))
+
+
+def test_fragments_keep_their_arguments_in_order() -> None:
+    assert all_of([A, None, B, TRUE]) == Fragment("(a = ?) AND (b < ?)", (1, "x"))
+    assert any_of([B, A]) == Fragment("(b < ?) OR (a = ?)", ("x", 1))
+    assert none_of(any_of([A, B])) == Fragment("((a = ?) OR (b < ?)) IS NOT TRUE", (1, "x"))
+    assert join(" ", [A, Fragment("LIMIT ?", (2,))]) == Fragment("a = ? LIMIT ?", (1, 2))
+
+
+def test_none_and_one_need_no_brackets() -> None:
+    assert (all_of([]), any_of([]), all_of([A]), any_of([A])) == (TRUE, FALSE, A, A)
+
+
+def test_places_and_arguments_must_be_as_many() -> None:
+    with pytest.raises(ValueError, match=r"1 places for 2 arguments in: a = \?"):
+        Fragment("a = ?", (1, 2))
+
+
+def test_one_argument_holds_all_keys() -> None:
+    assert among("t.id", ["a", "b"], "sqlite") == Fragment(
+        "t.id IN (SELECT value FROM json_each(?))", ('["a", "b"]',)
+    )
+    assert among("t.id", ["a", "b"], "postgres") == Fragment("t.id = ANY(?)", (["a", "b"],))
+
+
+def test_values_are_listed() -> None:
+    assert listed("a", []) == FALSE
+    assert listed("a", [1, 2]) == Fragment("a IN (?, ?)", (1, 2))
+
+
+@pytest.mark.parametrize("bad", ["", "1a", "a b", "a;", 'a"', "a.b", "é", "a\n"])
+def test_names_are_plain(bad: str) -> None:
+    assert name("crm_customer") == "crm_customer"
+    with pytest.raises(ValueError, match="no plain SQL name"):
+        name(bad)
