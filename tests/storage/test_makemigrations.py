@@ -290,7 +290,7 @@ class Thing(Model):
     share = fields.FloatField(db_default=1.5)
     said = fields.CharField(max_length=20, db_default="it's; \\"so\\"")
     spent = fields.TimeDeltaField(null=True)
-    raw = fields.BinaryField(null=True)
+    blob = fields.BinaryField(null=True)
     rank = fields.SmallIntField(db_default=0)
     friends = fields.ManyToManyField("notes.Thing", through="notes_friend", related_name="befriended")
     class Meta:
