@@ -49,7 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_size: Positive = 50
     max_page_size: Positive = 100
     handler_budget_ms: Positive = 250
-    """Longest first try of one event handler inside the transaction of the change."""
+    """Longest first try of one event handler inside the transaction of the change, for up to 50 events; more
+    events have more time, in proportion."""
     request_timeout_s: Seconds = 30.0
     max_body_bytes: Positive = 16 * 1024 * 1024
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from crm_framework.domain.models import CustomerStage
-from crm_framework.domain.rows import is_key, not_found, time_of
+from crm_framework.domain.rows import not_found, time_of
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.ids import is_key
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork

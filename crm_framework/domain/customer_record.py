@@ -11,7 +11,6 @@ from crm_framework.domain.rows import (
     check_key,
     chunks,
     for_update,
-    is_key,
     json_of,
     json_text,
     marks,
@@ -23,6 +22,7 @@ from crm_framework.domain.rows import (
     update,
 )
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.ids import is_key
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork

@@ -1,6 +1,5 @@
 """Raw rows: what differs between the databases in a value, and the statements that every table shares."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +9,7 @@ from tortoise.exceptions import IntegrityError
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import parse_time
+from crm_framework.storage.ids import is_key
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -19,17 +19,10 @@ T = TypeVar("T")
 CHUNK = 500
 """Values in one IN list or rows in one statement: below the limits of both databases."""
 
-_KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def is_key(value: object) -> bool:
-    """Whether the value has the form of a key. PostgreSQL would fail on one that has not."""
-    return isinstance(value, str) and _KEY.fullmatch(value) is not None
-
 
 def check_key(value: object, what: str, *, path: Sequence[str | int] = ()) -> str:
     """The key, or NOT_FOUND: what has not the form of a key names nothing."""
-    if isinstance(value, str) and _KEY.fullmatch(value):
+    if is_key(value):
         return value
     raise not_found(what, value, path=path)
 

@@ -11,7 +11,6 @@ from crm_framework.domain.rows import (
     check_key,
     for_update,
     insert,
-    is_key,
     json_of,
     json_text,
     not_found,
@@ -20,7 +19,7 @@ from crm_framework.domain.rows import (
 )
 from crm_framework.domain.text import kind_of, line, optional_lines
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.ids import new_id
+from crm_framework.storage.ids import is_key, new_id
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork

@@ -15,7 +15,6 @@ from crm_framework.domain.rows import (
     check_key,
     for_update,
     insert,
-    is_key,
     not_found,
     select_in,
     stale,
@@ -25,7 +24,7 @@ from crm_framework.domain.rows import (
 )
 from crm_framework.domain.text import line, optional_line
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.ids import new_id
+from crm_framework.storage.ids import is_key, new_id
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork

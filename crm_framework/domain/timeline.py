@@ -19,9 +19,10 @@ import orjson
 
 from crm_framework.domain.contact_decisions import Reader
 from crm_framework.domain.moments import moment
-from crm_framework.domain.rows import is_key, time_of, time_text
+from crm_framework.domain.rows import time_of, time_text
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.hooks.specs import TimelineEntry
+from crm_framework.storage.ids import is_key
 
 MOST = 1000
 """Entries of one page, at most."""

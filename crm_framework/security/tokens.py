@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crm_framework.domain.events import SettingChanged
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import parse_time
-from crm_framework.storage.ids import new_id
+from crm_framework.storage.ids import is_key, new_id
 
 from .actors import ActorKind
 from .permissions import Permissions
@@ -133,7 +133,7 @@ async def create_token(
 
 async def revoke_token(tx: "UnitOfWork", token_id: str) -> bool:
     """Ends a token at once. False if it had been revoked before; NOT_FOUND if there is none."""
-    changed = await tx.execute(
+    changed = is_key(token_id) and await tx.execute(
         "UPDATE crm_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (tx.now, token_id)
     )
     if changed:
@@ -146,7 +146,7 @@ async def revoke_token(tx: "UnitOfWork", token_id: str) -> bool:
             )
         )
         return True
-    if not await tx.fetch("SELECT id FROM crm_token WHERE id = ?", (token_id,)):
+    if not is_key(token_id) or not await tx.fetch("SELECT id FROM crm_token WHERE id = ?", (token_id,)):
         raise CrmError(
             ErrorCode.NOT_FOUND,
             "There is no such token.",
@@ -194,11 +194,16 @@ async def _check_owner(
         raise _bad("A token of kind CUSTOMER, and no other, names a customer.", "customer", "Correct either.")
     if staff_id is not None and kind is not ActorKind.STAFF:
         raise _bad("Only a token of kind STAFF names a member of staff.", "staff", "Correct either.")
-    if staff_id is not None and not await tx.fetch("SELECT id FROM crm_staff WHERE id = ?", (staff_id,)):
+    if staff_id is not None and not (
+        is_key(staff_id) and await tx.fetch("SELECT id FROM crm_staff WHERE id = ?", (staff_id,))
+    ):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such member of staff.", path=("staff",))
-    if customer_id is not None and not await tx.fetch(
-        "SELECT id FROM crm_customer WHERE id = ? AND merged_into_id IS NULL AND erased_at IS NULL",
-        (customer_id,),
+    if customer_id is not None and not (
+        is_key(customer_id)
+        and await tx.fetch(
+            "SELECT id FROM crm_customer WHERE id = ? AND merged_into_id IS NULL AND erased_at IS NULL",
+            (customer_id,),
+        )
     ):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("customer",))
 

@@ -28,6 +28,9 @@ MAX_ROUNDS = 8
 
 FIRST_RETRY = timedelta(seconds=10)
 
+BUDGETED_EVENTS = 50
+"""The handlers' time budget is for up to so many events; a bulk change has more in proportion."""
+
 
 class EventHandler(Protocol):
     """Reacts to what happened. `name` is the plugin's; deliveries are kept by it."""
@@ -133,14 +136,14 @@ def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:
 
 async def _first_try(tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored]) -> list[Stored]:
     """The events that the handler emitted; none if it failed."""
-    budget = tx.database.handler_budget_ms / 1000
+    budget = tx.database.handler_budget_ms / 1000 * max(1.0, len(stored) / BUDGETED_EVENTS)
     try:
         async with tx.savepoint():
             await tx.transaction.lend(handler([event for _, event in stored], tx), budget)
             return await _store(tx)
     except Exception as error:
         if isinstance(error, TimeoutError) and not str(error):
-            reason = f"took longer than {tx.database.handler_budget_ms} ms"
+            reason = f"took longer than {budget * 1000:.0f} ms"
         else:
             reason = f"{type(error).__name__}: {error}"
         log.warning("Plugin %s did not handle %d event(s) at once: %s", handler.name, len(stored), reason)

@@ -53,7 +53,7 @@ def crm_command(crm_at: Callable[[str], Crm], database_url: str) -> Crm:
 
 
 def invoke(arguments: Sequence[str], environment: dict[str, str]) -> Ran:
-    result = CliRunner().invoke(crm, list(arguments), env=environment)
+    result = CliRunner().invoke(crm, list(arguments), env={"COLUMNS": "240", **environment})
     if isinstance(result.exception, CrmError):
         return Ran(1, result.stdout, f"crm: {result.exception}")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
