@@ -23,6 +23,21 @@ def optional(description: str, *, default: object = strawberry.UNSET, name: str 
     return strawberry.field(description=description, default=default, name=name)
 
 
+def expected() -> Any:
+    """The member `expectedVersion` of changes."""
+    return optional("Refuses the change if the record has another version by now.")
+
+
+def retry_key() -> Any:
+    """The member `idempotencyKey` of what creates something."""
+    return optional("For repeats: the same key with the same input gives the first answer again.")
+
+
+def chosen(value: Any) -> Any:
+    """The member's value; None where it was left out."""
+    return None if value is strawberry.UNSET else value
+
+
 def given(value: Any, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """The members of an input that the client gave, by their Python names; nested inputs are dicts too."""
     definition = get_object_definition(value, strict=True)

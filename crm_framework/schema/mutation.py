@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
 from strawberry.types.base import get_object_definition
@@ -40,6 +40,7 @@ TOP_LEVEL = frozenset(
 """What an actor may not do, and faults of the program, are no answers: they stand beside the data."""
 
 
+@dataclass_transform(kw_only_default=True)
 def payload(cls: type[T]) -> type[T]:
     """Makes a class the answer of a mutation, with `errors`. Its docstring is the description.
 
