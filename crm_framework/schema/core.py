@@ -4,6 +4,11 @@ from collections.abc import Sequence
 
 from crm_framework.engine.parts import SchemaParts
 
-from . import staff
+from . import contact_points, customer_changes, customers, staff
 
-CORE_PARTS: Sequence[SchemaParts] = (staff.parts,)
+CORE_PARTS: Sequence[SchemaParts] = (
+    customers.parts,
+    customer_changes.parts,
+    contact_points.parts,
+    staff.parts,
+)

@@ -1,6 +1,7 @@
 """Members of input types, and what resolvers take from an input: keys out of ids, and what was given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
@@ -18,8 +19,16 @@ def required(description: str, *, name: str | None = None) -> Any:
     return strawberry.field(description=description, name=name)
 
 
-def optional(description: str, *, default: object = strawberry.UNSET, name: str | None = None) -> Any:
+def optional(
+    description: str,
+    *,
+    default: object = strawberry.UNSET,
+    default_factory: Callable[[], object] | None = None,
+    name: str | None = None,
+) -> Any:
     """A member that may be left out. `UNSET` tells "left out" from null."""
+    if default_factory is not None:
+        return strawberry.field(description=description, default_factory=default_factory, name=name)
     return strawberry.field(description=description, default=default, name=name)
 
 
@@ -55,6 +64,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum) or not isinstance(value, object) or get_object_definition(value) is None:
         return value
     return given(value)
+
+
+@contextmanager
+def renamed(under: str | None = None, /, **members: str) -> Iterator[None]:
+    """Lets paths of errors begin with the input's member where the domain calls it otherwise.
+
+    `under` is the member in which all other paths lie.
+    """
+    try:
+        yield
+    except CrmError as error:
+        first = error.path[0] if error.path else None
+        if first in members:
+            path: tuple[str, ...] = (members[first], *error.path[1:])
+        else:
+            path = error.path if under is None else (under, *error.path)
+        raise CrmError(error.code, error.message, path=path, hint=error.hint) from error
 
 
 def key_of(id: str, *types: type, path: Sequence[str | int] = ("id",)) -> str:

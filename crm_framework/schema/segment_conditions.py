@@ -1,0 +1,117 @@
+"""Filters that name segments: the segments' own conditions take their place before the list is read."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from strawberry.types.info import Info
+
+from crm_framework.domain.rows import is_key
+from crm_framework.engine.connections import Connected
+from crm_framework.engine.context import Context
+from crm_framework.engine.declarations import DECLARATION, DeclaredField
+from crm_framework.engine.errors import RequestError
+from crm_framework.engine.ids import decode_key
+from crm_framework.engine.load import context_of
+from crm_framework.engine.sql import among
+
+MAX_DEPTH = 10
+"""How far segments may build on one another."""
+
+
+async def with_segments(context: Context, value: Any) -> Any:
+    """The filter with every `segment` replaced by what the segment says, in one statement for each depth.
+
+    A request gives global ids, stored conditions keys. Raises `RequestError` for an unknown segment.
+    """
+    known: dict[str, Any] = {}
+    wanted = list(_named(value))
+    for _ in range(MAX_DEPTH):
+        missing = [key for key in dict.fromkeys(wanted) if key not in known]
+        if not missing:
+            break
+        found = await _conditions(context, missing)
+        for key in missing:
+            if key not in found:
+                raise RequestError("BAD_INPUT", "filter.segment: there is no such segment")
+        known |= found
+        wanted = [key for condition in found.values() for key in _named(condition)]
+    return _replaced(value, known) if known else value
+
+
+async def _conditions(context: Context, keys: Sequence[str]) -> dict[str, Any]:
+    chosen = among("id", keys, context.reader.dialect)
+    rows = await context.reader.fetch(
+        f"SELECT id, condition FROM crm_segment WHERE {chosen.sql}", chosen.args
+    )
+    return {str(row["id"]): json.loads(row["condition"]) for row in rows}
+
+
+def _key(value: Any) -> str:
+    if is_key(value):
+        found: str = value
+        return found
+    try:
+        return decode_key(value if isinstance(value, str) else "", "Segment")
+    except RequestError as error:
+        raise RequestError(error.code, f"filter.segment: {error.message}") from None
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == "segment":
+                yield _key(inner)
+            elif name in ("and", "or", "not"):
+                yield from _named(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _named(inner)
+
+
+def _replaced(value: Any, known: Mapping[str, Any]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_replaced(inner, known) for inner in value]
+    if not isinstance(value, Mapping):
+        return value
+    result: dict[str, Any] = {}
+    for name, inner in value.items():
+        if name in ("and", "or", "not"):
+            result[name] = _replaced(inner, known)
+        elif name != "segment":
+            result[name] = inner
+    if "segment" in value:
+        key = _key(value["segment"])
+        if key not in known:
+            raise RequestError(
+                "BAD_INPUT", f"filter.segment: segments build on one another {MAX_DEPTH} times at most"
+            )
+        result["and"] = [*result.get("and", ()), _replaced(known[key], known)]
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmented(Connected):
+    """A root list whose filter may name segments."""
+
+    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        value = arguments.get("filter")
+        if not value or next(_named(value), None) is None:
+            return super().resolve(field, parent, info, arguments)
+        return self._with_segments(field, parent, info, arguments)
+
+    async def _with_segments(
+        self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]
+    ) -> Any:
+        value = await with_segments(context_of(info), arguments["filter"])
+        return super().resolve(field, parent, info, {**arguments, "filter": value})
+
+
+def segmented(field: Any) -> Any:
+    """Lets a root `connection` of customers take segments in its filter."""
+    declaration = field.declaration
+    values = {each.name: getattr(declaration, each.name) for each in fields(declaration)}
+    field.metadata = MappingProxyType({DECLARATION: Segmented(**values)})
+    return field
