@@ -4,11 +4,18 @@ from collections.abc import Sequence
 
 from crm_framework.engine.parts import SchemaParts
 
-from . import contact_points, customer_changes, customers, staff
+from . import attributes, contact_points, customer_changes, customers, staff
+from .compose import ComposedSchema, Host, compose
 
 CORE_PARTS: Sequence[SchemaParts] = (
     customers.parts,
     customer_changes.parts,
     contact_points.parts,
+    attributes.parts,
     staff.parts,
 )
+
+
+def compose_schema(host: Host) -> ComposedSchema:
+    """The schema of the core and of every enabled plugin that fits; refuses the others through the host."""
+    return compose(CORE_PARTS, host)

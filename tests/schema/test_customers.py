@@ -22,7 +22,7 @@ async def names(api: Api, **variables: Any) -> list[str]:
     """Names of the customers of a list, in order."""
     data = await api.data(
         """query($filter: CustomerFilter, $search: String, $orderBy: [CustomerOrder!], $first: Int) {
-          customers(filter: $filter, search: $search, orderBy: $orderBy, first: $first) 
+          customers(filter: $filter, search: $search, orderBy: $orderBy, first: $first)
               { nodes { name } } }""",
         **variables,
     )
@@ -426,8 +426,8 @@ async def test_filter(api: Api, filter: dict[str, Any], found: list[str]) -> Non
         ({"attributes": [{"name": "size"}]}, "filter.attributes: size: no comparison is given"),
         ({"attributes": [{"name": "size", "eq": [1]}]}, "filter.attributes: size.eq: a text, a number or"),
         ({"attributes": [{"name": "size", "gt": True}]}, "filter.attributes: size.gt: a number or a text"),
-        ({"owner": {"eq": "nonsense"}}, "filter.owner.eq: 'nonsense' is not an id of this API"),
-        ({"segment": "nonsense"}, "filter.segment: 'nonsense' is not an id of this API"),
+        ({"owner": {"eq": "nonsense"}}, "filter.owner.eq: 'nonsense' is no id of this API"),
+        ({"segment": "nonsense"}, "filter.segment: 'nonsense' is no id of this API"),
         ({"tags": {"any": ["x"] * 101}}, "filter.tags: any: 101 tags are too many"),
     ],
 )
@@ -448,10 +448,10 @@ async def test_filter_that_does_not_fit(api: Api, filter: dict[str, Any], messag
         ),
         ("{ customers(first: -1) { nodes { id } } }", "first: -1 is negative"),
         ('{ customers(after: "abc") { nodes { id } } }', "after: the cursor is damaged"),
-        ('{ customer(id: "abc") { id } }', "'abc' is not an id of this API"),
+        ('{ customer(id: "abc") { id } }', "'abc' is no id of this API"),
         (
             '{ customer(id: "U3RhZmY6MQ==") { id } }',
-            "'U3RhZmY6MQ==' is the id of a Staff; a Customer is expected",
+            "'U3RhZmY6MQ==' is the id of a Staff; the id of a Customer is expected here",
         ),
         ("{ customer { id } }", "customer: give either id, or source and reference"),
         ("{ customers { nodes { nothing } } }", "Cannot query field 'nothing' on type 'Customer'."),
