@@ -35,6 +35,8 @@ class Limits:
     max_aliases: int = 100
     max_repeats: int = 20
     """How often one response key may be written in one selection set."""
+    max_rows: int = 20_000
+    """How many rows one operation may read."""
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Context:
     """Permission for `__schema` and `__type`; "" for everyone, `None` for no one."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set, init=False, repr=False)
     """Batches under way; cancelled when the request ends before they do."""
+    rows_read: int = field(default=0, init=False, repr=False)
 
     def may(self, permission: str) -> bool:
         """Whether the actor has a permission. No one has any, unless a subclass says so."""
@@ -59,6 +62,13 @@ class Context:
     def restrict(self, source: "Source") -> Fragment | None:
         """A condition on the table `t` for the records of this source that the actor may see at all."""
         return None
+
+    def admit(self, rows: int) -> None:
+        """Counts rows that were read. Raises `RequestError` TOO_COMPLEX once they are too many."""
+        self.rows_read += rows
+        if self.rows_read > self.limits.max_rows:
+            problem = f"the operation reads more than {self.limits.max_rows} rows"
+            raise RequestError("TOO_COMPLEX", f"{problem}; ask for fewer at a time")
 
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of an expected exception of another room; `None` masks it to INTERNAL."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from types import CoroutineType
 from typing import Any, TypeGuard
 
 import graphql
@@ -114,6 +113,7 @@ async def subscribe(
 async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> AsyncIterator[Result]:
     try:
         async for outcome in stream:
+            context.rows_read = 0
             yield _result(outcome, Failures(context))
     except Exception as error:
         # the stream itself broke: the last thing to say
@@ -165,9 +165,11 @@ async def _end(context: Context) -> None:
 
 def _is_awaitable(value: Any) -> TypeGuard[Any]:
     kind = type(value)
-    if kind in _PLAIN:
-        return False
-    return kind is CoroutineType or isinstance(value, asyncio.Future) or hasattr(kind, "__await__")
+    known = _AWAITABLE.get(kind)
+    if known is None:
+        known = _AWAITABLE[kind] = hasattr(kind, "__await__")
+    return known
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None), list, dict, tuple})
+_AWAITABLE: dict[type, bool] = {}
+"""Type → whether it can be awaited: asked for every value, and the types are few."""

@@ -55,12 +55,11 @@ def check_limits(document: DocumentNode, limits: Limits) -> None:
     sizes: dict[str, _Size] = {}
     total = _Size()
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    for definition in (*operations, *fragments.values()):
-        size = _measure(definition.selection_set, fragments, sizes)
-        total.depth = max(total.depth, size.depth)
-        if isinstance(definition, OperationDefinitionNode):
-            total.fields += size.fields
-            total.aliases += size.aliases
+    for operation in operations:
+        total.add(_measure(operation.selection_set, fragments, sizes))
+    for unused in fragments.keys() - sizes.keys():
+        # validation would find it too, but only after it has compared all fields in it with each other
+        raise RequestError("BAD_INPUT", f"Fragment {unused!r} is never used.")
     for found, limit, what in (
         (total.depth, limits.max_depth, "levels deep"),
         (total.fields, limits.max_fields, "fields"),

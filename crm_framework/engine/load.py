@@ -87,7 +87,9 @@ async def fetch(
     statement = Fragment(f"{select} WHERE {where.sql}", where.args)
     if tail is not None:
         statement = join(" ", [statement, tail])
-    return await context.reader.fetch(statement.sql, statement.args)
+    raws = await context.reader.fetch(statement.sql, statement.args)
+    context.admit(len(raws))
+    return raws
 
 
 def visible(source: Source, context: Context) -> Fragment:

@@ -160,9 +160,16 @@ def listed_pages(context: Context, listing: Listing, wanted: Window, keys: Seque
     async def load() -> Sequence[Content]:
         if nothing:
             return [Content([], str, False, False) for _ in keys]
+        if len(keys) * wanted.limit > context.limits.max_rows:
+            raise RequestError(
+                "TOO_COMPLEX",
+                f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
+                "rows that one operation may read; ask for fewer at a time",
+            )
         condition = all_of([listing.where, visible(listing.source, context), *bounds])
         statement = _statement(listing, ordering, condition, wanted.limit + 1, keys, dialect)
         raws = await context.reader.fetch(statement.sql, statement.args)
+        context.admit(len(raws))
         groups: dict[str | None, list[Mapping[str, Any]]] = {key: [] for key in keys}
         for raw in raws:
             groups[None if listing.key is None else str(raw[GROUP])].append(raw)

@@ -81,6 +81,7 @@ async def test_too_much_is_refused_before_anything_runs(filled: Library, what: s
         + " ".join(f"fragment F{n} on Author {{ name mentor {{ name }} }}" for n in range(90)),
         "{ authors { " + "mentor { name } " * 20 + " } }",
         "{ authors { " + " ".join(f"... on Author {{ mentor {{ a{n}: name }} }}" for n in range(20)) + " } }",
+        "{ authors { name } } fragment F on Author { " + "name " * 980 + "}",
         "{ __schema { types { " + "...T " * 30 + " } } } fragment T on __Type { " + "name " * 20 + " }",
         "query (" + " ".join(f"$v{n}: Int" for n in range(200)) + ") { authors { name } }",
     ],
@@ -110,3 +111,33 @@ def test_limits_are_settings() -> None:
         with pytest.raises(RequestError) as refused:
             check_limits(document, limits)
         assert refused.value.code == "TOO_COMPLEX"
+
+
+async def test_an_operation_reads_so_many_rows(filled: Library) -> None:
+    limits = Limits(max_rows=14)
+    enough = "{ books(first: 9) { nodes { title author { name } } } }"
+    assert (await filled.ask(enough, limits=limits)).code is None
+    for text, path in (
+        ("{ authors { books { title } } }", ["authors", 0, "books"]),
+        ("{ books(first: 12) { nodes { author { books { title } } } } }", ["books", "nodes", 0, "author"]),
+    ):
+        result = await filled.ask(text, limits=limits)
+        assert (result.code, result.errors[0]["path"]) == ("TOO_COMPLEX", path)
+        assert result.errors[0]["message"] == "the operation reads more than 14 rows; ask for fewer at a time"
+
+
+async def test_pages_that_could_be_too_many_are_not_read(filled: Library) -> None:
+    text = "{ authors { catalogue(first: 4) { nodes { title } } } }"
+    result = await filled.ask(text, limits=Limits(max_rows=15))
+    assert result.code == "TOO_COMPLEX"
+    assert result.errors[0]["message"] == (
+        "4 records for each of 4 are more than the 15 rows that one operation may read; "
+        "ask for fewer at a time"
+    )
+    assert len(filled.reader.log) == 1
+
+
+async def test_each_event_of_a_subscription_has_its_own_rows(filled: Library) -> None:
+    text = "subscription { arrivals(upto: 4) { author { books { title } } } }"
+    found = await filled.listen(text, limits=Limits(max_rows=10))
+    assert [result.code for result in found] == [None] * 4
