@@ -13,8 +13,10 @@ API_VERSION = "1.0"
 _HOME = {
     "Batch": "engine.rows",
     "Channel": "hooks.specs",
+    "Connection": "engine.connections",
     "ConsentChanged": "domain.events",
     "CrmError": "errors",
+    "Customer": "schema.customers",
     "CustomerArchived": "domain.events",
     "CustomerConverted": "domain.events",
     "CustomerCreated": "domain.events",
@@ -26,15 +28,26 @@ _HOME = {
     "DialectSQL": "storage.migration_operations",
     "ErrorCode": "errors",
     "Event": "domain.events",
+    "FilterSpec": "engine.filters",
     "Fragment": "engine.sql",
+    "Hold": "domain.customer_keys",
     "InteractionKind": "hooks.specs",
     "InteractionLogged": "domain.events",
     "InteractionUpdated": "domain.events",
+    "LiveCustomer": "domain.customer_keys",
     "Member": "engine.filters",
-    "Money": "domain.money",
+    "Money": "schema.money",
+    "MoneyInput": "schema.money",
     "NewContactPoint": "domain.contact_points",
     "NewCustomer": "domain.customer_draft",
+    "NewInteraction": "domain.interactions",
+    "NewLine": "domain.purchase_lines",
+    "NewPurchase": "domain.purchases",
+    "NewRefund": "domain.refunds",
     "Node": "engine.nodes",
+    "OrderDirection": "engine.keyset",
+    "OrderField": "engine.keyset",
+    "Orders": "engine.keyset",
     "OwnerAssigned": "domain.events",
     "PUBLIC": "engine.declarations",
     "Permission": "hooks.specs",
@@ -46,25 +59,44 @@ _HOME = {
     "SchemaParts": "engine.parts",
     "SettingChanged": "domain.events",
     "Settings": "settings",
+    "Staff": "schema.staff",
     "TimelineEntry": "hooks.specs",
     "UnitOfWork": "storage.unit_of_work",
+    "among": "engine.sql",
     "batch": "engine.fields",
     "children": "engine.relations",
     "column": "engine.fields",
     "computed": "engine.fields",
+    "connection": "engine.connections",
     "create_customer": "domain.customers",
+    "currency_code": "domain.money",
     "decode_key": "engine.ids",
+    "describe": "schema.enums",
     "encode_id": "engine.ids",
+    "fields_of": "schema.additions",
+    "format_minor": "domain.money",
+    "given": "schema.inputs",
     "hookimpl": "hooks.specs",
+    "key_of": "schema.inputs",
+    "live_customer": "domain.customer_keys",
+    "live_customers": "domain.customer_keys",
     "load": "engine.load",
     "load_groups": "engine.load",
     "load_settings": "settings",
     "load_where": "engine.load",
+    "log_interaction": "domain.interactions",
+    "mutation": "schema.mutation",
     "new_id": "storage.ids",
     "node": "engine.nodes",
     "now": "storage.clock",
+    "optional": "schema.inputs",
+    "parse_time": "storage.clock",
+    "payload": "schema.mutation",
     "record": "engine.nodes",
+    "record_purchase": "domain.purchases",
+    "record_refund": "domain.refunds",
     "reference": "engine.relations",
+    "required": "schema.inputs",
     "resolve_id": "domain.customer_record",
     "resolve_ids": "domain.customer_record",
     "responsible": "domain.ownership",
@@ -78,8 +110,10 @@ __all__ = [
     "PUBLIC",
     "Batch",
     "Channel",
+    "Connection",
     "ConsentChanged",
     "CrmError",
+    "Customer",
     "CustomerArchived",
     "CustomerConverted",
     "CustomerCreated",
@@ -91,15 +125,26 @@ __all__ = [
     "DialectSQL",
     "ErrorCode",
     "Event",
+    "FilterSpec",
     "Fragment",
+    "Hold",
     "InteractionKind",
     "InteractionLogged",
     "InteractionUpdated",
+    "LiveCustomer",
     "Member",
     "Money",
+    "MoneyInput",
     "NewContactPoint",
     "NewCustomer",
+    "NewInteraction",
+    "NewLine",
+    "NewPurchase",
+    "NewRefund",
     "Node",
+    "OrderDirection",
+    "OrderField",
+    "Orders",
     "OwnerAssigned",
     "Permission",
     "Plugin",
@@ -110,25 +155,44 @@ __all__ = [
     "SchemaParts",
     "SettingChanged",
     "Settings",
+    "Staff",
     "TimelineEntry",
     "UnitOfWork",
+    "among",
     "batch",
     "children",
     "column",
     "computed",
+    "connection",
     "create_customer",
+    "currency_code",
     "decode_key",
+    "describe",
     "encode_id",
+    "fields_of",
+    "format_minor",
+    "given",
     "hookimpl",
+    "key_of",
+    "live_customer",
+    "live_customers",
     "load",
     "load_groups",
     "load_settings",
     "load_where",
+    "log_interaction",
+    "mutation",
     "new_id",
     "node",
     "now",
+    "optional",
+    "parse_time",
+    "payload",
     "record",
+    "record_purchase",
+    "record_refund",
     "reference",
+    "required",
     "resolve_id",
     "resolve_ids",
     "responsible",
@@ -140,6 +204,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .domain.contact_points import NewContactPoint
     from .domain.customer_draft import NewCustomer
+    from .domain.customer_keys import Hold, LiveCustomer, live_customer, live_customers
     from .domain.customer_record import resolve_id, resolve_ids
     from .domain.customers import create_customer
     from .domain.events import (
@@ -160,20 +225,26 @@ if TYPE_CHECKING:
         RefundRecorded,
         SettingChanged,
     )
-    from .domain.money import Money
+    from .domain.interactions import NewInteraction, log_interaction
+    from .domain.money import currency_code, format_minor
     from .domain.ownership import responsible, responsibles
+    from .domain.purchase_lines import NewLine
+    from .domain.purchases import NewPurchase, record_purchase
+    from .domain.refunds import NewRefund, record_refund
     from .domain.tags import tag_customers
+    from .engine.connections import Connection, connection
     from .engine.context import Reader
     from .engine.declarations import PUBLIC
     from .engine.fields import batch, column, computed, root
-    from .engine.filters import Member
+    from .engine.filters import FilterSpec, Member
     from .engine.ids import decode_key, encode_id
+    from .engine.keyset import OrderDirection, OrderField, Orders
     from .engine.load import load, load_groups, load_where
     from .engine.nodes import Node, node, record
     from .engine.parts import SchemaParts
     from .engine.relations import children, reference
     from .engine.rows import Batch
-    from .engine.sql import Fragment
+    from .engine.sql import Fragment, among
     from .errors import CrmError, ErrorCode
     from .hooks.specs import (
         Channel,
@@ -184,8 +255,15 @@ if TYPE_CHECKING:
         TimelineEntry,
         hookimpl,
     )
+    from .schema.additions import fields_of
+    from .schema.customers import Customer
+    from .schema.enums import describe
+    from .schema.inputs import given, key_of, optional, required
+    from .schema.money import Money, MoneyInput
+    from .schema.mutation import mutation, payload
+    from .schema.staff import Staff
     from .settings import Settings, load_settings
-    from .storage.clock import now
+    from .storage.clock import now, parse_time
     from .storage.ids import new_id
     from .storage.migration_operations import DialectSQL
     from .storage.unit_of_work import UnitOfWork

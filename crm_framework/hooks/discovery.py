@@ -123,6 +123,9 @@ def _file_loader(file: Path) -> Callable[[], ModuleType]:
     def load() -> ModuleType:
         # Registered under a name of its own: annotations and Tortoise look modules up in sys.modules.
         name = f"crm_plugin_file_{file.stem}"
+        loaded = sys.modules.get(name)
+        if loaded is not None and loaded.__file__ == str(file):
+            return loaded  # run once like any module: its models are known to the ORM for good
         spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None
         assert spec.loader is not None

@@ -1,1 +1,19 @@
 """What plugin authors import in their tests. The fixtures come by themselves: see `fixtures.py`."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {"Crm": "crm", "PluginConformance": "conformance", "open_crm": "crm"}
+
+__all__ = ["Crm", "PluginConformance", "open_crm"]
+
+if TYPE_CHECKING:
+    from .conformance import PluginConformance
+    from .crm import Crm, open_crm
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: pytest imports this package in every run, for its fixtures.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+pytest.register_assert_rewrite("crm_framework.testing.conformance", "crm_framework.testing.selections")
+
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 

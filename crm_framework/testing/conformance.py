@@ -1,0 +1,303 @@
+"""`PluginConformance`: what every plugin must do, as tests that its own test class inherits.
+
+class TestConformance(PluginConformance):
+    module = "crm_loyalty"
+"""
+
+import importlib
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
+from tortoise.models import Model
+
+from crm_framework.engine.declarations import PUBLIC, declaration_of
+from crm_framework.hooks.discovery import load_plugins
+from crm_framework.hooks.loaded import PluginStatus
+from crm_framework.hooks.specs import Plugin
+from crm_framework.runtime import migrations_of
+from crm_framework.schema.compose import ComposedSchema, compose
+from crm_framework.schema.core import CORE_PARTS
+from crm_framework.security.permissions import Permissions
+from crm_framework.settings import Settings
+from crm_framework.storage.database import Database
+from crm_framework.storage.makemigrations import missing_migrations
+from crm_framework.storage.migrator import AppMigrations, migrate
+
+from .crm import Crm, open_crm
+from .filling import (
+    MARK,
+    customer_columns,
+    fill,
+    fill_customers,
+    models_after,
+    tables_with_customers,
+)
+from .imports import network_uses, private_imports
+from .selections import fields_of_customer, lists_of_query, selection
+
+
+class PluginConformance:
+    """Inherit it in a test class and name the plugin's `module`. The plugin must be installed.
+
+    `values` are those of columns, as `loyalty_program.currency`, for which any value of the column's type
+    will not do. `arguments` are those of the plugin's fields that need some, as they stand in a query:
+    `{"Query.ticket": 'id: "…"'}`. `sections` are settings, by plugin.
+    """
+
+    module: ClassVar[str]
+    values: ClassVar[Mapping[str, object]] = {}
+    arguments: ClassVar[Mapping[str, str]] = {}
+    sections: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @property
+    def imported(self) -> ModuleType:
+        return importlib.import_module(self.module)
+
+    @property
+    def plugin(self) -> Plugin:
+        plugin: Plugin = self.imported.plugin
+        return plugin
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The plugin and what it requires, itself last."""
+        return (*self.plugin.requires, self.plugin.name)
+
+    def test_loads(self) -> None:
+        """The host takes it as it is, under its name, for this version of the contract."""
+        entry = load_plugins(self.settings()).get(self.plugin.name)
+        assert entry is not None
+        assert (entry.status, entry.reason, entry.hint) == (PluginStatus.ENABLED, None, None)
+
+    def test_imports_only_public_names(self) -> None:
+        """Names of crm_framework that are not public may change with any release."""
+        assert private_imports(self.imported) == []
+
+    def test_uses_no_network_when_imported(self) -> None:
+        """Commands and servers must start without a connection."""
+        assert network_uses(self.module) == []
+
+    def test_everything_is_described(self) -> None:
+        """Types, fields, arguments, members and values that it adds have a description."""
+        composed = self.composed()
+        assert [name for name, text in self.described(composed) if not (text or "").strip()] == []
+
+    def test_everything_is_permitted(self) -> None:
+        """Fields and types name permissions that exist: what nobody can be granted nobody can see."""
+        host = load_plugins(self.settings())
+        known = {PUBLIC, *(permission.name for permission in Permissions.of(host.declarations))}
+        composed = compose(CORE_PARTS, host)
+        [part] = composed.parts.get(self.plugin.name, [None])
+        if part is None:
+            return
+        fields = [*part.query, *part.mutation, *part.subscription]
+        fields += [field for added in part.extend.values() for field in added]
+        wanted = {field.python_name: declaration_of(field) for field in fields}
+        unknown = {
+            name: declaration.permission
+            for name, declaration in wanted.items()
+            if declaration is not None
+            and declaration.permission is not None
+            and declaration.permission not in known
+        }
+        assert unknown == {}
+        assert [name for name, declaration in wanted.items() if declaration is None] == []
+
+    def test_elements_of_the_schema_name_their_owner(self) -> None:
+        """What is in the schema because of the plugin carries its `@plugin(name:)` in the SDL."""
+        without, with_it = self.composed(enabled=self.plugin.requires), self.composed()
+        added = _elements(with_it) - _elements(without)
+        owners = {element: with_it.types.get(element) or with_it.members.get(element) for element in added}
+        assert {element: owner for element, owner in owners.items() if owner != self.plugin.name} == {}
+        assert with_it.sdl.count(f'@plugin(name: "{self.plugin.name}")') == len(added)
+
+    async def test_migrates_a_filled_database(self, empty_database_url: str, tmp_path: Path) -> None:
+        """Its migrations run one by one on filled tables and lose no row; they lead to its models."""
+        await migrate(empty_database_url, [])
+        async with self.database(empty_database_url) as database, database.unit_of_work() as tx:
+            customers = await fill_customers(tx, 3)
+        apps = migrations_of(load_plugins(self.settings()))
+        own = next((app for app in apps if app.label == self.plugin.name), None)
+        rows = {"crm_customer": 3}
+        for step in _steps(own, tmp_path):
+            present = [*(app for app in apps if app is not own), *step]
+            await migrate(empty_database_url, present)
+            async with self.database(empty_database_url) as database:
+                assert await _counts(database, rows) == rows
+                async with database.unit_of_work() as tx:
+                    models = models_after(present, self.plugin.name)
+                    await fill(tx, models, customers, self.values)
+                rows |= await _counts(database, [model._meta.db_table for model in models])
+        assert set(self.tables()) <= set(rows)
+        assert 0 not in rows.values()
+        assert await migrate(empty_database_url, apps) == []
+        assert own is None or missing_migrations(apps, own.label) == []
+
+    async def test_off_and_on_again_keeps_its_rows(self, empty_database_url: str) -> None:
+        """Switched off, its part of the schema is gone and its tables stay; the rest works."""
+        async with self.open(empty_database_url) as crm:
+            await self.filled(crm, 2)
+            before = await _counts(crm.database, self.tables())
+        async with open_crm(empty_database_url, *self.plugin.requires, sections=self.sections) as crm:
+            assert self.plugin.name not in crm.schema.sdl.partition("schema")[0].split('"')
+            answer = await crm.execute("{ customers(first: 5) { nodes { name } } }")
+            assert len(answer["data"]["customers"]["nodes"]) == 2
+        async with self.open(empty_database_url) as crm:
+            assert await _counts(crm.database, self.tables()) == before
+
+    async def test_merging_leaves_nothing_with_the_loser(self, empty_database_url: str) -> None:
+        """Every table that keeps a customer's id answers, and afterwards only the winner is named in it."""
+        async with self.open(empty_database_url) as crm:
+            keys = await self.filled(crm, 3)
+            async with crm.database.unit_of_work() as tx:
+                answer = (await crm.host.merge_customers(keys[0], keys[1:2], tx)).get(self.plugin.name, {})
+                assert set(tables_with_customers(self.models())) <= set(answer)
+                for model in self.models():
+                    for column in customer_columns(model):
+                        rows = await tx.fetch(f"SELECT {column} AS key FROM {model._meta.db_table}")
+                        found = {row["key"] for row in rows}
+                        assert keys[1] not in found
+                        assert {keys[0], keys[2]} <= found
+
+    async def test_export_and_erase_answer_for_every_table(self, empty_database_url: str) -> None:
+        """An export is JSON with what is held; an erasure leaves no word of it, and others keep theirs."""
+        tables = set(tables_with_customers(self.models()))
+        async with self.open(empty_database_url) as crm:
+            erased, other = await self.filled(crm, 2)
+            async with crm.database.unit_of_work() as tx:
+                held = (await crm.host.export_customer(erased, tx)).get(self.plugin.name, {})
+                others = (await crm.host.export_customer(other, tx)).get(self.plugin.name, {})
+                assert bool(json.dumps(held) != "{}") == bool(tables)
+                answer = (await crm.host.erase_customer(erased, tx)).get(self.plugin.name, {})
+                assert tables <= set(answer)
+                left = (await crm.host.export_customer(erased, tx)).get(self.plugin.name, {})
+                assert f"{MARK} 0" not in json.dumps(left)
+                assert (await crm.host.export_customer(other, tx)).get(self.plugin.name, {}) == others
+
+    async def test_no_query_per_row(self, empty_database_url: str) -> None:
+        """What it adds to customers, and its lists, take as many statements for 20 records as for one."""
+        async with self.open(empty_database_url) as crm:
+            await self.filled(crm, 20)
+            own = {name for name, owner in crm.schema.types.items() if owner == self.plugin.name}
+            graphql, members, name = crm.schema.graphql, crm.schema.members, self.plugin.name
+            texts = [
+                f"query ($first: Int) {{ customers(first: $first) {{ nodes {{ {chosen} }} }} }}"
+                for field in fields_of_customer(graphql, members, name)
+                for chosen in [selection(graphql, "Customer", field, self.arguments, own)]
+            ]
+            for field in lists_of_query(graphql, members, name):
+                given = self.arguments.get(f"Query.{field}", "")
+                arguments = {f"Query.{field}": f"first: $first {given}", **self.arguments}
+                texts.append(
+                    f"query ($first: Int) {{ {selection(graphql, 'Query', field, arguments, own)} }}"
+                )
+            for text in texts:
+                assert await _statements(crm, text, 20) == await _statements(crm, text, 1), text
+
+    def settings(self, url: str = "sqlite://:memory:", enabled: Sequence[str] | None = None) -> Settings:
+        names = tuple(self.enabled if enabled is None else enabled)
+        return Settings(database_url=url, plugins=names, sections=self.sections)
+
+    def composed(self, enabled: Sequence[str] | None = None) -> ComposedSchema:
+        return compose(CORE_PARTS, load_plugins(self.settings(enabled=enabled)))
+
+    def open(self, url: str) -> Any:
+        return open_crm(url, *self.enabled, sections=self.sections)
+
+    @asynccontextmanager
+    async def database(self, url: str) -> AsyncIterator[Database]:
+        """The database with the core's models alone."""
+        async with await Database.open(url, apps={"crm": "crm_framework.domain.models"}) as database:
+            yield database
+
+    async def filled(self, crm: Crm, number: int) -> list[str]:
+        """New customers with a row each in the plugin's tables; their keys."""
+        async with crm.database.unit_of_work() as tx:
+            keys = await fill_customers(tx, number)
+            await fill(tx, self.models(), keys, self.values)
+        return keys
+
+    def models(self) -> list[type[Model]]:
+        """The plugin's models."""
+        if self.plugin.models is None:
+            return []
+        found = vars(importlib.import_module(self.plugin.models)).values()
+        return [
+            value
+            for value in found
+            if isinstance(value, type)
+            and issubclass(value, Model)
+            and not value._meta.abstract
+            and value._meta.app == self.plugin.name
+        ]
+
+    def tables(self) -> list[str]:
+        return [model._meta.db_table for model in self.models()]
+
+    def described(self, composed: ComposedSchema) -> Iterator[tuple[str, str | None]]:
+        """Each element that the plugin adds, with its description."""
+        for name, kind in composed.graphql.type_map.items():
+            whole = composed.types.get(name) == self.plugin.name
+            if whole:
+                yield name, kind.description
+            if isinstance(kind, GraphQLEnumType) and whole:
+                yield from ((f"{name}.{value}", found.description) for value, found in kind.values.items())
+            if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+                continue
+            for member, field in kind.fields.items():
+                if not whole and composed.members.get(f"{name}.{member}") != self.plugin.name:
+                    continue
+                yield f"{name}.{member}", field.description
+                for argument, found in getattr(field, "args", {}).items():
+                    yield f"{name}.{member}({argument}:)", found.description
+
+
+async def _statements(crm: Crm, text: str, first: int) -> int:
+    """How many statements the query takes for so many records; it must succeed and find them."""
+    with crm.database.counting() as statements:
+        answer = await crm.execute(text, {"first": first})
+    assert "errors" not in answer, answer
+    [found] = answer["data"].values()
+    assert len(found["nodes"]) == first, f"{text} found {len(found['nodes'])} records"
+    return len(statements)
+
+
+async def _counts(database: Database, tables: Any) -> dict[str, int]:
+    """Rows by table."""
+    counts: dict[str, int] = {}
+    for table in tables:
+        [row] = await database.fetch(f"SELECT COUNT(*) AS number FROM {table}")
+        counts[table] = row["number"]
+    return counts
+
+
+def _elements(composed: ComposedSchema) -> set[str]:
+    """Types, and members that plugins added to the types of others."""
+    return {name for name in composed.types if not name.startswith("__")} | set(composed.members)
+
+
+def _steps(app: AppMigrations | None, folder: Path) -> Iterator[list[AppMigrations]]:
+    """The app with its first migration, with its first two, and so on to all."""
+    if app is None:
+        yield []
+        return
+    package = importlib.import_module(app.migrations)
+    files = sorted(file for place in package.__path__ for file in Path(place).glob("[0-9]*.py"))
+    for number in range(1, len(files)):
+        name = f"conformance_{app.label}_{number}"
+        shortened = ModuleType(name)
+        shortened.__path__ = [str(folder / name)]
+        (folder / name).mkdir()
+        for file in files[:number]:
+            shutil.copy(file, folder / name)
+        sys.modules[name] = shortened
+        yield [replace(app, migrations=name)]
+    yield [app]
