@@ -1,0 +1,12 @@
+from collections.abc import Mapping
+from typing import ClassVar
+
+from crm_framework.testing import PluginConformance
+
+
+class TestConformance(PluginConformance):
+    module = "crm_loyalty"
+    values: ClassVar[Mapping[str, object]] = {
+        "loyalty_program.currency": "EUR",
+        "loyalty_entry.kind": "EARNED",
+    }
