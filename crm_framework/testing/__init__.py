@@ -3,13 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"Crm": "crm", "PluginConformance": "conformance", "open_crm": "crm"}
+_HOME = {"CrmClient": "client", "PluginConformance": "conformance"}
 
-__all__ = ["Crm", "PluginConformance", "open_crm"]
+__all__ = ["CrmClient", "PluginConformance"]
 
 if TYPE_CHECKING:
+    from .client import CrmClient
     from .conformance import PluginConformance
-    from .crm import Crm, open_crm
 
 
 def __getattr__(name: str) -> Any:

@@ -31,7 +31,8 @@ from crm_framework.storage.database import Database
 from crm_framework.storage.makemigrations import missing_migrations
 from crm_framework.storage.migrator import AppMigrations, migrate
 
-from .crm import Crm, open_crm
+from .apps import OpenClient
+from .client import CrmClient
 from .filling import (
     MARK,
     customer_columns,
@@ -141,66 +142,70 @@ class PluginConformance:
         assert await migrate(empty_database_url, apps) == []
         assert own is None or missing_migrations(apps, own.label) == []
 
-    async def test_off_and_on_again_keeps_its_rows(self, empty_database_url: str) -> None:
+    async def test_off_and_on_again_keeps_its_rows(
+        self, empty_database_url: str, open_client: OpenClient
+    ) -> None:
         """Switched off, its part of the schema is gone and its tables stay; the rest works."""
-        async with self.open(empty_database_url) as crm:
-            await self.filled(crm, 2)
-            before = await _counts(crm.database, self.tables())
-        async with open_crm(empty_database_url, *self.plugin.requires, sections=self.sections) as crm:
-            assert self.plugin.name not in crm.schema.sdl.partition("schema")[0].split('"')
-            answer = await crm.execute("{ customers(first: 5) { nodes { name } } }")
-            assert len(answer["data"]["customers"]["nodes"]) == 2
-        async with self.open(empty_database_url) as crm:
-            assert await _counts(crm.database, self.tables()) == before
+        await migrate(empty_database_url, migrations_of(load_plugins(self.settings())))
+        on = await self.open(open_client, empty_database_url)
+        await self.filled(on, 2)
+        before = await _counts(on.service.database, self.tables())
+        off = await self.open(open_client, empty_database_url, self.plugin.requires)
+        assert f'@plugin(name: "{self.plugin.name}")' not in off.service.schema.sdl
+        answer = await off.data("{ customers(first: 5) { nodes { name } } }")
+        assert len(answer["customers"]["nodes"]) == 2
+        on = await self.open(open_client, empty_database_url)
+        assert await _counts(on.service.database, self.tables()) == before
 
-    async def test_merging_leaves_nothing_with_the_loser(self, empty_database_url: str) -> None:
+    async def test_merging_leaves_nothing_with_the_loser(self, open_client: OpenClient) -> None:
         """Every table that keeps a customer's id answers, and afterwards only the winner is named in it."""
-        async with self.open(empty_database_url) as crm:
-            keys = await self.filled(crm, 3)
-            async with crm.database.unit_of_work() as tx:
-                answer = (await crm.host.merge_customers(keys[0], keys[1:2], tx)).get(self.plugin.name, {})
-                assert set(tables_with_customers(self.models())) <= set(answer)
-                for model in self.models():
-                    for column in customer_columns(model):
-                        rows = await tx.fetch(f"SELECT {column} AS key FROM {model._meta.db_table}")
-                        found = {row["key"] for row in rows}
-                        assert keys[1] not in found
-                        assert {keys[0], keys[2]} <= found
+        client = await self.open(open_client)
+        keys = await self.filled(client, 3)
+        async with client.service.database.unit_of_work() as tx:
+            answers = await client.service.host.merge_customers(keys[0], keys[1:2], tx)
+            assert set(tables_with_customers(self.models())) <= set(answers.get(self.plugin.name, {}))
+            for model in self.models():
+                for column in customer_columns(model):
+                    rows = await tx.fetch(f"SELECT {column} AS key FROM {model._meta.db_table}")
+                    found = {row["key"] for row in rows}
+                    assert keys[1] not in found
+                    assert {keys[0], keys[2]} <= found
 
-    async def test_export_and_erase_answer_for_every_table(self, empty_database_url: str) -> None:
+    async def test_export_and_erase_answer_for_every_table(self, open_client: OpenClient) -> None:
         """An export is JSON with what is held; an erasure leaves no word of it, and others keep theirs."""
         tables = set(tables_with_customers(self.models()))
-        async with self.open(empty_database_url) as crm:
-            erased, other = await self.filled(crm, 2)
-            async with crm.database.unit_of_work() as tx:
-                held = (await crm.host.export_customer(erased, tx)).get(self.plugin.name, {})
-                others = (await crm.host.export_customer(other, tx)).get(self.plugin.name, {})
-                assert bool(json.dumps(held) != "{}") == bool(tables)
-                answer = (await crm.host.erase_customer(erased, tx)).get(self.plugin.name, {})
-                assert tables <= set(answer)
-                left = (await crm.host.export_customer(erased, tx)).get(self.plugin.name, {})
-                assert f"{MARK} 0" not in json.dumps(left)
-                assert (await crm.host.export_customer(other, tx)).get(self.plugin.name, {}) == others
+        client = await self.open(open_client)
+        erased, other = await self.filled(client, 2)
+        host, name = client.service.host, self.plugin.name
+        async with client.service.database.unit_of_work() as tx:
+            held = (await host.export_customer(erased, tx)).get(name, {})
+            others = (await host.export_customer(other, tx)).get(name, {})
+            assert bool(held) == bool(tables)
+            assert json.loads(json.dumps(held)) == held
+            answers = await host.erase_customer(erased, tx)
+            assert tables <= set(answers.get(name, {}))
+            left = (await host.export_customer(erased, tx)).get(name, {})
+            assert f"{MARK} 0" not in json.dumps(left)
+            assert (await host.export_customer(other, tx)).get(name, {}) == others
 
-    async def test_no_query_per_row(self, empty_database_url: str) -> None:
+    async def test_no_query_per_row(self, open_client: OpenClient) -> None:
         """What it adds to customers, and its lists, take as many statements for 20 records as for one."""
-        async with self.open(empty_database_url) as crm:
-            await self.filled(crm, 20)
-            own = {name for name, owner in crm.schema.types.items() if owner == self.plugin.name}
-            graphql, members, name = crm.schema.graphql, crm.schema.members, self.plugin.name
-            texts = [
-                f"query ($first: Int) {{ customers(first: $first) {{ nodes {{ {chosen} }} }} }}"
-                for field in fields_of_customer(graphql, members, name)
-                for chosen in [selection(graphql, "Customer", field, self.arguments, own)]
-            ]
-            for field in lists_of_query(graphql, members, name):
-                given = self.arguments.get(f"Query.{field}", "")
-                arguments = {f"Query.{field}": f"first: $first {given}", **self.arguments}
-                texts.append(
-                    f"query ($first: Int) {{ {selection(graphql, 'Query', field, arguments, own)} }}"
-                )
-            for text in texts:
-                assert await _statements(crm, text, 20) == await _statements(crm, text, 1), text
+        client = await self.open(open_client)
+        await self.filled(client, 20)
+        schema, name = client.service.schema, self.plugin.name
+        own = {kind for kind, owner in schema.types.items() if owner == name}
+        texts = [
+            f"query ($first: Int) {{ customers(first: $first) {{ nodes {{ {chosen} }} }} }}"
+            for field in fields_of_customer(schema.members, name)
+            for chosen in [selection(schema.graphql, "Customer", field, self.arguments, own)]
+        ]
+        for field in lists_of_query(schema.graphql, schema.members, name):
+            given = self.arguments.get(f"Query.{field}", "")
+            arguments = {**self.arguments, f"Query.{field}": f"first: $first {given}"}
+            chosen = selection(schema.graphql, "Query", field, arguments, own)
+            texts.append(f"query ($first: Int) {{ {chosen} }}")
+        for text in texts:
+            assert await _statements(client, text, 20) == await _statements(client, text, 1), text
 
     def settings(self, url: str = "sqlite://:memory:", enabled: Sequence[str] | None = None) -> Settings:
         names = tuple(self.enabled if enabled is None else enabled)
@@ -209,8 +214,14 @@ class PluginConformance:
     def composed(self, enabled: Sequence[str] | None = None) -> ComposedSchema:
         return compose(CORE_PARTS, load_plugins(self.settings(enabled=enabled)))
 
-    def open(self, url: str) -> Any:
-        return open_crm(url, *self.enabled, sections=self.sections)
+    async def open(
+        self, open_client: OpenClient, url: str | None = None, enabled: Sequence[str] | None = None
+    ) -> CrmClient:
+        """A client of an application with the plugin, on a new database unless one is named."""
+        settings = {} if url is None else {"database_url": url}
+        names = self.enabled if enabled is None else enabled
+        sections = {name: dict(section) for name, section in self.sections.items()}
+        return await open_client(*names, **settings, **sections)
 
     @asynccontextmanager
     async def database(self, url: str) -> AsyncIterator[Database]:
@@ -218,9 +229,9 @@ class PluginConformance:
         async with await Database.open(url, apps={"crm": "crm_framework.domain.models"}) as database:
             yield database
 
-    async def filled(self, crm: Crm, number: int) -> list[str]:
+    async def filled(self, client: CrmClient, number: int) -> list[str]:
         """New customers with a row each in the plugin's tables; their keys."""
-        async with crm.database.unit_of_work() as tx:
+        async with client.service.database.unit_of_work() as tx:
             keys = await fill_customers(tx, number)
             await fill(tx, self.models(), keys, self.values)
         return keys
@@ -260,12 +271,11 @@ class PluginConformance:
                     yield f"{name}.{member}({argument}:)", found.description
 
 
-async def _statements(crm: Crm, text: str, first: int) -> int:
+async def _statements(client: CrmClient, text: str, first: int) -> int:
     """How many statements the query takes for so many records; it must succeed and find them."""
-    with crm.database.counting() as statements:
-        answer = await crm.execute(text, {"first": first})
-    assert "errors" not in answer, answer
-    [found] = answer["data"].values()
+    with client.statements() as statements:
+        answer = await client.data(text, first=first)
+    [found] = answer.values()
     assert len(found["nodes"]) == first, f"{text} found {len(found['nodes'])} records"
     return len(statements)
 

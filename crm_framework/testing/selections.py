@@ -18,7 +18,7 @@ DEPTH = 4
 """Levels of objects below the plugin's field."""
 
 
-def fields_of_customer(schema: GraphQLSchema, members: Mapping[str, str], plugin: str) -> list[str]:
+def fields_of_customer(members: Mapping[str, str], plugin: str) -> list[str]:
     """Names of the fields that the plugin adds to Customer."""
     return _added(members, plugin, "Customer")
 

@@ -26,7 +26,8 @@ from crm_framework.schema.core import CORE_PARTS
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.migrator import migrate
-from crm_framework.testing import Crm, open_crm
+from crm_framework.testing import CrmClient
+from crm_framework.testing.apps import OpenClient
 from crm_framework.testing.filling import fill_customers
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixture_plugins"
@@ -114,26 +115,31 @@ def test_declared_words_are_collected() -> None:
 
 
 @pytest.fixture
-async def crm(database_url: str) -> AsyncIterator[Crm]:
+def plugin_dir() -> Path:
+    return FOLDER
+
+
+@pytest.fixture
+async def client(open_client: OpenClient) -> CrmClient:
     """With every fixture plugin that adds to the schema, and three customers."""
     names = ("with_batch_field", "with_computed_field", "with_filter", "with_permission", "with_settings")
-    sections = {"with_settings": {"word": "Dear"}}
-    async with open_crm(database_url, *names, plugin_dir=FOLDER, sections=sections) as crm:
-        async with crm.database.unit_of_work() as tx:
-            keys = await fill_customers(tx, 3)
-            await purchase(tx, keys[1])
-        yield crm
+    made = await open_client(*names, with_settings={"word": "Dearest"})
+    async with made.service.database.unit_of_work() as tx:
+        keys = await fill_customers(tx, 3)
+        await purchase(tx, keys[1])
+    return made
 
 
-async def test_hook_schema_adds_fields_to_the_types_of_others(crm: Crm) -> None:
-    query = "{ customers(first: 2) { nodes { name greeting salutation interactionCount } } }"
-    with crm.database.counting() as statements:
-        answer = await crm.execute(query)
-    assert answer["data"]["customers"]["nodes"] == [
+async def test_hook_schema_adds_fields_to_the_types_of_others(client: CrmClient) -> None:
+    with client.statements() as statements:
+        answer = await client.data(
+            "{ customers(first: 2) { nodes { name greeting salutation interactionCount } } }"
+        )
+    assert answer["customers"]["nodes"] == [
         {
             "name": f"Customer {number}",
             "greeting": f"Hello, Customer {number}!",
-            "salutation": f"Dear Customer {number}",
+            "salutation": f"Dearest Customer {number}",
             "interactionCount": number,
         }
         for number in (0, 1)
@@ -141,18 +147,18 @@ async def test_hook_schema_adds_fields_to_the_types_of_others(crm: Crm) -> None:
     assert len(statements) == 2
 
 
-async def test_hook_schema_adds_members_to_filters(crm: Crm) -> None:
+async def test_hook_schema_adds_members_to_filters(client: CrmClient) -> None:
     query = "query ($length: Int) { customers(filter: {nameLength: {gte: $length}}) { totalCount } }"
-    assert (await crm.execute(query, {"length": 10}))["data"]["customers"]["totalCount"] == 3
-    assert (await crm.execute(query, {"length": 11}))["data"]["customers"]["totalCount"] == 0
+    assert await client.data(query, length=10) == {"customers": {"totalCount": 3}}
+    assert await client.data(query, length=11) == {"customers": {"totalCount": 0}}
 
 
-async def test_hook_schema_fields_need_their_permission(crm: Crm) -> None:
-    allowed = await crm.execute("{ secret }", permissions=["with_permission.see"])
-    assert allowed == {"data": {"secret": "hidden"}}
-    refused = await crm.execute("{ secret }", permissions=["customers.read"])
-    assert [error["extensions"]["code"] for error in refused["errors"]] == ["FORBIDDEN"]
-    assert "data" not in refused
+async def test_hook_schema_fields_need_their_permission(client: CrmClient) -> None:
+    allowed = await client.acting_with("with_permission.see")
+    assert await allowed.data("{ secret }") == {"secret": "hidden"}
+    refused = await client.acting_with("customers.read")
+    [error] = await refused.errors("{ secret }")
+    assert error["extensions"]["code"] == "FORBIDDEN"
 
 
 def test_hook_schema_refuses_the_later_of_two_owners_of_a_name() -> None:
