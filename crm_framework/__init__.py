@@ -15,6 +15,7 @@ _HOME = {
     "Channel": "hooks.specs",
     "Connection": "engine.connections",
     "ConsentChanged": "domain.events",
+    "ContactDecision": "domain.contact_policy",
     "CrmError": "errors",
     "Customer": "schema.customers",
     "CustomerArchived": "domain.events",
@@ -68,6 +69,7 @@ _HOME = {
     "column": "engine.fields",
     "computed": "engine.fields",
     "connection": "engine.connections",
+    "contact_decisions": "domain.contact_decisions",
     "create_customer": "domain.customers",
     "currency_code": "domain.money",
     "decode_key": "engine.ids",
@@ -103,6 +105,7 @@ _HOME = {
     "responsibles": "domain.ownership",
     "root": "engine.fields",
     "tag_customers": "domain.tags",
+    "update_interaction": "domain.interactions",
 }
 
 __all__ = [
@@ -112,6 +115,7 @@ __all__ = [
     "Channel",
     "Connection",
     "ConsentChanged",
+    "ContactDecision",
     "CrmError",
     "Customer",
     "CustomerArchived",
@@ -164,6 +168,7 @@ __all__ = [
     "column",
     "computed",
     "connection",
+    "contact_decisions",
     "create_customer",
     "currency_code",
     "decode_key",
@@ -199,10 +204,13 @@ __all__ = [
     "responsibles",
     "root",
     "tag_customers",
+    "update_interaction",
 ]
 
 if TYPE_CHECKING:
+    from .domain.contact_decisions import contact_decisions
     from .domain.contact_points import NewContactPoint
+    from .domain.contact_policy import ContactDecision
     from .domain.customer_draft import NewCustomer
     from .domain.customer_keys import Hold, LiveCustomer, live_customer, live_customers
     from .domain.customer_record import resolve_id, resolve_ids
@@ -225,7 +233,7 @@ if TYPE_CHECKING:
         RefundRecorded,
         SettingChanged,
     )
-    from .domain.interactions import NewInteraction, log_interaction
+    from .domain.interactions import NewInteraction, log_interaction, update_interaction
     from .domain.money import currency_code, format_minor
     from .domain.ownership import responsible, responsibles
     from .domain.purchase_lines import NewLine

@@ -51,6 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     handler_budget_ms: Positive = 250
     """Longest first try of one event handler inside the transaction of the change, for up to 50 events; more
     events have more time, in proportion."""
+    default_time_zone: str = "UTC"
+    """IANA zone of customers whose own is not known: quiet hours go by it."""
+    unknown_consent_allows: bool = True
+    """Whether a customer may be contacted who has neither agreed nor refused."""
     request_timeout_s: Seconds = 30.0
     max_body_bytes: Positive = 16 * 1024 * 1024
 
@@ -88,7 +92,21 @@ def load_settings(
             f"page_size is {settings.page_size} and max_page_size {settings.max_page_size}.",
             "A page may not be larger than the largest page: lower the one or raise the other.",
         )
+    if settings.default_time_zone != "UTC":
+        _check_zone(settings.default_time_zone)
     return settings
+
+
+def _check_zone(zone: str) -> None:
+    from zoneinfo import ZoneInfo  # here, as most start-ups need no zones
+
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, KeyError):
+        raise _error(
+            f"default_time_zone is {zone!r}, which is no time zone.",
+            "Name one of the IANA database, such as Europe/Berlin.",
+        ) from None
 
 
 def config_path(config: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:

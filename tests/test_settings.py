@@ -68,6 +68,11 @@ def test_environment_reads_lists_and_switches(tmp_path: Path) -> None:
             "page_size is 101 and max_page_size 100.",
             "A page may not be larger than the largest page: lower the one or raise the other.",
         ),
+        (
+            'default_time_zone = "Europe/Berlim"',
+            "default_time_zone is 'Europe/Berlim', which is no time zone.",
+            "Name one of the IANA database, such as Europe/Berlin.",
+        ),
     ],
 )
 def test_a_faulty_file_is_refused(tmp_path: Path, text: str, message: str, hint: str) -> None:

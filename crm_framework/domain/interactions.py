@@ -71,6 +71,7 @@ COLUMNS = (
     *("total_minor", "currency", "refund_of_id", "created_at", "version"),
 )
 INSERT = insert_sql("crm_interaction", COLUMNS, or_nothing=True)
+_TOLD = tuple(name for name in COLUMNS if name not in ("id", "customer_id", "created_at", "version"))
 CHANGEABLE = ("kind", *(name for name in TOUCH_COLUMNS if name not in ("source", "reference")))
 _FIXED_BY_MONEY = ("kind", "occurred_at")
 
@@ -236,12 +237,7 @@ def row_of(values: Mapping[str, Any]) -> list[Any]:
 
 def first_changes(values: Mapping[str, Any]) -> Changes:
     """What a new interaction's event says of it."""
-    unsaid = ("id", "customer_id", "created_at", "version")
-    return {
-        name: (None, plain(value))
-        for name, value in values.items()
-        if value is not None and name not in unsaid and name in COLUMNS
-    }
+    return {name: (None, plain(value)) for name in _TOLD if (value := values.get(name)) is not None}
 
 
 def plain(value: Any) -> Any:

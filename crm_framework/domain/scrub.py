@@ -6,7 +6,7 @@ from typing import Any
 
 from crm_framework.domain import kinds
 from crm_framework.domain.currencies import EXPONENTS
-from crm_framework.domain.rows import is_key
+from crm_framework.storage.ids import is_key
 
 LEAST_TELLING = 4
 """Characters of a word that tells who is meant; shorter ones occur by accident."""

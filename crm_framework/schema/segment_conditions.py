@@ -8,7 +8,6 @@ from typing import Any
 
 from strawberry.types.info import Info
 
-from crm_framework.domain.rows import is_key
 from crm_framework.engine.connections import Connected
 from crm_framework.engine.context import Context
 from crm_framework.engine.declarations import DECLARATION, DeclaredField
@@ -16,6 +15,7 @@ from crm_framework.engine.errors import RequestError
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.load import context_of
 from crm_framework.engine.sql import among
+from crm_framework.storage.ids import is_key
 
 MAX_DEPTH = 10
 """How far segments may build on one another."""
