@@ -38,10 +38,10 @@ class Refusal(Exception):
 def media_type(accept: str | None) -> str | None:
     """The media type to answer in, by the client's order of preference; None if it takes neither.
 
-    A client that states nothing gets `application/graphql-response+json`.
+    A client that states nothing, or takes anything, is an old one or a person: it gets `application/json`.
     """
     if accept is None or not accept.strip():
-        return GRAPHQL
+        return JSON
     best: tuple[float, int, str] | None = None
     for part in accept.split(","):
         name, quality = _quality(part)
@@ -55,7 +55,7 @@ def media_type(accept: str | None) -> str | None:
     return best[2] if best else None
 
 
-_OFFERED = ((GRAPHQL, {GRAPHQL, "application/*", "*/*"}), (JSON, {JSON}))
+_OFFERED = ((GRAPHQL, {GRAPHQL}), (JSON, {JSON, "application/*", "*/*"}))
 
 
 def accepts_page(accept: str | None) -> bool:

@@ -8,10 +8,11 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
-        (None, GRAPHQL),
-        ("", GRAPHQL),
-        ("*/*", GRAPHQL),
-        ("application/*", GRAPHQL),
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (f"{GRAPHQL}, */*", GRAPHQL),
         (GRAPHQL, GRAPHQL),
         (JSON, JSON),
         (f"{GRAPHQL}, {JSON};q=0.9", GRAPHQL),
@@ -23,7 +24,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         (f"{JSON};q=much", None),
         ("text/html", None),
         ("image/png, text/plain", None),
-        (BROWSER, GRAPHQL),
+        (BROWSER, JSON),
     ],
 )
 def test_media_type_follows_the_clients_preference(accept: str | None, media: str | None) -> None:

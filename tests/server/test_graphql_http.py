@@ -81,7 +81,7 @@ def code_of(response: httpx2.Response) -> str:
 
 async def test_post(http: httpx2.AsyncClient, service: FakeService) -> None:
     body = {"query": "query Q($a: Int) { me { name } }", "variables": {"a": 1}, "operationName": "Q"}
-    response = await http.post("/graphql", json=body, headers={"X-Request-ID": "r-1"})
+    response = await http.post("/graphql", json=body, headers={"X-Request-ID": "r-1", "Accept": GRAPHQL})
     assert (response.status_code, response.json()) == (200, {"data": {"id": "r-1"}})
     assert response.headers["content-type"] == GRAPHQL
     assert response.headers["x-request-id"] == "r-1"
