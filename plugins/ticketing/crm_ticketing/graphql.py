@@ -161,7 +161,7 @@ async def ticket(info: Info, id: TicketId) -> Ticket | None:
 
 @strawberry.input(description="A new ticket.")
 class OpenTicketInput:
-    customer_id: ID = required("Whose it is.")
+    customer: ID = required("Whose it is.")
     subject: str = required("What it is about, in a line.")
     body: str = required("The customer's message.")
     category: str | None = optional(
@@ -174,7 +174,7 @@ class OpenTicketInput:
 
 @strawberry.input(description="A further message of a ticket.")
 class ReplyToTicketInput:
-    ticket_id: ID = required("Which ticket.")
+    ticket: ID = required("Which ticket.")
     body: str = required("The message.")
     author: MessageAuthor = optional("Who wrote it.", default=MessageAuthor.STAFF)
     idempotency_key: str | None = optional("The same key with the same input gives the first answer again.")
@@ -182,7 +182,7 @@ class ReplyToTicketInput:
 
 @strawberry.input(description="A change of a ticket's status.")
 class ChangeTicketStatusInput:
-    ticket_id: ID = required("Which ticket.")
+    ticket: ID = required("Which ticket.")
     status: TicketStatus = required("The status that it gets.")
     expected_version: int | None = optional(
         "Refuses the change if the ticket has another version.", default=None
@@ -200,14 +200,14 @@ class TicketPayload:
 @mutation(permission=WRITE, name="replyToTicket")
 async def reply(tx: UnitOfWork, input: ReplyToTicketInput) -> TicketPayload:
     """Adds a message. One of the customer opens a resolved or waiting ticket again."""
-    key = key_of(input.ticket_id, Ticket, path=("ticket_id",))
+    key = key_of(input.ticket, Ticket, path=("ticket",))
     return TicketPayload(ticket_id=await reply_to_ticket(tx, key, input.body, input.author))
 
 
 @mutation(permission=WRITE)
 async def change_ticket_status(tx: UnitOfWork, input: ChangeTicketStatusInput) -> TicketPayload:
     """Moves a ticket to a status; to the one that it has already changes nothing."""
-    key = key_of(input.ticket_id, Ticket, path=("ticket_id",))
+    key = key_of(input.ticket, Ticket, path=("ticket",))
     moved = await change_status(tx, key, input.status, expected_version=input.expected_version)
     return TicketPayload(ticket_id=moved)
 
@@ -219,7 +219,7 @@ def parts(settings: TicketingSettings) -> SchemaParts:
     async def open(tx: UnitOfWork, input: OpenTicketInput) -> TicketPayload:
         """Opens a ticket. It goes to the customer's owner, or the backup while the owner is away."""
         new = NewTicket(
-            customer_id=key_of(input.customer_id, Customer, path=("customer_id",)),
+            customer_id=key_of(input.customer, Customer, path=("customer",)),
             subject=input.subject,
             body=input.body,
             category=input.category,

@@ -46,7 +46,7 @@ async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str])
             path=("category",),
             hint=f"Known are: {', '.join(categories)}.",
         )
-    customer = await live_customer(tx, new.customer_id, Hold.ADD, path=("customer_id",))
+    customer = await live_customer(tx, new.customer_id, Hold.ADD, path=("customer",))
     [counter] = await tx.fetch(
         "UPDATE ticketing_counter SET last_number = last_number + 1 RETURNING last_number"
     )
@@ -76,7 +76,7 @@ async def reply_to_ticket(tx: UnitOfWork, ticket_id: str, body: str, author: Mes
         raise CrmError(
             ErrorCode.REFUSED,
             f"Ticket {ticket['number']} is closed.",
-            path=("ticket_id",),
+            path=("ticket",),
             hint="Open a new one, or set its status to OPEN first.",
         )
     reopens = (TicketStatus.RESOLVED, TicketStatus.WAITING_ON_CUSTOMER)
@@ -169,7 +169,7 @@ async def _held(tx: UnitOfWork, ticket_id: str) -> dict[str, Any]:
         [ticket_id],
     )
     if not rows:
-        raise CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=("ticket_id",))
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=("ticket",))
     return rows[0]
 
 
