@@ -134,7 +134,7 @@ async def test_tickets_and_points_are_counted_where_those_plugins_are(open_clien
         'mutation { createLoyaltyProgram(input: {name: "Stars", currency: "EUR"}) { program { id } } }'
     )
     ada = await sales(client)
-    given = {"customerId": encode_id("Customer", ada), "subject": "Lid", "body": "No lid."}
+    given = {"customer": encode_id("Customer", ada), "subject": "Lid", "body": "No lid."}
     await client.data(
         "mutation ($input: OpenTicketInput!) { openTicket(input: $input) { ticket { id } } }", input=given
     )

@@ -22,17 +22,17 @@ async def customer(client: CrmClient, **more: Any) -> str:
 
 
 async def open_ticket(client: CrmClient, customer_id: str, **more: Any) -> Any:
-    given = {"customerId": encode_id("Customer", customer_id), "subject": "Lid", "body": "No lid.", **more}
+    given = {"customer": encode_id("Customer", customer_id), "subject": "Lid", "body": "No lid.", **more}
     return (await client.data(OPEN, input=given))["openTicket"]
 
 
 async def reply(client: CrmClient, ticket_id: str, author: str, body: str = "Well.") -> Any:
-    given = {"ticketId": ticket_id, "author": author, "body": body}
+    given = {"ticket": ticket_id, "author": author, "body": body}
     return (await client.data(REPLY, input=given))["replyToTicket"]
 
 
 async def change(client: CrmClient, ticket_id: str, status: str, **more: Any) -> Any:
-    given = {"ticketId": ticket_id, "status": status, **more}
+    given = {"ticket": ticket_id, "status": status, **more}
     return (await client.data(CHANGE, input=given))["changeTicketStatus"]
 
 
@@ -48,7 +48,7 @@ async def test_opening_a_ticket(client: CrmClient) -> None:
         'mutation ($owner: ID) { createCustomer(input: {name: "Ada", owner: $owner}) { customer { id } } }',
         owner=owner,
     )
-    given = {"customerId": made["createCustomer"]["customer"]["id"], "subject": " Lid ", "body": "No lid."}
+    given = {"customer": made["createCustomer"]["customer"]["id"], "subject": " Lid ", "body": "No lid."}
     answer = (await client.data(OPEN, input={**given, "category": "complaint", "priority": "HIGH"}))[
         "openTicket"
     ]
@@ -87,8 +87,8 @@ async def test_numbers_follow_each_other(client: CrmClient) -> None:
         ({"subject": " "}, ["subject"]),
         ({"body": ""}, ["body"]),
         ({"category": "weather"}, ["category"]),
-        ({"customerId": "nonsense"}, ["customerId"]),
-        ({"customerId": encode_id("Ticket", "01890000-0000-7000-8000-000000000000")}, ["customerId"]),
+        ({"customer": "nonsense"}, ["customer"]),
+        ({"customer": encode_id("Ticket", "01890000-0000-7000-8000-000000000000")}, ["customer"]),
     ],
 )
 async def test_a_ticket_that_does_not_fit_is_refused(
@@ -126,7 +126,7 @@ async def test_a_closed_ticket_takes_no_message(client: CrmClient) -> None:
     answer = await reply(client, opened, "CUSTOMER")
     assert answer == {
         "ticket": None,
-        "errors": [{"code": "REFUSED", "path": ["ticketId"], "message": "Ticket 1 is closed."}],
+        "errors": [{"code": "REFUSED", "path": ["ticket"], "message": "Ticket 1 is closed."}],
     }
     assert await count(client, "ticketing_message") == 1
 
