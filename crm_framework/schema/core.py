@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from crm_framework.engine.parts import SchemaParts
 
-from . import attributes, contact_points, customer_changes, customers, staff
+from . import (
+    attributes,
+    contact_points,
+    customer_changes,
+    customers,
+    me,
+    staff,
+)
 from .compose import ComposedSchema, Host, compose
 
 CORE_PARTS: Sequence[SchemaParts] = (
@@ -13,6 +20,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     contact_points.parts,
     attributes.parts,
     staff.parts,
+    me.parts,
 )
 
 

@@ -1,9 +1,11 @@
-"""The domain's enumerations as GraphQL ones: the values are the domain's, the words about them stand here."""
+"""Enumerations of other rooms as GraphQL ones: the values are theirs, the words about them stand here."""
 
 from enum import EnumMeta
 
 from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
 
+from crm_framework.domain.contact_policy import ContactReason
+from crm_framework.domain.duplicates import DuplicateReason
 from crm_framework.domain.models import (
     AttributeType,
     Consent,
@@ -13,6 +15,8 @@ from crm_framework.domain.models import (
     Sentiment,
 )
 from crm_framework.errors import ErrorCode
+from crm_framework.hooks.loaded import PluginStatus
+from crm_framework.security.actors import ActorKind
 
 
 def describe(kind: EnumMeta, description: str, *, name: str | None = None, **values: str) -> None:
@@ -88,4 +92,46 @@ describe(
     UNAVAILABLE="The database is full, read-only, locked or away; trying again later may help.",
     CONFIGURATION="A setting, a plugin or the database does not fit this program.",
     INTERNAL="A fault of the program itself.",
+)
+describe(
+    ActorKind,
+    "What acts.",
+    STAFF="A member of staff.",
+    INTEGRATION="Another program.",
+    CUSTOMER="A customer, on their own data.",
+    SYSTEM="The CRM itself: its commands and jobs.",
+)
+describe(
+    ContactReason,
+    "Why a customer may be contacted or not; of several reasons the first in this order.",
+    ALLOWED="Nothing speaks against it.",
+    REPLY="It answers the customer's own message, which is always allowed.",
+    ERASED="The customer's data has been erased.",
+    ARCHIVED="The customer is archived.",
+    OPTED_OUT="The customer refused to be reached on this channel.",
+    CONSENT_UNKNOWN="No consent to this channel is known, and one is needed.",
+    NO_TOUCHES="A rule allows no touches at all.",
+    OVERALL_LIMIT="There were as many touches over all channels as a rule allows.",
+    CHANNEL_LIMIT="There were as many touches on this channel as a rule allows.",
+    SUPPORT_REST="The customer is left alone after a support case.",
+    QUIET_HOURS="It is a quiet hour where the customer lives.",
+)
+describe(
+    DuplicateReason,
+    "What speaks for two customers being the same.",
+    SAME_EMAIL="They have an e-mail address in common.",
+    SAME_PHONE="They have a telephone number in common.",
+    SIMILAR_NAME="Their names are similar.",
+)
+describe(
+    PluginStatus,
+    "Whether a plugin works, and if not, why.",
+    ENABLED="It is enabled and in order.",
+    DISABLED="It is installed and not enabled; none of its code ran.",
+    MISSING="It is enabled and not installed.",
+    INCOMPATIBLE="It was written for another version of the contract.",
+    BROKEN="It cannot be imported, or does not keep to the contract.",
+    MISCONFIGURED="Its section of the settings does not fit.",
+    BLOCKED="A plugin that it requires is not there.",
+    REFUSED="It clashes with another plugin or with the core.",
 )
