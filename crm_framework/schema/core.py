@@ -7,6 +7,7 @@ from crm_framework.engine.parts import SchemaParts
 from . import (
     attributes,
     contact_points,
+    contact_rules,
     customer_changes,
     customers,
     me,
@@ -20,6 +21,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     contact_points.parts,
     attributes.parts,
     staff.parts,
+    contact_rules.parts,
     me.parts,
 )
 
