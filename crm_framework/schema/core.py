@@ -10,6 +10,7 @@ from . import (
     contact_rules,
     customer_changes,
     customers,
+    duplicates,
     me,
     staff,
 )
@@ -22,6 +23,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     attributes.parts,
     staff.parts,
     contact_rules.parts,
+    duplicates.parts,
     me.parts,
 )
 
