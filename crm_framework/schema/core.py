@@ -13,6 +13,7 @@ from . import (
     duplicates,
     me,
     staff,
+    tokens,
 )
 from .compose import ComposedSchema, Host, compose
 
@@ -25,6 +26,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     contact_rules.parts,
     duplicates.parts,
     me.parts,
+    tokens.parts,
 )
 
 
