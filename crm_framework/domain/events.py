@@ -28,6 +28,11 @@ class Event:
         assert self.customer_id is not None
         return self.customer_id
 
+    @property
+    def audit_subject(self) -> tuple[str, str]:
+        """Type, as the API calls it, and key of the record that changed: what the audit log keeps."""
+        return self.subject_type, self.subject_id
+
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerCreated(Event):
@@ -141,6 +146,20 @@ class SettingChanged(Event):
     @property
     def subject_id(self) -> str:
         return self.record_id
+
+    @property
+    def audit_subject(self) -> tuple[str, str]:
+        return SETTINGS.get(self.kind, self.subject_type), self.record_id
+
+
+SETTINGS = {
+    "attribute": "AttributeDefinition",
+    "contact_rule": "ContactRule",
+    "segment": "Segment",
+    "staff": "Staff",
+    "token": "Token",
+}
+"""Kind of a setting → its type, as the API calls it."""
 
 
 CORE_EVENTS: tuple[type[Event], ...] = (

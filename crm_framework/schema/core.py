@@ -6,6 +6,7 @@ from crm_framework.engine.parts import SchemaParts
 
 from . import (
     attributes,
+    audit,
     contact_points,
     contact_rules,
     customer_changes,
@@ -27,6 +28,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     duplicates.parts,
     me.parts,
     tokens.parts,
+    audit.parts,
 )
 
 

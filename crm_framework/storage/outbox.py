@@ -130,7 +130,7 @@ def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:
     changes = msgspec.json.encode(event.changes).decode()
     return (
         new_id(), tx.now, kind, actor_id, name, token_id, tx.request_id, event.type,
-        event.subject_type, event.subject_id, event.customer_id, changes,
+        *event.audit_subject, event.customer_id, changes,
     )  # fmt: skip
 
 
