@@ -82,6 +82,12 @@ class ComposedSchema:
         return sorted([*types, *members])
 
 
+class CrmSchema(EngineSchema):
+    """A schema that leads back to what it was composed of: resolvers find it as `info.schema`."""
+
+    composed: ComposedSchema
+
+
 def compose(core: Sequence[SchemaParts], host: Host) -> ComposedSchema:
     """The schema of the core and of every enabled plugin that fits. Refuses the others through the host."""
     offered = _without_clashes(core, host)
@@ -150,7 +156,7 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]]) -> ComposedSchema:
             if owner != CORE:
                 members |= dict.fromkeys(_claims(part), owner)
     types = {name: _root(name) for name, fields in roots.items() if fields}
-    schema = EngineSchema(
+    schema = CrmSchema(
         query=types["Query"],
         mutation=types.get("Mutation"),
         subscription=types.get("Subscription"),
@@ -161,7 +167,8 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]]) -> ComposedSchema:
     )
     for name in schema.filters.unused():
         raise DeclarationError(name, "there is no such filter", "Name one that a list takes")
-    return ComposedSchema(schema, parts, members)
+    schema.composed = ComposedSchema(schema, parts, members)
+    return schema.composed
 
 
 def _root(name: str) -> type:

@@ -13,6 +13,7 @@ from . import (
     customers,
     duplicates,
     me,
+    plugins,
     staff,
     tokens,
 )
@@ -29,6 +30,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     me.parts,
     tokens.parts,
     audit.parts,
+    plugins.parts,
 )
 
 
