@@ -15,6 +15,7 @@ from crm_framework.domain.staff import create_staff
 from crm_framework.runtime import open_runtime
 from crm_framework.security.actors import Actor
 from crm_framework.settings import Settings
+from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 SEGMENT = NewSegment(
@@ -42,9 +43,14 @@ async def _load(settings: Settings, if_empty: bool) -> int:
     async with open_runtime(settings) as runtime:
         if if_empty and await runtime.database.fetch("SELECT 1 FROM crm_customer LIMIT 1"):
             return 0
-        # One transaction, so that a demo is there as a whole or not at all.
-        async with runtime.database.unit_of_work(Actor.system("crm demo")) as tx:
-            return await _fill(tx)
+        return await load_demo(runtime.database)
+
+
+async def load_demo(database: Database) -> int:
+    """Loads what is not there yet, and returns the number of new customers."""
+    # One transaction, so that a demo is there as a whole or not at all.
+    async with database.unit_of_work(Actor.system("crm demo")) as tx:
+        return await _fill(tx)
 
 
 async def _fill(tx: UnitOfWork) -> int:

@@ -1,0 +1,62 @@
+"""What the README shows is what happens."""
+
+import json
+import re
+import shlex
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from crm_framework.cli import crm
+from crm_framework.cli.demo import load_demo
+from crm_framework.testing.client import CrmClient
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+
+
+def examples() -> list[tuple[str, Any]]:
+    """Each query with the answer below it."""
+    pairs = pairwise(BLOCKS)
+    return [(query, json.loads(answer)) for (kind, query), (_, answer) in pairs if kind == "graphql"]
+
+
+@pytest.mark.parametrize(("query", "answer"), examples())
+async def test_queries_give_the_answers_shown(client: CrmClient, query: str, answer: Any) -> None:
+    await load_demo(client.service.database)
+    assert await client.data(query) == answer
+
+
+def test_the_import_prints_what_is_shown(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (command,) = (text for kind, text in BLOCKS if kind == "sh" and text.startswith("crm import"))
+    (shown,) = (text for kind, text in BLOCKS if not kind)
+    ran = CliRunner().invoke(
+        crm, shlex.split(command.replace("\\\n", " "))[1:], env={"CRM_DATABASE_URL": database_url}
+    )
+    assert ran.stdout == shown
+
+
+async def test_the_plugin_of_ten_lines_works(
+    temporary_plugin: Callable[[str, str], Path], open_client: Callable[..., Awaitable[CrmClient]]
+) -> None:
+    (source,) = (text for kind, text in BLOCKS if kind == "python")
+    temporary_plugin("hello", source)
+    client = await open_client("hello")
+    made = await client.data('mutation { createCustomer(input: {name: "Ann"}) { customer { greeting } } }')
+    assert made == {"createCustomer": {"customer": {"greeting": "Hello, Ann!"}}}
+
+
+def test_the_plugin_of_ten_lines_is_the_example() -> None:
+    (source,) = (text for kind, text in BLOCKS if kind == "python")
+    assert source == (ROOT / "examples/hello/crm_hello/__init__.py").read_text()
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
