@@ -1,6 +1,7 @@
 """The plugins over the API: state, and what each adds."""
 
 from pathlib import Path
+from typing import Any
 
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.schema.core import compose_schema
@@ -14,16 +15,16 @@ HELLO = '''
 from crm_framework import Permission, Plugin, SchemaParts, computed, hookimpl, root, InteractionKind, Channel
 
 plugin = Plugin(
-    name="hello",
+    name="greeter",
     requires_api="1.0",
     summary="Says hello.",
-    permissions=[Permission("hello.read", "Be greeted.")],
+    permissions=[Permission("greeter.read", "Be greeted.")],
     kinds=[InteractionKind("greeting", "A greeting.")],
     channels=[Channel("hall", "In the hall.")],
 )
 
 
-@root(permission="hello.read")
+@root(permission="greeter.read")
 def hello() -> str:
     """Hello."""
     return "Hello"
@@ -36,7 +37,7 @@ def schema() -> SchemaParts:
 CLASH = '''
 from crm_framework import PUBLIC, Plugin, SchemaParts, hookimpl, root
 
-plugin = Plugin(name="rude", requires_api="1.0", summary="Takes a name.", requires=["hello"])
+plugin = Plugin(name="rude", requires_api="1.0", summary="Takes a name.", requires=["greeter"])
 
 
 @root(permission=PUBLIC)
@@ -52,6 +53,9 @@ def schema() -> SchemaParts:
 ALL = """{ plugins { name version status reason hint summary requires uses adds migrations kinds channels
     permissions { name description } } }"""
 
+OURS = ("greeter", "rude", "idle")
+"""The environment of the tests may have others installed."""
+
 
 def with_plugins(database: Database, folder: Path, *enabled: str) -> Api:
     host = load_plugins(Settings(plugin_dir=str(folder), plugins=enabled))
@@ -64,20 +68,21 @@ async def test_none(api: Api) -> None:
 
 
 async def test_enabled_refused_and_disabled(database: Database, tmp_path: Path) -> None:
-    (tmp_path / "hello.py").write_text(HELLO)
+    (tmp_path / "greeter.py").write_text(HELLO)
     (tmp_path / "rude.py").write_text(CLASH)
     (tmp_path / "idle.py").write_text("raise RuntimeError")
-    api = with_plugins(database, tmp_path, "hello", "rude")
+    api = with_plugins(database, tmp_path, "greeter", "rude")
     async with database.unit_of_work() as tx:
         await tx.execute(
             "INSERT INTO crm_migration (app, name, applied_at) VALUES (?, ?, ?)",
             ("idle", "0001_initial", tx.now),
         )
-    found = {plugin["name"]: plugin for plugin in (await api.data(ALL))["plugins"]}
+    answer = (await api.data(ALL))["plugins"]
     assert len(api.statements) == 1
-    assert list(found) == ["hello", "rude", "idle"]
-    assert found["hello"] == {
-        "name": "hello",
+    found = {plugin["name"]: plugin for plugin in answer if plugin["name"] in OURS}
+    assert list(found) == ["greeter", "rude", "idle"]
+    assert found["greeter"] == {
+        "name": "greeter",
         "version": None,
         "status": "ENABLED",
         "reason": None,
@@ -89,7 +94,7 @@ async def test_enabled_refused_and_disabled(database: Database, tmp_path: Path) 
         "migrations": [],
         "kinds": ["greeting"],
         "channels": ["hall"],
-        "permissions": [{"name": "hello.read", "description": "Be greeted."}],
+        "permissions": [{"name": "greeter.read", "description": "Be greeted."}],
     }
     assert found["rude"] == {
         "name": "rude",
@@ -98,7 +103,7 @@ async def test_enabled_refused_and_disabled(database: Database, tmp_path: Path) 
         "reason": "It adds Query.me, which belongs to the core already.",
         "hint": "Disable rude or the other one; their makers must agree on another name.",
         "summary": "Takes a name.",
-        "requires": ["hello"],
+        "requires": ["greeter"],
         "uses": [],
         "adds": [],
         "migrations": [],
@@ -112,12 +117,18 @@ async def test_enabled_refused_and_disabled(database: Database, tmp_path: Path) 
 
 
 async def test_each_schema_knows_its_own(database: Database, tmp_path: Path) -> None:
-    (tmp_path / "hello.py").write_text(HELLO)
-    on = with_plugins(database, tmp_path, "hello")
+    (tmp_path / "greeter.py").write_text(HELLO)
+    on = with_plugins(database, tmp_path, "greeter")
     off = with_plugins(database, tmp_path)
-    ask = "{ plugins { status adds } }"
-    assert await on.data(ask) == {"plugins": [{"status": "ENABLED", "adds": ["Query.hello"]}]}
-    assert await off.data(ask) == {"plugins": [{"status": "DISABLED", "adds": []}]}
+    shown = {"name": "greeter", "status": "ENABLED", "adds": ["Query.hello"]}
+    assert await _greeter(on) == shown
+    assert await _greeter(off) == {**shown, "status": "DISABLED", "adds": []}
+
+
+async def _greeter(api: Api) -> dict[str, Any]:
+    plugins = (await api.data("{ plugins { name status adds } }"))["plugins"]
+    (found,) = [plugin for plugin in plugins if plugin["name"] == "greeter"]
+    return dict(found)
 
 
 async def test_needs_the_permission(api: Api) -> None:
