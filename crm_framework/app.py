@@ -7,8 +7,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from crm_framework.errors import CrmError
-from crm_framework.hooks.discovery import load_plugins
-from crm_framework.runtime import install_vocabulary, migrations_of, open_database
+from crm_framework.runtime import load_host, migrations_of, open_database
 from crm_framework.schema.compose import compose
 from crm_framework.schema.core import CORE_PARTS
 from crm_framework.security.verify import TokenVerifier
@@ -25,9 +24,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     A plugin that is broken or does not fit is left out. Raises `CrmError`: CONFIGURATION where migrations are
     pending or the database is newer than the program, UNAVAILABLE where the database cannot be reached.
     """
-    host = load_plugins(settings)
-    # First, because a plugin that does not fit must not take part in changes either.
-    install_vocabulary(host)
+    host = await load_host(settings)
+    # Before the database, because a plugin that does not fit must not take part in changes either.
     schema = compose(CORE_PARTS, host)
     plan = read_plan(migrations_of(host))
     database = await open_database(settings, host)

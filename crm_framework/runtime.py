@@ -1,5 +1,6 @@
 """What every process of the CRM opens, server or command: the plugins, and the database with them."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,11 +10,18 @@ from crm_framework.domain.events import CORE_EVENTS
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
+from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.hooks.specs import Plugin
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
+from crm_framework.storage.migration_plan import read_plan
 from crm_framework.storage.migrator import CORE, AppMigrations, pending
+from crm_framework.storage.orm import Models
+from crm_framework.storage.sql import Dialect
+from crm_framework.storage.urls import parse_url
+
+log = logging.getLogger("crm_framework.hooks")
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,45 @@ def install_vocabulary(host: PluginHost) -> None:
     kinds.install(kinds.build(host.declarations))
 
 
+async def refuse_unsound_tables(host: PluginHost, dialect: Dialect) -> None:
+    """Takes out the plugins whose models or migrations cannot be loaded: the others' must not suffer."""
+    try:
+        await _load_tables(migrations_of(host), dialect)
+    except Exception:
+        log.debug("the tables of a plugin cannot be loaded", exc_info=True)
+        await _refuse_one_by_one(host, dialect)
+
+
+async def _refuse_one_by_one(host: PluginHost, dialect: Dialect) -> None:
+    sound = [CORE]
+    for app in migrations_of(host)[1:]:
+        if app.label not in {plugin.name for plugin in host.enabled}:
+            continue  # it requires one that was refused a moment ago
+        try:
+            await _load_tables([*sound, app], dialect)
+        except Exception as error:
+            text = error.message if isinstance(error, CrmError) else f"Its models do not fit: {error}"
+            hint = error.hint if isinstance(error, CrmError) else None
+            host.refuse(
+                app.label, " ".join(text.split()), hint or "Tell its makers.", status=PluginStatus.BROKEN
+            )
+        else:
+            sound.append(app)
+
+
+async def _load_tables(apps: list[AppMigrations], dialect: Dialect) -> None:
+    read_plan(apps)
+    await Models.load(dialect, {app.label: app.models for app in apps})
+
+
+async def load_host(settings: Settings) -> PluginHost:
+    """The plugins of `settings`; those enabled in it can be served, but for their part of the schema."""
+    host = load_plugins(settings)
+    install_vocabulary(host)
+    await refuse_unsound_tables(host, parse_url(settings.database_url).dialect)
+    return host
+
+
 async def open_database(settings: Settings, host: PluginHost) -> Database:
     """The database of `settings` with the plugins' tables, guards and handlers.
 
@@ -78,8 +125,7 @@ async def open_database(settings: Settings, host: PluginHost) -> Database:
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Loads the plugins and opens the database; closes it at the end."""
-    host = load_plugins(settings)
-    install_vocabulary(host)
+    host = await load_host(settings)
     database = await open_database(settings, host)
     try:
         yield Runtime(settings, host, database)

@@ -2,9 +2,8 @@
 
 import click
 
-from crm_framework.cli.running import console, run, settings_of
-from crm_framework.hooks.discovery import load_plugins
-from crm_framework.runtime import migrations_of
+from crm_framework.cli.running import console, errors, run, settings_of
+from crm_framework.runtime import load_host, migrations_of
 from crm_framework.storage.migrator import AppliedMigration, migrate, pending
 
 
@@ -14,10 +13,15 @@ from crm_framework.storage.migrator import AppliedMigration, migrate, pending
 def command(context: click.Context, check: bool) -> None:
     """Applies the migrations of the core and of the enabled plugins that the database lacks.
 
-    Safe to run from several machines at once: one works, the others wait.
+    A plugin that is broken is named and left out. Safe to run from several machines at once: one works,
+    the others wait.
     """
     settings = settings_of(context)
-    apps = migrations_of(load_plugins(settings))
+    host = run(load_host(settings))
+    for plugin in host.plugins:
+        if plugin.reason:
+            errors.print(f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}", markup=False)
+    apps = migrations_of(host)
     if check:
         missing = run(pending(settings.database_url, apps))
         for migration in missing:

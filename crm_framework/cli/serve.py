@@ -10,8 +10,7 @@ import uvicorn
 from crm_framework.app import create_app, open_service
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.hooks.discovery import load_plugins
-from crm_framework.runtime import migrations_of
+from crm_framework.runtime import load_host, migrations_of
 from crm_framework.security.administrator import administrators_token
 from crm_framework.security.permissions import Permissions
 from crm_framework.server.logs import log_config
@@ -73,7 +72,7 @@ async def _serve(settings: Settings, token_file: Path | None, log_level: str) ->
 
 async def _migrate_if_new(settings: Settings) -> None:
     """There is nothing in a database without a single migration, so nothing can be lost."""
-    apps = migrations_of(load_plugins(settings))
+    apps = migrations_of(await load_host(settings))
     missing = await pending(settings.database_url, apps)
     if len(missing) == len(read_plan(apps).steps):
         await migrate(settings.database_url, apps)

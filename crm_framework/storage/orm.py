@@ -17,6 +17,8 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.context import TortoiseContext, _current_context
 
+from crm_framework.errors import CrmError, ErrorCode
+
 from .sql import Dialect
 from .transaction import Transaction
 
@@ -51,7 +53,10 @@ class Models:
 
     @classmethod
     async def load(cls, dialect: Dialect, apps: Mapping[str, str]) -> "Models":
-        """Loads the modules of `apps` (label -> module) and their relations; without any, nothing."""
+        """Loads the modules of `apps` (label -> module) and their relations; without any, nothing.
+
+        Raises CrmError CONFIGURATION, or Tortoise's ConfigurationError, for models that do not fit together.
+        """
         context = TortoiseContext()
         if not apps:
             return cls(dialect, context)
@@ -65,6 +70,7 @@ class Models:
             },
             init_connections=False,
         )
+        _check_relations(context)
         return cls(dialect, context)
 
     def enter(self, work: Work) -> "Entered":
@@ -83,6 +89,21 @@ class Models:
         EXECUTOR_CACHE.clear()
         if self._context.apps is not None:
             self._context.apps._build_initial_querysets()
+
+
+def _check_relations(context: TortoiseContext) -> None:
+    """Tortoise looks at the relations of a model once per process: what it refused then, it passes later."""
+    for app in context.apps.apps.values() if context.apps is not None else ():
+        for model in app.values():
+            for name in model._meta.fk_fields | model._meta.o2o_fields:
+                field = model._meta.fields_map[name]
+                if getattr(field, "to_field_instance", None) is None:
+                    raise CrmError(
+                        ErrorCode.CONFIGURATION,
+                        f"{model.__name__}.{name} refers to {getattr(field, 'model_name', None)}, "
+                        "which is no model.",
+                        hint="Name it as `label.Model`, and enable the plugin that it belongs to.",
+                    )
 
 
 class Entered:

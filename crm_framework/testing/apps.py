@@ -10,8 +10,7 @@ from typing import Any
 import httpx2
 
 from crm_framework.app import create_app, open_service
-from crm_framework.hooks.discovery import load_plugins
-from crm_framework.runtime import migrations_of
+from crm_framework.runtime import load_host, migrations_of
 from crm_framework.settings import Settings
 from crm_framework.storage.migrator import AppMigrations, migrate
 
@@ -37,7 +36,7 @@ class OpenClient:
         plain = {name: value for name, value in settings.items() if name not in sections}
         chosen = Settings(plugins=plugins, plugin_dir=str(self.plugin_dir), sections=sections, **plain)
         if "database_url" not in settings:
-            chosen = self._with_database(chosen)
+            chosen = await self._with_database(chosen)
         service = await self.resources.enter_async_context(open_service(chosen))
         app = create_app(service=service)
         http = await self.resources.enter_async_context(
@@ -45,8 +44,8 @@ class OpenClient:
         )
         return CrmClient(app, http, await issue_token(service, "*"))
 
-    def _with_database(self, settings: Settings) -> Settings:
-        apps = migrations_of(load_plugins(settings))
+    async def _with_database(self, settings: Settings) -> Settings:
+        apps = migrations_of(await load_host(settings))
         url = self.databases.copy(self.kind, _name(apps), lambda url: _migrate(url, apps))
         self.resources.callback(self.databases.drop, url)
         return settings_with(settings, database_url=url)
