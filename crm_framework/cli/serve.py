@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -37,7 +38,8 @@ def command(
     yet, one for an administrator is made and shown.
     """
     settings = settings_of(context, host=host, port=port)
-    run(_serve(settings, token_file, log_level))
+    with suppress(click.Abort):  # Ctrl-C is how it is stopped, no failure
+        run(_serve(settings, token_file, log_level))
 
 
 async def _serve(settings: Settings, token_file: Path | None, log_level: str) -> None:
