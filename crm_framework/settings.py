@@ -133,7 +133,7 @@ def plugin_settings(settings: Settings, name: str, shape: type[S]) -> S:
     try:
         return msgspec.convert(values, shape)
     except msgspec.ValidationError as error:
-        raise _error(f"{place}: {error}.", "Set what is missing, or correct it.") from None
+        raise _error(f"{place}: {_lower(str(error))}.", "Set it in that section.") from None
 
 
 def set_plugins(path: str | Path, names: Iterable[str]) -> None:

@@ -171,6 +171,18 @@ def test_a_faulty_section_is_refused(
     assert (caught.value.message, caught.value.hint) == (message.format(path=path), hint)
 
 
+def test_what_has_no_default_must_be_set(tmp_path: Path) -> None:
+    class Strict(PluginSettings, frozen=True):
+        key: str
+
+    path = write(tmp_path, "")
+    with pytest.raises(CrmError) as caught:
+        plugin_settings(load_settings(path, environ={}), "strict", Strict)
+    assert caught.value.message == f"{path}, section [strict]: object missing required field `key`."
+    set_by_variable = load_settings(path, environ={"CRM_STRICT__KEY": "abc"})
+    assert plugin_settings(set_by_variable, "strict", Strict) == Strict(key="abc")
+
+
 def test_setting_the_plugins_keeps_the_rest_and_the_rights(tmp_path: Path) -> None:
     path = write(tmp_path, '# ours\nplugins = ["a"] # more soon\n\n[a]\nx = 1\n')
     path.chmod(0o600)

@@ -41,7 +41,7 @@ def private_imports(module: ModuleType) -> list[str]:
 
 
 def _private(path: Path) -> Iterator[tuple[int, str]]:
-    public = set(crm_framework.__all__)
+    public = {*crm_framework.__all__, "*"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:

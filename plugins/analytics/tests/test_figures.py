@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -140,3 +141,13 @@ async def test_tickets_and_points_are_counted_where_those_plugins_are(open_clien
     )
     [found] = await metrics(client)
     assert (found["ticketsOpened"], found["points"]) == (1, 11)
+
+
+async def test_sales_at_the_same_moment_all_count(client: CrmClient) -> None:
+    ada = await customer(client)
+    bought = await buy(client, ada, 1000, day=3)
+    purchases = [buy(client, ada, 100, day=3) for _ in range(8)]
+    refunds = [refund(client, bought, 100, day=4) for _ in range(4)]
+    await asyncio.gather(*purchases, *refunds)
+    assert await daily(client) == [("03", "EUR", 9, 0, "18.00"), ("04", "EUR", 0, 4, "-4.00")]
+    assert await client.service.database.fetch("SELECT error FROM crm_delivery") == []

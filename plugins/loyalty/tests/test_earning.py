@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 from crm_loyalty.earning import earn
@@ -187,3 +188,16 @@ async def test_many_purchases_take_few_statements(client: CrmClient) -> None:
                 await earn(events, tx)
             counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+async def test_purchases_and_refunds_at_the_same_moment_all_count(client: CrmClient) -> None:
+    await program(client)
+    ada = await customer(client)
+    bought = await buy(client, ada, 1000)
+    purchases = [buy(client, ada, 100 * (number + 1)) for number in range(8)]
+    refunds = [refund(client, bought, 100) for _ in range(4)]
+    await asyncio.gather(*purchases, *refunds)
+    [account] = await accounts(client)
+    assert account is not None
+    assert (account["balance"], account["lifetime"]) == (10 + 36 - 4, 10 + 36)
+    assert await client.service.database.fetch("SELECT error FROM crm_delivery") == []

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -180,3 +181,9 @@ async def test_erasing_blanks_words_and_keeps_moments(client: CrmClient) -> None
         "SELECT t.subject, m.body FROM ticketing_ticket t JOIN ticketing_message m ON m.ticket_id = t.id"
     )
     assert rows == [{"subject": "", "body": ""}]
+
+
+async def test_tickets_opened_at_the_same_moment_have_numbers_of_their_own(client: CrmClient) -> None:
+    ada = await customer(client)
+    opened = await asyncio.gather(*(open_ticket(client, ada) for _ in range(8)))
+    assert sorted(answer["ticket"]["number"] for answer in opened) == list(range(1, 9))
