@@ -7,9 +7,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from crm_framework.errors import CrmError
-from crm_framework.runtime import load_host, migrations_of, open_database
-from crm_framework.schema.compose import compose
-from crm_framework.schema.core import CORE_PARTS
+from crm_framework.runtime import migrations_of, open_runtime
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
@@ -21,22 +19,21 @@ from crm_framework.storage.migration_plan import read_plan
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """Opens what there is to serve, and closes it at the end.
 
-    A plugin that is broken or does not fit is left out. Raises `CrmError`: CONFIGURATION where migrations are
-    pending or the database is newer than the program, UNAVAILABLE where the database cannot be reached.
+    Raises as `open_runtime`.
     """
-    host = await load_host(settings)
-    # Before the database, because a plugin that does not fit must not take part in changes either.
-    schema = compose(CORE_PARTS, host)
-    plan = read_plan(migrations_of(host))
-    database = await open_database(settings, host)
-    verifier = TokenVerifier(database)
-    try:
-        yield Service(
-            settings=settings, host=host, database=database, plan=plan, schema=schema, verifier=verifier
-        )
-    finally:
-        await verifier.close()
-        await database.close()
+    async with open_runtime(settings) as runtime:
+        verifier = TokenVerifier(runtime.database)
+        try:
+            yield Service(
+                settings=settings,
+                host=runtime.host,
+                database=runtime.database,
+                plan=read_plan(migrations_of(runtime.host)),
+                schema=runtime.schema,
+                verifier=verifier,
+            )
+        finally:
+            await verifier.close()
 
 
 def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Starlette:

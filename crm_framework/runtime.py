@@ -1,4 +1,4 @@
-"""What every process of the CRM opens, server or command: the plugins, and the database with them."""
+"""What every process of the CRM opens, server or command: plugins, schema and database."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -12,6 +12,8 @@ from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.hooks.specs import Plugin
+from crm_framework.schema.compose import ComposedSchema
+from crm_framework.schema.core import compose_schema
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
@@ -26,11 +28,12 @@ log = logging.getLogger("crm_framework.hooks")
 
 @dataclass(frozen=True)
 class Runtime:
-    """An open database and the plugins that take part in its changes."""
+    """An open database, the plugins that take part in its changes, and the schema that they make."""
 
     settings: Settings
     host: PluginHost
     database: Database
+    schema: ComposedSchema
 
 
 def migrations_of(host: PluginHost) -> list[AppMigrations]:
@@ -124,10 +127,15 @@ async def open_database(settings: Settings, host: PluginHost) -> Database:
 
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Loads the plugins and opens the database; closes it at the end."""
+    """Loads the plugins, composes the schema and opens the database; closes it at the end.
+
+    Raises as `open_database`. A plugin that is broken or does not fit is left out of everything: one that is
+    refused for its part of the schema must not take part in changes either, so that comes first.
+    """
     host = await load_host(settings)
+    schema = compose_schema(host)
     database = await open_database(settings, host)
     try:
-        yield Runtime(settings, host, database)
+        yield Runtime(settings, host, database, schema)
     finally:
         await database.close()

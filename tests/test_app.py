@@ -73,10 +73,11 @@ async def test_nobody_is_let_in_without_a_token(client: CrmClient) -> None:
 async def test_health(client: CrmClient) -> None:
     assert (await client.http.get("/healthz")).text == "ok\n"
     response = await client.http.get("/readyz")
-    assert (response.status_code, response.json()) == (
-        200,
-        {"status": "ready", "database": "ok", "migrations": "applied", "plugins": []},
-    )
+    assert response.status_code == 200
+    said = response.json()
+    # Other plugins may be installed where the tests run, and are off.
+    assert {plugin["status"] for plugin in said.pop("plugins")} <= {"DISABLED"}
+    assert said == {"status": "ready", "database": "ok", "migrations": "applied"}
 
 
 async def test_readyz_names_what_is_broken(
@@ -89,7 +90,8 @@ async def test_readyz_names_what_is_broken(
     response = await client.http.get("/readyz")
     assert response.status_code == 200
     plugins = {plugin["name"]: plugin for plugin in response.json()["plugins"]}
-    assert {name: plugin["status"] for name, plugin in plugins.items()} == {
+    wanted = ("broken", "future", "missing", "unused")
+    assert {name: plugins[name]["status"] for name in wanted} == {
         "broken": "BROKEN",
         "future": "INCOMPATIBLE",
         "missing": "MISSING",

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "domain": FOUNDATION | {"storage"},
     "schema": FOUNDATION | {"storage", "domain", "engine"},
     "server": FOUNDATION | {"storage", "domain", "engine", "schema"},
-    "runtime": FOUNDATION | {"storage", "domain"},
+    "runtime": FOUNDATION | {"storage", "domain", "schema"},
     "app": FOUNDATION | {"storage", "domain", "engine", "schema", "server", "runtime"},
 }
 """Room → rooms that its running code may import. `cli` and `testing` may import every one."""
