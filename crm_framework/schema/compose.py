@@ -5,24 +5,30 @@ Names are claimed in the host's order: on a clash the later plugin is refused, w
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import Protocol
 
 import strawberry
 from graphql import GraphQLSchema
+from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.base import get_object_definition
+from strawberry.types.base import StrawberryObjectDefinition, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
+from crm_framework.engine.declarations import PUBLIC
 from crm_framework.engine.errors import DeclarationError
-from crm_framework.engine.filters import Member
+from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.parts import SchemaParts
+from crm_framework.engine.prepare import prepared
 from crm_framework.engine.rows import type_name
 from crm_framework.engine.schema import EngineSchema
+from crm_framework.hooks.specs import Plugin
+from crm_framework.security.permissions import Permissions
 
+from .inputs import FILTER
 from .ownership import CORE, owners_of_types
 from .scalars import SCALARS
 from .sdl import PluginDirective, print_owned
@@ -41,6 +47,8 @@ class Host(Protocol):
     def refuse(self, name: str, reason: str, hint: str) -> None: ...
     @property
     def enabled(self) -> Sequence["Named"]: ...
+    @property
+    def declarations(self) -> Sequence[Plugin]: ...
 
 
 class Named(Protocol):
@@ -52,7 +60,7 @@ class Named(Protocol):
 class ComposedSchema:
     """A schema and who owns what in it. `members` maps an added `Type.member` to the plugin that adds it."""
 
-    schema: EngineSchema
+    schema: "CrmSchema"
     parts: Mapping[str, Sequence[SchemaParts]]
     members: Mapping[str, str] = field(repr=False)
 
@@ -83,20 +91,32 @@ class ComposedSchema:
 
 
 class CrmSchema(EngineSchema):
-    """A schema that leads back to what it was composed of: resolvers find it as `info.schema`."""
+    """The engine's schema, which knows what it was composed of, with filters as members of inputs."""
 
     composed: ComposedSchema
+
+    def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
+        """Also gives members that were made by `filter_member` the filter of this schema."""
+        fields = super().get_fields(type_definition)
+        for each in fields:
+            spec = each.metadata.get(FILTER)
+            if isinstance(spec, FilterSpec):
+                annotation = self.filters.input(spec)
+                given = annotation if each.default is MISSING else annotation | None
+                each.type_annotation = StrawberryAnnotation(given)
+        return fields
 
 
 def compose(core: Sequence[SchemaParts], host: Host) -> ComposedSchema:
     """The schema of the core and of every enabled plugin that fits. Refuses the others through the host."""
+    known = Permissions.of(host.declarations)
     offered = _without_clashes(core, host)
     if offered:
         try:
-            return _build({CORE: core, **offered})
+            return _build({CORE: core, **offered}, known)
         except Exception:
-            return _one_by_one(core, offered, host)
-    return _build({CORE: core})
+            return _one_by_one(core, offered, host, known)
+    return _build({CORE: core}, known)
 
 
 def _without_clashes(core: Sequence[SchemaParts], host: Host) -> dict[str, Sequence[SchemaParts]]:
@@ -122,16 +142,19 @@ def _without_clashes(core: Sequence[SchemaParts], host: Host) -> dict[str, Seque
 
 
 def _one_by_one(
-    core: Sequence[SchemaParts], offered: Mapping[str, Sequence[SchemaParts]], host: Host
+    core: Sequence[SchemaParts],
+    offered: Mapping[str, Sequence[SchemaParts]],
+    host: Host,
+    known: Permissions,
 ) -> ComposedSchema:
     """Adds plugin after plugin, to find the ones that spoil the schema. The core alone must build."""
-    best = _build({CORE: core})
+    best = _build({CORE: core}, known)
     accepted: dict[str, Sequence[SchemaParts]] = {CORE: core}
     for name, parts in offered.items():
         if not _is_enabled(name, host):
             continue
         try:
-            best = _build({**accepted, name: parts})
+            best = _build({**accepted, name: parts}, known)
             accepted[name] = parts
         except Exception as error:
             _refuse_build(host, name, error, best)
@@ -140,7 +163,7 @@ def _one_by_one(
     return best
 
 
-def _build(parts: Mapping[str, Sequence[SchemaParts]]) -> ComposedSchema:
+def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> ComposedSchema:
     members: dict[str, str] = {}
     extend: dict[type, list[StrawberryField]] = {}
     filters: dict[str, list[Member]] = {}
@@ -167,8 +190,27 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]]) -> ComposedSchema:
     )
     for name in schema.filters.unused():
         raise DeclarationError(name, "there is no such filter", "Name one that a list takes")
+    _check_permissions(schema, known)
     schema.composed = ComposedSchema(schema, parts, members)
     return schema.composed
+
+
+def _check_permissions(schema: EngineSchema, known: Permissions) -> None:
+    rules = prepared(schema).rules
+    for (type_, name), needed in rules.fields.items():
+        for permission in needed:
+            _check_permission(f"{type_}.{name}", permission, known)
+    for type_, permission in rules.types.items():
+        _check_permission(type_, permission, known)
+
+
+def _check_permission(element: str, permission: str, known: Permissions) -> None:
+    if permission not in (PUBLIC, *known.by_name):
+        raise DeclarationError(
+            element,
+            f"it needs the permission {permission!r}, which nobody declares",
+            "List it in Plugin(permissions=…)",
+        )
 
 
 def _root(name: str) -> type:

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.base import get_object_definition
 
 from crm_framework.engine.errors import RequestError
+from crm_framework.engine.filters import FilterSpec
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.rows import type_name
 from crm_framework.errors import CrmError, ErrorCode
@@ -30,6 +31,17 @@ def optional(
     if default_factory is not None:
         return strawberry.field(description=description, default_factory=default_factory, name=name)
     return strawberry.field(description=description, default=default, name=name)
+
+
+FILTER = "schema.filter"
+"""Key of a filter's spec in the metadata of an input's member."""
+
+
+def filter_member(spec: FilterSpec, description: str, *, required: bool = False) -> Any:
+    """A member that takes a filter, with the members that plugins add; its value is the plain mapping."""
+    if required:
+        return strawberry.field(description=description, metadata={FILTER: spec})
+    return strawberry.field(description=description, metadata={FILTER: spec}, default=strawberry.UNSET)
 
 
 def expected() -> Any:

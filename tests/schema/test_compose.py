@@ -9,6 +9,7 @@ import strawberry
 from crm_framework.engine import PUBLIC, FilterSpec, Member, Node, SchemaParts, column, computed, node, root
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.declarations import DeclaredField
+from crm_framework.hooks.specs import Permission, Plugin
 from crm_framework.schema.compose import ComposedSchema, compose
 
 
@@ -63,10 +64,15 @@ class FakeHost:
     parts: dict[str, SchemaParts] = field(default_factory=dict)
     requires: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    plugins: list[Plugin] = field(default_factory=list)
 
     @property
     def enabled(self) -> Sequence[FakePlugin]:
         return [FakePlugin(name) for name in self.parts if name not in self.refused]
+
+    @property
+    def declarations(self) -> Sequence[Plugin]:
+        return self.plugins
 
     def schema_parts(self) -> Sequence[tuple[str, SchemaParts]]:
         return list(self.parts.items())
@@ -219,3 +225,22 @@ def test_members_for_a_filter_that_is_not_there_are_refused() -> None:
     assert host.refused["towns"].startswith(
         "Its part of the schema cannot be built: TownFilter: there is no such filter"
     )
+
+
+def test_a_permission_that_nobody_declares_is_refused() -> None:
+    asking = SchemaParts(extend={Person: [computed(permission="hello.read")(greeting)]})
+    host = FakeHost({"hello": asking})
+    composed = compose(CORE, host)
+    assert host.refused["hello"].startswith(
+        "Its part of the schema cannot be built: Person.greeting: it needs the permission 'hello.read',"
+    )
+    assert fields(composed, "Person") == ["id", "name"]
+    declared = Plugin(
+        name="hello",
+        requires_api="1.0",
+        summary="Says hello.",
+        permissions=[Permission("hello.read", "See it.")],
+    )
+    host = FakeHost({"hello": asking}, plugins=[declared])
+    assert fields(compose(CORE, host), "Person") == ["id", "name", "greeting"]
+    assert host.refused == {}
