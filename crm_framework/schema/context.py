@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from crm_framework.storage.database import Database
     from crm_framework.storage.unit_of_work import UnitOfWork
 
+CUSTOMERS = "crm_customer"
+
 _TOP_LEVEL = {
     ErrorCode.BAD_INPUT: "BAD_INPUT",
     ErrorCode.NOT_FOUND: "BAD_INPUT",
@@ -48,10 +50,15 @@ class RequestContext(Context):
         return self.actor.may(permission)
 
     def restrict(self, source: "Source") -> Fragment | None:
-        """Customers see what is theirs and nothing else, whatever their token grants."""
+        """Customers see the records that name them and no others, whatever their token grants."""
         if self.actor.kind is not ActorKind.CUSTOMER:
             return None
-        return FALSE
+        owner = (
+            "id" if source.table == CUSTOMERS else "customer_id" if "customer_id" in source.columns else None
+        )
+        if owner is None or self.actor.customer_id is None:
+            return FALSE
+        return Fragment(f"t.{owner} = ?", (self.actor.customer_id,))
 
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of a `CrmError`; None for a fault of the program."""

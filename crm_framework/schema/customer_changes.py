@@ -48,8 +48,8 @@ class TagCustomersPayload:
         return [[one for _ in ids if (one := next(each)) is not None] for ids in wanted]
 
 
-@strawberry.input(description="A new customer.")
-class CreateCustomerInput:
+@strawberry.input(description="What can be said of a new customer.")
+class CustomerFields:
     name: str = required("The name.")
     kind: CustomerKind = optional("What the customer is.", default=CustomerKind.PERSON)
     stage: CustomerStage = optional("Where the customer stands.", default=CustomerStage.PROSPECT)
@@ -70,6 +70,10 @@ class CreateCustomerInput:
     confidential: bool = optional("Whether it is confidential.", default=False)
     converted_at: datetime | None = optional("When they became a customer, for records from elsewhere.")
     former_at: datetime | None = optional("When they left, for records from elsewhere.")
+
+
+@strawberry.input(description="A new customer.")
+class CreateCustomerInput(CustomerFields):
     idempotency_key: str | None = retry_key()
 
 
@@ -122,7 +126,7 @@ class TagCustomersInput:
     remove: list[str] = optional("Tags to take off.", default_factory=list)
 
 
-def new_customer(input: Any) -> NewCustomer:
+def new_customer(input: CustomerFields) -> NewCustomer:
     """What the domain makes a customer of. Raises `CrmError` for an id that does not fit."""
     values = given(input, leave_out=("idempotency_key", "contact_points", "owner", "backup"))
     for name in ("tags", "attributes"):

@@ -27,6 +27,7 @@ from crm_framework.engine.errors import DeclarationError
 from crm_framework.engine.fields import of_function
 from crm_framework.engine.rows import wrap
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.security.actors import Actor, ActorKind
 
 from .inputs import given
 from .user_errors import UserError, user_error
@@ -88,6 +89,7 @@ class Mutation(Declaration):
     takes_info: bool
 
     async def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        _refuse_customers(info.context.actor)
         input_ = arguments.get("input")
         try:
             answer = await self._change(field, info, input_, arguments)
@@ -111,6 +113,12 @@ class Mutation(Declaration):
             answer = await self.function(tx, **arguments, **extra)
             await idempotency.remember(tx, operation, key, print_, kept(answer))
             return answer
+
+
+def _refuse_customers(actor: Actor) -> None:
+    # a change is not yet bound to the records of one customer, as reading is
+    if actor.kind is ActorKind.CUSTOMER:
+        raise CrmError(ErrorCode.FORBIDDEN, "A customer's own token can read, and not change anything.")
 
 
 def kept(answer: Any) -> dict[str, Any]:

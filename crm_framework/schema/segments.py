@@ -1,0 +1,232 @@
+"""Segments: saved filters over customers, evaluated when asked."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any
+
+import strawberry
+
+from crm_framework.domain import segments
+from crm_framework.engine.connections import Connection, connection
+from crm_framework.engine.errors import RequestError
+from crm_framework.engine.fields import batch, column
+from crm_framework.engine.filters import FilterSpec, Member, compile_filter
+from crm_framework.engine.ids import decode_key, encode_id
+from crm_framework.engine.keyset import OrderField, Orders, ordering
+from crm_framework.engine.nodes import Node, node
+from crm_framework.engine.pages import window
+from crm_framework.engine.parts import SchemaParts
+from crm_framework.engine.relations import reference
+from crm_framework.engine.rows import Batch
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.unit_of_work import UnitOfWork
+
+from .additions import fields_of
+from .customer_filter import CUSTOMER_FILTER, CUSTOMER_ORDERS
+from .customers import Customer
+from .inputs import chosen, expected, filter_member, given, key_of, optional, renamed, required, retry_key
+from .mutation import mutation, payload
+from .scalars import format_date_time
+from .segment_members import Compiled, conditions_of, count_members, member_pages
+
+JSON = strawberry.scalars.JSON
+
+
+@node(table="crm_segment", permission="settings.read", hidden={"condition": JSON})
+class Segment(Node):
+    """A saved filter over customers. Who belongs to it is found when it is asked for."""
+
+    version: int = column("Grows by one with each change.")
+    name: str = column("Its name.")
+    description: str | None = column("What it is for.")
+    created_at: datetime = column("When it was made.")
+    updated_at: datetime = column("When it last changed.")
+
+    @batch(needs=("condition",))
+    @staticmethod
+    def filter(each: Batch["Segment"]) -> list[JSON]:
+        """The customer filter, as JSON, with global ids."""
+        return [_with_ids(condition) for condition in each.column("condition")]
+
+    @batch(needs=("condition",), permission="customers.read")
+    @staticmethod
+    async def preview_count(each: Batch["Segment"], info: strawberry.Info) -> list[int]:
+        """How many customers belong to it now."""
+        found: list[Any] = await count_members(info.context, await _conditions(each, info))
+        return found
+
+    @batch(needs=("condition",), permission="customers.read")
+    @staticmethod
+    async def members(
+        each: Batch["Segment"],
+        info: strawberry.Info,
+        first: Annotated[
+            int | None, strawberry.argument(description="How many from the beginning, or after the cursor.")
+        ] = None,
+        after: Annotated[str | None, strawberry.argument(description="Only those after this cursor.")] = None,
+        last: Annotated[
+            int | None, strawberry.argument(description="How many from the end, or before the cursor.")
+        ] = None,
+        before: Annotated[
+            str | None, strawberry.argument(description="Only those before this cursor.")
+        ] = None,
+        order_by: Annotated[
+            list[CUSTOMER_ORDERS.input] | None,  # type: ignore[name-defined]  # made from data, at run time
+            strawberry.argument(description="In which order; each term breaks the ties of those before."),
+        ] = None,
+    ) -> list[Connection[Customer]]:
+        """The customers that belong to it now, by name."""
+        wanted = window(info.context, first, after, last, before)
+        order = ordering("id", CUSTOMER_ORDERS, ("NAME",), order_by)
+        return member_pages(info.context, await _conditions(each, info), order, wanted)
+
+
+async def _conditions(each: Batch[Segment], info: strawberry.Info) -> Compiled:
+    return await conditions_of(info.context, _spec(info), each.column("condition"))
+
+
+def _spec(info: strawberry.Info) -> FilterSpec:
+    """The customer filter of this schema, with the members of plugins."""
+    schema: Any = info.schema
+    found: FilterSpec = schema.filters.extended(CUSTOMER_FILTER)
+    return found
+
+
+SEGMENT_FILTER = FilterSpec("SegmentFilter", [Member("name", "string", "The name.", column="name")])
+SEGMENT_ORDERS = Orders(
+    "SegmentOrder",
+    [
+        OrderField("NAME", "string", "By name.", column="name"),
+        OrderField("CREATED_AT", "datetime", "By the moment it was made.", column="created_at"),
+    ],
+)
+
+
+class _Queries:
+    segments: Connection[Segment] = connection(
+        description="Segments, by name.",
+        filter=SEGMENT_FILTER,
+        orders=SEGMENT_ORDERS,
+        default_order=("NAME",),
+        permission="settings.read",
+    )
+
+
+@payload
+class SegmentPayload:
+    """The segment after the change."""
+
+    segment_id: strawberry.Private[str | None] = None
+    segment: Segment | None = reference(
+        "segment_id", "The segment; null on failure, and when it was deleted."
+    )
+
+
+@strawberry.input(description="A new segment.")
+class CreateSegmentInput:
+    name: str = required("Its name; no two share one.")
+    filter: JSON = filter_member(CUSTOMER_FILTER, "Who belongs to it.", required=True)
+    description: str | None = optional("What it is for.")
+    idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="A change to a segment. What is left out stays; null removes.")
+class UpdateSegmentInput:
+    id: strawberry.ID = required("Which segment.")
+    name: str | None = optional("Its name.")
+    filter: JSON | None = filter_member(CUSTOMER_FILTER, "Who belongs to it.")
+    description: str | None = optional("What it is for.")
+    expected_version: int | None = expected()
+
+
+@strawberry.input(description="A segment to delete.")
+class DeleteSegmentInput:
+    id: strawberry.ID = required("Which segment; no other one may build on it.")
+
+
+@mutation(permission="settings.write")
+async def create_segment(tx: UnitOfWork, info: strawberry.Info, input: CreateSegmentInput) -> SegmentPayload:
+    """Saves a filter over customers under a name."""
+    with renamed(condition="filter"):
+        new = segments.NewSegment(
+            name=input.name, condition=_stored(input.filter), description=chosen(input.description)
+        )
+        return SegmentPayload(segment_id=await segments.create_segment(tx, new, _check(info)))
+
+
+@mutation(permission="settings.write")
+async def update_segment(tx: UnitOfWork, info: strawberry.Info, input: UpdateSegmentInput) -> SegmentPayload:
+    """Changes a segment."""
+    values = given(input, leave_out=("id", "filter", "expected_version"))
+    key = key_of(input.id, Segment)
+    with renamed(condition="filter"):
+        if input.filter is not strawberry.UNSET:
+            values["condition"] = _stored(input.filter)
+        await segments.update_segment(
+            tx,
+            key,
+            segments.SegmentChange(**values),
+            _check(info),
+            expected_version=chosen(input.expected_version),
+        )
+    return SegmentPayload(segment_id=key)
+
+
+@mutation(permission="settings.write")
+async def delete_segment(tx: UnitOfWork, input: DeleteSegmentInput) -> SegmentPayload:
+    """Deletes a segment. Refused while other segments build on it."""
+    await segments.delete_segment(tx, key_of(input.id, Segment))
+    return SegmentPayload()
+
+
+def _check(info: strawberry.Info) -> segments.Check:
+    """Whether a condition is a customer filter; segments in it are looked up by the domain."""
+    spec, dialect = _spec(info), info.context.reader.dialect
+
+    def check(condition: Mapping[str, Any]) -> None:
+        try:
+            compile_filter(spec, _without_segments(condition), dialect)
+        except RequestError as error:
+            raise CrmError(ErrorCode.BAD_INPUT, f"{error.message}.") from None
+
+    return check
+
+
+def _without_segments(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_segments(inner) for name, inner in value.items() if name != "segment"}
+    return [_without_segments(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _stored(value: Any, name: str = "") -> Any:
+    """A filter as it was given, in plain JSON, with the key of another segment instead of its global id."""
+    if name == "segment":
+        try:
+            return decode_key(value, "Segment")
+        except RequestError as error:
+            raise CrmError(ErrorCode.BAD_INPUT, f"{error.message}.", path=("filter", "segment")) from None
+    if isinstance(value, Mapping):
+        return {inner: _stored(one, inner) for inner, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_stored(one) for one in value]
+    if isinstance(value, datetime):
+        return format_date_time(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.name if isinstance(value, Enum) else value
+
+
+def _with_ids(value: Any, name: str = "") -> Any:
+    """A stored condition as a client writes it."""
+    if isinstance(value, Mapping):
+        return {inner: _with_ids(one, inner) for inner, one in value.items()}
+    if isinstance(value, list):
+        return [_with_ids(one) for one in value]
+    return encode_id("Segment", value) if name == "segment" and isinstance(value, str) else value
+
+
+parts = SchemaParts(query=fields_of(_Queries), mutation=[create_segment, update_segment, delete_segment])

@@ -1,0 +1,98 @@
+"""What holds for every element of the schema, of the core and of whatever joins it."""
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    is_introspection_type,
+    is_specified_directive,
+    is_specified_scalar_type,
+)
+
+from crm_framework.engine.prepare import prepared
+from crm_framework.schema.compose import ComposedSchema
+from crm_framework.security.permissions import CORE_PERMISSIONS
+
+API = {
+    "Query": "node nodes me customer customers interactions duplicateCustomers segments attributeDefinitions"
+    " staff auditLog plugins",
+    "Mutation": "createCustomer updateCustomer convertProspect archiveCustomer assignOwner setConsent"
+    " tagCustomers mergeCustomers eraseCustomer exportCustomer importCustomers logInteraction recordPurchase"
+    " recordRefund importInteractions defineAttribute createSegment createStaff createToken revokeToken",
+    "Customer": "id version kind stage name email phone company city country contactPoints owner backup tags"
+    " attributes attribute source reference locale timeZone createdAt updatedAt convertedAt mergedIds"
+    " interactions timeline canContact",
+    "Interaction": "id version customer kind channel direction subject body outcome sentiment occurredAt"
+    " duration staff followUpAt source reference total lines refundOf createdAt",
+}
+
+
+def test_every_element_is_described(core_schema: ComposedSchema) -> None:
+    missing: list[str] = []
+    for name, kind in core_schema.graphql.type_map.items():
+        if is_introspection_type(kind) or is_specified_scalar_type(kind):
+            continue
+        if not kind.description:
+            missing.append(name)
+        members = {}
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            members = dict(kind.fields)
+        elif isinstance(kind, GraphQLEnumType):
+            members = dict(kind.values)
+        for member, element in members.items():
+            if not element.description:
+                missing.append(f"{name}.{member}")
+            for argument, each in getattr(element, "args", {}).items():
+                if not each.description:
+                    missing.append(f"{name}.{member}({argument}:)")
+    for directive in core_schema.graphql.directives:
+        if not is_specified_directive(directive) and not directive.description:
+            missing.append(f"@{directive.name}")
+    assert missing == []
+
+
+def test_every_root_field_is_permitted_by_a_known_permission(core_schema: ComposedSchema) -> None:
+    rules = prepared(core_schema.schema).rules
+    known = {permission.name for permission in CORE_PERMISSIONS}
+    roots = {element: needs for element, needs in rules.fields.items() if element[0] in ("Query", "Mutation")}
+    assert {element for element, needs in roots.items() if not needs} == set()
+    public = {name for (_, name), needs in roots.items() if needs == ("",)}
+    assert public == {"me", "node", "nodes"}
+    used = {permission for needs in rules.fields.values() for permission in needs} | set(rules.types.values())
+    assert used - {""} <= known
+
+
+def test_every_mutation_takes_one_input_and_answers_with_errors(core_schema: ComposedSchema) -> None:
+    mutation = core_schema.graphql.mutation_type
+    assert mutation is not None
+    for name, field in mutation.fields.items():
+        assert list(field.args) == ["input"], name
+        assert str(field.args["input"].type).endswith("Input!"), name
+        assert str(field.type).endswith("Payload!"), name
+        payload = core_schema.graphql.type_map[str(field.type).rstrip("!")]
+        assert isinstance(payload, GraphQLObjectType)
+        assert str(payload.fields["errors"].type) == "[UserError!]!", name
+
+
+def test_every_connection_has_pages_and_nodes(core_schema: ComposedSchema) -> None:
+    named = [name for name in core_schema.graphql.type_map if name.endswith("Connection")]
+    assert len(named) > 5
+    for name in named:
+        kind = core_schema.graphql.type_map[name]
+        assert isinstance(kind, GraphQLObjectType)
+        counted = set() if name == "TimelineConnection" else {"totalCount"}
+        assert {"edges", "nodes", "pageInfo"} | counted <= set(kind.fields), name
+
+
+@pytest.mark.parametrize("type_name", list(API))
+def test_names_that_others_build_on(core_schema: ComposedSchema, type_name: str) -> None:
+    kind = core_schema.graphql.type_map[type_name]
+    assert isinstance(kind, GraphQLObjectType)
+    assert set(API[type_name].split()) - set(kind.fields) == set()
+
+
+def test_the_core_marks_nothing_as_a_plugins(core_schema: ComposedSchema) -> None:
+    assert set(core_schema.types.values()) == {"core"}
+    assert "@plugin(" not in core_schema.sdl.replace("directive @plugin(", "")
