@@ -1,15 +1,11 @@
 """Staff leaving, attributes, tokens, the audit log, plugins, and who asks."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from crm_framework.engine.ids import encode_id
-from crm_framework.hooks.dispatch import PluginHost
-from crm_framework.hooks.loaded import LoadedPlugin, PluginStatus
 from crm_framework.security.actors import Actor, ActorKind
-from crm_framework.security.verify import TokenVerifier
 from crm_framework.storage.ids import new_id
 
 from .conftest import ADMIN, Api
@@ -82,141 +78,6 @@ async def test_attributes_are_defined_changed_and_removed(api: Api) -> None:
     await api.change("removeAttribute", {"id": other["id"]}, select)
     (error,) = await api.errors("removeAttribute", {"id": other["id"]})
     assert (error["code"], error["path"]) == ("NOT_FOUND", ["id"])
-
-
-async def test_a_token_is_shown_once_and_revoked_at_once(api: Api) -> None:
-    select = "secret token { id name hint kind permissions expiresAt revokedAt }"
-    input = {"name": "shop", "permissions": ["customers.read"], "expiresAt": "2999-01-01T00:00:00Z"}
-    made = await api.change("createToken", input, select)
-    secret, token = made["secret"], made["token"]
-    assert secret.startswith("crm_")
-    assert {**token, "id": ""} == {
-        "id": "",
-        "name": "shop",
-        "hint": secret[:9],
-        "kind": "INTEGRATION",
-        "permissions": ["customers.read"],
-        "expiresAt": "2999-01-01T00:00:00Z",
-        "revokedAt": None,
-    }
-    verifier = TokenVerifier(api.database)
-    assert (await verifier.verify(secret)).permissions == frozenset({"customers.read"})
-    shown = await api.ask("{ tokens { id name hint kind permissions staff { id } customer { id } } }")
-    assert secret not in str(shown.data)
-    await verifier.close()
-    revoked = await api.change("revokeToken", {"id": token["id"]}, "token { revokedAt }")
-    assert revoked["token"]["revokedAt"]
-    again = await api.change("revokeToken", {"id": token["id"]}, "token { revokedAt }")
-    assert again["token"] == revoked["token"]
-    (error,) = await api.errors("revokeToken", {"id": encode_id("Token", new_id())})
-    assert (error["code"], error["path"]) == ("NOT_FOUND", ["id"])
-
-
-@pytest.mark.parametrize(
-    ("input", "code", "path"),
-    [
-        ({"permissions": ["customers.raed"]}, "BAD_INPUT", ["permissions"]),
-        ({"expiresAt": "2000-01-01T00:00:00Z"}, "BAD_INPUT", ["expiresAt"]),
-        ({"kind": "SYSTEM"}, "BAD_INPUT", ["kind"]),
-        ({"kind": "CUSTOMER"}, "BAD_INPUT", ["customer"]),
-        ({"kind": "STAFF", "staff": encode_id("Staff", new_id())}, "NOT_FOUND", ["staff"]),
-        ({"name": " "}, "BAD_INPUT", ["name"]),
-    ],
-)
-async def test_token_that_does_not_fit(api: Api, input: dict[str, Any], code: str, path: list[str]) -> None:
-    (error,) = await api.errors("createToken", {"name": "x", "permissions": [], **input})
-    assert (error["code"], error["path"]) == (code, path)
-    assert await api.count("crm_token") == 0
-
-
-@pytest.mark.parametrize("permission", ["*", "customers.*", "customers.write", "audit.read"])
-async def test_no_one_grants_what_they_may_not_do(api: Api, permission: str) -> None:
-    api.actor = CLERK
-    (error,) = await api.errors("createToken", {"name": "x", "permissions": ["staff.*", permission]})
-    assert error["code"] == "REFUSED"
-    assert error["message"] == f"You cannot grant {permission!r}, which you do not have."
-    assert await api.count("crm_token") == 0
-    await api.change(
-        "createToken", {"name": "x", "permissions": ["staff.*", "customers.read"]}, "token { id }"
-    )
-
-
-async def test_audit_log(api: Api) -> None:
-    ann = await create(api, "Ann")
-    await api.change("updateCustomer", {"id": ann, "name": "Anna"}, "customer { id }")
-    bob = (await api.change("createStaff", {"name": "Bob"}, "staff { id }"))["staff"]["id"]
-    query = """query($filter: AuditFilter, $first: Int, $after: String) {
-      auditLog(filter: $filter, first: $first, after: $after) { totalCount pageInfo { endCursor }
-        nodes { at actorKind actorId actorName action subjectType subject changes
-                customer { name } token { id } } } }"""
-    log = (await api.data(query))["auditLog"]
-    assert [(node["action"], node["subject"]) for node in log["nodes"]] == [
-        ("setting.changed", bob),
-        ("customer.updated", ann),
-        ("customer.created", ann),
-    ]
-    change = log["nodes"][1]
-    assert change.pop("at")
-    assert change == {
-        "actorKind": "INTEGRATION",
-        "actorId": "tests",
-        "actorName": "tests",
-        "action": "customer.updated",
-        "subjectType": "Customer",
-        "subject": ann,
-        "changes": {"name": ["Ann", "Anna"]},
-        "customer": {"name": "Anna"},
-        "token": None,
-    }
-    for filter, count in (
-        ({"customer": {"eq": ann}}, 2),
-        ({"subject": bob}, 1),
-        ({"action": {"startsWith": "customer."}}, 2),
-        ({"actorKind": {"eq": "STAFF"}}, 0),
-        ({"subjectType": {"eq": "Staff"}}, 1),
-    ):
-        assert (await api.data(query, filter=filter))["auditLog"]["totalCount"] == count
-    page = (await api.data(query, first=2))["auditLog"]
-    rest = (await api.data(query, after=page["pageInfo"]["endCursor"]))["auditLog"]
-    assert [node["action"] for node in rest["nodes"]] == ["customer.created"]
-    assert (await api.refused(query, filter={"subject": "x"}))[0] == "BAD_INPUT"
-
-
-async def test_plugins_and_what_is_wrong_with_them(api: Api) -> None:
-    broken = LoadedPlugin(
-        name="broken",
-        status=PluginStatus.BROKEN,
-        version="1.0",
-        reason="It cannot be imported.",
-        hint="Install it again.",
-    )
-    api.host = PluginHost([broken])
-    data = await api.data("{ plugins { name version status reason hint summary adds } }")
-    assert data["plugins"] == [
-        {
-            "name": "broken",
-            "version": "1.0",
-            "status": "BROKEN",
-            "reason": "It cannot be imported.",
-            "hint": "Install it again.",
-            "summary": None,
-            "adds": [],
-        }
-    ]
-
-
-async def test_me(api: Api) -> None:
-    bob = (await api.change("createStaff", {"name": "Bob"}, "staff { id }"))["staff"]["id"]
-    rows = await api.database.fetch("SELECT id FROM crm_staff")
-    actor = replace(ADMIN, kind=ActorKind.STAFF, name="Bob", staff_id=str(rows[0]["id"]))
-    data = await api.data("{ me { kind name permissions staff { id } customer { id } } }", actor)
-    assert data["me"] == {
-        "kind": "STAFF",
-        "name": "Bob",
-        "permissions": ["*"],
-        "staff": {"id": bob},
-        "customer": None,
-    }
 
 
 @pytest.mark.parametrize(

@@ -80,66 +80,6 @@ async def test_timelines_and_decisions_of_many_read_once(api: Api, count: int) -
     assert len(api.statements) == 7
 
 
-async def test_contact_rules_decide(api: Api) -> None:
-    ann = await create(api, "Ann", email="ann@example.com")
-    asked = """query($id: ID, $channel: String!, $at: DateTime) { customer(id: $id) {
-        canContact(channel: $channel, at: $at) { allowed reason explanation nextAllowedAt } } }"""
-    moment = "2025-01-01T12:00:00Z"
-    decision = (await api.data(asked, id=ann, channel="email", at=moment))["customer"]["canContact"]
-    assert (decision["allowed"], decision["reason"], decision["nextAllowedAt"]) == (True, "ALLOWED", moment)
-    select = "contactRule { id version channel maxTouches windowHours quietFrom }"
-    rule = {"channel": "email", "maxTouches": 1, "windowHours": 24}
-    made = await api.change("createContactRule", rule, select)
-    id = made["contactRule"]["id"]
-    assert made["contactRule"] == {**rule, "id": id, "version": 1, "quietFrom": None}
-    await log(api, ann, kind="email", direction="OUTBOUND", occurredAt="2025-01-01T00:00:00Z")
-    decision = await api.data(asked, id=ann, channel="email", at=moment)
-    assert decision["customer"]["canContact"] == {
-        "allowed": False,
-        "reason": "CHANNEL_LIMIT",
-        "explanation": decision["customer"]["canContact"]["explanation"],
-        "nextAllowedAt": "2025-01-02T00:00:00Z",
-    }
-    phone = await api.data(asked, id=ann, channel="phone", at=moment)
-    assert phone["customer"]["canContact"]["allowed"] is True
-    code, text = await api.refused(asked, id=ann, channel="pigeon")
-    assert (code, text.partition(".")[0]) == ("BAD_INPUT", "'pigeon' is no channel")
-    (error,) = await api.errors("createContactRule", {"channel": "email", "maxTouches": 0})
-    assert (error["code"], error["path"]) == ("CONFLICT", ["channel"])
-    (error,) = await api.errors("updateContactRule", {"id": id, "windowHours": None})
-    assert (error["code"], error["path"]) == ("BAD_INPUT", ["windowHours"])
-    (error,) = await api.errors("updateContactRule", {"id": id, "maxTouches": 2, "expectedVersion": 9})
-    assert error["code"] == "CONFLICT"
-    changed = await api.change("updateContactRule", {"id": id, "maxTouches": 2}, select)
-    assert changed["contactRule"]["maxTouches"] == 2
-    assert (await api.data("{ contactRules { maxTouches } }")) == {"contactRules": [{"maxTouches": 2}]}
-    await api.change("deleteContactRule", {"id": id}, "contactRule { id }")
-    (error,) = await api.errors("deleteContactRule", {"id": id})
-    assert (error["code"], error["path"]) == ("NOT_FOUND", ["id"])
-
-
-DUPLICATES = """query($first: Int, $after: String) { duplicateCustomers(first: $first, after: $after) {
-    totalCount nodes { score reasons customer { name } duplicate { name } }
-    edges { cursor } pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
-
-
-async def test_duplicates_by_page(api: Api) -> None:
-    for name, email in (("Ann Smith", "ann@example.com"), ("Bob", None), ("A. Smith", "ann@example.com")):
-        await create(api, name, **({"email": email, "phone": "+4930123456"} if email else {}))
-    await create(api, "Cy", phone="+49 30 123456")
-    page = (await api.data(DUPLICATES, first=1))["duplicateCustomers"]
-    assert page["totalCount"] == 3
-    (pair,) = page["nodes"]
-    assert (pair["customer"], pair["duplicate"]) == ({"name": "Ann Smith"}, {"name": "A. Smith"})
-    assert pair["reasons"][:2] == ["SAME_EMAIL", "SAME_PHONE"]
-    assert page["pageInfo"]["hasNextPage"] is True
-    rest = (await api.data(DUPLICATES, after=page["pageInfo"]["endCursor"]))["duplicateCustomers"]
-    assert [node["reasons"] for node in rest["nodes"]] == [["SAME_PHONE"], ["SAME_PHONE"]]
-    assert (rest["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasPreviousPage"]) == (False, True)
-    assert (await api.refused(DUPLICATES, after="abc"))[0] == "BAD_INPUT"
-    assert (await api.refused(DUPLICATES, first=100000))[0] == "BAD_INPUT"
-
-
 MERGE = """customer { id name email tags mergedIds } losers moved { owner table rows } conflicts { field kept
     givenUp loser } dryRun"""
 
