@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from crm_framework.domain.absent_plugins import refuse_absent_plugins
 from crm_framework.domain.customer_record import resolve_id
 from crm_framework.domain.events import CustomerErased
 from crm_framework.domain.interactions import PURCHASE, REFUND
@@ -56,6 +57,7 @@ async def erase_customer(
     keys, erased_at = await _held(tx, check_key(customer_id, "customer", path=("id",)))
     if erased_at is not None:
         return await _receipt(tx, keys[0], erased_at)
+    await refuse_absent_plugins(tx, keys, "an erasure")
     by_plugin = await _erase_in_plugins(tx, keys, plugins)
     words = await _words(tx, keys)
     core = {

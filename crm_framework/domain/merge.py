@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from crm_framework.domain.absent_plugins import refuse_absent_plugins
 from crm_framework.domain.contact_points import Point, points_of, shown, write_points
 from crm_framework.domain.customer_record import Record, lock_records, resolve_ids, save
 from crm_framework.domain.customers import with_points
@@ -75,6 +76,7 @@ async def merge_customers(
     report = MergeReport(winner=key, losers=tuple(wanted), moved={}, conflicts=(), dry_run=dry_run)
     if not wanted:
         return report
+    await refuse_absent_plugins(tx, wanted, "a merge")
     if not dry_run:
         return await _merge(tx, report, plugins)
     try:

@@ -35,6 +35,8 @@ class Database:
         self.guards: Sequence[ChangeGuard] = ()
         self.event_types: EventTypes | None = None
         self.handler_budget_ms = 250
+        self.labels: frozenset[str] = frozenset()
+        """Labels of the apps that it was opened with: the core's, and those of the enabled plugins."""
         self._driver: Driver | None = driver
         self._logs: list[list[str]] = []
 
@@ -67,6 +69,7 @@ class Database:
             )
         database = cls(driver, models, url, str(target))
         database.handler_budget_ms = handler_budget_ms
+        database.labels = frozenset(apps)
         return database
 
     async def close(self) -> None:
