@@ -116,6 +116,7 @@ async def open_database(settings: Settings, host: PluginHost) -> Database:
         settings.database_url,
         apps={app.label: app.models for app in apps},
         pool_size=settings.database_pool_size,
+        read_pool_size=settings.database_read_pool_size,
         wait_seconds=settings.database_pool_timeout_s,
         handler_budget_ms=settings.handler_budget_ms,
     )

@@ -32,12 +32,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     database_url: str = "sqlite://crm.sqlite3"
     """`sqlite://file`, `sqlite:///absolute/file` or `postgres://user:password@host:port/name`."""
-    database_pool_size: Positive = 10
-    """PostgreSQL connections per process; on SQLite, threads that read."""
+    database_pool_size: Positive = 8
+    """Changes at once per process, on PostgreSQL: a connection each. SQLite has one writer."""
+    database_read_pool_size: Positive = 4
+    """Reads at once per process: a connection each, and on SQLite a thread each."""
     database_pool_timeout_s: Seconds = 10.0
-    """Longest wait for a free connection, and on SQLite for the one that writes."""
-    database_statement_timeout_s: Seconds = 30.0
-    """Longest run of one statement."""
+    """Longest wait for a free connection or a lock, and on SQLite for the one that writes."""
     plugins: tuple[str, ...] = ()
     """Names of the enabled plugins. Their order says nothing: dependencies do."""
     plugin_dir: str | None = None
