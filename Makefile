@@ -26,7 +26,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 export CRM_PLUGINS ?= $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser check format bench constraints clean
+.PHONY: run test test-browser check format bench constraints schema clean
 
 run: $(VENV)/runnable
 	@$(BIN)/crm migrate
@@ -55,6 +55,10 @@ bench: $(VENV)/testable
 # Writes the versions of the present environment down as those that everybody gets.
 constraints: $(VENV)/testable
 	@$(BIN)/python tools/pin.py constraints.txt
+
+# Writes the API down as it is with every plugin of this repository; a test compares it.
+schema: $(VENV)/testable
+	@CRM_PLUGINS="$(subst $(space),$(comma),$(strip $(PLUGINS)))" $(BIN)/crm schema print > schema.graphql
 
 $(VENV)/runnable: $(MANIFESTS) | $(BIN)/python
 	@echo "Installing the CRM$(if $(PLUGINS), and its plugins $(PLUGINS)) …"

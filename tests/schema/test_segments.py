@@ -132,7 +132,7 @@ async def test_a_filter_that_fits_no_more_fails_alone(api: Api) -> None:
             "UPDATE crm_segment SET condition = ? WHERE name = 'Old'", ('{"tier": {"eq": "x"}}',)
         )
     result = await api.ask("{ segments { nodes { name members { nodes { name } totalCount } } } }")
-    assert result.errors[0]["path"] == ["segments", "nodes", 1, "members", "nodes"]
+    assert {tuple(error["path"][:4]) for error in result.errors} == {("segments", "nodes", 1, "members")}
     assert result.errors[0]["message"].startswith(
         "the segment's filter does not fit any more: filter.tier: there is no such member"
     )

@@ -1,4 +1,6 @@
-"""What holds for every element of the schema, of the core and of whatever joins it."""
+"""What holds for every element of the schema, of the core and of each plugin of this repository."""
+
+from pathlib import Path
 
 import pytest
 from graphql import (
@@ -12,8 +14,16 @@ from graphql import (
 )
 
 from crm_framework.engine.prepare import prepared
+from crm_framework.hooks.discovery import load_plugins
+from crm_framework.hooks.dispatch import PluginHost
+from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.schema.compose import ComposedSchema
-from crm_framework.security.permissions import CORE_PERMISSIONS
+from crm_framework.schema.core import compose_schema
+from crm_framework.security.permissions import Permissions
+from crm_framework.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = tuple(sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 
 API = {
     "Query": "node nodes me customer customers interactions duplicateCustomers segments attributeDefinitions"
@@ -29,9 +39,34 @@ API = {
 }
 
 
-def test_every_element_is_described(core_schema: ComposedSchema) -> None:
+@pytest.fixture(scope="module")
+def host() -> PluginHost:
+    """All plugins of this repository, which must be installed."""
+    return load_plugins(Settings(plugins=PLUGINS))
+
+
+@pytest.fixture(scope="module")
+def whole(host: PluginHost) -> ComposedSchema:
+    composed = compose_schema(host)
+    states = {plugin.name: plugin.status for plugin in host.plugins if plugin.name in PLUGINS}
+    assert states == dict.fromkeys(PLUGINS, PluginStatus.ENABLED)
+    return composed
+
+
+def test_the_committed_schema_is_the_one_that_is_served(whole: ComposedSchema) -> None:
+    committed = (ROOT / "schema.graphql").read_text(encoding="utf-8")
+    assert committed == whole.sdl, "run `make schema`, and look at what changed"
+
+
+def test_every_plugin_owns_what_it_adds(whole: ComposedSchema) -> None:
+    assert {"core", *PLUGINS} == set(whole.types.values()) | set(whole.members.values())
+    for plugin in PLUGINS:
+        assert f'@plugin(name: "{plugin}")' in whole.sdl
+
+
+def test_every_element_is_described(whole: ComposedSchema) -> None:
     missing: list[str] = []
-    for name, kind in core_schema.graphql.type_map.items():
+    for name, kind in whole.graphql.type_map.items():
         if is_introspection_type(kind) or is_specified_scalar_type(kind):
             continue
         if not kind.description:
@@ -47,15 +82,15 @@ def test_every_element_is_described(core_schema: ComposedSchema) -> None:
             for argument, each in getattr(element, "args", {}).items():
                 if not each.description:
                     missing.append(f"{name}.{member}({argument}:)")
-    for directive in core_schema.graphql.directives:
+    for directive in whole.graphql.directives:
         if not is_specified_directive(directive) and not directive.description:
             missing.append(f"@{directive.name}")
     assert missing == []
 
 
-def test_every_root_field_is_permitted_by_a_known_permission(core_schema: ComposedSchema) -> None:
-    rules = prepared(core_schema.schema).rules
-    known = {permission.name for permission in CORE_PERMISSIONS}
+def test_every_root_field_is_permitted_by_a_known_permission(host: PluginHost, whole: ComposedSchema) -> None:
+    rules = prepared(whole.schema).rules
+    known = set(Permissions.of(host.declarations).by_name)
     roots = {element: needs for element, needs in rules.fields.items() if element[0] in ("Query", "Mutation")}
     assert {element for element, needs in roots.items() if not needs} == set()
     public = {name for (_, name), needs in roots.items() if needs == ("",)}
@@ -64,31 +99,32 @@ def test_every_root_field_is_permitted_by_a_known_permission(core_schema: Compos
     assert used - {""} <= known
 
 
-def test_every_mutation_takes_one_input_and_answers_with_errors(core_schema: ComposedSchema) -> None:
-    mutation = core_schema.graphql.mutation_type
+def test_every_mutation_takes_one_input_and_answers_with_errors(whole: ComposedSchema) -> None:
+    mutation = whole.graphql.mutation_type
     assert mutation is not None
     for name, field in mutation.fields.items():
-        assert list(field.args) == ["input"], name
-        assert str(field.args["input"].type).endswith("Input!"), name
+        assert list(field.args) in (["input"], []), name
+        for argument in field.args.values():
+            assert str(argument.type).endswith("Input!"), name
         assert str(field.type).endswith("Payload!"), name
-        payload = core_schema.graphql.type_map[str(field.type).rstrip("!")]
+        payload = whole.graphql.type_map[str(field.type).rstrip("!")]
         assert isinstance(payload, GraphQLObjectType)
         assert str(payload.fields["errors"].type) == "[UserError!]!", name
 
 
-def test_every_connection_has_pages_and_nodes(core_schema: ComposedSchema) -> None:
-    named = [name for name in core_schema.graphql.type_map if name.endswith("Connection")]
+def test_every_connection_has_pages_and_nodes(whole: ComposedSchema) -> None:
+    named = [name for name in whole.graphql.type_map if name.endswith("Connection")]
     assert len(named) > 5
     for name in named:
-        kind = core_schema.graphql.type_map[name]
+        kind = whole.graphql.type_map[name]
         assert isinstance(kind, GraphQLObjectType)
         counted = set() if name == "TimelineConnection" else {"totalCount"}
         assert {"edges", "nodes", "pageInfo"} | counted <= set(kind.fields), name
 
 
 @pytest.mark.parametrize("type_name", list(API))
-def test_names_that_others_build_on(core_schema: ComposedSchema, type_name: str) -> None:
-    kind = core_schema.graphql.type_map[type_name]
+def test_names_that_others_build_on(whole: ComposedSchema, type_name: str) -> None:
+    kind = whole.graphql.type_map[type_name]
     assert isinstance(kind, GraphQLObjectType)
     assert set(API[type_name].split()) - set(kind.fields) == set()
 
