@@ -1,0 +1,187 @@
+"""The contract of mutations: one transaction each, expected failures in the answer, nothing half done."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import strawberry
+
+from crm_framework.domain.events import CORE_EVENTS, Event
+from crm_framework.engine.errors import DeclarationError
+from crm_framework.engine.parts import SchemaParts
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.hooks.dispatch import PluginHost
+from crm_framework.schema.compose import compose
+from crm_framework.schema.core import CORE_PARTS
+from crm_framework.schema.inputs import optional, required, retry_key
+from crm_framework.schema.mutation import mutation, payload
+from crm_framework.storage.database import Database
+from crm_framework.storage.events import EventTypes
+from crm_framework.storage.unit_of_work import UnitOfWork
+
+from .conftest import Api
+from .test_customers import names
+
+
+@payload
+class TrialPayload:
+    """What a trial did."""
+
+    made: strawberry.Private[int | None] = None
+    calls: int | None = strawberry.field(description="How often a trial has run.", default=None)
+
+
+@strawberry.input(description="A trial.")
+class TrialInput:
+    error: str | None = optional("What goes wrong.")
+    nested_members: list[str] = optional("Nothing.", default_factory=list)
+    idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="A trial that must say something.")
+class StrictInput:
+    word: str = required("Something.")
+
+
+@dataclass
+class Calls:
+    count: int = 0
+
+
+CALLS = Calls()
+
+
+@mutation(permission="customers.write")
+async def trial(tx: UnitOfWork, input: TrialInput) -> TrialPayload:
+    """Writes a member of staff, then fails as it is told to."""
+    CALLS.count += 1
+    await tx.execute(
+        "INSERT INTO crm_staff (id, name, active, version, created_at, updated_at) VALUES (?, ?, ?, 1, ?, ?)",
+        (f"00000000-0000-7000-8000-{CALLS.count:012d}", "Trial", True, tx.now, tx.now),
+    )
+    if input.error:
+        raise _FAILURES[input.error]()
+    return TrialPayload(made=CALLS.count, calls=CALLS.count)
+
+
+_FAILURES: dict[str, Callable[[], Exception]] = {
+    "refused": lambda: CrmError(ErrorCode.REFUSED, "No.", path=("nested_members", 0), hint="Do."),
+    "unavailable": lambda: CrmError(ErrorCode.UNAVAILABLE, "The disk is full."),
+    "forbidden": lambda: CrmError(ErrorCode.FORBIDDEN, "Not yours."),
+    "internal": lambda: CrmError(ErrorCode.INTERNAL, "The secret cause."),
+    "crash": lambda: ZeroDivisionError("The secret cause."),
+}
+
+
+@pytest.fixture
+def trials(database: Database) -> Api:
+    database.event_types = EventTypes(CORE_EVENTS)
+    CALLS.count = 0
+    schema = compose([*CORE_PARTS, SchemaParts(mutation=[trial])], PluginHost())
+    return Api(schema, database, PluginHost())
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("refused", {"code": "REFUSED", "message": "No.", "path": ["nestedMembers", "0"], "hint": "Do."}),
+        ("unavailable", {"code": "UNAVAILABLE", "message": "The disk is full.", "path": None, "hint": None}),
+    ],
+)
+async def test_an_expected_failure_is_in_the_answer_and_nothing_is_changed(
+    trials: Api, error: str, shown: dict[str, Any]
+) -> None:
+    assert await trials.errors("trial", {"error": error}) == [shown]
+    assert await trials.count("crm_staff") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [("forbidden", "FORBIDDEN"), ("internal", "INTERNAL"), ("crash", "INTERNAL")]
+)
+async def test_what_is_no_answer_stands_beside_the_data(trials: Api, error: str, code: str) -> None:
+    found, message = await trials.refused(f'mutation {{ trial(input: {{error: "{error}"}}) {{ calls }} }}')
+    assert found == code
+    assert "secret" not in message
+    assert await trials.count("crm_staff") == 0
+
+
+async def test_root_fields_run_one_after_another_each_in_its_own_transaction(trials: Api) -> None:
+    result = await trials.ask(
+        """mutation { a: trial(input: {}) { calls errors { code } }
+          b: trial(input: {error: "refused"}) { calls errors { code } }
+          c: trial(input: {}) { calls errors { code } } }"""
+    )
+    assert result.errors == []
+    assert result.data == {
+        "a": {"calls": 1, "errors": []},
+        "b": {"calls": None, "errors": [{"code": "REFUSED"}]},
+        "c": {"calls": 3, "errors": []},
+    }
+    assert await trials.count("crm_staff") == 2
+
+
+async def test_the_same_key_again_runs_nothing(trials: Api) -> None:
+    for _ in range(2):
+        await trials.change("trial", {"idempotencyKey": "k"}, "calls")
+    assert (CALLS.count, await trials.count("crm_staff")) == (1, 1)
+    (error,) = await trials.errors("trial", {"idempotencyKey": "k", "nestedMembers": ["x"]})
+    assert (error["code"], error["path"]) == ("CONFLICT", ["idempotencyKey"])
+    assert CALLS.count == 1
+
+
+async def test_the_same_key_at_the_same_moment_runs_once(trials: Api) -> None:
+    text = 'mutation { trial(input: {idempotencyKey: "k"}) { errors { code } } }'
+    results = await asyncio.gather(*(trials.ask(text) for _ in range(8)))
+    assert [result.errors for result in results] == [[]] * 8
+    assert await trials.count("crm_staff") == 1
+
+
+async def test_the_answer_is_read_after_the_commit(api: Api) -> None:
+    seen: list[int] = []
+
+    class Watch:
+        name = "watch"
+
+        async def __call__(self, events: Any, tx: UnitOfWork) -> None:
+            rows = await api.database.fetch("SELECT COUNT(*) AS n FROM crm_customer")
+            seen.append(rows[0]["n"])
+
+    api.database.handlers = [Watch()]
+    made = await api.change("createCustomer", {"name": "Ann"}, "customer { name version }")
+    assert seen == [0]  # others do not see it before the commit
+    assert made["customer"] == {"name": "Ann", "version": 1}
+
+
+async def test_a_plugin_that_refuses_the_change_is_an_expected_failure(api: Api) -> None:
+    class Guard:
+        name = "guard"
+
+        async def __call__(self, events: Sequence[Event], tx: UnitOfWork) -> None:
+            raise CrmError(ErrorCode.REFUSED, "Not on Sundays.", hint="Come back tomorrow.")
+
+    api.database.guards = [Guard()]
+    assert await api.errors("createCustomer", {"name": "Ann"}) == [
+        {"code": "REFUSED", "message": "Not on Sundays.", "path": None, "hint": "Come back tomorrow."}
+    ]
+    api.database.guards = ()
+    assert await names(api) == []
+
+
+async def test_a_value_of_the_wrong_type_is_refused_before_anything_runs(api: Api) -> None:
+    for input in ("{}", "{name: 5}", '{name: "x", stage: GONE}', '{name: "x", nothing: 1}'):
+        code, _ = await api.refused(f"mutation {{ createCustomer(input: {input}) {{ errors {{ code }} }} }}")
+        assert code == "BAD_INPUT"
+    assert await api.count("crm_customer") == 0
+
+
+def test_what_is_no_mutation_is_refused_when_it_is_declared() -> None:
+    async def without_transaction(input: StrictInput) -> TrialPayload:
+        """Cannot change anything."""
+        return TrialPayload()
+
+    with pytest.raises(DeclarationError, match="Write async def …\\(tx, input\\)"):
+        mutation(permission="customers.write")(without_transaction)
+    with pytest.raises(DeclarationError, match="the payload has no description"):
+        payload(type("Bare", (), {}))
