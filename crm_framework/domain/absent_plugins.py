@@ -1,5 +1,5 @@
-"""No merge or erasure passes over a plugin that is switched off: while it holds rows of the customer, both are
-refused, so that nothing moves or goes in part.
+"""No merge or erasure passes over a plugin that is switched off: while it holds rows of the customer, both
+are refused, so that nothing moves or goes in part.
 """
 
 from collections.abc import Sequence
