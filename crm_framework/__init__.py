@@ -14,51 +14,51 @@ _HOME = {
     "Batch": "engine.rows",
     "Channel": "hooks.specs",
     "Connection": "engine.connections",
-    "ConsentChanged": "domain.events",
-    "ContactDecision": "domain.contact_policy",
+    "ConsentChanged": "events",
+    "ContactDecision": "domain.contacts.policy",
     "CrmError": "errors",
     "Customer": "schema.customers",
-    "CustomerArchived": "domain.events",
-    "CustomerConverted": "domain.events",
-    "CustomerCreated": "domain.events",
-    "CustomerErased": "domain.events",
-    "CustomerLapsed": "domain.events",
-    "CustomerTagged": "domain.events",
-    "CustomerUpdated": "domain.events",
-    "CustomersMerged": "domain.events",
-    "DialectSQL": "storage.migration_operations",
+    "CustomerArchived": "events",
+    "CustomerConverted": "events",
+    "CustomerCreated": "events",
+    "CustomerErased": "events",
+    "CustomerLapsed": "events",
+    "CustomerTagged": "events",
+    "CustomerUpdated": "events",
+    "CustomersMerged": "events",
+    "DialectSQL": "storage.migration.operations",
     "ErrorCode": "errors",
-    "Event": "domain.events",
+    "Event": "events",
     "FilterSpec": "engine.filters",
     "Fragment": "engine.sql",
-    "Hold": "domain.customer_keys",
+    "Hold": "domain.customers.keys",
     "InteractionKind": "hooks.specs",
-    "InteractionLogged": "domain.events",
-    "InteractionUpdated": "domain.events",
-    "LiveCustomer": "domain.customer_keys",
+    "InteractionLogged": "events",
+    "InteractionUpdated": "events",
+    "LiveCustomer": "domain.customers.keys",
     "Member": "engine.filters",
     "Money": "schema.money",
     "MoneyInput": "schema.money",
-    "NewContactPoint": "domain.contact_points",
-    "NewCustomer": "domain.customer_draft",
-    "NewInteraction": "domain.interactions",
-    "NewLine": "domain.purchase_lines",
-    "NewPurchase": "domain.purchases",
-    "NewRefund": "domain.refunds",
+    "NewContactPoint": "domain.contacts.points",
+    "NewCustomer": "domain.customers.draft",
+    "NewInteraction": "domain.interactions.touches",
+    "NewLine": "domain.interactions.purchase_lines",
+    "NewPurchase": "domain.interactions.purchases",
+    "NewRefund": "domain.interactions.refunds",
     "Node": "engine.nodes",
     "OrderDirection": "engine.keyset",
     "OrderField": "engine.keyset",
     "Orders": "engine.keyset",
-    "OwnerAssigned": "domain.events",
+    "OwnerAssigned": "events",
     "PUBLIC": "engine.declarations",
     "Permission": "hooks.specs",
     "Plugin": "hooks.specs",
     "PluginSettings": "hooks.specs",
-    "PurchaseRecorded": "domain.events",
+    "PurchaseRecorded": "events",
     "Reader": "engine.context",
-    "RefundRecorded": "domain.events",
+    "RefundRecorded": "events",
     "SchemaParts": "engine.parts",
-    "SettingChanged": "domain.events",
+    "SettingChanged": "events",
     "Settings": "settings",
     "Staff": "schema.staff",
     "TimelineEntry": "hooks.specs",
@@ -69,24 +69,24 @@ _HOME = {
     "column": "engine.fields",
     "computed": "engine.fields",
     "connection": "engine.connections",
-    "contact_decisions": "domain.contact_decisions",
-    "create_customer": "domain.customers",
-    "currency_code": "domain.money",
+    "contact_decisions": "domain.contacts.decisions",
+    "create_customer": "domain.customers.changes",
+    "currency_code": "domain.values.money",
     "decode_key": "engine.ids",
     "describe": "schema.enums",
     "encode_id": "engine.ids",
     "fields_of": "schema.additions",
-    "format_minor": "domain.money",
+    "format_minor": "domain.values.money",
     "given": "schema.inputs",
     "hookimpl": "hooks.specs",
     "key_of": "schema.inputs",
-    "live_customer": "domain.customer_keys",
-    "live_customers": "domain.customer_keys",
+    "live_customer": "domain.customers.keys",
+    "live_customers": "domain.customers.keys",
     "load": "engine.load",
     "load_groups": "engine.load",
     "load_settings": "settings",
     "load_where": "engine.load",
-    "log_interaction": "domain.interactions",
+    "log_interaction": "domain.interactions.touches",
     "mutation": "schema.mutation",
     "new_id": "storage.ids",
     "node": "engine.nodes",
@@ -95,17 +95,17 @@ _HOME = {
     "parse_time": "storage.clock",
     "payload": "schema.mutation",
     "record": "engine.nodes",
-    "record_purchase": "domain.purchases",
-    "record_refund": "domain.refunds",
+    "record_purchase": "domain.interactions.purchases",
+    "record_refund": "domain.interactions.refunds",
     "reference": "engine.relations",
     "required": "schema.inputs",
-    "resolve_id": "domain.customer_record",
-    "resolve_ids": "domain.customer_record",
-    "responsible": "domain.ownership",
-    "responsibles": "domain.ownership",
+    "resolve_id": "domain.customers.record",
+    "resolve_ids": "domain.customers.record",
+    "responsible": "domain.customers.ownership",
+    "responsibles": "domain.customers.ownership",
     "root": "engine.fields",
-    "tag_customers": "domain.tags",
-    "update_interaction": "domain.interactions",
+    "tag_customers": "domain.customers.tags",
+    "update_interaction": "domain.interactions.touches",
 }
 
 __all__ = [
@@ -208,14 +208,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .domain.contact_decisions import contact_decisions
-    from .domain.contact_points import NewContactPoint
-    from .domain.contact_policy import ContactDecision
-    from .domain.customer_draft import NewCustomer
-    from .domain.customer_keys import Hold, LiveCustomer, live_customer, live_customers
-    from .domain.customer_record import resolve_id, resolve_ids
-    from .domain.customers import create_customer
-    from .domain.events import (
+    from crm_framework.domain.contacts.decisions import contact_decisions
+    from crm_framework.domain.contacts.points import NewContactPoint
+    from crm_framework.domain.contacts.policy import ContactDecision
+    from crm_framework.domain.customers.changes import create_customer
+    from crm_framework.domain.customers.draft import NewCustomer
+    from crm_framework.domain.customers.keys import Hold, LiveCustomer, live_customer, live_customers
+    from crm_framework.domain.customers.ownership import responsible, responsibles
+    from crm_framework.domain.customers.record import resolve_id, resolve_ids
+    from crm_framework.domain.customers.tags import tag_customers
+    from crm_framework.domain.interactions.purchase_lines import NewLine
+    from crm_framework.domain.interactions.purchases import NewPurchase, record_purchase
+    from crm_framework.domain.interactions.refunds import NewRefund, record_refund
+    from crm_framework.domain.interactions.touches import NewInteraction, log_interaction, update_interaction
+    from crm_framework.domain.values.money import currency_code, format_minor
+    from crm_framework.events import (
         ConsentChanged,
         CustomerArchived,
         CustomerConverted,
@@ -233,13 +240,8 @@ if TYPE_CHECKING:
         RefundRecorded,
         SettingChanged,
     )
-    from .domain.interactions import NewInteraction, log_interaction, update_interaction
-    from .domain.money import currency_code, format_minor
-    from .domain.ownership import responsible, responsibles
-    from .domain.purchase_lines import NewLine
-    from .domain.purchases import NewPurchase, record_purchase
-    from .domain.refunds import NewRefund, record_refund
-    from .domain.tags import tag_customers
+    from crm_framework.storage.migration.operations import DialectSQL
+
     from .engine.connections import Connection, connection
     from .engine.context import Reader
     from .engine.declarations import PUBLIC
@@ -273,7 +275,6 @@ if TYPE_CHECKING:
     from .settings import Settings, load_settings
     from .storage.clock import now, parse_time
     from .storage.ids import new_id
-    from .storage.migration_operations import DialectSQL
     from .storage.unit_of_work import UnitOfWork
 
 

@@ -12,7 +12,7 @@ from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings, load_settings
-from crm_framework.storage.migration_plan import read_plan
+from crm_framework.storage.migration.plan import read_plan
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from crm_framework.domain import kinds
-from crm_framework.domain.events import CORE_EVENTS
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import CORE_EVENTS
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.hooks.loaded import PluginStatus
@@ -17,8 +17,8 @@ from crm_framework.schema.core import compose_schema
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
-from crm_framework.storage.migration_plan import read_plan
-from crm_framework.storage.migrator import CORE, AppMigrations, pending
+from crm_framework.storage.migration.migrator import CORE, AppMigrations, pending
+from crm_framework.storage.migration.plan import read_plan
 from crm_framework.storage.orm import Models
 from crm_framework.storage.sql import Dialect
 from crm_framework.storage.urls import parse_url

@@ -14,7 +14,7 @@ import uvicorn
 from crm_framework.app import create_app, open_service
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.settings import Settings
-from crm_framework.storage.migrator import CORE, migrate
+from crm_framework.storage.migration.migrator import CORE, migrate
 from crm_framework.testing.apps import OpenClient, TemporaryPlugin
 from crm_framework.testing.client import CrmClient
 

@@ -8,10 +8,10 @@ import click
 
 from crm_framework.cli.demo_company import SOURCE, STAFF, company
 from crm_framework.cli.running import console, run, settings_of
-from crm_framework.domain.customer_import import ImportReport, import_customers
-from crm_framework.domain.interaction_import import import_interactions
-from crm_framework.domain.segments import NewSegment, create_segment
-from crm_framework.domain.staff import create_staff
+from crm_framework.domain.customers.bulk import ImportReport, import_customers
+from crm_framework.domain.customers.segments import NewSegment, create_segment
+from crm_framework.domain.customers.staff import create_staff
+from crm_framework.domain.interactions.bulk import import_interactions
 from crm_framework.runtime import open_runtime
 from crm_framework.security.actors import Actor
 from crm_framework.settings import Settings

@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm_framework.domain.customer_draft import NewCustomer
-from crm_framework.domain.interaction_rows import InteractionRow
-from crm_framework.domain.purchase_lines import NewLine
-from crm_framework.domain.staff import NewStaff
+from crm_framework.domain.customers.draft import NewCustomer
+from crm_framework.domain.customers.staff import NewStaff
+from crm_framework.domain.interactions.purchase_lines import NewLine
+from crm_framework.domain.interactions.rows import InteractionRow
 
 SOURCE = "demo"
 """Source of every record of the demo, and the tag of its customers."""

@@ -15,7 +15,7 @@ from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.runtime import migrations_of, open_database
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
-from crm_framework.storage.migrator import pending
+from crm_framework.storage.migration.migrator import pending
 from crm_framework.storage.urls import SqliteTarget, parse_url
 
 

@@ -12,8 +12,8 @@ import click
 from crm_framework.cli.import_rows import CUSTOMER_FIELDS, INTERACTION_FIELDS
 from crm_framework.cli.mapping import ATTRIBUTE
 from crm_framework.cli.running import errors, run, settings_of
-from crm_framework.domain import money
 from crm_framework.domain.rows import json_of, marks, time_text
+from crm_framework.domain.values import money
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import open_runtime
 from crm_framework.settings import Settings

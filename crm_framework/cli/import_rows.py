@@ -5,10 +5,10 @@ from typing import Any
 
 from crm_framework.cli.mapping import ATTRIBUTE
 from crm_framework.cli.values import Cells
-from crm_framework.domain.contact_points import NewContactPoint
-from crm_framework.domain.customer_draft import NewCustomer
-from crm_framework.domain.interaction_rows import InteractionRow
-from crm_framework.domain.purchase_lines import NewLine
+from crm_framework.domain.contacts.points import NewContactPoint
+from crm_framework.domain.customers.draft import NewCustomer
+from crm_framework.domain.interactions.purchase_lines import NewLine
+from crm_framework.domain.interactions.rows import InteractionRow
 from crm_framework.errors import CrmError, ErrorCode
 
 CUSTOMER_FIELDS = (

@@ -21,9 +21,9 @@ from crm_framework.cli.mapping import ContentReferences, FileMapping
 from crm_framework.cli.records import Record, Refused, read_records
 from crm_framework.cli.running import console, errors, run, settings_of
 from crm_framework.cli.values import Cells
-from crm_framework.domain import locales
-from crm_framework.domain.customer_import import ImportReport, import_customers
-from crm_framework.domain.interaction_import import import_interactions
+from crm_framework.domain.customers.bulk import ImportReport, import_customers
+from crm_framework.domain.interactions.bulk import import_interactions
+from crm_framework.domain.values import locales
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import open_runtime
 from crm_framework.security.actors import Actor

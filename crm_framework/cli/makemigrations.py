@@ -6,7 +6,7 @@ import msgspec
 from crm_framework.cli.running import console, errors, settings_of
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.runtime import migrations_of
-from crm_framework.storage.makemigrations import makemigrations, missing_migrations
+from crm_framework.storage.migration.makemigrations import makemigrations, missing_migrations
 
 
 @click.command("makemigrations")

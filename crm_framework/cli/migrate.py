@@ -4,7 +4,7 @@ import click
 
 from crm_framework.cli.running import console, errors, run, settings_of
 from crm_framework.runtime import load_host, migrations_of
-from crm_framework.storage.migrator import AppliedMigration, migrate, pending
+from crm_framework.storage.migration.migrator import AppliedMigration, migrate, pending
 
 
 @click.command("migrate")

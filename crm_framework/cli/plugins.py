@@ -60,7 +60,7 @@ def info(context: click.Context, name: str) -> None:
 def plan(context: click.Context, name: str) -> None:
     """What enabling a plugin would add: schema, permissions, migrations. Changes nothing."""
     from crm_framework.schema.core import compose_schema
-    from crm_framework.storage.migrator import pending
+    from crm_framework.storage.migration.migrator import pending
 
     settings = settings_of(context)
     plugin, host = _with(settings, name)
@@ -126,7 +126,7 @@ def disable(context: click.Context, name: str) -> None:
 @click.pass_context
 def uninstall(context: click.Context, name: str, drop_data: bool, yes: bool) -> None:
     """Removes the data of a disabled plugin; without --drop-data, tells what would go."""
-    from crm_framework.storage.uninstall import uninstall as remove
+    from crm_framework.storage.migration.uninstall import uninstall as remove
 
     settings = settings_of(context)
     if name in settings.plugins:

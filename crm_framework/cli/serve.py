@@ -16,8 +16,8 @@ from crm_framework.security.administrator import administrators_token
 from crm_framework.security.permissions import Permissions
 from crm_framework.server.logs import log_config
 from crm_framework.settings import Settings
-from crm_framework.storage.migration_plan import read_plan
-from crm_framework.storage.migrator import migrate, pending
+from crm_framework.storage.migration.migrator import migrate, pending
+from crm_framework.storage.migration.plan import read_plan
 
 GRACE_SECONDS = 10
 """How long requests that are under way may still take when the server is told to stop."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from crm_framework.domain import money
+from crm_framework.domain.values import money
 from crm_framework.errors import CrmError, ErrorCode
 
 _YES = frozenset({"true", "yes", "y", "1"})

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.rows import insert, json_of, json_text
-from crm_framework.domain.text import line
+from crm_framework.domain.values.text import line
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from crm_framework.domain.text import nearest
+from crm_framework.domain.values.text import nearest
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.hooks.specs import Channel, InteractionKind
 

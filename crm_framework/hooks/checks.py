@@ -161,7 +161,7 @@ def _implements(module: ModuleType, hook: str) -> bool:
 
 
 def _check_names(plugin: Plugin) -> None:
-    from crm_framework.domain.events import Event
+    from crm_framework.events import Event
 
     prefix = f"{plugin.name}."
     for permission in plugin.permissions:

@@ -21,9 +21,9 @@ from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin,
 from .trace import traced
 
 if TYPE_CHECKING:
-    from crm_framework.domain.events import Event
     from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
+    from crm_framework.events import Event
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 log = logging.getLogger("crm_framework.hooks")

@@ -14,9 +14,9 @@ import msgspec
 import pluggy
 
 if TYPE_CHECKING:
-    from crm_framework.domain.events import Event
     from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
+    from crm_framework.events import Event
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 PROJECT = "crm_framework"

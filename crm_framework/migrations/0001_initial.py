@@ -1,7 +1,7 @@
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
-from crm_framework.storage.migration_operations import DialectSQL, PostgresExtension
+from crm_framework.storage.migration.operations import DialectSQL, PostgresExtension
 
 SEARCH_SQLITE = [
     # Full-text rows need an integer that never changes; the rowid of crm_customer may, on VACUUM.

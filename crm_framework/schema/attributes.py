@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 
-from crm_framework.domain import attributes
+from crm_framework.domain.customers import attributes
 from crm_framework.domain.models import AttributeType
 from crm_framework.engine.fields import column, root
 from crm_framework.engine.load import load_where

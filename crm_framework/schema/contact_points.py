@@ -5,8 +5,8 @@ from typing import Any
 
 import strawberry
 
-from crm_framework.domain import customer_contacts
-from crm_framework.domain.contact_points import NewContactPoint
+from crm_framework.domain.contacts import changes as customer_contacts
+from crm_framework.domain.contacts.points import NewContactPoint
 from crm_framework.domain.models import Consent
 from crm_framework.engine.fields import column, computed
 from crm_framework.engine.nodes import Node, node

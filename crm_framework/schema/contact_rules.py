@@ -5,8 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from crm_framework.domain import contact_decisions, contact_rules
-from crm_framework.domain.contact_policy import ContactReason
+from crm_framework.domain.contacts import decisions as contact_decisions
+from crm_framework.domain.contacts import rules as contact_rules
+from crm_framework.domain.contacts.policy import ContactReason
 from crm_framework.engine.fields import batch, column, root
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.load import load_where

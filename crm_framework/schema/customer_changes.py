@@ -5,8 +5,10 @@ from typing import Any
 
 import strawberry
 
-from crm_framework.domain import customer_stages, customers, ownership, tags
-from crm_framework.domain.customer_draft import NewCustomer
+from crm_framework.domain.customers import changes as customers
+from crm_framework.domain.customers import ownership, tags
+from crm_framework.domain.customers import stages as customer_stages
+from crm_framework.domain.customers.draft import NewCustomer
 from crm_framework.domain.models import CustomerKind, CustomerStage
 from crm_framework.engine.fields import batch
 from crm_framework.engine.parts import SchemaParts

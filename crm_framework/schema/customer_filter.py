@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from crm_framework.domain.models import Consent, CustomerKind, CustomerStage
-from crm_framework.domain.text import fold, words
+from crm_framework.domain.values.text import fold, words
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.keyset import OrderField, Orders

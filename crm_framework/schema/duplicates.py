@@ -4,8 +4,8 @@ from typing import Annotated
 
 import strawberry
 
-from crm_framework.domain import duplicates
-from crm_framework.domain.duplicates import DuplicateReason
+from crm_framework.domain.customers import duplicates
+from crm_framework.domain.customers.duplicates import DuplicateReason
 from crm_framework.engine.connections import Connection
 from crm_framework.engine.fields import root
 from crm_framework.engine.pages import ReadyPage, pages_of, window

@@ -4,8 +4,8 @@ from enum import EnumMeta
 
 from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
 
-from crm_framework.domain.contact_policy import ContactReason
-from crm_framework.domain.duplicates import DuplicateReason
+from crm_framework.domain.contacts.policy import ContactReason
+from crm_framework.domain.customers.duplicates import DuplicateReason
 from crm_framework.domain.models import (
     AttributeType,
     Consent,

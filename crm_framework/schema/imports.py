@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 import strawberry
 
-from crm_framework.domain.customer_import import ROWS_LIMIT, ImportedRow, ImportReport
-from crm_framework.domain.customer_import import import_customers as import_new
-from crm_framework.domain.interaction_import import import_interactions as import_touches
-from crm_framework.domain.interaction_rows import InteractionRow
+from crm_framework.domain.customers.bulk import ROWS_LIMIT, ImportedRow, ImportReport
+from crm_framework.domain.customers.bulk import import_customers as import_new
+from crm_framework.domain.interactions.bulk import import_interactions as import_touches
+from crm_framework.domain.interactions.rows import InteractionRow
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.errors import CrmError, ErrorCode

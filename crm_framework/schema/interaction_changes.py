@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 
-from crm_framework.domain import interactions
+from crm_framework.domain.interactions import touches as interactions
 from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference

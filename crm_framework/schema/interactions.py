@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import strawberry
 
-from crm_framework.domain import money
 from crm_framework.domain.models import Direction, Sentiment
+from crm_framework.domain.values import money
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import column, computed, root

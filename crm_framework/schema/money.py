@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import strawberry
 
-from crm_framework.domain import money
+from crm_framework.domain.values import money
 
 from .inputs import required
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 
-from crm_framework.domain import erasure, export, merge
+from crm_framework.domain.privacy import erasure, export, merge
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference

@@ -5,8 +5,8 @@ from typing import Any
 
 import strawberry
 
-from crm_framework.domain import purchases, refunds
-from crm_framework.domain.purchase_lines import NewLine, same_currency
+from crm_framework.domain.interactions import purchases, refunds
+from crm_framework.domain.interactions.purchase_lines import NewLine, same_currency
 from crm_framework.engine.fields import batch
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.rows import Batch

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from crm_framework.domain import segments
+from crm_framework.domain.customers import segments
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch, column

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from crm_framework.domain import ownership, staff
+from crm_framework.domain.customers import ownership, staff
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.fields import column
 from crm_framework.engine.filters import FilterSpec, Member

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from crm_framework.domain import timeline as domain
+from crm_framework.domain.interactions import timeline as domain
 from crm_framework.engine.connections import PageInfo
 from crm_framework.engine.fields import batch
 from crm_framework.engine.ids import encode_id

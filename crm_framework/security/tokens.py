@@ -8,8 +8,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
-from crm_framework.domain.events import SettingChanged
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import SettingChanged
 from crm_framework.storage.clock import parse_time
 from crm_framework.storage.ids import is_key, new_id
 

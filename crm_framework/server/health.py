@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from crm_framework.errors import CrmError
-from crm_framework.storage.migration_plan import AppliedMigration
+from crm_framework.storage.migration.plan import AppliedMigration
 
 from .service import Service, service_of
 

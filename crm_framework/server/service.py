@@ -14,7 +14,7 @@ from crm_framework.security.actors import Actor
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
-from crm_framework.storage.migration_plan import MigrationPlan
+from crm_framework.storage.migration.plan import MigrationPlan
 
 from .operations import Operation
 

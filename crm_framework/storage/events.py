@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from crm_framework.domain.events import Event
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import Event
 
 
 class EventTypes:

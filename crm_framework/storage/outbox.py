@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from crm_framework.domain.events import Event
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import Event
 
 from .events import encode
 from .ids import new_id

@@ -7,8 +7,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from crm_framework.domain.events import Event
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import Event
 
 from . import outbox
 from .clock import now

@@ -12,7 +12,7 @@ import httpx2
 from crm_framework.app import create_app, open_service
 from crm_framework.runtime import load_host, migrations_of
 from crm_framework.settings import Settings
-from crm_framework.storage.migrator import AppMigrations, migrate
+from crm_framework.storage.migration.migrator import AppMigrations, migrate
 
 from .client import CrmClient, issue_token
 from .templates import Kind, TestDatabases

@@ -28,8 +28,8 @@ from crm_framework.schema.core import CORE_PARTS
 from crm_framework.security.permissions import Permissions
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
-from crm_framework.storage.makemigrations import missing_migrations
-from crm_framework.storage.migrator import AppMigrations, migrate
+from crm_framework.storage.migration.makemigrations import missing_migrations
+from crm_framework.storage.migration.migrator import AppMigrations, migrate
 
 from .apps import OpenClient
 from .client import CrmClient

@@ -14,8 +14,8 @@ from tortoise.models import Model
 
 from crm_framework.domain.models import CustomerKind, CustomerStage
 from crm_framework.storage.ids import new_id
-from crm_framework.storage.migration_plan import AppMigrations, read_plan
-from crm_framework.storage.migrator import project
+from crm_framework.storage.migration.migrator import project
+from crm_framework.storage.migration.plan import AppMigrations, read_plan
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 MARK = "conformance"

@@ -120,6 +120,6 @@ def app(client: "CrmClient") -> "Starlette":
 
 
 async def make_core_tables(url: str) -> None:
-    from crm_framework.storage.migrator import CORE, migrate
+    from crm_framework.storage.migration.migrator import CORE, migrate
 
     await migrate(url, [CORE])

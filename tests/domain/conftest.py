@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from crm_framework.domain.rows import insert
-from crm_framework.domain.text import fold
+from crm_framework.domain.values.text import fold
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crm_framework.domain.customer_draft import NewCustomer
-from crm_framework.domain.customers import create_customer
+from crm_framework.domain.customers.changes import create_customer
+from crm_framework.domain.customers.draft import NewCustomer
 from crm_framework.domain.idempotency import forget, recall, remember
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor, ActorKind

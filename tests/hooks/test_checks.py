@@ -7,7 +7,7 @@ from .conftest import PluginFolder
 
 EVENT = """
 from dataclasses import dataclass
-from crm_framework.domain.events import Event
+from crm_framework.events import Event
 @dataclass(frozen=True, kw_only=True)
 class Happened(Event):
     type = "{type}"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crm_framework import Channel, CrmError, ErrorCode, InteractionKind, Permission
-from crm_framework.domain.events import CustomerCreated
+from crm_framework.events import CustomerCreated
 from crm_framework.hooks.dispatch import PluginApp
 from crm_framework.hooks.loaded import PluginStatus
 

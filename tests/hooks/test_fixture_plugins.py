@@ -25,7 +25,7 @@ from crm_framework.schema.compose import compose
 from crm_framework.schema.core import CORE_PARTS
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
-from crm_framework.storage.migrator import migrate
+from crm_framework.storage.migration.migrator import migrate
 from crm_framework.testing import CrmClient
 from crm_framework.testing.apps import OpenClient
 from crm_framework.testing.filling import fill_customers

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework.domain.interactions import NewInteraction, log_interaction
+from crm_framework.domain.interactions.touches import NewInteraction, log_interaction
 from crm_framework.domain.models import Direction
 from crm_framework.engine.execute import execute
 from crm_framework.engine.ids import decode_key, encode_id

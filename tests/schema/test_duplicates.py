@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework.domain.merge import merge_customers
+from crm_framework.domain.privacy.merge import merge_customers
 from crm_framework.engine.ids import decode_key
 from crm_framework.security.actors import Actor, ActorKind
 

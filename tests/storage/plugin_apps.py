@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from crm_framework.storage.migration_connection import schema_connection
-from crm_framework.storage.migrator import CORE, AppMigrations
+from crm_framework.storage.migration.connection import schema_connection
+from crm_framework.storage.migration.migrator import CORE, AppMigrations
 
 HEAD = """
 from tortoise import fields, migrations
@@ -77,8 +77,8 @@ class PluginApps:
         """Runs `code` in a process of its own, for what changes classes of the process."""
         head = (
             "import asyncio, sys\nfrom crm_framework import CrmError\n"
-            "from crm_framework.storage.migrator import *\n"
-            "from crm_framework.storage.makemigrations import *\n"
+            "from crm_framework.storage.migration.migrator import *\n"
+            "from crm_framework.storage.migration.makemigrations import *\n"
         )
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", head + code],

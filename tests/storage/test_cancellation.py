@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from crm_framework.domain.events import SettingChanged
 from crm_framework.domain.models import Segment, Staff
+from crm_framework.events import SettingChanged
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.unit_of_work import UnitOfWork

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from crm_framework.storage.migration_connection import schema_connection
-from crm_framework.storage.migrator import CORE, AppliedMigration, migrate, pending
+from crm_framework.storage.migration.connection import schema_connection
+from crm_framework.storage.migration.migrator import CORE, AppliedMigration, migrate, pending
 
 CORE_MIGRATIONS = [AppliedMigration("crm", "0001_initial")]
 CUSTOMER = (

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from crm_framework.domain.events import (
+from crm_framework.domain.models import Staff
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import (
     CORE_EVENTS,
     CustomerTagged,
     CustomerUpdated,
@@ -17,8 +19,6 @@ from crm_framework.domain.events import (
     PurchaseRecorded,
     SettingChanged,
 )
-from crm_framework.domain.models import Staff
-from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import frozen, parse_time
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes, encode
@@ -395,7 +395,7 @@ def test_two_events_of_one_type_are_refused() -> None:
     class Other(Event):
         type = "setting.changed"
 
-    owners = r"belongs to crm_framework.domain.events.SettingChanged and to"
+    owners = r"belongs to crm_framework.events.SettingChanged and to"
     with pytest.raises(CrmError, match=owners) as caught:
         EventTypes([*CORE_EVENTS, Other])
     assert caught.value.code == ErrorCode.CONFIGURATION

@@ -11,7 +11,7 @@ import pytest
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.runtime import migrations_of
 from crm_framework.settings import Settings
-from crm_framework.storage.makemigrations import makemigrations
+from crm_framework.storage.migration.makemigrations import makemigrations
 from crm_framework.testing import PluginConformance
 from crm_framework.testing.apps import OpenClient
 from crm_framework.testing.imports import network_uses, private_imports

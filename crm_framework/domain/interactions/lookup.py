@@ -1,0 +1,209 @@
+"""What the rows of an import name, looked up for all together: records, staff, purchases, customers."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crm_framework.domain.customers.bulk import ImportedRow, import_customers
+from crm_framework.domain.customers.draft import NewCustomer
+from crm_framework.domain.customers.keys import (
+    Hold,
+    Reference,
+    among,
+    customers_by_reference,
+    fetch_by_reference,
+    live_customers,
+)
+from crm_framework.domain.interactions.refunds import Refundable, refundable
+from crm_framework.domain.interactions.rows import CheckedRow
+from crm_framework.domain.interactions.touches import other_customers
+from crm_framework.domain.rows import not_found
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.ids import new_id
+
+if TYPE_CHECKING:
+    from crm_framework.storage.unit_of_work import UnitOfWork
+
+_PURCHASE_COLUMNS = ("kind", "customer_id", "currency", "total_minor", "occurred_at")
+
+
+@dataclass
+class Batch:
+    """The rows that are still good, and what became of the others, by index."""
+
+    rows: list[CheckedRow]
+    results: dict[int, ImportedRow] = field(default_factory=dict)
+
+    def check(self, judge: Callable[[CheckedRow], None]) -> None:
+        """Keeps the rows that `judge` does not refuse."""
+        good = []
+        for row in self.rows:
+            try:
+                judge(row)
+            except CrmError as error:
+                self.refuse(row.index, error)
+            else:
+                good.append(row)
+        self.rows = good
+
+    def refuse(self, index: int, error: CrmError) -> None:
+        self.results[index] = ImportedRow(index, error=error.under("rows", index))
+
+
+async def recorded(tx: "UnitOfWork", rows: Iterable[CheckedRow]) -> dict[Reference | None, str]:
+    """Keys of the interactions that carry the references of these rows."""
+    wanted = [row.reference for row in rows if row.reference is not None]
+    found = await fetch_by_reference(tx, "crm_interaction", "", wanted)
+    return {(row["source"], row["reference"]): str(row["id"]) for row in found}
+
+
+async def leave_out_known(tx: "UnitOfWork", batch: Batch) -> dict[int, int]:
+    """Reports rows that are recorded already and gives the others their keys.
+
+    Index → first index, of the rows that repeat the reference of another row.
+    """
+    known = await recorded(tx, batch.rows)
+    first: dict[Reference, int] = {}
+    repeats: dict[int, int] = {}
+    fresh = []
+    for row in batch.rows:
+        if row.reference in known:
+            batch.results[row.index] = ImportedRow(row.index, known[row.reference])
+        elif row.reference is not None and first.setdefault(row.reference, row.index) != row.index:
+            repeats[row.index] = first[row.reference]
+        else:
+            row.values["id"] = new_id()
+            fresh.append(row)
+    batch.rows = fresh
+    return repeats
+
+
+async def find_staff(tx: "UnitOfWork", batch: Batch) -> None:
+    named = {row.given.staff_id for row in batch.rows if row.given.staff_id is not None}
+    chosen, keys = among(tx.dialect, "id", named)
+    rows = await tx.fetch(f"SELECT id FROM crm_staff WHERE {chosen}", [keys]) if named else []
+    found = {str(row["id"]) for row in rows}
+
+    def judge(row: CheckedRow) -> None:
+        staff = row.given.staff_id
+        if staff is not None and staff not in found:
+            raise not_found("member of staff", staff, path=("staffId",))
+        row.values["staff_id"] = staff
+
+    batch.check(judge)
+
+
+async def find_purchases(tx: "UnitOfWork", batch: Batch) -> None:
+    """Sets what refunds are for: a purchase in the database, or a row of this batch."""
+    by_id = await _interactions(tx, (row.given.refund_of_id for row in batch.rows))
+    wanted = {row.purchase_reference for row in batch.rows if row.purchase_reference is not None}
+    more = "".join(f", r.{column}" for column in _PURCHASE_COLUMNS)
+    found = await fetch_by_reference(tx, "crm_interaction", more, wanted)
+    by_reference = {(row["source"], row["reference"]): row for row in found}
+    here = {row.reference: row for row in batch.rows if row.reference in wanted and row.money is not None}
+
+    def judge(row: CheckedRow) -> None:
+        if row.refund_minor is None:
+            return
+        key, reference = row.given.refund_of_id, row.purchase_reference
+        stored = by_id.get(key) if key is not None else by_reference.get(reference or ("", ""))
+        if stored is not None:
+            row.purchase = refundable(stored)
+        elif key is None and reference in here:
+            row.purchase = here[reference]
+        else:
+            raise not_found("purchase", key or " ".join(reference or ()), path=("refundOf",))
+
+    batch.check(judge)
+
+
+async def find_customers(tx: "UnitOfWork", batch: Batch, *, create: bool, dry_run: bool) -> None:
+    """Sets each row's customer, the winner of a merged one, and holds all of them until the end."""
+    by_reference = await customers_by_reference(
+        tx, {row.customer_reference for row in batch.rows if row.customer_reference is not None}
+    )
+    would_be: set[Reference | None] = set()
+    if create:
+        new = _missing(batch, by_reference)
+        report = await import_customers(tx, list(new.values()), dry_run=dry_run)
+        for reference, made in zip(new, report.rows, strict=True):
+            if made.id is not None:
+                by_reference[reference] = made.id
+            elif made.error is None:
+                would_be.add(reference)
+            else:
+                _refuse_all(batch, reference, made.error)
+    named = {row: _named(row, by_reference) for row in batch.rows}
+    hold = Hold.CHANGE if any(row.money is not None for row in batch.rows) else Hold.ADD
+    live = await live_customers(tx, {key for key in named.values() if key is not None}, hold)
+    answered = await _interactions(tx, (row.given.reply_to_id for row in batch.rows))
+
+    def judge(row: CheckedRow) -> None:
+        key, reference = named[row], row.customer_reference
+        if key is None and reference is not None and reference not in would_be:
+            raise CrmError(
+                ErrorCode.NOT_FOUND,
+                f"There is no customer {reference[1]!r:.60} of {reference[0]!r:.60}.",
+                path=("customerReference",),
+                hint="Import the customers first, or have missing ones created.",
+            )
+        if key is not None:
+            customer = live[key]
+            if isinstance(customer, CrmError):
+                raise customer.under("customerReference" if row.given.customer_id is None else "customerId")
+            row.customer = customer
+            row.values["customer_id"] = customer.id
+        reply = row.given.reply_to_id
+        if reply is not None:
+            if reply not in answered:
+                raise not_found("interaction", reply, path=("replyToId",))
+            if row.customer is None or str(answered[reply]["customer_id"]) != row.customer.id:
+                raise other_customers(path=("replyToId",))
+            row.values["reply_to_id"] = reply
+
+    batch.check(judge)
+
+
+def _named(row: CheckedRow, by_reference: dict[Reference, str]) -> str | None:
+    """The key by which the row names its customer; a refund belongs to the customer of its purchase."""
+    if isinstance(row.purchase, Refundable):
+        return row.purchase.customer_id
+    if isinstance(row.purchase, CheckedRow):
+        return _named(row.purchase, by_reference)
+    if row.given.customer_id is not None or row.customer_reference is None:
+        return row.given.customer_id
+    return by_reference.get(row.customer_reference)
+
+
+def _missing(batch: Batch, known: dict[Reference, str]) -> dict[Reference, NewCustomer]:
+    """Customers to create, by their references in order: so two imports cannot wait for each other."""
+    new: dict[Reference, NewCustomer] = {}
+    for row in batch.rows:
+        reference = row.customer_reference
+        if reference is None or reference in known or reference in new or row.given.customer_id is not None:
+            continue
+        if row.refund_minor is None and row.given.reply_to_id is None:
+            name = row.given.customer_name or reference[1]
+            new[reference] = NewCustomer(name=name, source=reference[0], reference=reference[1])
+    return dict(sorted(new.items()))
+
+
+def _refuse_all(batch: Batch, reference: Reference, error: CrmError) -> None:
+    name = "customerName" if error.path[2:3] == ("name",) else "customerReference"
+
+    def judge(row: CheckedRow) -> None:
+        if row.customer_reference == reference:
+            raise CrmError(error.code, error.message, path=(name,), hint=error.hint)
+
+    batch.check(judge)
+
+
+async def _interactions(tx: "UnitOfWork", keys: Iterable[str | None]) -> dict[str, dict[str, Any]]:
+    named = {key for key in keys if key is not None}
+    if not named:
+        return {}
+    chosen, arg = among(tx.dialect, "id", named)
+    rows = await tx.fetch(
+        f"SELECT id, {', '.join(_PURCHASE_COLUMNS)} FROM crm_interaction WHERE {chosen}", [arg]
+    )
+    return {str(row["id"]): row for row in rows}

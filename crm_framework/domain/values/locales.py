@@ -1,0 +1,58 @@
+"""Named time zones (IANA) and languages (BCP 47), checked and in their canonical spelling."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from zoneinfo import available_timezones
+
+from crm_framework.domain.values.countries import COUNTRIES
+from crm_framework.domain.values.text import nearest
+from crm_framework.errors import CrmError, ErrorCode
+
+_TAG = re.compile(
+    r"(?P<language>[a-z]{2,3})(-(?P<script>[a-z]{4}))?(-(?P<region>[a-z]{2}|[0-9]{3}))?"
+    r"(?P<variants>(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
+    re.IGNORECASE,
+)
+
+
+def time_zone(value: object, *, path: Sequence[str | int] = ()) -> str:
+    """The zone's IANA name; BAD_INPUT for one that is unknown."""
+    known = _zones()
+    if isinstance(value, str) and value.strip().lower() in known:
+        return known[value.strip().lower()]
+    meant = nearest(value, list(known.values())) if isinstance(value, str) and len(value) < 64 else None
+    raise CrmError(
+        ErrorCode.BAD_INPUT,
+        f"{value!r:.80} is no time zone.",
+        path=path,
+        hint=f"Did you mean {meant!r}?" if meant else "Give an IANA name, such as Europe/Berlin.",
+    )
+
+
+def locale_tag(value: object, *, path: Sequence[str | int] = ()) -> str:
+    """The language tag (`de`, `pt-BR`, `zh-Hant-TW`); BAD_INPUT for what has not the form of one."""
+    match = _TAG.fullmatch(value.strip().replace("_", "-")) if isinstance(value, str) else None
+    region = (match["region"] or "").upper() if match else ""
+    if match is None or (len(region) == 2 and region not in COUNTRIES) or len(match[0]) > 35:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"{value!r:.60} is no language tag.",
+            path=path,
+            hint="Give a language and, if it matters, a country, such as de or pt-BR.",
+        )
+    script = (match["script"] or "").title()
+    parts = (match["language"].lower(), script, region, match["variants"].strip("-").lower())
+    return "-".join(part for part in parts if part)
+
+
+def locale_region(tag: str | None) -> str | None:
+    """The country that a language tag names, if it names one."""
+    match = _TAG.fullmatch(tag) if tag else None
+    region = match["region"] if match else None
+    return region if region in COUNTRIES else None
+
+
+@cache
+def _zones() -> Mapping[str, str]:
+    return {name.lower(): name for name in available_timezones() if name not in ("localtime", "Factory")}
