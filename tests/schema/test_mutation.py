@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import strawberry
 
-from crm_framework.domain.events import CORE_EVENTS, Event
 from crm_framework.engine.errors import DeclarationError
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import CORE_EVENTS, Event
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.schema.compose import compose
 from crm_framework.schema.core import CORE_PARTS
