@@ -8,12 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from crm_framework.app import create_app, open_service
+from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
+from crm_framework.testing.client import CrmClient, issue_token
 
 from .conftest import Crm
 
@@ -53,6 +58,47 @@ def test_real_purchases_are_imported_once(crm_command: Crm, cdnow: Path, databas
     assert totals(database_url) == TOTALS
     (events,) = fetch(database_url, "SELECT COUNT(*) AS rows FROM crm_event WHERE type = 'purchase.recorded'")
     assert events["rows"] == 6919
+
+
+PAGE = """
+query($after: String) {
+  interactions(first: 100, after: $after, filter: {kind: {eq: "purchase"}}, orderBy: [{field: OCCURRED_AT}]) {
+    totalCount
+    nodes { customer { id } total { amount currency } lines { sku quantity } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
+
+async def read_purchases(url: str) -> list[dict[str, Any]]:
+    """Every purchase, over the API of a server without plugins."""
+    nodes: list[dict[str, Any]] = []
+    async with open_service(Settings(database_url=url)) as service:
+        app = create_app(service=service)
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://crm.test") as http:
+            client = CrmClient(app, http, await issue_token(service, "*"))
+            after = None
+            while True:
+                page = (await client.data(PAGE, after=after))["interactions"]
+                assert page["totalCount"] == 6919
+                nodes += page["nodes"]
+                if not page["pageInfo"]["hasNextPage"]:
+                    return nodes
+                after = page["pageInfo"]["endCursor"]
+
+
+def test_real_purchases_are_read_back_over_graphql(crm_command: Crm, cdnow: Path, database_url: str) -> None:
+    assert crm_command("import", "interactions", str(cdnow), *CDNOW).code == 0
+    purchases = asyncio.run(read_purchases(database_url))
+    assert len(purchases) == 6919
+    assert len({purchase["customer"]["id"] for purchase in purchases}) == 2357
+    assert {purchase["total"]["currency"] for purchase in purchases} == {"USD"}
+    assert sum(Decimal(purchase["total"]["amount"]) for purchase in purchases) == Decimal("244091.94")
+    discs = sum(line["quantity"] for purchase in purchases for line in purchase["lines"])
+    with cdnow.open() as file:
+        assert discs == sum(int(line.split(",")[2]) for line in list(file)[1:])
 
 
 def test_an_import_killed_half_way_is_taken_up_again(
