@@ -3,20 +3,17 @@
 Names are claimed in the host's order: on a clash the later plugin is refused, with a message that names both.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Protocol
 
 import strawberry
 from graphql import GraphQLSchema
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.base import StrawberryObjectDefinition, get_object_definition
+from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
-from strawberry.utils.str_converters import to_camel_case
 
 from crm_framework.engine.declarations import PUBLIC
 from crm_framework.engine.errors import DeclarationError
@@ -25,9 +22,9 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.prepare import prepared
 from crm_framework.engine.rows import type_name
 from crm_framework.engine.schema import EngineSchema
-from crm_framework.hooks.specs import Plugin
 from crm_framework.security.permissions import Permissions
 
+from .clashes import Host, claims, owner_of, refuse_build, refuse_clash, root_fields
 from .inputs import FILTER
 from .ownership import CORE, owners_of_types
 from .scalars import SCALARS
@@ -38,22 +35,6 @@ ROOT_DESCRIPTIONS = {
     "Mutation": "Changes, each in a transaction of its own, one after another in the order of the request.",
     "Subscription": "What happens, as it happens.",
 }
-
-
-class Host(Protocol):
-    """The part of the plugin host that composition uses."""
-
-    def schema_parts(self) -> Sequence[tuple[str, SchemaParts]]: ...
-    def refuse(self, name: str, reason: str, hint: str) -> None: ...
-    @property
-    def enabled(self) -> Sequence["Named"]: ...
-    @property
-    def declarations(self) -> Sequence[Plugin]: ...
-
-
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -123,16 +104,16 @@ def _without_clashes(core: Sequence[SchemaParts], host: Host) -> dict[str, Seque
     """The parts of each plugin whose members have names that no one before it has."""
     claimed: dict[str, str] = {}
     for part in core:
-        claimed |= dict.fromkeys(_claims(part), CORE)
+        claimed |= dict.fromkeys(claims(part), CORE)
     offered: dict[str, Sequence[SchemaParts]] = {}
     for name, parts in host.schema_parts():
         if not _is_enabled(name, host):
             continue  # it requires one that was refused a moment ago
         mine: dict[str, str] = {}
-        for claim in _claims(parts):
-            owner = mine.get(claim) or _owner(claim, claimed, parts)
+        for claim in claims(parts):
+            owner = mine.get(claim) or owner_of(claim, claimed, parts)
             if owner is not None:
-                _refuse_clash(host, name, claim, owner)
+                refuse_clash(host, name, claim, owner)
                 break
             mine[claim] = name
         else:
@@ -157,7 +138,7 @@ def _one_by_one(
             best = _build({**accepted, name: parts}, known)
             accepted[name] = parts
         except Exception as error:
-            _refuse_build(host, name, error, best)
+            refuse_build(host, name, error, best.types, best.members)
     if set(accepted) - {CORE} - {plugin.name for plugin in host.enabled}:
         raise AssertionError("a plugin was accepted before one that it requires")
     return best
@@ -172,12 +153,12 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
         for part in each:
             for type_, fields in part.extend.items():
                 extend.setdefault(type_, []).extend(fields)
-            for name, fields in _roots(part).items():
+            for name, fields in root_fields(part).items():
                 roots[name].extend(fields)
             for name, added in part.filters.items():
                 filters.setdefault(name, []).extend(added)
             if owner != CORE:
-                members |= dict.fromkeys(_claims(part), owner)
+                members |= dict.fromkeys(claims(part), owner)
     types = {name: _root(name) for name, fields in roots.items() if fields}
     schema = CrmSchema(
         query=types["Query"],
@@ -218,78 +199,5 @@ def _root(name: str) -> type:
     return strawberry.type(type(name, (), {}), name=name, description=ROOT_DESCRIPTIONS[name])
 
 
-def _roots(part: SchemaParts) -> Mapping[str, Sequence[StrawberryField]]:
-    return {"Query": part.query, "Mutation": part.mutation, "Subscription": part.subscription}
-
-
-def _claims(part: SchemaParts) -> list[str]:
-    """`Type.member` for all that the parts add to types of others and to the root types."""
-    claims = [
-        f"{type_name(type_)}.{_name(field)}" for type_, fields in part.extend.items() for field in fields
-    ]
-    claims += [f"{root}.{_name(field)}" for root, fields in _roots(part).items() for field in fields]
-    claims += [f"{name}.{member.name}" for name, members in part.filters.items() for member in members]
-    return claims
-
-
-def _owner(claim: str, claimed: Mapping[str, str], part: SchemaParts) -> str | None:
-    """Who has the name already: through an earlier claim, or as the type's own field."""
-    if claim in claimed:
-        return claimed[claim]
-    for type_ in part.extend:
-        definition = get_object_definition(type_)
-        if definition is None or definition.name != claim.partition(".")[0]:
-            continue
-        if any(_name(field) == claim.partition(".")[2] for field in definition.fields):
-            return f"the type {definition.name} itself"
-    return None
-
-
-def _name(field: StrawberryField) -> str:
-    return field.graphql_name or to_camel_case(field.python_name)
-
-
 def _is_enabled(name: str, host: Host) -> bool:
     return any(plugin.name == name for plugin in host.enabled)
-
-
-def _refuse_clash(host: Host, name: str, element: str, owner: str) -> None:
-    shown = owner if owner.startswith("the type ") else _called(owner)
-    host.refuse(
-        name,
-        f"It adds {element}, which belongs to {shown} already.",
-        f"Disable {name} or the other one; their makers must agree on another name.",
-    )
-
-
-def _refuse_build(host: Host, name: str, error: Exception, before: ComposedSchema) -> None:
-    """Puts down to the plugin what went wrong when its parts were added to a schema that was in order."""
-    cause = _cause(error)
-    text = " ".join(str(cause).split())
-    duplicate = re.match(r"(?:Type|Scalar) `?(\w+)`? (?:is defined multiple|has already)", text)
-    if duplicate:
-        _refuse_clash(host, name, f"the type {duplicate[1]}", before.types.get(duplicate[1], name))
-    elif isinstance(cause, DeclarationError) and cause.problem == "the name is taken":
-        _refuse_clash(host, name, cause.where, before.members.get(cause.where, CORE))
-    else:
-        host.refuse(
-            name,
-            f"Its part of the schema cannot be built: {text[:500]}",
-            "Tell its makers; the API runs without it.",
-        )
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The declaration at fault, where there is one: graphql-core wraps what is raised while it builds."""
-    met: list[BaseException] = []  # it may lead back to itself, where an exception was raised again
-    current: BaseException | None = error
-    while current is not None and current not in met:
-        if isinstance(current, DeclarationError):
-            return current
-        met.append(current)
-        current = current.__cause__ or current.__context__
-    return error
-
-
-def _called(owner: str) -> str:
-    return "the core" if owner == CORE else f"the plugin {owner}"

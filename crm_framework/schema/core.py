@@ -25,7 +25,8 @@ from . import (
     timeline,
     tokens,
 )
-from .compose import ComposedSchema, Host, compose
+from .clashes import Host
+from .compose import ComposedSchema, compose
 
 CORE_PARTS: Sequence[SchemaParts] = (
     nodes.parts,
