@@ -38,13 +38,7 @@ class Runtime:
 
 def migrations_of(host: PluginHost) -> list[AppMigrations]:
     """The migrations of the core and of the enabled plugins."""
-    return [
-        CORE,
-        *(
-            AppMigrations(app.label, app.models, app.migrations, app.depends_on)
-            for app in host.app_migrations()
-        ),
-    ]
+    return [CORE, *host.app_migrations()]
 
 
 def install_vocabulary(host: PluginHost) -> None:

@@ -16,6 +16,7 @@ import pluggy
 
 from crm_framework.errors import CrmError, ErrorCode
 
+from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
 from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin, TimelineEntry
 from .trace import traced
@@ -27,17 +28,6 @@ if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 log = logging.getLogger("crm_framework.hooks")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PluginApp:
-    """A plugin's tables: what the ORM and the migrator need to know of them."""
-
-    label: str
-    models: str
-    migrations: str
-    depends_on: tuple[str, ...]
-    """Names of the plugins whose migrations come first; every plugin's come after the core's."""
 
 
 @dataclass(frozen=True)
@@ -129,13 +119,13 @@ class PluginHost:
         """Event classes that plugins add."""
         return tuple(event for plugin in self.declarations for event in plugin.events)
 
-    def app_migrations(self) -> tuple[PluginApp, ...]:
+    def app_migrations(self) -> tuple[AppMigrations, ...]:
         """The tables of the enabled plugins, dependencies first."""
-        apps: dict[str, PluginApp] = {}
+        apps: dict[str, AppMigrations] = {}
         for plugin in self.declarations:
             if plugin.models and plugin.migrations:
                 others = tuple(name for name in (*plugin.requires, *plugin.uses) if name in apps)
-                apps[plugin.name] = PluginApp(
+                apps[plugin.name] = AppMigrations(
                     label=plugin.name,
                     models=plugin.models,
                     migrations=plugin.migrations,

@@ -13,9 +13,10 @@ from tortoise.migrations.schema_generator.state_apps import StateApps
 from tortoise.models import Model
 
 from crm_framework.domain.models import CustomerKind, CustomerStage
+from crm_framework.hooks.apps import AppMigrations
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.migration.migrator import project
-from crm_framework.storage.migration.plan import AppMigrations, read_plan
+from crm_framework.storage.migration.plan import read_plan
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 MARK = "conformance"

@@ -8,7 +8,7 @@ import pytest
 
 from crm_framework import Channel, CrmError, ErrorCode, InteractionKind, Permission
 from crm_framework.events import CustomerCreated
-from crm_framework.hooks.dispatch import PluginApp
+from crm_framework.hooks.apps import AppMigrations
 from crm_framework.hooks.loaded import PluginStatus
 
 from .conftest import PluginFolder
@@ -211,8 +211,8 @@ def test_tables_of_plugins_come_after_those_they_depend_on(folder: PluginFolder)
     folder.write("two", arguments=tables.format("two", ""))
     folder.write("three")
     assert folder.load("one", "two", "three").app_migrations() == (
-        PluginApp(label="two", models="tortoise", migrations="m_two", depends_on=()),
-        PluginApp(label="one", models="tortoise", migrations="m_one", depends_on=("two",)),
+        AppMigrations(label="two", models="tortoise", migrations="m_two", depends_on=()),
+        AppMigrations(label="one", models="tortoise", migrations="m_one", depends_on=("two",)),
     )
 
 

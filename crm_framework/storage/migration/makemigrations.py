@@ -16,12 +16,12 @@ from tortoise.migrations.writer import slugify_migration_name
 from tortoise.models import Model
 
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.hooks.apps import AppMigrations
 from crm_framework.storage.migration.changes import checked, possible_renames
 from crm_framework.storage.migration.migrator import project
 from crm_framework.storage.migration.plan import (
     CORE,
     AppliedMigration,
-    AppMigrations,
     MigrationPlan,
     read_plan,
 )

@@ -15,6 +15,7 @@ from tortoise.migrations.schema_generator.state import State
 from tortoise.migrations.schema_generator.state_apps import StateApps
 
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.hooks.apps import AppMigrations
 from crm_framework.storage.migration.connection import (
     SchemaConnection,
     explained,
@@ -25,7 +26,6 @@ from crm_framework.storage.migration.operations import DialectSQL, PostgresExten
 from crm_framework.storage.migration.plan import (
     CORE,
     AppliedMigration,
-    AppMigrations,
     MigrationPlan,
     read_plan,
 )

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -11,20 +11,7 @@ from tortoise.migrations import Migration
 from tortoise.migrations import operations as ops
 
 from crm_framework.errors import CrmError, ErrorCode
-
-
-@dataclass(frozen=True)
-class AppMigrations:
-    """The migrations of the core or of one plugin.
-
-    `models` is the module with its models, `migrations` the package with their migrations; `depends_on` names
-    the labels of the plugins whose tables it refers to. Every plugin depends on the core.
-    """
-
-    label: str
-    models: str
-    migrations: str
-    depends_on: Sequence[str] = ()
+from crm_framework.hooks.apps import AppMigrations
 
 
 @dataclass(frozen=True, order=True)
