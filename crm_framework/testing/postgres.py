@@ -54,7 +54,8 @@ def running_postgres(*, fsync: bool = False) -> Iterator[PostgresServer]:
     """A server for the length of the block: the one named by CRM_TEST_DATABASE_URL, or a new one.
 
     A new one lives in a temporary folder, listens on a free loopback port and is removed at the end,
-    also when the calling process is killed. `fsync=False` makes it fast and lets it lose data on a power cut.
+    also when the calling process is killed. `fsync=False` makes it fast and lets it lose data on a power cut;
+    `fsync=True` also puts it on a disk, without which it would mean nothing.
     """
     named = os.environ.get("CRM_TEST_DATABASE_URL")
     if named:
@@ -63,7 +64,7 @@ def running_postgres(*, fsync: bool = False) -> Iterator[PostgresServer]:
     binaries = find_binaries()
     account = unprivileged_account()
     with tempfile.TemporaryDirectory(
-        prefix="crm-postgres-", dir=fast_folder(), ignore_cleanup_errors=True
+        prefix="crm-postgres-", dir=lasting_folder() if fsync else fast_folder(), ignore_cleanup_errors=True
     ) as temporary:
         folder = Path(temporary)
         password = secrets.token_urlsafe(18)
@@ -99,6 +100,14 @@ def fast_folder() -> str | None:
     if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
         return None
     return str(memory) if shutil.disk_usage(memory).free > ROOM else None
+
+
+def lasting_folder() -> str | None:
+    """A place for databases on a disk, as the usual temporary folder may not be; None for that one."""
+    disk = Path("/var/tmp")
+    if "TMPDIR" in os.environ or not os.access(disk, os.W_OK):
+        return None
+    return str(disk)
 
 
 def find_binaries() -> Path:

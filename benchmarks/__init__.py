@@ -1,0 +1,1 @@
+"""Workloads, measured beside the limit in one run. See benchmarks/README.md."""
