@@ -31,7 +31,7 @@ _HOME = {
     "Event": "events",
     "FilterSpec": "engine.filters",
     "Fragment": "engine.sql",
-    "Hold": "domain.customers.keys",
+    "Hold": "domain.customers.locks",
     "Interaction": "schema.interactions",
     "InteractionKind": "hooks.specs",
     "InteractionLogged": "events",
@@ -227,7 +227,8 @@ if TYPE_CHECKING:
     from crm_framework.domain.contacts.policy import ContactDecision
     from crm_framework.domain.customers.changes import create_customer
     from crm_framework.domain.customers.draft import NewCustomer
-    from crm_framework.domain.customers.keys import Hold, LiveCustomer, live_customer, live_customers
+    from crm_framework.domain.customers.keys import LiveCustomer, live_customer, live_customers
+    from crm_framework.domain.customers.locks import Hold
     from crm_framework.domain.customers.ownership import responsible, responsibles
     from crm_framework.domain.customers.record import resolve_id, resolve_ids
     from crm_framework.domain.customers.tags import tag_customers

@@ -1,6 +1,6 @@
 """Raw rows: what differs between the databases in a value, and the statements that every table shares."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -120,6 +120,14 @@ async def select_in(
     for part in chunks(values):
         found += await tx.fetch(f"{select} WHERE {column} IN ({marks(len(part))}) {then}", part)
     return found
+
+
+def among(dialect: str, column: str, keys: Iterable[str]) -> tuple[str, object]:
+    """A condition that `column` is among `keys`, the same text for any number, and its one argument."""
+    wanted = sorted(keys)
+    if dialect == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each(?))", orjson.dumps(wanted).decode()
+    return f"{column} = ANY(CAST(CAST(? AS text[]) AS uuid[]))", wanted
 
 
 def for_update(tx: "UnitOfWork", strength: str = "UPDATE") -> str:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar, Token
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
@@ -140,18 +140,27 @@ class UnitOfWork:
             del self._events[emitted:]
             raise
 
-    async def lock(self, table: str, keys: Sequence[str], *, key: str = "id") -> None:
+    async def lock(
+        self,
+        table: str,
+        keys: Sequence[str],
+        *,
+        key: str = "id",
+        strength: Literal["UPDATE", "NO KEY UPDATE"] = "UPDATE",
+    ) -> None:
         """Holds these rows against other changes until the end, so that what is read next cannot change.
 
-        Always in the order of their keys, so that two changes cannot wait for each other. On SQLite the whole
-        unit of work excludes others from its start on, and this does nothing.
+        Always in the order of their keys, so that two changes cannot wait for each other. What a change holds
+        in several tables has an order too: see `crm_framework.domain.customers.locks`. With NO KEY UPDATE,
+        others may add rows that refer to these. On SQLite the whole unit of work excludes others from its
+        start on, and this does nothing.
         """
         self.transaction.check()
         if self.dialect == "postgres" and keys:
             places = ", ".join("?" * len(keys))
             column = name(key)
             await self.fetch(
-                f"SELECT 1 FROM {name(table)} WHERE {column} IN ({places}) ORDER BY {column} FOR UPDATE",
+                f"SELECT 1 FROM {name(table)} WHERE {column} IN ({places}) ORDER BY {column} FOR {strength}",
                 list(keys),
             )
 

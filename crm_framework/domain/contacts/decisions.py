@@ -15,9 +15,8 @@ from crm_framework.domain.contacts.policy import (
     Touch,
     decide,
 )
-from crm_framework.domain.customers.keys import among
 from crm_framework.domain.models import Consent, Direction
-from crm_framework.domain.rows import check_key, not_found, time_of
+from crm_framework.domain.rows import among, check_key, not_found, time_of
 from crm_framework.domain.values.moments import moment
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import now

@@ -35,6 +35,7 @@ from crm_framework.domain.customers.draft import (
     flag,
     sort_name,
 )
+from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.customers.record import (
     Changed,
     Record,
@@ -133,11 +134,13 @@ async def update_customer(
     tx: "UnitOfWork", customer_id: str, change: CustomerChange, *, expected_version: int | None = None
 ) -> Changed:
     """Changes a customer; the same values again change nothing. CONFLICT for a stale `expected_version`."""
-    before = await lock_record(tx, customer_id, expected_version=expected_version)
+    known = await definitions(tx, writing=True) if not isinstance(change.attributes, UnsetType) else {}
+    refers = not (isinstance(change.source, UnsetType) and isinstance(change.reference, UnsetType))
+    hold = Hold.ALONE if refers else Hold.CHANGE
+    before = await lock_record(tx, customer_id, hold=hold, expected_version=expected_version)
     after = _with_fields(before, change)
     more: Changes = {}
     if not isinstance(change.attributes, UnsetType):
-        known = await definitions(tx, writing=True)
         after = replace(after, attributes=check_values(change.attributes, known, before=before.attributes))
     if (after.source, after.reference) != (before.source, before.reference):
         await _refuse_taken(tx, after)

@@ -8,30 +8,22 @@ and never leaves a record with the loser.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from crm_framework.domain.customers.locks import Hold, hold_customers
 from crm_framework.domain.models import CustomerStage
 from crm_framework.domain.rows import not_found, time_of
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.storage.ids import is_key
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
 
+_COLUMNS = ("id", "version", "stage", "converted_at", "former_at", "erased_at", "merged_into_id")
+
 Reference = tuple[str, str]
 """source, reference"""
-
-
-class Hold(StrEnum):
-    """What the transaction is about to do with the customer, and so which others have to wait."""
-
-    ADD = "FOR KEY SHARE"
-    """Records are added to it: only merge and erasure wait."""
-    CHANGE = "FOR NO KEY UPDATE"
-    """The row itself may change: whoever may change it too waits."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +49,8 @@ async def live_customers(
     tx: "UnitOfWork", keys: Collection[str], hold: Hold
 ) -> dict[str, LiveCustomer | CrmError]:
     """The same for many keys: one statement, and one more for each step from losers to winners."""
-    answers: dict[str, LiveCustomer | CrmError] = {
-        key: not_found("customer", key) for key in keys if not is_key(key)
-    }
-    means = {key: key for key in keys if key not in answers}
-    lock = f" ORDER BY id {hold}" if tx.dialect == "postgres" else ""
-    while means:
-        condition, arg = among(tx.dialect, "id", set(means.values()))
-        rows = await tx.fetch(
-            "SELECT id, version, stage, converted_at, former_at, erased_at, merged_into_id"
-            f" FROM crm_customer WHERE {condition}{lock}",
-            [arg],
-        )
-        by_id = {str(row["id"]): row for row in rows}
-        merged: dict[str, str] = {}
-        for key, today in means.items():
-            row = by_id.get(today)
-            if row is None:
-                answers[key] = not_found("customer", key)
-            elif row["merged_into_id"] is not None:
-                merged[key] = str(row["merged_into_id"])
-            else:
-                answers[key] = _erased(key) if row["erased_at"] is not None else _live(row)
-        means = merged
-    return answers
+    rows = await hold_customers(tx, keys, hold, _COLUMNS)
+    return {key: _answer(key, rows.get(key)) for key in keys}
 
 
 async def customers_by_reference(tx: "UnitOfWork", references: Iterable[Reference]) -> dict[Reference, str]:
@@ -113,12 +83,10 @@ async def fetch_by_reference(
     return rows
 
 
-def among(dialect: str, column: str, keys: Iterable[str]) -> tuple[str, object]:
-    """A condition that `column` is among `keys`, the same text for any number, and its one argument."""
-    wanted = sorted(keys)
-    if dialect == "sqlite":
-        return f"{column} IN (SELECT value FROM json_each(?))", orjson.dumps(wanted).decode()
-    return f"{column} = ANY(CAST(CAST(? AS text[]) AS uuid[]))", wanted
+def _answer(key: str, row: dict[str, Any] | None) -> LiveCustomer | CrmError:
+    if row is None:
+        return not_found("customer", key)
+    return _erased(key) if row["erased_at"] is not None else _live(row)
 
 
 def _erased(key: str) -> CrmError:

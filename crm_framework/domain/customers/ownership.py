@@ -90,6 +90,8 @@ async def deactivate_staff(
 
     REFUSED, with the counts, when there are customers and no successor.
     """
+    if successor_id is not None and successor_id < staff_id:
+        await active_among(tx, [successor_id])  # in the order of the keys
     before = await lock_member(tx, staff_id, expected_version=expected_version)
     if successor_id is not None and (
         successor_id == staff_id or successor_id not in await active_among(tx, [successor_id])

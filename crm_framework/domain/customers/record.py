@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from crm_framework.domain.customers.locks import Hold, hold_customers
 from crm_framework.domain.models import CustomerKind, CustomerStage
 from crm_framework.domain.rows import (
     check_key,
     chunks,
-    for_update,
     json_of,
     json_text,
     marks,
@@ -72,7 +72,6 @@ class Changed:
 
 
 COLUMNS = tuple(Record.__dataclass_fields__)
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM crm_customer"
 # They follow from other columns, so that an event need not say them again.
 _UNTOLD = frozenset({"id", "version", "sort_name", "search_text", "created_at", "updated_at", "attributes"})
 
@@ -109,6 +108,7 @@ async def lock_record(
     tx: "UnitOfWork",
     key: str,
     *,
+    hold: Hold = Hold.CHANGE,
     expected_version: int | None = None,
     path: Sequence[str | int] = ("id",),
 ) -> Record:
@@ -116,15 +116,10 @@ async def lock_record(
 
     NOT_FOUND for an unknown one, REFUSED for an erased one, CONFLICT for a stale `expected_version`.
     """
-    at = check_key(key, "customer", path=path)
-    while True:
-        rows = await tx.fetch(f"{_SELECT} WHERE id = ? {for_update(tx, 'NO KEY UPDATE')}", (at,))
-        if not rows:
-            raise not_found("customer", key, path=path)
-        if rows[0]["merged_into_id"] is None:
-            break
-        at = rows[0]["merged_into_id"]
-    record = _record(rows[0])
+    rows = await hold_customers(tx, [check_key(key, "customer", path=path)], hold, COLUMNS)
+    if key not in rows:
+        raise not_found("customer", key, path=path)
+    record = _record(rows[key])
     refuse_erased(record.id, record.erased_at, path=path)
     if expected_version is not None and expected_version != record.version:
         raise stale("customer", expected_version, record.version)
@@ -138,20 +133,15 @@ async def lock_records(
 
     Two keys may lead to one record: a loser's of a merge and its winner's.
     """
-    resolved = await resolve_ids(tx, keys, path=path)
-    ids = sorted(set(resolved.values()))
-    rows = await select_in(tx, _SELECT, "id", ids, then=f"ORDER BY id {for_update(tx, 'NO KEY UPDATE')}")
-    records = {row["id"]: _record(row) for row in rows}
-    for record in records.values():
-        if record.merged_into_id is not None:
-            raise CrmError(
-                ErrorCode.CONFLICT,
-                f"The customer {record.id} was merged meanwhile.",
-                path=path,
-                hint="Try again.",
-            )
+    rows = await hold_customers(tx, keys, Hold.CHANGE, COLUMNS)
+    records: dict[str, Record] = {}
+    for key in dict.fromkeys(keys):
+        if key not in rows:
+            raise not_found("customer", key, path=path)
+        record = _record(rows[key])
         refuse_erased(record.id, record.erased_at, path=path)
-    return {key: records[winner] for key, winner in resolved.items()}
+        records[key] = record
+    return records
 
 
 async def touch(tx: "UnitOfWork", keys: Sequence[str]) -> None:

@@ -153,7 +153,7 @@ async def lock_member(
 ) -> Member:
     """The member of staff, kept from other writers until the transaction ends."""
     check_key(staff_id, "member of staff", path=path)
-    rows = await tx.fetch(f"{_SELECT} WHERE id = ? {for_update(tx)}", (staff_id,))
+    rows = await tx.fetch(f"{_SELECT} WHERE id = ? {for_update(tx, 'NO KEY UPDATE')}", (staff_id,))
     if not rows:
         raise not_found("member of staff", staff_id, path=path)
     member = _member(rows[0])

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_framework.domain.customers.bulk import ROWS_LIMIT, ImportedRow, ImportReport
-from crm_framework.domain.customers.keys import LiveCustomer, among
+from crm_framework.domain.customers.keys import LiveCustomer
 from crm_framework.domain.interactions.conversion import CONVERT, converted
 from crm_framework.domain.interactions.lookup import (
     Batch,
@@ -27,7 +27,7 @@ from crm_framework.domain.interactions.purchases import purchase_event
 from crm_framework.domain.interactions.refunds import Refundable, check_refund, refund_event
 from crm_framework.domain.interactions.rows import CheckedRow, InteractionRow, checked_row
 from crm_framework.domain.interactions.touches import INSERT, first_changes, row_of
-from crm_framework.domain.rows import not_found
+from crm_framework.domain.rows import among, not_found
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event, InteractionLogged
 
@@ -94,7 +94,7 @@ async def _check_refunds(tx: "UnitOfWork", batch: Batch) -> None:
     stored = {row.purchase.id for row in batch.rows if isinstance(row.purchase, Refundable)}
     refunded: dict[str, int] = defaultdict(int)
     if stored:
-        await tx.lock("crm_interaction", sorted(stored))
+        await tx.lock("crm_interaction", sorted(stored), strength="NO KEY UPDATE")
         chosen, keys = among(tx.dialect, "refund_of_id", stored)
         for found in await tx.fetch(
             f"SELECT refund_of_id, SUM(total_minor) AS total FROM crm_interaction WHERE {chosen}"

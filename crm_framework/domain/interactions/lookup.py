@@ -1,23 +1,24 @@
 """What the rows of an import name, looked up for all together: records, staff, purchases, customers."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.customers.bulk import ImportedRow, import_customers
 from crm_framework.domain.customers.draft import NewCustomer
 from crm_framework.domain.customers.keys import (
-    Hold,
+    LiveCustomer,
     Reference,
-    among,
     customers_by_reference,
     fetch_by_reference,
     live_customers,
 )
+from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.interactions.refunds import Refundable, refundable
 from crm_framework.domain.interactions.rows import CheckedRow
 from crm_framework.domain.interactions.touches import other_customers
-from crm_framework.domain.rows import not_found
+from crm_framework.domain.rows import among, not_found
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
 
@@ -119,23 +120,7 @@ async def find_purchases(tx: "UnitOfWork", batch: Batch) -> None:
 
 async def find_customers(tx: "UnitOfWork", batch: Batch, *, create: bool, dry_run: bool) -> None:
     """Sets each row's customer, the winner of a merged one, and holds all of them until the end."""
-    by_reference = await customers_by_reference(
-        tx, {row.customer_reference for row in batch.rows if row.customer_reference is not None}
-    )
-    would_be: set[Reference | None] = set()
-    if create:
-        new = _missing(batch, by_reference)
-        report = await import_customers(tx, list(new.values()), dry_run=dry_run)
-        for reference, made in zip(new, report.rows, strict=True):
-            if made.id is not None:
-                by_reference[reference] = made.id
-            elif made.error is None:
-                would_be.add(reference)
-            else:
-                _refuse_all(batch, reference, made.error)
-    named = {row: _named(row, by_reference) for row in batch.rows}
-    hold = Hold.CHANGE if any(row.money is not None for row in batch.rows) else Hold.ADD
-    live = await live_customers(tx, {key for key in named.values() if key is not None}, hold)
+    named, live, would_be = await _held(tx, batch, create=create, dry_run=dry_run)
     answered = await _interactions(tx, (row.given.reply_to_id for row in batch.rows))
 
     def judge(row: CheckedRow) -> None:
@@ -162,6 +147,51 @@ async def find_customers(tx: "UnitOfWork", batch: Batch, *, create: bool, dry_ru
             row.values["reply_to_id"] = reply
 
     batch.check(judge)
+
+
+async def _held(
+    tx: "UnitOfWork", batch: Batch, *, create: bool, dry_run: bool
+) -> tuple[dict[CheckedRow, str | None], dict[str, LiveCustomer | CrmError], set[Reference]]:
+    """The key by which each row names its customer, these customers, and those that would be created.
+
+    They are held before missing ones are created, as `customers.locks` has it. One that somebody else created
+    meanwhile would have to be held after that, so all begins anew with it.
+    """
+    while True:
+        by_reference = await customers_by_reference(
+            tx, {row.customer_reference for row in batch.rows if row.customer_reference is not None}
+        )
+        new = _missing(batch, by_reference) if create else {}
+        try:
+            async with tx.savepoint() if new else nullcontext():
+                live = await _hold(tx, batch, by_reference)
+                report = await import_customers(tx, list(new.values()), dry_run=dry_run)
+                if report.existing:
+                    raise _Met
+                break
+        except _Met:
+            continue
+    made = dict(zip(new, report.rows, strict=True))
+    for reference, row in made.items():
+        if row.error is not None:
+            _refuse_all(batch, reference, row.error)
+    created = {reference: row.id for reference, row in made.items() if row.id is not None}
+    live |= await live_customers(tx, created.values(), Hold.CHANGE)
+    by_reference |= created
+    named = {row: _named(row, by_reference) for row in batch.rows}
+    return named, live, {reference for reference, row in made.items() if row.created and row.id is None}
+
+
+class _Met(Exception):
+    """Another import created one of the customers meanwhile."""
+
+
+async def _hold(
+    tx: "UnitOfWork", batch: Batch, by_reference: dict[Reference, str]
+) -> dict[str, LiveCustomer | CrmError]:
+    hold = Hold.CHANGE if any(row.money is not None for row in batch.rows) else Hold.ADD
+    named = {_named(row, by_reference) for row in batch.rows}
+    return await live_customers(tx, {key for key in named if key is not None}, hold)
 
 
 def _named(row: CheckedRow, by_reference: dict[Reference, str]) -> str | None:

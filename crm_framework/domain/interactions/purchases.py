@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crm_framework.domain.customers.keys import Hold, live_customer
+from crm_framework.domain.customers.keys import live_customer
+from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.interactions.conversion import CONVERT, converted
 from crm_framework.domain.interactions.purchase_lines import (
     INSERT_LINE,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crm_framework.domain.customers.keys import Hold, live_customer
+from crm_framework.domain.customers.keys import live_customer
+from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.interactions.purchase_lines import minor_units, same_currency
 from crm_framework.domain.interactions.touches import (
     PURCHASE,
@@ -134,7 +135,7 @@ async def _held_purchase(tx: "UnitOfWork", purchase_id: str) -> Refundable:
     if not rows:
         raise not_found("purchase", purchase_id, path=("purchaseId",))
     await live_customer(tx, str(rows[0]["customer_id"]), Hold.ADD, path=("purchaseId",))
-    await tx.lock("crm_interaction", [key])
+    await tx.lock("crm_interaction", [key], strength="NO KEY UPDATE")
     held = await tx.fetch(
         "SELECT id, customer_id, kind, currency, total_minor, occurred_at FROM crm_interaction WHERE id = ?",
         [key],

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain import kinds
-from crm_framework.domain.customers.keys import Hold, fetch_by_reference, live_customer
+from crm_framework.domain.customers.keys import fetch_by_reference, live_customer
+from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.domain.rows import check_key, insert_sql, not_found, stale, time_of, time_text
 from crm_framework.domain.values.moments import moment
@@ -310,7 +311,7 @@ async def _locked(tx: "UnitOfWork", key: str) -> dict[str, Any]:
     if not rows:
         raise not_found("interaction", key, path=("id",))
     await live_customer(tx, str(rows[0]["customer_id"]), Hold.ADD)
-    await tx.lock("crm_interaction", [key])
+    await tx.lock("crm_interaction", [key], strength="NO KEY UPDATE")
     columns = ("customer_id", "version", *CHANGEABLE)
     row = (await tx.fetch(f"SELECT {', '.join(columns)} FROM crm_interaction WHERE id = ?", [key]))[0]
     times = {name: time_of(row[name]) for name in ("occurred_at", "follow_up_at")}

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from crm_framework.domain.customers.locks import hold_with_losers
 from crm_framework.domain.customers.record import resolve_id
 from crm_framework.domain.interactions.touches import PURCHASE, REFUND
 from crm_framework.domain.privacy.absent_plugins import refuse_absent_plugins
 from crm_framework.domain.privacy.scrub import LEAST_TELLING, names_person, scrubbed_changes, scrubbed_payload
-from crm_framework.domain.rows import check_key, insert, json_of, json_text, marks, time_of
+from crm_framework.domain.rows import check_key, for_update, insert, json_of, json_text, marks, time_of
 from crm_framework.domain.values.text import optional_line
-from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CustomerErased
 from crm_framework.storage.ids import new_id
 
@@ -93,21 +93,13 @@ async def erase_customer(
 
 async def _held(tx: "UnitOfWork", customer_id: str) -> tuple[list[str], datetime | None]:
     """The winner's key and those of the records merged into it, held until the end; when it was erased."""
-    key = await resolve_id(tx, customer_id, path=("id",))
-    losers = await tx.fetch("SELECT id FROM crm_customer WHERE merged_into_id = ? ORDER BY id", [key])
-    keys = [key, *(str(row["id"]) for row in losers)]
-    await tx.lock("crm_customer", sorted(keys))
-    rows = await tx.fetch(
-        f"SELECT id, merged_into_id, erased_at FROM crm_customer WHERE id IN ({marks(len(keys))})"
-        " OR merged_into_id = ?",
-        [*keys, key],
-    )
-    now = {str(row["id"]): row for row in rows}
-    if now[key]["merged_into_id"] is not None or len(now) > len(keys):
-        raise CrmError(
-            ErrorCode.CONFLICT, "The customer was merged meanwhile.", path=("id",), hint="Try again."
-        )
-    return keys, time_of(now[key]["erased_at"])
+
+    async def named() -> list[str]:
+        return [await resolve_id(tx, customer_id, path=("id",))]
+
+    (key,), losers = await hold_with_losers(tx, named)
+    rows = await tx.fetch("SELECT erased_at FROM crm_customer WHERE id = ?", [key])
+    return [key, *losers], time_of(rows[0]["erased_at"])
 
 
 async def _receipt(tx: "UnitOfWork", key: str, erased_at: datetime) -> ErasureReport:
@@ -220,8 +212,11 @@ async def _forget_results(tx: "UnitOfWork", keys: Sequence[str], words: Sequence
     told = {form for word in words if len(word) >= LEAST_TELLING for form in (word, word.casefold())}
     conditions = [f"{find}(CAST(result AS text), ?) > 0"] * len(keys)
     conditions += [f"{find}(key_text, ?) > 0"] * len(told)
+    # In order, because a key may name two persons who are erased at the same moment.
     return await tx.execute(
-        f"DELETE FROM crm_idempotency WHERE {' OR '.join(conditions)}", [*keys, *sorted(told)]
+        "DELETE FROM crm_idempotency WHERE id IN (SELECT id FROM crm_idempotency"
+        f" WHERE {' OR '.join(conditions)} ORDER BY id {for_update(tx)})",
+        [*keys, *sorted(told)],
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crm_framework.domain.contacts.points import Point, points_of, shown, write_points
 from crm_framework.domain.customers.changes import with_points
+from crm_framework.domain.customers.locks import hold_with_losers
 from crm_framework.domain.customers.record import Record, lock_records, resolve_ids, save
 from crm_framework.domain.customers.tags import set_tags, tags_of
 from crm_framework.domain.privacy.absent_plugins import refuse_absent_plugins
@@ -66,13 +67,13 @@ async def merge_customers(
     """
     key, wanted = await _standing(tx, winner, losers)
     if wanted:
-        await tx.lock("crm_customer", sorted([key, *wanted]))
-        # Whatever changed before the lock was granted is seen now, and nothing changes any more.
-        still, wanted = await _standing(tx, winner, losers)
-        if still != key:
-            raise CrmError(
-                ErrorCode.CONFLICT, "The winner was merged meanwhile.", path=("winner",), hint="Try again."
-            )
+
+        async def named() -> list[str]:
+            key, wanted = await _standing(tx, winner, losers)
+            return [key, *wanted]
+
+        # Those merged into them earlier too: they are about to lead to the winner.
+        (key, *wanted), _ = await hold_with_losers(tx, named)
     report = MergeReport(winner=key, losers=tuple(wanted), moved={}, conflicts=(), dry_run=dry_run)
     if not wanted:
         return report

@@ -1,0 +1,157 @@
+"""The order in which all changes take their locks, and how they hold the customers that they are about.
+
+On PostgreSQL two changes that take locks in different orders can wait for each other, and the server ends one
+of them. So every change waits for what it needs in this order:
+
+1. its idempotency key,
+2. the definitions of attributes,
+3. staff, in the order of their keys,
+4. customers, in the order of their keys, all in one call,
+5. references of customers that it creates or changes, in the order of the references,
+6. interactions, in the order of their keys, and then references of new ones, in their order,
+7. the tables of plugins: each in an order of its own, and always after the customer.
+
+What belongs to a customer (contact points, tags, tokens, events that are owed) is changed only by those who
+hold the customer, so it needs no order. Staff and interactions are held with NO KEY UPDATE: a row that names
+them, which takes a lock on them too, then waits for nobody.
+
+Customers can be merged into others while one waits for them. A change that finds such a loser gives up all
+that it took in that call before it goes on to the winner, which may come earlier in the order. Losers of
+earlier mergers come last: who holds the winner takes them without waiting, and gives way if it cannot.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import nullcontext
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from crm_framework.domain.rows import among
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.ids import is_key
+
+if TYPE_CHECKING:
+    from crm_framework.storage.unit_of_work import UnitOfWork
+
+Row = dict[str, Any]
+
+
+class Hold(StrEnum):
+    """What the transaction is about to do with the customer, and so which others have to wait."""
+
+    ADD = "FOR KEY SHARE"
+    """Records are added to it: only merge and erasure wait."""
+    CHANGE = "FOR NO KEY UPDATE"
+    """The row itself may change: whoever may change it too waits."""
+    ALONE = "FOR UPDATE"
+    """Its reference changes, or what belongs to it moves: everybody waits."""
+
+
+class _Merged(Exception):
+    """Some of the customers were losers: key → winner's key."""
+
+    def __init__(self, into: dict[str, str]) -> None:
+        self.into = into
+
+
+class _GiveWay(Exception):
+    """Something changed, or these losers of earlier mergers are held by others."""
+
+    def __init__(self, busy: Sequence[str] = ()) -> None:
+        self.busy = busy
+
+
+async def hold_customers(
+    tx: "UnitOfWork", keys: Iterable[str], hold: Hold, columns: Sequence[str]
+) -> dict[str, Row]:
+    """Key → row of the customer that it stands for now, held until the end. Unknown keys are left out.
+
+    `columns` include `id` and `merged_into_id`. One statement where no customer was merged.
+    """
+    at = {key: key for key in keys if is_key(key)}
+    select = f"SELECT {', '.join(columns)} FROM crm_customer"
+    if tx.dialect == "postgres" and len(at) == 1:
+        (key,) = at
+        row = await _at_once(tx, key, hold, select)
+        if row is not None:
+            return {key: row}
+    while at:
+        try:
+            # A rollback to the savepoint gives the locks back that were taken after it.
+            async with tx.savepoint() if tx.dialect == "postgres" else nullcontext():
+                rows = await _in_order(tx, set(at.values()), hold, select)
+                into = {now: row["merged_into_id"] for now, row in rows.items() if row["merged_into_id"]}
+                if into:
+                    raise _Merged(into)
+                return {key: rows[now] for key, now in at.items() if now in rows}
+        except _Merged as merged:
+            at = {key: merged.into.get(now, now) for key, now in at.items()}
+    return {}
+
+
+async def hold_with_losers(
+    tx: "UnitOfWork", named: Callable[[], Awaitable[Sequence[str]]]
+) -> tuple[list[str], list[str]]:
+    """Holds customers alone, and the losers that lead to them: keys of both, in this order.
+
+    `named` tells the customers' keys as they are now. It is asked again once they are held, and all begins
+    anew if it tells others; what it raises goes on.
+    """
+    while True:
+        keys = list(await named())
+        try:
+            async with tx.savepoint():
+                await tx.lock("crm_customer", keys)
+                if list(await named()) != keys:
+                    raise _GiveWay
+                return keys, await _losers(tx, keys)
+        except _GiveWay as gave:
+            busy = gave.busy
+        if busy:
+            await _await_one(tx, busy[0])
+
+
+async def _at_once(tx: "UnitOfWork", key: str, hold: Hold, select: str) -> Row | None:
+    """The customer's row, if it can be held without waiting. It spares the usual case the savepoint."""
+    at = key
+    while True:
+        rows = await tx.fetch(
+            f"{select} WHERE id = (SELECT COALESCE(merged_into_id, id) FROM crm_customer WHERE id = ?)"
+            f" {hold} SKIP LOCKED",
+            [at],
+        )
+        if rows and rows[0]["merged_into_id"] is None:
+            return rows[0]
+        if not rows and at == key:
+            return None
+        if not rows:  # A loser is held by now, and cannot be given back.
+            raise CrmError(ErrorCode.CONFLICT, f"The customer {at} is being changed.", hint="Try again.")
+        at = rows[0]["merged_into_id"]
+
+
+async def _in_order(tx: "UnitOfWork", keys: Iterable[str], hold: Hold, select: str) -> dict[str, Row]:
+    condition, arg = among(tx.dialect, "id", keys)
+    lock = f" ORDER BY id {hold}" if tx.dialect == "postgres" else ""
+    rows = await tx.fetch(f"{select} WHERE {condition}{lock}", [arg])
+    return {str(row["id"]): row for row in rows}
+
+
+async def _losers(tx: "UnitOfWork", keys: Sequence[str]) -> list[str]:
+    condition, arg = among(tx.dialect, "merged_into_id", keys)
+    select = f"SELECT id FROM crm_customer WHERE {condition} ORDER BY id"
+    there = [str(row["id"]) for row in await tx.fetch(select, [arg])]
+    if there and tx.dialect == "postgres":
+        held = {str(row["id"]) for row in await tx.fetch(f"{select} {Hold.ALONE} SKIP LOCKED", [arg])}
+        busy = [key for key in there if key not in held]
+        if busy:
+            raise _GiveWay(busy)
+    return there
+
+
+async def _await_one(tx: "UnitOfWork", key: str) -> None:
+    """Waits until the customer is free, without keeping it."""
+    try:
+        async with tx.savepoint():
+            await tx.lock("crm_customer", [key])
+            raise _GiveWay
+    except _GiveWay:
+        pass
