@@ -17,7 +17,7 @@ from crm_framework import (
     parse_time,
 )
 
-from .ledger import EARNED, REFUNDED, Posting, post
+from .ledger import EARNED, REFUNDED, Owner, Posting, hold_accounts, post
 from .rules import points_for, points_to_keep
 
 
@@ -32,8 +32,11 @@ async def earn(events: Sequence[Event], tx: UnitOfWork) -> None:
         return
     customers = await _customers([*purchases, *refunds], tx)
     moments = await _moments([*purchases, *refunds], tx)
-    await post(_earned(purchases, programs, customers, moments), tx)
-    await post(await _taken_back(refunds, customers, moments, tx), tx)
+    earned = _earned(purchases, programs, customers, moments)
+    owners = {(posting.program_id, posting.customer_id) for posting in earned}
+    accounts = await hold_accounts(owners | await _refunded(refunds, customers, tx), tx)
+    await post(earned, accounts, tx)
+    await post(await _taken_back(refunds, customers, moments, tx), accounts, tx)
 
 
 def _earned(
@@ -63,19 +66,32 @@ def _earned(
     return postings
 
 
+async def _refunded(
+    refunds: Sequence[RefundRecorded], customers: dict[str, str], tx: UnitOfWork
+) -> set[Owner]:
+    """Whose accounts earned points for what is refunded."""
+    if not refunds:
+        return set()
+    owners = {f"purchase:{refund.purchase_id}": customers.get(refund.customer_id or "") for refund in refunds}
+    causes = among("source_key", sorted(owners), tx.dialect)
+    rows = await tx.fetch(f"SELECT program_id, source_key FROM loyalty_entry WHERE {causes.sql}", causes.args)
+    found = ((row["program_id"], owners[row["source_key"]]) for row in rows)
+    return {(program, customer) for program, customer in found if customer is not None}
+
+
 async def _taken_back(
     refunds: Sequence[RefundRecorded],
     customers: dict[str, str],
     moments: dict[str, datetime],
     tx: UnitOfWork,
 ) -> list[Posting]:
-    """Of each purchase's points what is refunded, in proportion, counting earlier refunds."""
+    """Of each purchase's points what is refunded, in proportion, counting earlier refunds.
+
+    Their accounts are held, so that refunds of one purchase at the same moment see each other.
+    """
     if not refunds:
         return []
     causes = among("e.source_key", [f"purchase:{refund.purchase_id}" for refund in refunds], tx.dialect)
-    # Held first, so that refunds of one purchase at the same moment see each other.
-    held = await tx.fetch(f"SELECT e.id FROM loyalty_entry e WHERE {causes.sql}", causes.args)
-    await tx.lock("loyalty_entry", [row["id"] for row in held])
     told = among("source_key", [f"refund:{refund.interaction_id}" for refund in refunds], tx.dialect)
     rows = await tx.fetch(f"SELECT source_key FROM loyalty_entry WHERE {told.sql}", told.args)
     known = {row["source_key"] for row in rows}

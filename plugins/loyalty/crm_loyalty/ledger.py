@@ -1,7 +1,7 @@
 """The ledger: entries are added and never changed; the balance is kept with them in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,12 +28,40 @@ class Posting:
     corrects_id: str | None = None
 
 
-async def post(postings: Sequence[Posting], tx: UnitOfWork) -> None:
-    """Adds the entries whose cause was not counted before. A few statements, whatever their number."""
+Owner = tuple[str, str]
+"""programme, customer"""
+
+
+async def hold_accounts(owners: Iterable[Owner], tx: UnitOfWork) -> dict[Owner, str]:
+    """The owners' accounts, opened where there is none, held with their entries until the end.
+
+    To be called once in a transaction, after the customers are held: two calls would have no order.
+    """
+    wanted = sorted(set(owners))
+    if not wanted:
+        return {}
+    await tx.execute_many(
+        "INSERT INTO loyalty_account (id, program_id, customer_id, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (program_id, customer_id) DO NOTHING",
+        [(new_id(), program, customer, tx.now, tx.now) for program, customer in wanted],
+    )
+    where = among("customer_id", sorted({customer for _, customer in wanted}), tx.dialect)
+    rows = await tx.fetch(
+        f"SELECT id, program_id, customer_id FROM loyalty_account WHERE {where.sql}", where.args
+    )
+    found = {(row["program_id"], row["customer_id"]): row["id"] for row in rows}
+    accounts = {owner: found[owner] for owner in wanted}
+    await tx.lock("loyalty_account", list(accounts.values()))
+    return accounts
+
+
+async def post(postings: Sequence[Posting], accounts: Mapping[Owner, str], tx: UnitOfWork) -> None:
+    """Adds the entries whose cause was not counted before. A few statements, whatever their number.
+
+    `accounts` are those that are held.
+    """
     if not postings:
         return
-    accounts = await _accounts(postings, tx)
-    await tx.lock("loyalty_account", list(accounts.values()))
     known = await _known(postings, tx)
     fresh = {(each.program_id, each.source_key): each for each in postings}
     added = [posting for cause, posting in fresh.items() if cause not in known]
@@ -42,7 +70,7 @@ async def post(postings: Sequence[Posting], tx: UnitOfWork) -> None:
         " corrects_id, reason, at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [_row(each, accounts[each.program_id, each.customer_id], tx) for each in added],
     )
-    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    sums: dict[Owner, list[int]] = defaultdict(lambda: [0, 0])
     for each in added:
         total = sums[each.program_id, each.customer_id]
         total[0] += each.points
@@ -79,22 +107,6 @@ def _row(each: Posting, account: str, tx: UnitOfWork) -> tuple[object, ...]:
         new_id(), each.program_id, account, each.kind, each.points, each.amount_minor, each.source_key,
         each.corrects_id, each.reason, each.at, tx.now,
     )  # fmt: skip
-
-
-async def _accounts(postings: Sequence[Posting], tx: UnitOfWork) -> dict[tuple[str, str], str]:
-    """(programme, customer) → account; those that are not there yet are opened."""
-    owners = sorted({(each.program_id, each.customer_id) for each in postings})
-    await tx.execute_many(
-        "INSERT INTO loyalty_account (id, program_id, customer_id, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (program_id, customer_id) DO NOTHING",
-        [(new_id(), program, customer, tx.now, tx.now) for program, customer in owners],
-    )
-    where = among("customer_id", sorted({customer for _, customer in owners}), tx.dialect)
-    rows = await tx.fetch(
-        f"SELECT id, program_id, customer_id FROM loyalty_account WHERE {where.sql}", where.args
-    )
-    found = {(row["program_id"], row["customer_id"]): row["id"] for row in rows}
-    return {owner: found[owner] for owner in owners}
 
 
 async def _known(postings: Sequence[Posting], tx: UnitOfWork) -> set[tuple[str, str]]:

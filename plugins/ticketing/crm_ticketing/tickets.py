@@ -11,6 +11,7 @@ from crm_framework import (
     NewInteraction,
     UnitOfWork,
     live_customer,
+    live_customers,
     log_interaction,
     new_id,
     responsible,
@@ -162,7 +163,12 @@ async def _add_message(
 
 
 async def _held(tx: UnitOfWork, ticket_id: str) -> dict[str, Any]:
-    """The ticket as it stays until the end of the transaction."""
+    """The ticket as it stays until the end of the transaction.
+
+    Its customer is held first: a merge holds the customer when it comes to the tickets.
+    """
+    owners = await tx.fetch("SELECT customer_id FROM ticketing_ticket WHERE id = ?", [ticket_id])
+    await live_customers(tx, [row["customer_id"] for row in owners], Hold.ADD)
     await tx.lock("ticketing_ticket", [ticket_id])
     rows = await tx.fetch(
         "SELECT id, number, customer_id, subject, status, version FROM ticketing_ticket WHERE id = ?",
