@@ -249,6 +249,8 @@ async def write_points(
         for point in after
         if point.id in stored and stored[point.id] != point
     ]
+    # Whichever lost the role first: no two of a channel may have it, not even between two statements.
+    changed.sort(key=lambda row: bool(row["is_primary"]))
     if changed:
         names = [name for name in changed[0] if name != "id"]
         await tx.execute_many(

@@ -1,6 +1,7 @@
 """Contact points of a stored customer: one primary per channel, and columns that follow it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,24 @@ async def test_choosing_another_primary_moves_the_role(database: Database, recor
     assert await listed(records) == [("email", "a@example.com", True)]
     assert (await columns(records, key))[0] == "a@example.com"
     assert (await records.row("crm_customer", key))["version"] == 4
+
+
+@pytest.mark.parametrize("way", ["point", "short form", "list", "add"])
+async def test_the_role_moves_up_the_list_too(database: Database, records: "Records", way: str) -> None:
+    first, second = (NewContactPoint(channel="email", value=f"{name}@example.com") for name in "ab")
+    key = await anna(database, contact_points=[first, replace(second, primary=True)])
+    if way == "point":
+        (row,) = await records.rows("crm_contact_point", "normalized = ?", "a@example.com")
+        await do(database, change_contact_point, key, row["id"], ContactPointChange(primary=True))
+    elif way == "short form":
+        await do(database, update_customer, key, CustomerChange(email="a@example.com"))
+    elif way == "list":
+        given = [replace(first, primary=True), second]
+        await do(database, update_customer, key, CustomerChange(contact_points=given))
+    else:
+        await do(database, add_contact_point, key, replace(first, primary=True))
+    assert await listed(records) == [("email", "a@example.com", True), ("email", "b@example.com", False)]
+    assert (await columns(records, key))[0] == "a@example.com"
 
 
 async def test_adding_a_primary_one_moves_the_role_too(database: Database, records: "Records") -> None:
