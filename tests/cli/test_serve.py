@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx2
 
+from crm_framework.cli.serve import _listening
+from crm_framework.settings import Settings
+
 CRM = [sys.executable, "-c", "from crm_framework.cli import main; main()"]
 
 
@@ -72,6 +75,16 @@ def test_it_starts_on_nothing_and_its_token_stays(tmp_path: Path) -> None:
         _, log = process.communicate(timeout=30)
         assert process.returncode in (0, -signal.SIGTERM)
         assert "Traceback" not in log
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with (
+        _listening(Settings(host="127.0.0.1", port=0)) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
