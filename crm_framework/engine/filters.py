@@ -1,6 +1,6 @@
 """What a type can be filtered by, as data. Each schema makes its input types of it; plugins add members."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
@@ -95,6 +95,26 @@ MAX_DEPTH = 6
 """How deep `and`, `or` and `not` may be nested."""
 MAX_CONDITIONS = 100
 """How many members one filter may hold in all."""
+MAX_COMBINED = 500
+"""How many filters `and`, `or` and `not` may hold in all."""
+MAX_VALUES = 5_000
+"""How many values one filter may compare with in all; PostgreSQL takes 32,767 for a whole statement."""
+
+
+class _Budget:
+    """What a filter may still hold. Each method takes one away, and is false when there was none."""
+
+    def __init__(self) -> None:
+        self.conditions = MAX_CONDITIONS
+        self.combined = MAX_COMBINED
+
+    def condition(self) -> bool:
+        self.conditions -= 1
+        return self.conditions >= 0
+
+    def combination(self) -> bool:
+        self.combined -= 1
+        return self.combined >= 0
 
 
 def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect) -> Fragment:
@@ -104,11 +124,14 @@ def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect)
     with NULL is false, and `not` is the complement. Raises `RequestError` BAD_INPUT with the path of what
     does not fit.
     """
-    return _group(spec, value, dialect, (), iter(range(MAX_CONDITIONS)))
+    found = _group(spec, value, dialect, (), _Budget())
+    if len(found.args) > MAX_VALUES:
+        raise refused((), f"{len(found.args)} values are too many; {MAX_VALUES} may be compared with in all")
+    return found
 
 
 def _group(
-    spec: FilterSpec, value: Any, dialect: Dialect, path: tuple[str, ...], budget: Iterator[int]
+    spec: FilterSpec, value: Any, dialect: Dialect, path: tuple[str, ...], budget: _Budget
 ) -> Fragment:
     if not isinstance(value, Mapping):
         raise refused(path, "a filter is an object of members")
@@ -123,7 +146,7 @@ def _group(
         if key in _COMBINE:
             parts.append(_combined(spec, key, given, dialect, here, budget))
         elif key in members:
-            if next(budget, None) is None:
+            if not budget.condition():
                 raise refused(here, f"a filter may hold {MAX_CONDITIONS} conditions at most")
             parts.append(_member(members[key], given, dialect, here))
         else:
@@ -134,13 +157,18 @@ def _group(
 
 
 def _combined(
-    spec: FilterSpec, key: str, given: Any, dialect: Dialect, path: tuple[str, ...], budget: Iterator[int]
+    spec: FilterSpec, key: str, given: Any, dialect: Dialect, path: tuple[str, ...], budget: _Budget
 ) -> Fragment:
     if key == "not":
         return none_of(_group(spec, given, dialect, path, budget))
     if not isinstance(given, list | tuple):
         raise refused(path, "a list of filters is expected")
-    inner = [_group(spec, one, dialect, (*path, str(i)), budget) for i, one in enumerate(given)]
+    inner = []
+    for i, one in enumerate(given):
+        here = (*path, str(i))
+        if not budget.combination():
+            raise refused(here, f"and, or and not may hold {MAX_COMBINED} filters in all")
+        inner.append(_group(spec, one, dialect, here, budget))
     return all_of(inner) if key == "and" else any_of(inner)
 
 

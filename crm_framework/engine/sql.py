@@ -46,7 +46,7 @@ def all_of(fragments: Iterable[Fragment | None]) -> Fragment:
     parts = [part for part in fragments if part is not None and part is not TRUE]
     if len(parts) < 2:
         return parts[0] if parts else TRUE
-    return join(" AND ", (_bracketed(part) for part in parts))
+    return _balanced(" AND ", [_bracketed(part) for part in parts])
 
 
 def any_of(fragments: Iterable[Fragment]) -> Fragment:
@@ -54,7 +54,18 @@ def any_of(fragments: Iterable[Fragment]) -> Fragment:
     parts = list(fragments)
     if len(parts) < 2:
         return parts[0] if parts else FALSE
-    return join(" OR ", (_bracketed(part) for part in parts))
+    return _balanced(" OR ", [_bracketed(part) for part in parts])
+
+
+_MOST_IN_A_ROW = 50
+
+
+def _balanced(operator: str, parts: list[Fragment]) -> Fragment:
+    """Many conditions in brackets of a few: databases take a long chain for a tree as deep, and refuse it."""
+    while len(parts) > _MOST_IN_A_ROW:
+        groups = [parts[i : i + _MOST_IN_A_ROW] for i in range(0, len(parts), _MOST_IN_A_ROW)]
+        parts = [_bracketed(join(operator, group)) for group in groups]
+    return join(operator, parts)
 
 
 def none_of(fragment: Fragment) -> Fragment:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +10,13 @@ import strawberry
 
 from crm_framework.engine.comparisons import MAX_LISTED
 from crm_framework.engine.errors import RequestError
-from crm_framework.engine.sql import FALSE, Dialect, Fragment, all_of, any_of
+from crm_framework.engine.sql import FALSE, Dialect, Fragment, all_of, any_of, listed
 from crm_framework.schema.inputs import optional, required
 
 JSON = strawberry.scalars.JSON
 
+MAX_ATTRIBUTES = 50
+"""How many conditions on attributes one member may list."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}", re.ASCII)
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -36,6 +38,8 @@ def attribute_condition(value: Any, dialect: Dialect) -> Fragment:
     """The condition that a list of attribute filters means. Raises `RequestError` BAD_INPUT."""
     if not isinstance(value, list | tuple):
         raise _bad("a list of conditions on attributes is expected")
+    if len(value) > MAX_ATTRIBUTES:
+        raise _bad(f"{len(value)} conditions on attributes are too many; list {MAX_ATTRIBUTES} at most")
     return all_of([_of_one(one, dialect) for one in value])
 
 
@@ -58,19 +62,28 @@ def _of_one(value: Any, dialect: Dialect) -> Fragment:
 
 
 def _equal(name: str, operator: str, operand: Any, dialect: Dialect) -> Fragment:
-    value = _scalar(name, operator, operand)
-    if dialect == "postgres":
-        text = json.dumps(value, default=float)
-        return Fragment(f"{_json(name)} = CAST(CAST(? AS text) AS jsonb)", (text,))
-    if isinstance(value, bool):
-        return Fragment(f"{_sqlite_type(name)} = ?", ("true" if value else "false",))
-    return _when(name, value, Fragment(f"{_sqlite_value(name)} = ?", (value,)), dialect)
+    return _among(name, [_scalar(name, operator, operand)], dialect)
 
 
 def _one_of(name: str, operator: str, operand: Any, dialect: Dialect) -> Fragment:
     if not isinstance(operand, list | tuple) or len(operand) > MAX_LISTED:
         raise _bad(f"{name}.{operator}: a list of {MAX_LISTED} values at most is expected")
-    return any_of([_equal(name, operator, one, dialect) for one in operand]) if operand else FALSE
+    return _among(name, [_scalar(name, operator, one) for one in operand], dialect)
+
+
+def _among(name: str, values: Sequence[Any], dialect: Dialect) -> Fragment:
+    """The attribute is one of the values, read once for each kind of them and not once for each value."""
+    if dialect == "postgres":
+        marks = ", ".join("CAST(CAST(? AS text) AS jsonb)" for _ in values)
+        given = tuple(json.dumps(value, default=float) for value in values)
+        return Fragment(f"{_json(name)} IN ({marks})", given) if values else FALSE
+    truths = [value for value in values if isinstance(value, bool)]
+    words = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if not isinstance(value, bool | str)]
+    parts = [_when(name, of[0], listed(_sqlite_value(name), of), dialect) for of in (words, numbers) if of]
+    if truths:
+        parts.append(listed(_sqlite_type(name), ["true" if value else "false" for value in truths]))
+    return any_of(parts)
 
 
 def _beyond(name: str, operator: str, operand: Any, dialect: Dialect) -> Fragment:

@@ -258,6 +258,11 @@ BAD: list[tuple[Any, str]] = [
     ({"or": {}}, "filter.or: a list of filters is expected"),
     ({"or": [{"year": {}}, {"year": {"eq": "x"}}]}, "filter.or.1.year.eq: an integer of 64 bits"),
     ({"and": [{"title": {}}] * 101}, "filter.and.100.title: a filter may hold 100 conditions at most"),
+    ({"or": [{}] * 501}, "filter.or.500: and, or and not may hold 500 filters in all"),
+    (
+        {"and": [{"title": {"in": ["a"] * 1000}}] * 6},
+        "filter: 6000 values are too many; 5000 may be compared with in all",
+    ),
 ]
 
 
@@ -276,6 +281,22 @@ def test_combinations_may_be_nested_six_deep() -> None:
     assert compile_filter(BOOK_FILTER, value, "sqlite").args == ()
     with pytest.raises(RequestError, match="nested more than 6 deep"):
         compile_filter(BOOK_FILTER, {"and": [value]}, "sqlite")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"or": [{"and": []}] * 500}, 64),
+        ({"or": [{"or": []}] * 500}, 0),
+        ({"and": [{"not": {"or": [{}] * 50}}] * 9}, 0),
+        ({"or": [{"title": {"eq": "a"}, "and": [{"lent": {"isNull": False}}]}] * 50}, 4),
+        ({"and": [{"title": {"in": ["a"] * 50}}] * 100}, 4),
+    ],
+)
+async def test_the_widest_filters_can_be_read(
+    reader: LibraryReader, rows: list[Row], value: Any, expected: int
+) -> None:
+    assert len(await selected(reader, value)) == expected
 
 
 def test_a_refusal_of_a_custom_member_gets_its_path() -> None:

@@ -39,3 +39,15 @@ def test_names_are_plain(bad: str) -> None:
     assert name("crm_customer") == "crm_customer"
     with pytest.raises(ValueError, match="no plain SQL name"):
         name(bad)
+
+
+@pytest.mark.parametrize("count", [50, 51, 3000])
+def test_many_conditions_stand_in_brackets_of_a_few(count: int) -> None:
+    where = any_of([Fragment("a = ?", (n,)) for n in range(count)])
+    assert where.args == tuple(range(count))
+    assert where.sql.count("a = ?") == count
+    depth = longest = 0
+    for sign in where.sql:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        longest = max(longest, depth)
+    assert (depth, longest <= 3) == (0, True)
