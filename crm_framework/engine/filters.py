@@ -117,6 +117,10 @@ class _Budget:
         return self.combined >= 0
 
 
+class Nested(dict[str, Any]):
+    """A filter that stands in another one for its name: how deep it goes and what it holds counts anew."""
+
+
 def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect) -> Fragment:
     """The condition that a filter means, on the table `t`.
 
@@ -124,18 +128,20 @@ def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect)
     with NULL is false, and `not` is the complement. Raises `RequestError` BAD_INPUT with the path of what
     does not fit.
     """
-    found = _group(spec, value, dialect, (), _Budget())
+    found = _group(spec, value, dialect, (), _Budget(), 0)
     if len(found.args) > MAX_VALUES:
         raise refused((), f"{len(found.args)} values are too many; {MAX_VALUES} may be compared with in all")
     return found
 
 
 def _group(
-    spec: FilterSpec, value: Any, dialect: Dialect, path: tuple[str, ...], budget: _Budget
+    spec: FilterSpec, value: Any, dialect: Dialect, path: tuple[str, ...], budget: _Budget, depth: int
 ) -> Fragment:
     if not isinstance(value, Mapping):
         raise refused(path, "a filter is an object of members")
-    if len([part for part in path if part in _COMBINE]) > MAX_DEPTH:
+    if isinstance(value, Nested):
+        budget, depth = _Budget(), 0
+    if depth > MAX_DEPTH:
         raise refused(path, f"and, or and not are nested more than {MAX_DEPTH} deep")
     members = {member.name: member for member in spec.members}
     parts: list[Fragment] = []
@@ -144,7 +150,7 @@ def _group(
         if given is None:
             raise refused(here, "null is no condition; leave it out, or use isNull")
         if key in _COMBINE:
-            parts.append(_combined(spec, key, given, dialect, here, budget))
+            parts.append(_combined(spec, key, given, dialect, here, budget, depth + 1))
         elif key in members:
             if not budget.condition():
                 raise refused(here, f"a filter may hold {MAX_CONDITIONS} conditions at most")
@@ -157,10 +163,16 @@ def _group(
 
 
 def _combined(
-    spec: FilterSpec, key: str, given: Any, dialect: Dialect, path: tuple[str, ...], budget: _Budget
+    spec: FilterSpec,
+    key: str,
+    given: Any,
+    dialect: Dialect,
+    path: tuple[str, ...],
+    budget: _Budget,
+    depth: int,
 ) -> Fragment:
     if key == "not":
-        return none_of(_group(spec, given, dialect, path, budget))
+        return none_of(_group(spec, given, dialect, path, budget, depth))
     if not isinstance(given, list | tuple):
         raise refused(path, "a list of filters is expected")
     inner = []
@@ -168,7 +180,7 @@ def _combined(
         here = (*path, str(i))
         if not budget.combination():
             raise refused(here, f"and, or and not may hold {MAX_COMBINED} filters in all")
-        inner.append(_group(spec, one, dialect, here, budget))
+        inner.append(_group(spec, one, dialect, here, budget, depth))
     return all_of(inner) if key == "and" else any_of(inner)
 
 

@@ -8,37 +8,47 @@ from typing import Any
 
 from strawberry.types.info import Info
 
+from crm_framework.domain.customers.segments import MAX_LEVELS, MAX_PARTS
 from crm_framework.engine.connections import Connected
 from crm_framework.engine.context import Context
 from crm_framework.engine.declarations import DECLARATION, DeclaredField
 from crm_framework.engine.errors import RequestError
+from crm_framework.engine.filters import Nested
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.load import context_of
 from crm_framework.engine.sql import among
 from crm_framework.storage.ids import is_key
 
-MAX_DEPTH = 10
-"""How far segments may build on one another."""
+Known = Mapping[str, Any]
+"""Key of a segment → its stored condition, or `None` where there is no such segment."""
 
 
 async def with_segments(context: Context, value: Any) -> Any:
     """The filter with every `segment` replaced by what the segment says, in one statement for each depth.
 
-    A request gives global ids, stored conditions keys. Raises `RequestError` for an unknown segment.
+    A request gives global ids, stored conditions keys. Raises `RequestError` for an unknown segment, and for
+    segments that build on too many others.
     """
+    return replaced(value, await named_segments(context, value))
+
+
+async def named_segments(context: Context, value: Any) -> Known:
+    """The segments that a filter, or a list of filters, names, and those that they build on."""
     known: dict[str, Any] = {}
     wanted = list(_named(value))
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_LEVELS):
         missing = [key for key in dict.fromkeys(wanted) if key not in known]
         if not missing:
             break
         found = await _conditions(context, missing)
-        for key in missing:
-            if key not in found:
-                raise RequestError("BAD_INPUT", "filter.segment: there is no such segment")
-        known |= found
+        known |= {key: found.get(key) for key in missing}
         wanted = [key for condition in found.values() for key in _named(condition)]
-    return _replaced(value, known) if known else value
+    return known
+
+
+def replaced(value: Any, known: Known) -> Any:
+    """The filter with every `segment` replaced by its condition."""
+    return _replaced(value, known, iter(range(MAX_PARTS))) if known else value
 
 
 async def _conditions(context: Context, keys: Sequence[str]) -> dict[str, Any]:
@@ -71,25 +81,35 @@ def _named(value: Any) -> Iterator[str]:
             yield from _named(inner)
 
 
-def _replaced(value: Any, known: Mapping[str, Any]) -> Any:
+def _replaced(value: Any, known: Known, budget: Iterator[int]) -> Any:
     if isinstance(value, list | tuple):
-        return [_replaced(inner, known) for inner in value]
+        return [_replaced(inner, known, budget) for inner in value]
     if not isinstance(value, Mapping):
         return value
     result: dict[str, Any] = {}
     for name, inner in value.items():
         if name in ("and", "or", "not"):
-            result[name] = _replaced(inner, known)
+            result[name] = _replaced(inner, known, budget)
         elif name != "segment":
             result[name] = inner
     if "segment" in value:
-        key = _key(value["segment"])
-        if key not in known:
-            raise RequestError(
-                "BAD_INPUT", f"filter.segment: segments build on one another {MAX_DEPTH} times at most"
-            )
-        result["and"] = [*result.get("and", ()), _replaced(known[key], known)]
+        condition = _condition(_key(value["segment"]), known)
+        if next(budget, None) is None:
+            raise _refused(f"segments build on more than {MAX_PARTS} others")
+        result["and"] = [*result.get("and", ()), Nested(_replaced(condition, known, budget))]
     return result
+
+
+def _condition(key: str, known: Known) -> Any:
+    if key not in known:
+        raise _refused(f"segments build on one another {MAX_LEVELS} times at most")
+    if known[key] is None:
+        raise _refused("there is no such segment")
+    return known[key]
+
+
+def _refused(problem: str) -> RequestError:
+    return RequestError("BAD_INPUT", f"filter.segment: {problem}")
 
 
 @dataclass(frozen=True, kw_only=True)

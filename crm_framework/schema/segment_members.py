@@ -16,20 +16,20 @@ from crm_framework.engine.rows import Level
 from crm_framework.engine.sql import Fragment, all_of, join
 
 from .customers import Customer
-from .segment_conditions import with_segments
+from .segment_conditions import Known, named_segments, replaced
 
 Compiled = Sequence[Fragment | RequestError]
 
 
 async def conditions_of(context: Context, spec: FilterSpec, stored: Sequence[Any]) -> Compiled:
     """What stored filters mean; an error for one that fits no more, say because its plugin is off."""
-    whole = await with_segments(context, list(stored))
-    return [_compiled(spec, value, context) for value in whole]
+    known = await named_segments(context, list(stored))
+    return [_compiled(spec, value, known, context) for value in stored]
 
 
-def _compiled(spec: FilterSpec, value: Any, context: Context) -> Fragment | RequestError:
+def _compiled(spec: FilterSpec, value: Any, known: Known, context: Context) -> Fragment | RequestError:
     try:
-        return compile_filter(spec, value, context.reader.dialect)
+        return compile_filter(spec, replaced(value, known), context.reader.dialect)
     except RequestError as error:
         return RequestError(error.code, f"the segment's filter does not fit any more: {error.message}")
 

@@ -52,8 +52,8 @@ class Segment(Node):
 
     @batch(needs=("condition",), permission="customers.read")
     @staticmethod
-    async def preview_count(each: Batch["Segment"], info: strawberry.Info) -> list[int]:
-        """How many customers belong to it now."""
+    async def preview_count(each: Batch["Segment"], info: strawberry.Info) -> list[int | None]:
+        """How many customers belong to it now; null, with an error, if its filter fits no more."""
         found: list[Any] = await count_members(info.context, await _conditions(each, info))
         return found
 
@@ -76,8 +76,8 @@ class Segment(Node):
             list[CUSTOMER_ORDERS.input] | None,  # type: ignore[name-defined]  # made from data, at run time
             strawberry.argument(description="In which order; each term breaks the ties of those before."),
         ] = None,
-    ) -> list[Connection[Customer]]:
-        """The customers that belong to it now, by name."""
+    ) -> list[Connection[Customer] | None]:
+        """The customers that belong to it now, by name; null, with an error, if its filter fits no more."""
         wanted = window(info.context, first, after, last, before)
         order = ordering("id", CUSTOMER_ORDERS, ("NAME",), order_by)
         return member_pages(info.context, await _conditions(each, info), order, wanted)

@@ -92,6 +92,41 @@ async def test_customers_filtered_by_segments_that_build_on_others(api: Api) -> 
     assert (code, text) == ("BAD_INPUT", "filter.segment: there is no such segment")
 
 
+async def test_segments_build_on_others_ten_levels_deep_and_each_may_be_as_deep_as_a_filter(api: Api) -> None:
+    await fill(api)
+    deep: dict[str, Any] = {"city": {"eq": "Rome"}}
+    for _ in range(3):
+        deep = {"not": {"not": deep}}
+    top = await segment(api, "0", deep)
+    for level in range(1, 10):
+        top = await segment(api, str(level), {"and": [{"or": [{"segment": top}]}]})
+    assert await names(api, filter={"segment": top}) == ["Ann", "Bea", "Cy"]
+    (error,) = await api.errors("createSegment", {"name": "10", "filter": {"segment": top}})
+    assert (error["code"], error["path"]) == ("REFUSED", ["filter"])
+    assert error["message"].startswith("The segment '10' would build on too many others: 11 levels and 11")
+    assert await api.count("crm_segment") == 10
+
+
+async def test_segments_cannot_multiply(api: Api) -> None:
+    await fill(api)
+    one = await segment(api, "One", {"city": {"eq": "Rome"}})
+    seven = await segment(api, "Seven", {"or": [{"segment": one}] * 6})
+    many = {"or": [{"segment": seven}] * 7}
+    whole = await segment(api, "Fifty", many)
+    assert await names(api, filter={"segment": whole}) == ["Ann", "Bea", "Cy"]
+    (error,) = await api.errors("createSegment", {"name": "More", "filter": {"or": [{"segment": whole}]}})
+    assert (error["code"], error["path"]) == ("REFUSED", ["filter"])
+    (error,) = await api.errors(
+        "updateSegment", {"id": one, "filter": {"segment": await segment(api, "Two", {})}}
+    )
+    assert error["message"].startswith("The segment 'Fifty' would build on too many others")
+    code, text = await api.refused(
+        "query($f: CustomerFilter) { customers(filter: $f) { totalCount } }",
+        f={"or": [{"segment": whole}, {"segment": one}]},
+    )
+    assert (code, text) == ("BAD_INPUT", "filter.segment: segments build on more than 50 others")
+
+
 async def test_update(api: Api) -> None:
     await fill(api)
     id = await segment(api, "Rome", {"city": {"eq": "Rome"}})
@@ -131,8 +166,19 @@ async def test_a_filter_that_fits_no_more_fails_alone(api: Api) -> None:
         await tx.execute(
             "UPDATE crm_segment SET condition = ? WHERE name = 'Old'", ('{"tier": {"eq": "x"}}',)
         )
-    result = await api.ask("{ segments { nodes { name members { nodes { name } totalCount } } } }")
-    assert {tuple(error["path"][:4]) for error in result.errors} == {("segments", "nodes", 1, "members")}
+    result = await api.ask("{ segments { nodes { name previewCount members { totalCount } } } }")
+    assert [error["path"] for error in result.errors] == [
+        ["segments", "nodes", 1, "previewCount"],
+        ["segments", "nodes", 1, "members", "totalCount"],
+    ]
+    assert result.data == {
+        "segments": {
+            "nodes": [
+                {"name": "Good", "previewCount": 1, "members": {"totalCount": 1}},
+                {"name": "Old", "previewCount": None, "members": None},
+            ]
+        }
+    }
     assert result.errors[0]["message"].startswith(
         "the segment's filter does not fit any more: filter.tier: there is no such member"
     )

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 CONDITION_LIMIT = 50_000
 """Characters of a condition as JSON."""
 
+MAX_LEVELS = 10
+"""How far segments may build on one another, the topmost counted."""
+MAX_PARTS = 50
+"""How many segments one may be made of in all, itself counted, and each as often as it is named."""
+
 Check = Callable[[Mapping[str, Any]], None]
 """Raises CrmError for a condition that is no customer filter, with a path inside the condition."""
 
@@ -68,6 +73,7 @@ async def create_segment(tx: "UnitOfWork", new: NewSegment, check: Check) -> str
     )
     known = await _all(tx)
     _refuse_loops(segment, known)
+    _refuse_excess(segment, known)
     row = {**_columns(segment), "id": segment.id, "created_at": tx.now, "updated_at": tx.now}
     if not await insert(tx, "crm_segment", row, or_nothing=True):
         raise _taken(segment.name)
@@ -99,6 +105,7 @@ async def update_segment(
     if not isinstance(change.condition, UnsetType):
         after = replace(after, condition=_condition(change.condition, check))
         _refuse_loops(after, known)
+        _refuse_excess(after, known)
     if after == before:
         return False
     if any(other.name == after.name and other.id != after.id for other in known.values()):
@@ -172,6 +179,34 @@ def _refuse_loops(segment: Segment, known: Mapping[str, Segment]) -> None:
         if key not in known:
             raise not_found("segment", key, path=("condition", "segment"))
         todo += references(known[key].condition)
+
+
+def _refuse_excess(changed: Segment, known: Mapping[str, Segment]) -> None:
+    """For the segment itself and for all that build on it: each is written out when it is asked for."""
+    all_ = {**known, changed.id: changed}
+    sizes: dict[str, tuple[int, int, bool]] = {}
+
+    def measure(key: str) -> tuple[int, int, bool]:
+        """Levels and parts of a segment, and whether it is concerned."""
+        if key not in sizes:
+            below = [measure(one) for one in references(all_[key].condition) if one in all_]
+            sizes[key] = (
+                1 + max((levels for levels, _, _ in below), default=0),
+                1 + sum(parts for _, parts, _ in below),
+                key == changed.id or any(concerned for _, _, concerned in below),
+            )
+        return sizes[key]
+
+    for key, segment in all_.items():
+        levels, parts, concerned = measure(key)
+        if concerned and (levels > MAX_LEVELS or parts > MAX_PARTS):
+            raise CrmError(
+                ErrorCode.REFUSED,
+                f"The segment {segment.name!r} would build on too many others: {levels} levels and {parts}"
+                f" parts in all; {MAX_LEVELS} and {MAX_PARTS} are allowed.",
+                path=("condition",),
+                hint="Say the same with fewer segments.",
+            )
 
 
 def _condition(condition: object, check: Check) -> Mapping[str, Any]:
