@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from benchmarks.company import Size
 from benchmarks.databases import describe, postgres_database, sqlite_database
-from benchmarks.measure import Outcome, Plan, measure, measure_ceiling
-from benchmarks.report import ceiling_line, table
+from benchmarks.measure import Outcome, Plan, measure
+from benchmarks.report import client_line, table
 from benchmarks.workloads import WORKLOADS, Workload
 
 NAMES = [workload.name for workload in WORKLOADS]
@@ -48,13 +48,13 @@ def main(arguments: list[str] | None = None, console: Console | None = None) -> 
     console.print(
         f"{plan.connections} requests under way, {plan.rounds} rounds of {plan.seconds:g} s, medians."
     )
-    ceiling = measure_ceiling(plan)
     for kind, database in (("sqlite", sqlite_database), ("postgres", postgres_database)):
         if chosen.database in (None, kind):
             with database(size, console, keep=chosen.keep) as url:
                 title = asyncio.run(describe(url))
-                console.print(table(title, size, run(url, workloads, size, plan, console)))
-    console.print(ceiling_line(ceiling))
+                outcomes = run(url, workloads, size, plan, console)
+            console.print(table(title, size, outcomes))
+            console.print(client_line(outcomes))
 
 
 def run(

@@ -83,7 +83,7 @@ def fill_sqlite(target: SqliteTarget, size: Size, progress: Progress) -> None:
                 connection.execute(sql)
             connection.execute("COMMIT")
         check_sqlite(connection, size)
-        connection.execute("ANALYZE")
+        # no ANALYZE: nothing in the product does it, and plans without statistics are those of its users
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -126,7 +126,7 @@ async def fill_postgres(target: PostgresTarget, size: Size, progress: Progress) 
         )
         touches = await connection.fetchval("SELECT count(*) FROM crm_interaction")
         _check((found, touches, 0), size)
-        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("VACUUM ANALYZE")  # as the server does by itself after a while
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()

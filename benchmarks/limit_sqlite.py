@@ -21,11 +21,12 @@ SELECT id, name, email, phone, company, city, country, stage, created_at, update
  WHERE merged_into_id IS NULL ORDER BY sort_name, id LIMIT 50
 """
 PARENTS = "SELECT id, name FROM crm_customer WHERE merged_into_id IS NULL ORDER BY sort_name, id LIMIT 50"
-# rowid IN (…) leads from one index straight to the rows; a join of the keys would look each up in another
+# rowid IN (…) leads from one index straight to the rows; a join of the keys would look each up in another.
+# CROSS JOIN: where few interactions are there, SQLite would look through all of them for each customer
 CHILDREN = """
 SELECT g.value, i.id, i.kind, i.subject, i.occurred_at
   FROM json_each(?) AS g
-  JOIN crm_interaction AS i ON i.rowid IN (
+ CROSS JOIN crm_interaction AS i ON i.rowid IN (
        SELECT rowid FROM crm_interaction WHERE customer_id = g.value
         ORDER BY occurred_at DESC, id DESC LIMIT 5)
 """

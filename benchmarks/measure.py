@@ -1,9 +1,9 @@
-"""One run: the rounds of product and limit in turn, and what they come to."""
+"""One run: the rounds of product, limit and ceiling in turn, and what they come to."""
 
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks import client, servers
@@ -24,12 +24,22 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Side:
+    """A server, what it is asked, and for how long in a round."""
+
+    port: int
+    make: MakeRequest
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """The rounds of a workload: the i-th of the one was run next to the i-th of the other."""
+    """The rounds of a workload: the i-th of each were run one after another."""
 
     workload: Workload
     product: Sequence[Load]
     limit: Sequence[Load]
+    ceiling: Sequence[Load]
 
     @property
     def ratio(self) -> float:
@@ -39,44 +49,45 @@ class Outcome:
         )
 
 
-def measure_ceiling(plan: Plan) -> Load:
-    """What server and client can do when there is nothing to do."""
-    with servers.ceiling() as port:
-        _load(port, empty_request, plan, min(WARM_UP, plan.seconds))
-        return _load(port, empty_request, plan, plan.seconds)
-
-
 def measure(
     url: str, workloads: Sequence[Workload], customers: int, plan: Plan, tell: Callable[[Workload, int], None]
 ) -> Iterator[Outcome]:
     """Both servers on the database at `url`. Raises where answers differ, or one has an error."""
     token = servers.make_token(url)
-    with servers.product(url) as product_port, servers.limit(url) as limit_port:
+    with servers.product(url) as product, servers.limit(url) as limit, servers.ceiling() as ceiling:
         for workload in workloads:
-            ours = product_port, product_request(workload, token, customers)
-            its = limit_port, limit_request(workload, customers)
-            compare(workload, ours, its)
-            for port, make in (ours, its):
-                _load(port, make, plan, min(WARM_UP, plan.seconds))
-            rounds: tuple[list[Load], list[Load]] = ([], [])
-            for number in range(plan.rounds):
-                for side, (port, make) in list(enumerate((ours, its)))[:: -1 if number % 2 else 1]:
-                    rounds[side].append(_load(port, make, plan, plan.seconds, seed=number + 1))
-                tell(workload, number + 1)
+            sides = [
+                Side(product, product_request(workload, token, customers), plan.seconds),
+                Side(limit, limit_request(workload, customers), plan.seconds),
+                Side(ceiling, empty_request, plan.seconds / 3),
+            ]
+            compare(workload, *sides[:2])
+            for side in sides:
+                _load(replace(side, seconds=min(WARM_UP, plan.seconds)), plan)
+            rounds: list[list[Load]] = [[] for _ in sides]
+            for number in range(1, plan.rounds + 1):
+                # each round begins with another one, so that none always follows the same
+                for place in range(number, number + len(sides)):
+                    rounds[place % len(sides)].append(_load(sides[place % len(sides)], plan, seed=number))
+                tell(workload, number)
             yield Outcome(workload, *rounds)
 
 
-def compare(workload: Workload, ours: tuple[int, MakeRequest], its: tuple[int, MakeRequest]) -> None:
+def compare(workload: Workload, product: Side, limit: Side) -> None:
     """Raises unless both answer the same questions alike. Writes are left out: their keys differ."""
     if workload.writes:
         return
     for seed in range(3):
-        one, other = (asyncio.run(client.ask(port, make(random.Random(seed)))) for port, make in (ours, its))
+        one, other = (
+            asyncio.run(client.ask(side.port, side.make(random.Random(seed)))) for side in (product, limit)
+        )
         if one != other:
             raise RuntimeError(
                 f"{workload.name}: product and limit differ:\n{one[:2000]!r}\n{other[:2000]!r}"
             )
 
 
-def _load(port: int, make: MakeRequest, plan: Plan, seconds: float, seed: int = 0) -> Load:
-    return asyncio.run(client.run(port, make, connections=plan.connections, seconds=seconds, seed=seed))
+def _load(side: Side, plan: Plan, seed: int = 0) -> Load:
+    return asyncio.run(
+        client.run(side.port, side.make, connections=plan.connections, seconds=side.seconds, seed=seed)
+    )

@@ -12,9 +12,22 @@ from benchmarks.measure import Outcome
 
 def table(title: str, size: Size, outcomes: Sequence[Outcome]) -> Table:
     """One row a workload: medians over its rounds."""
-    shown = Table(title=title, title_justify="left")
-    shown.add_column(f"{size.customers:,} customers, {size.interactions:,} interactions")
-    for heading in ("product/s", "p50 ms", "p99 ms", "limit/s", "p50 ms", "p99 ms", "ratio", "client"):
+    shown = Table(
+        title=f"{title}\n{size.customers:,} customers, {size.interactions:,} interactions",
+        title_justify="left",
+    )
+    shown.add_column("workload")
+    for heading in (
+        "product/s",
+        "p50 ms",
+        "p99 ms",
+        "limit/s",
+        "p50 ms",
+        "p99 ms",
+        "ratio",
+        "ceiling/s",
+        "client",
+    ):
         shown.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
         figures = [
@@ -27,16 +40,18 @@ def table(title: str, size: Size, outcomes: Sequence[Outcome]) -> Table:
             )
         ]
         busiest = max(load.client for load in (*outcome.product, *outcome.limit))
-        shown.add_row(outcome.workload.title, *figures, f"{outcome.ratio:.2f}", f"{busiest:.0%}")
+        ceiling = f"{middle(outcome.ceiling, lambda load: load.per_second):,.0f}"
+        shown.add_row(outcome.workload.title, *figures, f"{outcome.ratio:.2f}", ceiling, f"{busiest:.0%}")
     return shown
 
 
-def ceiling_line(load: Load) -> str:
+def client_line(outcomes: Sequence[Outcome]) -> str:
+    """What the client could do if no server kept it waiting: from the rounds in which it did most."""
+    loads = [load for outcome in outcomes for load in (*outcome.product, *outcome.limit, *outcome.ceiling)]
+    busiest = max(loads, key=lambda load: load.per_second)
     return (
-        f"Ceiling: {load.per_second:,.0f} requests a second of an application that does nothing, on the same"
-        f" server (p50 {load.p50:.1f} ms, p99 {load.p99:.1f} ms). The client took {load.client:.0%} of a core"
-        f" for it, so it could send about {load.per_second / load.client:,.0f}. The column says the most that"
-        " it took in a round: well below 100 % it is not what holds a server up."
+        f"The client took {busiest.client:.0%} of a core to send {busiest.per_second:,.0f} requests a second,"
+        f" the most in this run, so it can send about {busiest.per_second / busiest.client:,.0f}."
     )
 
 

@@ -63,7 +63,7 @@ WORKLOADS = (
     ),
     Workload(
         "nested",
-        "50 customers, each with 5 latest interactions",
+        "50 customers, 5 latest touches each",
         "query Nested { customers(first: 50, orderBy: [{field: NAME, direction: ASC}]) { nodes { id name"
         " interactions(first: 5, orderBy: [{field: OCCURRED_AT, direction: DESC}]) {"
         " nodes { id kind subject occurredAt } } } } }",
@@ -71,7 +71,7 @@ WORKLOADS = (
     ),
     Workload(
         "search",
-        "filter + search, 20 by name",
+        "filter + search",
         "query Search($search: String!, $city: String!) { customers(first: 20, search: $search,"
         " filter: {stage: {eq: CUSTOMER}, city: {startsWith: $city}},"
         " orderBy: [{field: NAME, direction: ASC}]) { nodes { id name email city } } }",
