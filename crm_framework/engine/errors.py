@@ -1,5 +1,8 @@
 """What goes wrong in the engine: a request that is refused, and a declaration that cannot work."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RequestError(Exception):
     """A failure that the client may read, as a top-level error with `extensions.code`.
@@ -35,3 +38,16 @@ class FieldFailure(Exception):
     def __init__(self, error: BaseException) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class Exited(Exception):
+    """A resolver called `sys.exit()`. That fails its field, as any other fault does; the process goes on."""
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Makes `sys.exit()` in a field's code a fault of that field: in a task it would end the event loop."""
+    try:
+        yield
+    except SystemExit as error:
+        raise Exited(f"the resolver called sys.exit({error.code!r})") from error

@@ -25,7 +25,7 @@ from .declarations import (
     level_of,
     unwrapped,
 )
-from .errors import DeclarationError
+from .errors import DeclarationError, Exited, going_on
 from .rows import Batch, Level, canonical, wrap
 
 BatchFunction = Callable[..., Awaitable[Sequence[Any]] | Sequence[Any]]
@@ -54,7 +54,10 @@ class Computed(Declaration):
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         if not field.is_composite:
-            return self.function(*[getattr(parent, need) for need in self.needs])
+            try:
+                return self.function(*[getattr(parent, need) for need in self.needs])
+            except SystemExit as error:  # spelt out: a context manager costs too much for each row
+                raise Exited(f"the resolver called sys.exit({error.code!r})") from error
         level, index = level_of(parent, info)
         return level.once(field, lambda: wrap(info.context, self._all(level))).take(index)
 
@@ -65,6 +68,8 @@ class Computed(Declaration):
                 found.append(self.function(*[getattr(row, need) for need in self.needs]))
             except Exception as error:
                 found.append(error)
+            except SystemExit as error:
+                found.append(Exited(f"the resolver called sys.exit({error.code!r})"))
         return found
 
 
@@ -108,7 +113,8 @@ class Batched(Declaration):
         self, field: DeclaredField, level: Level, info: Info, arguments: Mapping[str, Any]
     ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
         given = {"info": info, **arguments} if self.takes_info else arguments
-        results = self.function(Batch[Any](level), **given)
+        with going_on():
+            results = self.function(Batch[Any](level), **given)
         if isinstance(results, Awaitable):
             return self._awaited(field, level, info, results)
         return self._checked(field, level, info, results)
@@ -116,7 +122,9 @@ class Batched(Declaration):
     async def _awaited(
         self, field: DeclaredField, level: Level, info: Info, results: Awaitable[Sequence[Any]]
     ) -> Sequence[Any]:
-        return self._checked(field, level, info, await results)
+        with going_on():
+            given = await results
+        return self._checked(field, level, info, given)
 
     def _checked(self, field: DeclaredField, level: Level, info: Info, results: Any) -> Sequence[Any]:
         given = len(results) if isinstance(results, Sequence) and not isinstance(results, str) else None
@@ -170,23 +178,25 @@ class Root(Declaration):
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         given = {"info": info, **arguments} if self.takes_info else arguments
-        result = self.function(**given)
-        if not field.is_composite:
-            return result
+        with going_on():
+            result = self.function(**given)
         if isinstance(result, Awaitable):
-            return _wrapped(info, result)
+            return _awaited(field, info, result)
         if isinstance(result, AsyncIterable):
-            return _each_wrapped(info, result)
-        return wrap(info.context, result)
+            return _each(field, info, result)
+        return wrap(info.context, result) if field.is_composite else result
 
 
-async def _wrapped(info: Info, result: Awaitable[Any]) -> Any:
-    return wrap(info.context, await result)
+async def _awaited(field: DeclaredField, info: Info, result: Awaitable[Any]) -> Any:
+    with going_on():
+        given = await result
+    return wrap(info.context, given) if field.is_composite else given
 
 
-async def _each_wrapped(info: Info, results: AsyncIterable[Any]) -> Any:
-    async for result in results:
-        yield wrap(info.context, result)
+async def _each(field: DeclaredField, info: Info, results: AsyncIterable[Any]) -> Any:
+    with going_on():
+        async for result in results:
+            yield wrap(info.context, result) if field.is_composite else result
 
 
 def root(

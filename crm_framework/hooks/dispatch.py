@@ -7,9 +7,10 @@ it by name; whether it ends the operation is the hook's contract.
 import contextlib
 import io
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -218,7 +219,9 @@ class PluginHost:
     def _call(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
         given = {**arguments, "settings": self._plugins[impl.plugin_name].settings}
         names = (*impl.argnames, *impl.kwargnames)
-        return traced(hook, impl.plugin_name, impl.function, {name: given[name] for name in names})
+        with _going_on():
+            answer = traced(hook, impl.plugin_name, impl.function, {name: given[name] for name in names})
+        return _awaited(answer) if isawaitable(answer) else answer
 
     def _handler(self, impl: pluggy.HookImpl) -> EventsHook:
         async def call(events: "Sequence[Event]", tx: "UnitOfWork") -> None:
@@ -258,6 +261,20 @@ class PluginHost:
         if not isinstance(answer, Mapping):
             raise _wrong_answer(name, hook, answer)
         return dict(answer)
+
+
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    """Makes `sys.exit()` in a hook a fault of the plugin: in a task it would end the event loop."""
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    with _going_on():
+        return await answer
 
 
 def _own_entries(

@@ -74,6 +74,20 @@ def refuse_clash(host: Host, name: str, element: str, owner: str) -> None:
     )
 
 
+def refuse_shape(host: Host, name: str, given: object) -> None:
+    """Refuses a plugin whose hook `schema` returned something else than `SchemaParts` of fields."""
+    what = (
+        "SchemaParts with something in them that is no field"
+        if isinstance(given, SchemaParts)
+        else repr(given)
+    )
+    host.refuse(
+        name,
+        f"Its hook schema returned {what[:200]}.",
+        "Return SchemaParts(extend={Type: [field, …]}, query=[…], …), each field made by @computed, @batch …",
+    )
+
+
 def refuse_build(
     host: Host, name: str, error: Exception, types: Mapping[str, str], members: Mapping[str, str]
 ) -> None:

@@ -24,7 +24,7 @@ from crm_framework.engine.rows import type_name
 from crm_framework.engine.schema import EngineSchema
 from crm_framework.security.permissions import Permissions
 
-from .clashes import Host, claims, owner_of, refuse_build, refuse_clash, root_fields
+from .clashes import Host, claims, owner_of, refuse_build, refuse_clash, refuse_shape, root_fields
 from .inputs import FILTER
 from .ownership import CORE, owners_of_types
 from .scalars import SCALARS
@@ -110,7 +110,12 @@ def _without_clashes(core: Sequence[SchemaParts], host: Host) -> dict[str, Seque
         if not _is_enabled(name, host):
             continue  # it requires one that was refused a moment ago
         mine: dict[str, str] = {}
-        for claim in claims(parts):
+        try:
+            claimed_here = claims(parts)
+        except Exception:
+            refuse_shape(host, name, parts)
+            continue
+        for claim in claimed_here:
             owner = mine.get(claim) or owner_of(claim, claimed, parts)
             if owner is not None:
                 refuse_clash(host, name, claim, owner)

@@ -23,7 +23,7 @@ from strawberry.types.info import Info
 
 from crm_framework.domain import idempotency
 from crm_framework.engine.declarations import Declaration, DeclaredField
-from crm_framework.engine.errors import DeclarationError
+from crm_framework.engine.errors import DeclarationError, going_on
 from crm_framework.engine.fields import of_function
 from crm_framework.engine.rows import wrap
 from crm_framework.errors import CrmError, ErrorCode
@@ -104,15 +104,19 @@ class Mutation(Declaration):
         key = getattr(input_, "idempotency_key", None) or None
         async with info.context.unit_of_work() as tx:
             if key is None:
-                return await self.function(tx, **arguments, **extra)
+                return await self._run(tx, arguments, extra)
             operation = field.python_name
             print_ = fingerprint(input_)
             earlier = await idempotency.recall(tx, operation, key, print_)
             if earlier is not None:
                 return field.target(**earlier)
-            answer = await self.function(tx, **arguments, **extra)
+            answer = await self._run(tx, arguments, extra)
             await idempotency.remember(tx, operation, key, print_, kept(answer))
             return answer
+
+    async def _run(self, tx: Any, arguments: dict[str, Any], extra: dict[str, Any]) -> Any:
+        with going_on():
+            return await self.function(tx, **arguments, **extra)
 
 
 def _refuse_customers(actor: Actor) -> None:

@@ -117,6 +117,18 @@ class Author(Node):
         "A salutation."
         return f"Dear {name}"
 
+    @computed()
+    @staticmethod
+    def exits(name: str) -> str:
+        "Leaves."
+        raise SystemExit(3)
+
+    @batch()
+    @staticmethod
+    async def exits_later(authors: "Batch[Author]", info: strawberry.Info) -> list[str]:
+        "Leaves, too."
+        raise SystemExit(3)
+
 
 @node(table="lib_book", permission="books.read", hidden={"author_id": str})
 class Book(Node):
@@ -258,6 +270,18 @@ def fail() -> int:
 
 
 @root(permission=PUBLIC)
+def leave() -> int:
+    "Calls it a day."
+    raise SystemExit(3)
+
+
+@root(permission=PUBLIC)
+async def leave_later() -> int:
+    "Calls it a day, in its own time."
+    raise SystemExit(3)
+
+
+@root(permission=PUBLIC)
 def too_large() -> int:
     "No 32-bit integer."
     return 2**40
@@ -298,6 +322,8 @@ class Query:
     authors = authors
     finds = finds
     fail = fail
+    leave = leave
+    leave_later = leave_later
     too_large = too_large
 
 

@@ -30,6 +30,17 @@ async def test_an_unknown_exception_is_masked_and_logged_with_its_reference(
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 
 
+@pytest.mark.parametrize(
+    "field", ["leave", "leaveLater", "authors(limit: 1) { exits }", "authors(limit: 1) { exitsLater }"]
+)
+async def test_a_resolver_that_exits_fails_its_field_and_nothing_else(
+    filled: Library, field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = await filled.ask(f"{{ {field} }}")
+    assert [error["extensions"]["code"] for error in result.errors] == ["INTERNAL"]
+    assert "the resolver called sys.exit(3)" in caplog.text
+
+
 async def test_a_value_of_our_own_that_does_not_fit_is_no_fault_of_the_client(
     filled: Library, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -48,6 +48,22 @@ async def test_what_a_handler_raises_gets_out(folder: PluginFolder) -> None:
         await folder.load("one").handlers[0]([], TX)
 
 
+async def test_a_handler_that_exits_has_failed_and_no_more(folder: PluginFolder) -> None:
+    folder.write("one", "@hookimpl\nasync def on_events():\n    raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match=r"it called sys\.exit\(3\)"):
+        await folder.load("one").handlers[0]([], TX)
+
+
+def test_a_schema_that_exits_takes_its_plugin_out(folder: PluginFolder) -> None:
+    folder.write("one", "@hookimpl\ndef schema():\n    raise SystemExit(3)")
+    host = folder.load("one")
+    assert host.schema_parts() == ()
+    plugin = host.get("one")
+    assert plugin is not None
+    assert plugin.status is PluginStatus.BROKEN
+    assert plugin.reason == "Its hook schema failed: RuntimeError: it called sys.exit(3)."
+
+
 async def test_a_guard_may_refuse_in_its_own_words(folder: PluginFolder) -> None:
     text = "@hookimpl\nasync def before_change():\n    raise CrmError(ErrorCode.REFUSED, 'No.', hint='Ask.')"
     folder.write("one", text)

@@ -106,6 +106,16 @@ def test_plugin_adds_fields_and_types() -> None:
     assert 'type Account @plugin(name: "loyalty")' in composed.sdl
 
 
+@pytest.mark.parametrize("given", [None, {"query": []}, SchemaParts(query=["account"])])  # type: ignore[list-item]  # wrong on purpose
+def test_parts_that_are_none_refuse_their_plugin(given: SchemaParts) -> None:
+    good = SchemaParts(extend={Person: [computed()(greeting)]})
+    host = FakeHost({"broken": given, "hello": good})
+    composed = compose(CORE, host)
+    assert list(host.refused) == ["broken"]
+    assert host.refused["broken"].startswith("Its hook schema returned ")
+    assert composed.added_by("hello") == ["Person.greeting"]
+
+
 def test_two_schemas_in_one_process_keep_apart() -> None:
     host = FakeHost({"hello": SchemaParts(extend={Person: [computed()(greeting)]})})
     with_plugin = compose(CORE, host)
