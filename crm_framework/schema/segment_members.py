@@ -36,7 +36,7 @@ def _compiled(spec: FilterSpec, value: Any, known: Known, context: Context) -> F
 
 def member_pages(
     context: Context, conditions: Compiled, ordering: Ordering, wanted: Window
-) -> list[Connection[Customer]]:
+) -> list[Connection[Customer] | None]:
     """A page of customers for each condition. Raises `RequestError` for a cursor that does not fit."""
     source, dialect = require_source(Customer), context.reader.dialect
     directed = ordering.reversed() if wanted.backward else ordering
