@@ -7,7 +7,7 @@ it by name; whether it ends the operation is the hook's contract.
 import contextlib
 import io
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import isawaitable
@@ -172,8 +172,13 @@ class PluginHost:
         limit: int,
         kinds: Sequence[str] | None,
         reader: "Reader",
+        *,
+        without: Collection[str] = (),
     ) -> Timeline:
-        """The newest `limit` entries of each customer. A plugin that fails is named; the others' stay."""
+        """The newest `limit` entries of each customer. A plugin that fails is named; the others' stay.
+
+        Plugins named in `without` are not asked.
+        """
         arguments = {
             "customer_ids": customer_ids,
             "before": before,
@@ -185,6 +190,8 @@ class PluginHost:
         failures: dict[str, str] = {}
         for impl in self._implementations("timeline"):
             name = impl.plugin_name
+            if name in without:
+                continue
             try:
                 given = list(await self._call(impl, "timeline", arguments))
                 entries += _own_entries(given, name, set(customer_ids), limit)

@@ -141,7 +141,8 @@ class Hooks(Protocol):
 
         Only those of `kinds` where that is given. Entries of one instant come in the order of their ids, the
         greatest first; ids are unique over all kinds of the plugin. Called once per page and level of the
-        query, with all customers of that level.
+        query, with all customers of that level. If the plugin declares the permission `<its name>.read`, it
+        is called for those who have that; others see a timeline without its entries.
         """
 
     @hookspec

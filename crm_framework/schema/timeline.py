@@ -15,6 +15,7 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
 
+from .context import RequestContext
 from .customers import Customer
 from .inputs import chosen, optional
 from .interactions import Interaction
@@ -65,7 +66,30 @@ class TimelineFilter:
     until: datetime | None = optional("Only before this moment.")
 
 
-@batch()
+class _Readable:
+    """The plugins whose records the actor may see."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._host = context.host
+        self._hidden = {
+            plugin.name
+            for plugin in context.host.declarations
+            for permission in plugin.permissions
+            if permission.name == f"{plugin.name}.read" and not context.may(permission.name)
+        }
+
+    async def timeline(
+        self,
+        customer_ids: Sequence[str],
+        before: datetime | None,
+        limit: int,
+        kinds: Sequence[str] | None,
+        reader: Any,
+    ) -> domain.PluginEntries:
+        return await self._host.timeline(customer_ids, before, limit, kinds, reader, without=self._hidden)
+
+
+@batch(permission="interactions.read")
 async def timeline(
     customers: Batch[Customer],
     info: strawberry.Info,
@@ -77,12 +101,12 @@ async def timeline(
         TimelineFilter | None, strawberry.argument(description="Which entries; all, if left out.")
     ] = None,
 ) -> list[TimelineConnection]:
-    """What happened, over all kinds, channels and plugins, the latest first."""
+    """What happened, over all kinds, channels and the plugins whose records you may see, the latest first."""
     wanted = window(info.context, first, after, None, None)
     found = await domain.timelines(
         info.context.database,
         customers.ids,
-        plugins=info.context.host,
+        plugins=_Readable(info.context),
         first=wanted.limit,
         after=after,
         filter=_filter(filter),

@@ -25,6 +25,7 @@ CLERK = Actor(
             "{ customers { nodes { interactions { totalCount } } } }",
             "Customer.interactions (interactions.read)",
         ),
+        ("{ customers { nodes { timeline { nodes { title } } } } }", "Customer.timeline (interactions.read)"),
         ('{ node(id: "x") { ... on Interaction { kind } } }', "Interaction (interactions.read)"),
         (
             'mutation { createCustomer(input: {name: "x"}) { errors { code } } }',

@@ -171,6 +171,21 @@ async def test_changes_of_status_are_in_the_timeline(client: CrmClient) -> None:
     assert await entries([ada], None, 10, ["call"], reader) == []
 
 
+async def test_a_timeline_shows_tickets_to_those_who_may_see_them(client: CrmClient) -> None:
+    opened = (await open_ticket(client, await customer(client)))["ticket"]["id"]
+    await change(client, opened, "OPEN")
+    query = "{ customers { nodes { timeline { nodes { title plugin } missing { plugin } } } } }"
+
+    async def titles(*permissions: str) -> list[str]:
+        data = await (await client.acting_with(*permissions)).data(query)
+        [found] = data["customers"]["nodes"]
+        assert found["timeline"]["missing"] == []
+        return [entry["title"] for entry in found["timeline"]["nodes"] if entry["plugin"]]
+
+    assert await titles("customers.read", "interactions.read") == []
+    assert await titles("customers.read", "interactions.read", "ticketing.read") == ["Ticket 1 is open: Lid"]
+
+
 async def test_erasing_blanks_words_and_keeps_moments(client: CrmClient) -> None:
     ada = await customer(client)
     await open_ticket(client, ada)
