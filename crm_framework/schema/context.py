@@ -1,5 +1,6 @@
 """One request to the API: who asks, and what their resolvers may use."""
 
+import logging
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from crm_framework.settings import Settings
     from crm_framework.storage.database import Database
     from crm_framework.storage.unit_of_work import UnitOfWork
+
+log = logging.getLogger(__name__)
 
 CUSTOMERS = "crm_customer"
 
@@ -64,4 +67,14 @@ class RequestContext(Context):
         """The client's view of a `CrmError`; None for a fault of the program."""
         if not isinstance(error, CrmError) or error.code not in _TOP_LEVEL:
             return None
-        return RequestError(_TOP_LEVEL[error.code], str(error))
+        return RequestError(_TOP_LEVEL[error.code], str(self.told(error)))
+
+    def told(self, error: CrmError) -> CrmError:
+        """The error without the address of the database, which is for the log alone."""
+        name = self.database.name
+        if error.code is not ErrorCode.UNAVAILABLE or name not in str(error):
+            return error
+        log.warning("database unavailable: %s", error)
+        message = error.message.replace(name, "the database")
+        hint = error.hint.replace(name, "the database") if error.hint else None
+        return CrmError(error.code, f"{message[:1].upper()}{message[1:]}", path=error.path, hint=hint)

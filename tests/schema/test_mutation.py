@@ -97,6 +97,21 @@ async def test_an_expected_failure_is_in_the_answer_and_nothing_is_changed(
     assert await trials.count("crm_staff") == 0
 
 
+async def test_no_address_of_a_database_reaches_a_client(
+    trials: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    _FAILURES["away"] = lambda: CrmError(
+        ErrorCode.UNAVAILABLE, f"{name} is read-only.", hint=f"Make {name} writable."
+    )
+    name = trials.database.name
+    (error,) = await trials.errors("trial", {"error": "away"})
+    assert (error["message"], error["hint"]) == ("The database is read-only.", "Make the database writable.")
+    shown = trials.context().translate(_FAILURES["away"]())
+    assert shown is not None
+    assert shown.message == "The database is read-only. Make the database writable."
+    assert caplog.messages == [f"database unavailable: {name} is read-only. Make {name} writable."] * 2
+
+
 @pytest.mark.parametrize(
     ("error", "code"), [("forbidden", "FORBIDDEN"), ("internal", "INTERNAL"), ("crash", "INTERNAL")]
 )
