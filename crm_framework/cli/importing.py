@@ -87,7 +87,9 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--time-zone", default="UTC", help="Of times without one, such as Europe/Berlin."),
             click.option("--date-format", help="Of dates, as strptime has it, such as %d.%m.%Y."),
             click.option("--encoding", default="utf-8-sig", help="Of the file; default: UTF-8."),
-            click.option("--delimiter", help="Of CSV; default: what the header line suggests."),
+            click.option(
+                "--delimiter", help="Of CSV, one character or tab; default: what the header line suggests."
+            ),
             click.option(
                 "--batch", default=1000, type=click.IntRange(1, 10_000), help="Records a transaction."
             ),

@@ -12,6 +12,9 @@ from crm_framework.errors import CrmError, ErrorCode
 LONGEST_RECORD = 500
 """Lines that one quoted CSV record may span before its quote counts as never closed."""
 
+DELIMITERS = {"tab": "\t", r"\t": "\t"}
+"""Words for what is hard to type."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -46,6 +49,12 @@ def read_records(
 
     Raises `CrmError` where the file cannot be read at all or has no header.
     """
+    if delimiter is not None and len(delimiter := DELIMITERS.get(delimiter, delimiter)) != 1:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"The delimiter {delimiter!r} is not one character.",
+            hint="Give one, such as ; or tab.",
+        )
     lines = _lines(path, encoding)
     if path.suffix.lower() in {".ndjson", ".jsonl"}:
         return _ndjson(lines)
@@ -54,11 +63,17 @@ def read_records(
 
 def _lines(path: Path, encoding: str) -> Iterator[Line]:
     try:
-        "".encode(encoding)
+        width = len("\n\n".encode(encoding)) - len("\n".encode(encoding))
     except LookupError:
         raise CrmError(
             ErrorCode.BAD_INPUT, f"Unknown encoding {encoding!r}.", hint="Use utf-8, cp1252, latin-1 …"
         ) from None
+    if width != 1:  # lines are found by the byte that ends them
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"A file in {encoding} cannot be read line by line.",
+            hint=f"Save it as UTF-8 first: iconv -f {encoding} -t utf-8 {path} > utf-8{path.suffix}",
+        )
     try:
         with path.open("rb") as file:
             position = 0
@@ -143,11 +158,20 @@ def _csv_records(lines: Iterator[Line], header: list[str], mark: str) -> Iterato
             continue
         waiting[:0] = used[1:]
         reason = (
-            "has an open or misplaced quote"
+            _fault(start.text)
             if row is None
             else f"has {len(row)} values where the header names {len(header)} columns"
         )
         yield Refused(start.number, reason, start.position)
+
+
+def _fault(text: str) -> str:
+    """Why a line is no record: without a quote, only its length or a bare carriage return can be it."""
+    if '"' in text:
+        return "has an open or misplaced quote"
+    if len(text) > csv.field_size_limit():
+        return f"has a value of more than {csv.field_size_limit():,} characters"
+    return "has a carriage return in the middle"
 
 
 def _open_quote(lines: list[Line]) -> bool:

@@ -71,3 +71,29 @@ def test_a_file_without_a_usable_header_is_refused(tmp_path: Path, content: byte
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CrmError, match="cannot be read: No such file"):
         list(read_records(tmp_path / "nothing.csv"))
+
+
+@pytest.mark.parametrize("delimiter", ["ab", ""])
+def test_a_delimiter_is_one_character(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(CrmError, match=r"is not one character\. Give one, such as ; or tab\."):
+        read(tmp_path, b"a,b\n1,2\n", delimiter=delimiter)
+
+
+@pytest.mark.parametrize("delimiter", ["tab", r"\t", "\t"])
+def test_a_tab_can_be_spelt(tmp_path: Path, delimiter: str) -> None:
+    assert taken(read(tmp_path, b"a,b\tc\n1,2\t3\n", delimiter=delimiter)) == [(2, {"a,b": "1,2", "c": "3"})]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-le"])
+def test_an_encoding_with_wide_line_ends_is_refused(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(CrmError, match=f"iconv -f {encoding} -t utf-8"):
+        read(tmp_path, "a,b\n1,2\n".encode(encoding), encoding=encoding)
+
+
+def test_a_value_that_is_too_long_costs_its_own_line(tmp_path: Path) -> None:
+    records = read(tmp_path, b"a,b\n" + b"x" * 200_000 + b",1\n1\r2,3\n4,5\n")
+    assert refused(records) == [
+        (2, "has a value of more than 131,072 characters"),
+        (3, "has a carriage return in the middle"),
+    ]
+    assert taken(records) == [(4, {"a": "4", "b": "5"})]
