@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from crm_framework.cli.plugins import checked_plugins
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError
-from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.runtime import migrations_of, open_database
@@ -54,7 +54,7 @@ async def _collect(settings: Settings) -> list[Finding]:
 
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
-    host = load_plugins(settings)
+    host = checked_plugins(settings)
     for finding in _plugins(host):
         yield finding
     try:

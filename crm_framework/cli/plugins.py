@@ -25,7 +25,7 @@ def command() -> None:
 @click.pass_context
 def list_plugins(context: click.Context) -> None:
     """Every plugin that is installed or enabled, and whether it works."""
-    host = load_plugins(settings_of(context))
+    host = checked_plugins(settings_of(context))
     if not host.plugins:
         console.print("No plugin is installed. `pip install` one, or make one: crm new-plugin NAME.")
         return
@@ -65,7 +65,6 @@ def plan(context: click.Context, name: str) -> None:
     settings = settings_of(context)
     plugin, host = _with(settings, name)
     schema = compose_schema(host)
-    plugin = host.get(name) or plugin
     if plugin.status is not PluginStatus.ENABLED:
         raise CrmError(ErrorCode.CONFIGURATION, f"{name} cannot be enabled: {_wrong(plugin)}")
     assert plugin.plugin is not None
@@ -84,7 +83,8 @@ def plan(context: click.Context, name: str) -> None:
 def enable(context: click.Context, name: str) -> None:
     """Puts a plugin into `plugins` of the settings file, with those that it requires, once it is sound."""
     settings = settings_of(context)
-    plugin, _ = _with(settings, name)
+    needed = _required(settings, name)
+    plugin, _ = _with(settings, name, *needed)
     if plugin.status is not PluginStatus.ENABLED:
         raise CrmError(ErrorCode.CONFIGURATION, f"{name} cannot be enabled: {_wrong(plugin)}")
     file = _file(context)
@@ -92,7 +92,9 @@ def enable(context: click.Context, name: str) -> None:
     if name in enabled:
         console.print(f"{name} is enabled already.")
         return
-    set_plugins(file, [*enabled, name])
+    set_plugins(file, [*dict.fromkeys([*enabled, *needed, name])])
+    if needed:
+        console.print(f"{name} requires {', '.join(needed)}, enabled too.")
     console.print(f"{name} is enabled in {file}. Run `crm migrate`, then start the server anew.")
     _warn_of_environment(settings, enabled)
 
@@ -149,10 +151,36 @@ def uninstall(context: click.Context, name: str, drop_data: bool, yes: bool) -> 
     console.print(f"Removed. `pip uninstall` takes the program of {name} away too.")
 
 
-def _with(settings: Settings, name: str) -> tuple[LoadedPlugin, PluginHost]:
-    """The plugin as it would be if it were enabled too, and its host."""
-    both = dict.fromkeys([*settings.plugins, name])
-    host = load_plugins(msgspec.structs.replace(settings, plugins=tuple(both)))
+def checked_plugins(settings: Settings) -> PluginHost:
+    """The plugins as a server would have them: also those are named that do not fit into the schema."""
+    from crm_framework.schema.core import compose_schema
+
+    host = load_plugins(settings)
+    if host.enabled:
+        compose_schema(host)
+    return host
+
+
+def _required(settings: Settings, name: str) -> list[str]:
+    """Plugins that are installed, not enabled, and needed for this one, each before those that require it."""
+    needed: list[str] = []
+    at = [name]
+    while at:
+        host = load_plugins(msgspec.structs.replace(settings, plugins=(*settings.plugins, *needed, name)))
+        entry = host.get(at.pop())
+        for other in entry.plugin.requires if entry and entry.plugin else ():
+            if other not in (*settings.plugins, *needed, name) and host.get(other):
+                needed.insert(0, other)
+                at.append(other)
+    return needed
+
+
+def _with(settings: Settings, *names: str) -> tuple[LoadedPlugin, PluginHost]:
+    """The first of the plugins as it would be if they were enabled too, and its host."""
+    name = names[0]
+    host = checked_plugins(
+        msgspec.structs.replace(settings, plugins=tuple(dict.fromkeys([*settings.plugins, *names])))
+    )
     plugin = host.get(name)
     assert plugin is not None
     if plugin.status is PluginStatus.MISSING:

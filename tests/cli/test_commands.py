@@ -70,3 +70,52 @@ def test_a_plugin_that_is_not_installed_cannot_be_enabled(crm_command: Crm) -> N
     assert ran.code == 1
     assert ran.errors.startswith("crm: No plugin 'nothing_like_it' is installed.")
     assert not Path("crm.toml").exists()
+
+
+CLASHING = """
+from crm_framework import Customer, Plugin, SchemaParts, computed, hookimpl
+
+plugin = Plugin(name="clashing", requires_api="1.0", summary="Clashes.")
+
+
+@computed()
+def email(name: str) -> str:
+    "Not the one that is there already."
+    return name
+
+
+@hookimpl
+def schema() -> SchemaParts:
+    return SchemaParts(extend={Customer: [email]})
+"""
+CLASH = "It adds Customer.email, which belongs to the type Customer itself already."
+
+
+def test_a_plugin_that_does_not_fit_into_the_schema_is_reported_by_every_command(
+    crm_command: Crm, tmp_path: Path
+) -> None:
+    (tmp_path / "clashing.py").write_text(CLASHING)
+    file = tmp_path / "crm.toml"
+    file.write_text('plugin_dir = "."\n')
+    refused = crm_command("plugins", "enable", "clashing")
+    assert refused.code == 1
+    assert CLASH in refused.errors
+    assert file.read_text() == 'plugin_dir = "."\n'
+
+    file.write_text('plugin_dir = "."\nplugins = ["clashing"]\n')
+    assert CLASH in crm_command("plugins", "list").output
+    sick = crm_command("doctor")
+    assert sick.code == 1
+    assert f"✗ plugin clashing: {CLASH}" in sick.output
+
+
+def test_enabling_a_plugin_enables_those_that_it_requires(crm_command: Crm, tmp_path: Path) -> None:
+    for name, requires in (("first", []), ("second", ["first"]), ("third", ["second"])):
+        (tmp_path / f"{name}.py").write_text(
+            "from crm_framework import Plugin\n"
+            f'plugin = Plugin(name="{name}", requires_api="1.0", summary="S.", requires={requires})\n'
+        )
+    file = tmp_path / "crm.toml"
+    file.write_text('plugin_dir = "."\n')
+    assert crm_command("plugins", "enable", "third").code == 0
+    assert 'plugins = ["first", "second", "third"]\n' in file.read_text()
