@@ -24,11 +24,15 @@ TEST_PARTS := -e '.[dev]' $(PLUGINS:%=-e plugins/%) $(EXAMPLES:%=-e examples/%)
 PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
-export CRM_PLUGINS ?= $(subst $(space),$(comma),$(strip $(PLUGINS)))
+ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
 .PHONY: run test test-browser check format bench constraints schema clean
 
+# Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
+# server, such as an import, must reach their event handlers too.
 run: $(VENV)/runnable
+	@if [ -z "$$CRM_CONFIG" ] && [ ! -e crm.toml ]; then \
+	    echo 'plugins = [$(subst $(space),$(comma) ,$(strip $(PLUGINS:%="%")))]' > crm.toml; fi
 	@$(BIN)/crm migrate
 	@if [ "$(DEMO)" != 0 ]; then $(BIN)/crm demo --if-empty; fi
 	@exec $(BIN)/crm serve --port $(PORT) --token-file var/administrator.token $(ARGS)
@@ -50,7 +54,7 @@ format: $(VENV)/testable
 	$(BIN)/ruff format .
 
 bench: $(VENV)/testable
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/python -m benchmarks $(ARGS)
 
 # Writes the versions of the present environment down as those that everybody gets.
 constraints: $(VENV)/testable
@@ -58,7 +62,7 @@ constraints: $(VENV)/testable
 
 # Writes the API down as it is with every plugin of this repository; a test compares it.
 schema: $(VENV)/testable
-	@CRM_PLUGINS="$(subst $(space),$(comma),$(strip $(PLUGINS)))" $(BIN)/crm schema print > schema.graphql
+	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/crm schema print > schema.graphql
 
 $(VENV)/runnable: $(MANIFESTS) | $(BIN)/python
 	@echo "Installing the CRM$(if $(PLUGINS), and its plugins $(PLUGINS)) …"

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +38,9 @@ def test_the_import_prints_what_is_shown(database_url: str, monkeypatch: pytest.
     (command,) = (text for kind, text in BLOCKS if kind == "sh" and text.startswith("crm import"))
     (shown,) = (text for kind, text in BLOCKS if not kind)
     ran = CliRunner().invoke(
-        crm, shlex.split(command.replace("\\\n", " "))[1:], env={"CRM_DATABASE_URL": database_url}
+        crm,
+        shlex.split(command.replace("\\\n", " "))[1:],
+        env={"CRM_DATABASE_URL": database_url, "CRM_PLUGINS": ""},
     )
     assert ran.stdout == shown
 
@@ -61,3 +64,9 @@ def test_the_plugin_of_ten_lines_is_the_example() -> None:
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_make_run_enables_the_plugins_for_every_command_in_the_folder() -> None:
+    planned = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert """echo 'plugins = ["analytics", "loyalty", "ticketing"]' > crm.toml""" in planned.stdout
+    assert "export" not in (ROOT / "Makefile").read_text()
