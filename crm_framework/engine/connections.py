@@ -24,7 +24,7 @@ from .declarations import (
 from .errors import DeclarationError
 from .fields import arguments_of, declared
 from .filter_inputs import FilterInputs
-from .filters import FilterSpec, compile_filter
+from .filters import FilterSpec, check_members, compile_filter
 from .keyset import Ordering, Orders, ordering
 from .load import context_of
 from .pages import Content, Listing, Page, Pages, listed_pages, window
@@ -157,6 +157,7 @@ class Connected(Declaration):
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
         if self.filter is not None and (value := given("filter")) is not None:
+            check_members(self.filter, value, context.may)
             conditions.append(compile_filter(self.filter, value, context.reader.dialect))
         if self.narrow is not None:
             own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}

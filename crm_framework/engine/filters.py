@@ -1,6 +1,6 @@
 """What a type can be filtered by, as data. Each schema makes its input types of it; plugins add members."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
@@ -23,7 +23,8 @@ class Member:
     type `of` whose ids it takes; `key_type` is the SQL type of that key on PostgreSQL. `normalise` is applied
     to the texts of a "string" member, where the column holds a normal form. A member of kind "custom" has its
     own GraphQL type, `input`, and a function `condition`; it raises `RequestError` BAD_INPUT for a value that
-    does not fit.
+    does not fit. `permission` is what an actor needs to filter by it, where the list itself needs another:
+    what is found tells the value.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Member:
     normalise: Callable[[str], str] | None = None
     input: Any = None
     condition: Condition | None = None
+    permission: str | None = None
 
     def __post_init__(self) -> None:
         if self.column is not None:
@@ -119,6 +121,34 @@ class _Budget:
 
 class Nested(dict[str, Any]):
     """A filter that stands in another one for its name: how deep it goes and what it holds counts anew."""
+
+
+def check_members(spec: FilterSpec, value: Any, may: Callable[[str], bool]) -> None:
+    """Raises `RequestError` FORBIDDEN for members that need a permission which `may` denies.
+
+    What stands in the filter for a name is not looked at: who gave the name vouched for it.
+    """
+    denied = {
+        member.name: member.permission
+        for member in spec.members
+        if member.permission is not None and not may(member.permission)
+    }
+    found = [name for name in dict.fromkeys(_names(value)) if name in denied] if denied else []
+    if found:
+        shown = ", ".join(f"{spec.name}.{name} ({denied[name]})" for name in found)
+        raise RequestError("FORBIDDEN", f"permission is missing for {shown}")
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _names(inner)
+    elif isinstance(value, Mapping) and not isinstance(value, Nested):
+        for name, inner in value.items():
+            if name in _COMBINE:
+                yield from _names(inner)
+            else:
+                yield name
 
 
 def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect) -> Fragment:

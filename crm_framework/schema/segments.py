@@ -12,7 +12,7 @@ from crm_framework.domain.customers import segments
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch, column
-from crm_framework.engine.filters import FilterSpec, Member, compile_filter
+from crm_framework.engine.filters import FilterSpec, Member, check_members, compile_filter
 from crm_framework.engine.ids import decode_key, encode_id
 from crm_framework.engine.keyset import OrderField, Orders, ordering
 from crm_framework.engine.nodes import Node, node
@@ -187,9 +187,11 @@ def _check(info: strawberry.Info) -> segments.Check:
 
     def check(condition: Mapping[str, Any]) -> None:
         try:
+            check_members(spec, condition, info.context.may)
             compile_filter(spec, _without_segments(condition), dialect)
         except RequestError as error:
-            raise CrmError(ErrorCode.BAD_INPUT, f"{error.message}.") from None
+            code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
+            raise CrmError(code, f"{error.message}.") from None
 
     return check
 

@@ -123,6 +123,7 @@ LOYALTY_BALANCE = Member(
     "int",
     "Points over all accounts; 0 without one.",
     sql="(SELECT COALESCE(SUM(a.balance), 0) FROM loyalty_account a WHERE a.customer_id = t.id)",
+    permission=READ,
 )
 
 

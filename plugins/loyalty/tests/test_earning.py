@@ -201,3 +201,22 @@ async def test_purchases_and_refunds_at_the_same_moment_all_count(client: CrmCli
     assert account is not None
     assert (account["balance"], account["lifetime"]) == (10 + 36 - 4, 10 + 36)
     assert await client.service.database.fetch("SELECT error FROM crm_delivery") == []
+
+
+async def test_nobody_finds_out_balances_by_filters_without_the_right_to_see_them(client: CrmClient) -> None:
+    inner = {"or": [{"not": {"loyaltyBalance": {"gt": 10}}}]}
+    listed = "query ($filter: CustomerFilter) { customers(filter: $filter) { totalCount } }"
+    saved = """mutation ($filter: CustomerFilter!) {
+      createSegment(input: {name: "Rich", filter: $filter}) { errors { code } } }"""
+    narrow = await client.acting_with("customers.read", "settings.write", "settings.read")
+    for query in (listed, saved):
+        [error] = await narrow.errors(query, filter=inner)
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert "permission is missing for CustomerFilter.loyaltyBalance (loyalty.read)" in error["message"]
+    assert await client.data("{ segments { totalCount } }") == {"segments": {"totalCount": 0}}
+    wide = await client.acting_with("customers.read", "loyalty.read", "settings.write")
+    assert await wide.data(listed, filter=inner) == {"customers": {"totalCount": 0}}
+    assert (await wide.data(saved, filter=inner))["createSegment"]["errors"] == []
+    # what a segment says, its maker answers for
+    [kept] = (await client.data("{ segments { nodes { id } } }"))["segments"]["nodes"]
+    assert (await narrow.data(listed, filter={"segment": kept["id"]}))["customers"]["totalCount"] == 0
