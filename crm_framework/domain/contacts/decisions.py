@@ -20,6 +20,7 @@ from crm_framework.domain.rows import among, check_key, not_found, time_of
 from crm_framework.domain.values.moments import moment
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import now
+from crm_framework.storage.ids import is_key
 
 RULE_COLUMNS = ("channel", "max_touches", "window_hours", "quiet_from", "quiet_until", "rest_hours")
 
@@ -69,12 +70,16 @@ async def contact_decisions(
         _rule(row) for row in await reader.fetch(f"SELECT {', '.join(RULE_COLUMNS)} FROM crm_contact_rule")
     ]
     answered = None if reply_to is None else await _writer_of(reader, reply_to)
-    chosen, key_arg = among(reader.dialect, "id", customer_ids)
+    # Merges lead to the winner in one step.
+    chosen, key_arg = among(reader.dialect, "c.id", filter(is_key, customer_ids))
     customers = await reader.fetch(
-        f"SELECT id, time_zone, archived_at, erased_at FROM crm_customer WHERE {chosen}", [key_arg]
+        "SELECT c.id AS asked, w.id, w.time_zone, w.archived_at, w.erased_at FROM crm_customer c"
+        f" JOIN crm_customer w ON w.id = COALESCE(c.merged_into_id, c.id) WHERE {chosen}",
+        [key_arg],
     )
-    consents = await _consents(reader, customer_ids, channel)
-    touches, support = await _touches(reader, customer_ids, at - _longest(rules))
+    keys = [str(row["id"]) for row in customers]
+    consents = await _consents(reader, keys, channel)
+    touches, support = await _touches(reader, keys, at - _longest(rules))
     zones: dict[str, ZoneInfo] = {}
     decisions: dict[str, ContactDecision] = {}
     for row in customers:
@@ -87,7 +92,7 @@ async def contact_decisions(
             archived=row["archived_at"] is not None,
             erased=row["erased_at"] is not None,
         )
-        decisions[key] = decide(
+        decisions[str(row["asked"])] = decide(
             rules,
             touches[key],
             facts,

@@ -74,6 +74,23 @@ async def test_each_customer_is_judged_by_its_own_records(
     assert len(statements) == 4
 
 
+async def test_a_merged_customer_is_judged_by_the_winners_records(database: Database, records: Any) -> None:
+    await rule(database, max_touches=1, window_hours=24)
+    out, touched = await records.customer("out"), await records.customer("touched")
+    await records.contact_point(out, "email", "a@example.com", consent="OPTED_OUT", is_primary=True)
+    await records.interaction(touched, direction="OUTBOUND", occurred_at=NOW - HOUR)
+    keys = [
+        await records.customer("one", merged_into_id=out),
+        await records.customer("other", merged_into_id=touched),
+    ]
+    decisions = await contact_decisions(database, [*keys, out, "none", ""], "email", NOW)
+    assert {key: decision.reason for key, decision in decisions.items()} == {
+        keys[0]: ContactReason.OPTED_OUT,
+        keys[1]: ContactReason.OVERALL_LIMIT,
+        out: ContactReason.OPTED_OUT,
+    }
+
+
 async def test_consent_is_the_primary_points_or_the_strictest(database: Database, records: Any) -> None:
     primary_in = await records.customer()
     await records.contact_point(primary_in, "email", "a@example.com", consent="OPTED_IN", is_primary=True)
