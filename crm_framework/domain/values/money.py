@@ -9,8 +9,9 @@ from crm_framework.domain.values.currencies import EXPONENTS
 from crm_framework.domain.values.text import kind_of
 from crm_framework.errors import CrmError, ErrorCode
 
-MAX_MINOR = 2**63 - 1
-"""What a database column holds, in either direction."""
+MAX_MINOR = 10**15
+"""The most that one amount may be, in either direction: sums of thousands still fit 64 bits, beyond which
+SQLite cannot add and no column can hold them."""
 
 _DECIMAL = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]+))?")
 

@@ -6,6 +6,7 @@ import pytest
 
 from crm_framework.domain.interactions.purchase_lines import NewLine
 from crm_framework.domain.interactions.purchases import NewPurchase, record_purchase
+from crm_framework.domain.values.money import MAX_MINOR
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import frozen, parse_time
 from crm_framework.storage.database import Database
@@ -129,6 +130,16 @@ async def test_what_does_not_add_up_leaves_nothing(database: Database, records: 
         "The total is 1.00 USD, but the lines add up to 0.99 USD.",
     )
     assert await records.everything() == before
+
+
+async def test_the_largest_purchases_add_up_on_both_databases(database: Database, records: Any) -> None:
+    key = await records.customer()
+    await records.interaction(key, kind="purchase", currency="USD", total_minor=MAX_MINOR * 9000)
+    async with database.unit_of_work() as tx:
+        for _ in range(2):
+            await record_purchase(tx, NewPurchase(customer_id=key, currency="USD", total_minor=MAX_MINOR))
+    (sums,) = await database.fetch("SELECT CAST(SUM(total_minor) AS bigint) AS total FROM crm_interaction")
+    assert sums["total"] == 9002 * 10**15
 
 
 async def test_a_resend_returns_the_first_and_adds_no_lines(database: Database, records: Any) -> None:
