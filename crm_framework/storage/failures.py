@@ -70,6 +70,12 @@ def postgres_failure(error: Exception, target: PostgresTarget) -> Exception:
             return unavailable("Two changes waited for each other; this one gave way.", "Try again.")
         case asyncpg.LockNotAvailableError():
             return unavailable("Another change holds these records for too long.", "Try again.")
+        case asyncpg.CharacterNotInRepertoireError():
+            return CrmError(
+                ErrorCode.BAD_INPUT,
+                "A text holds the character U+0000, which PostgreSQL cannot keep.",
+                hint="Remove it.",
+            )
         case asyncpg.DiskFullError():
             return unavailable(f"The disk of {target} is full.", "Free some space and try again.")
         case asyncpg.ReadOnlySQLTransactionError():

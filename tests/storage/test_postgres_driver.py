@@ -153,3 +153,15 @@ async def test_a_pool_that_was_cut_off_recovers(database: Database) -> None:
     async with database.unit_of_work() as tx:
         await add(tx, "after")
     assert await database.fetch("SELECT name FROM crm_staff") == [{"name": "after"}]
+
+
+async def test_a_text_that_it_cannot_keep_is_the_senders_fault(database: Database) -> None:
+    async with database.unit_of_work() as tx:
+        with pytest.raises(CrmError) as caught:
+            async with tx.savepoint():
+                await tx.fetch("SELECT CAST(? AS text)", ["a\0b"])
+        assert (caught.value.code, caught.value.hint) == (ErrorCode.BAD_INPUT, "Remove it.")
+        assert await tx.fetch("SELECT 1 AS one") == [{"one": 1}]
+    with pytest.raises(CrmError) as caught:
+        await database.fetch("SELECT CAST(? AS text)", ["a\0b"])
+    assert caught.value.code == ErrorCode.BAD_INPUT

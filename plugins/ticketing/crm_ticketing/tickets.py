@@ -185,4 +185,11 @@ def _text(value: str, name: str, limit: int) -> str:
         raise CrmError(
             ErrorCode.BAD_INPUT, f"The {name} of a ticket has 1 to {limit} characters.", path=(name,)
         )
+    if "\0" in text:  # which PostgreSQL cannot keep
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"The {name} holds the control character U+0000.",
+            path=(name,),
+            hint="Remove it.",
+        )
     return text

@@ -42,6 +42,21 @@ async def count(client: CrmClient, table: str) -> int:
     return int(row["number"])
 
 
+@pytest.mark.parametrize("name", ["subject", "body"])
+async def test_text_that_cannot_be_kept_is_refused(client: CrmClient, name: str) -> None:
+    key = await customer(client)
+    answer = await open_ticket(client, key, **{name: "a\0b"})
+    assert answer["ticket"] is None
+    assert answer["errors"] == [
+        {
+            "code": "BAD_INPUT",
+            "path": [name],
+            "message": f"The {name} holds the control character U+0000.",
+        }
+    ]
+    assert await count(client, "ticketing_ticket") == 0
+
+
 async def test_opening_a_ticket(client: CrmClient) -> None:
     staff = await client.data('mutation { createStaff(input: {name: "Grace"}) { staff { id } } }')
     owner = staff["createStaff"]["staff"]["id"]
