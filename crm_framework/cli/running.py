@@ -1,6 +1,8 @@
 """What the commands share: settings of this call, and running asynchronous work to its end."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,7 +13,12 @@ from crm_framework.settings import Settings, load_settings
 
 T = TypeVar("T")
 
-console = Console(highlight=False)
+UNBROKEN = 10_000
+"""Characters of a line that goes to another program: a table has one line a row there."""
+
+console = Console(
+    highlight=False, width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else UNBROKEN
+)
 errors = Console(stderr=True, highlight=False)
 
 

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from .conftest import Crm
 
 
@@ -31,3 +36,20 @@ def test_a_wrong_call_says_what_to_do(crm_command: Crm) -> None:
         assert (ran.code, ran.output) == (1, "")
         assert fault in ran.errors
     assert crm_command("token", "list").output.startswith("There is no token.")
+
+
+def test_a_table_has_one_line_a_row_for_another_program(
+    crm_command: Crm, database_url: str, tmp_path: Path
+) -> None:
+    rights = [part for n in ("customers", "interactions", "staff") for part in ("--permission", f"{n}.read")]
+    crm_command("token", "create", "shop", *rights)
+    quiet = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "crm_framework.cli", "token", "list"],
+        env={**quiet, "CRM_DATABASE_URL": database_url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(ran.stdout.splitlines()) == 2
