@@ -50,9 +50,16 @@ class CrmError(Exception):
 
     def under(self, *prefix: str | int) -> "CrmError":
         """The same error, seen from a caller whose input holds the faulty value below `prefix`."""
-        return CrmError(self.code, self.message, path=(*prefix, *self.path), hint=self.hint)
+        return type(self)(self.code, self.message, path=(*prefix, *self.path), hint=self.hint)
 
     def __str__(self) -> str:
         where = f" (at {'.'.join(self.path)})" if self.path else ""
         todo = f" {self.hint}" if self.hint else ""
         return f"{self.message}{where}{todo}"
+
+
+class PluginCrash(CrmError):
+    """A plugin failed in a hook that an operation cannot do without. The message names it and says no more.
+
+    What it raised is in the log already, under the request's id.
+    """

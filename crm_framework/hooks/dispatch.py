@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, PluginCrash
 
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
@@ -299,7 +299,7 @@ def _own_entries(
 def _crash(plugin: str, hook: str, error: Exception) -> CrmError:
     """The fault of a plugin, without its text: that may hold what a client must not see."""
     log.error("hook %s of plugin %s failed", hook, plugin, exc_info=error)
-    return CrmError(
+    return PluginCrash(
         ErrorCode.INTERNAL,
         f"The plugin {plugin} failed in {hook}; nothing was changed.",
         hint="The log has the cause. Disabling the plugin lets the operation through without it.",
@@ -309,7 +309,7 @@ def _crash(plugin: str, hook: str, error: Exception) -> CrmError:
 def _wrong_answer(plugin: str, hook: str, answer: object) -> CrmError:
     wanted = "what it holds by name" if hook == "export_customer" else "the number of rows by table"
     log.error("hook %s of plugin %s answered %r instead of %s", hook, plugin, answer, wanted)
-    return CrmError(
+    return PluginCrash(
         ErrorCode.INTERNAL,
         f"The plugin {plugin} did not answer {hook} as it should; nothing was changed.",
         hint=f"It should answer {wanted}: tell its makers.",

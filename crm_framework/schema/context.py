@@ -9,7 +9,7 @@ from uuid import uuid4
 from crm_framework.engine.context import Context
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.sql import FALSE, Fragment
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, PluginCrash
 from crm_framework.security.actors import Actor, ActorKind
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class RequestContext(Context):
 
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of a `CrmError`; None for a fault of the program."""
+        if isinstance(error, PluginCrash):
+            return RequestError("INTERNAL", str(error), reference=self.request_id)
         if not isinstance(error, CrmError) or error.code not in _TOP_LEVEL:
             return None
         return RequestError(_TOP_LEVEL[error.code], str(self.told(error)))

@@ -1,10 +1,13 @@
 """Who may see what: refused as a whole before anything runs, and customers bound to what is theirs."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from crm_framework.security.actors import Actor, ActorKind
+from crm_framework.testing import CrmClient
 
 from .conftest import ADMIN, Api
 from .test_customers import create
@@ -39,6 +42,30 @@ async def test_what_the_actor_may_not_is_refused_before_anything_runs(
     code, text = await api.refused(query, CLERK)
     assert (code, text) == ("FORBIDDEN", f"permission is missing for {missing}")
     assert api.statements == []
+
+
+async def test_a_plugin_that_crashes_is_named_and_its_text_is_not_shown(
+    temporary_plugin: Callable[[str, str], Path],
+    open_client: Callable[..., Awaitable[CrmClient]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    temporary_plugin(
+        "guard",
+        "from crm_framework import Plugin, hookimpl\n"
+        'plugin = Plugin(name="guard", requires_api="1.0", summary="S.")\n'
+        "@hookimpl\n"
+        "async def before_change(events):\n"
+        "    if events[0].type == 'customer.created':\n"
+        "        raise ValueError('SELECT secret')\n",
+    )
+    client = await open_client("guard")
+    [error] = await client.errors('mutation { createCustomer(input: {name: "Ann"}) { customer { id } } }')
+    assert error["message"].startswith("The plugin guard failed in before_change; nothing was changed.")
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert "secret" not in str(error)
+    assert "SELECT secret" in caplog.text
+    assert error["extensions"]["reference"]
+    assert await client.data("{ customers { totalCount } }") == {"customers": {"totalCount": 0}}
 
 
 async def test_a_customers_own_token_sees_that_customer_only(api: Api) -> None:
