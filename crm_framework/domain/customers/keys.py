@@ -20,7 +20,7 @@ from crm_framework.errors import CrmError, ErrorCode
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
 
-_COLUMNS = ("id", "version", "stage", "converted_at", "former_at", "erased_at", "merged_into_id")
+LIVE_COLUMNS = ("id", "version", "stage", "converted_at", "former_at", "erased_at", "merged_into_id")
 
 Reference = tuple[str, str]
 """source, reference"""
@@ -49,8 +49,8 @@ async def live_customers(
     tx: "UnitOfWork", keys: Collection[str], hold: Hold
 ) -> dict[str, LiveCustomer | CrmError]:
     """The same for many keys: one statement, and one more for each step from losers to winners."""
-    rows = await hold_customers(tx, keys, hold, _COLUMNS)
-    return {key: _answer(key, rows.get(key)) for key in keys}
+    rows = await hold_customers(tx, keys, hold, LIVE_COLUMNS)
+    return {key: answer(key, rows.get(key)) for key in keys}
 
 
 async def customers_by_reference(tx: "UnitOfWork", references: Iterable[Reference]) -> dict[Reference, str]:
@@ -83,7 +83,8 @@ async def fetch_by_reference(
     return rows
 
 
-def _answer(key: str, row: dict[str, Any] | None) -> LiveCustomer | CrmError:
+def answer(key: str, row: dict[str, Any] | None) -> LiveCustomer | CrmError:
+    """From a row of `LIVE_COLUMNS` that is held."""
     if row is None:
         return not_found("customer", key)
     return _erased(key) if row["erased_at"] is not None else _live(row)

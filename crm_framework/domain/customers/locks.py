@@ -18,6 +18,10 @@ them, which takes a lock on them too, then waits for nobody.
 Customers can be merged into others while one waits for them. A change that finds such a loser gives up all
 that it took in that call before it goes on to the winner, which may come earlier in the order. Losers of
 earlier mergers come last: who holds the winner takes them without waiting, and gives way if it cannot.
+
+Giving up is a rollback to the savepoint in which the locks were taken. It must be that very one: whoever
+waits for a lock of a savepoint that was released waits for the whole transaction, also when an outer
+savepoint is rolled back later.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -46,11 +50,16 @@ class Hold(StrEnum):
     """Its reference changes, or what belongs to it moves: everybody waits."""
 
 
-class _Merged(Exception):
-    """Some of the customers were losers: key → winner's key."""
+More = Callable[[], Awaitable[Iterable[str]]]
+"""Something that is to be done once customers are held; it tells whom it would have needed held too."""
 
-    def __init__(self, into: dict[str, str]) -> None:
+
+class _Anew(Exception):
+    """Customers were losers (key → winner's key), or there is more to be held."""
+
+    def __init__(self, into: dict[str, str], more: Iterable[str] = ()) -> None:
         self.into = into
+        self.more = more
 
 
 class _GiveWay(Exception):
@@ -61,30 +70,32 @@ class _GiveWay(Exception):
 
 
 async def hold_customers(
-    tx: "UnitOfWork", keys: Iterable[str], hold: Hold, columns: Sequence[str]
+    tx: "UnitOfWork", keys: Iterable[str], hold: Hold, columns: Sequence[str], *, then: More | None = None
 ) -> dict[str, Row]:
     """Key → row of the customer that it stands for now, held until the end. Unknown keys are left out.
 
-    `columns` include `id` and `merged_into_id`. One statement where no customer was merged.
+    `columns` include `id` and `merged_into_id`. One statement where no customer was merged. `then` follows;
+    if it tells keys, what it did is undone, and all begins anew with these keys too.
     """
     at = {key: key for key in keys if is_key(key)}
     select = f"SELECT {', '.join(columns)} FROM crm_customer"
-    if tx.dialect == "postgres" and len(at) == 1:
+    if tx.dialect == "postgres" and len(at) == 1 and then is None:
         (key,) = at
         row = await _at_once(tx, key, hold, select)
         if row is not None:
             return {key: row}
-    while at:
+    while at or then:
         try:
-            # A rollback to the savepoint gives the locks back that were taken after it.
             async with tx.savepoint() if tx.dialect == "postgres" else nullcontext():
-                rows = await _in_order(tx, set(at.values()), hold, select)
+                rows = await _in_order(tx, set(at.values()), hold, select) if at else {}
                 into = {now: row["merged_into_id"] for now, row in rows.items() if row["merged_into_id"]}
                 if into:
-                    raise _Merged(into)
+                    raise _Anew(into)
+                if then is not None and (more := list(await then())):
+                    raise _Anew({}, more)
                 return {key: rows[now] for key, now in at.items() if now in rows}
-        except _Merged as merged:
-            at = {key: merged.into.get(now, now) for key, now in at.items()}
+        except _Anew as anew:
+            at = {key: anew.into.get(now, now) for key, now in at.items()} | {key: key for key in anew.more}
     return {}
 
 

@@ -1,20 +1,20 @@
 """What the rows of an import name, looked up for all together: records, staff, purchases, customers."""
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.customers.bulk import ImportedRow, import_customers
 from crm_framework.domain.customers.draft import NewCustomer
 from crm_framework.domain.customers.keys import (
+    LIVE_COLUMNS,
     LiveCustomer,
     Reference,
+    answer,
     customers_by_reference,
     fetch_by_reference,
-    live_customers,
 )
-from crm_framework.domain.customers.locks import Hold
+from crm_framework.domain.customers.locks import Hold, hold_customers
 from crm_framework.domain.interactions.refunds import Refundable, refundable
 from crm_framework.domain.interactions.rows import CheckedRow
 from crm_framework.domain.interactions.touches import other_customers
@@ -154,44 +154,35 @@ async def _held(
 ) -> tuple[dict[CheckedRow, str | None], dict[str, LiveCustomer | CrmError], set[Reference]]:
     """The key by which each row names its customer, these customers, and those that would be created.
 
-    They are held before missing ones are created, as `customers.locks` has it. One that somebody else created
-    meanwhile would have to be held after that, so all begins anew with it.
+    Missing ones are created once the others are held, as `customers.locks` has it.
     """
-    while True:
-        by_reference = await customers_by_reference(
-            tx, {row.customer_reference for row in batch.rows if row.customer_reference is not None}
-        )
-        new = _missing(batch, by_reference) if create else {}
-        try:
-            async with tx.savepoint() if new else nullcontext():
-                live = await _hold(tx, batch, by_reference)
-                report = await import_customers(tx, list(new.values()), dry_run=dry_run)
-                if report.existing:
-                    raise _Met
-                break
-        except _Met:
-            continue
-    made = dict(zip(new, report.rows, strict=True))
+    by_reference = await customers_by_reference(
+        tx, {row.customer_reference for row in batch.rows if row.customer_reference is not None}
+    )
+    made: dict[Reference, ImportedRow] = {}
+
+    async def create_missing() -> list[str]:
+        """Keys of those that another import created meanwhile."""
+        new = _missing(batch, by_reference)
+        report = await import_customers(tx, list(new.values()), dry_run=dry_run)
+        made.clear()
+        made.update(zip(new, report.rows, strict=True))
+        met = {reference: row.id for reference, row in made.items() if row.id and not row.created}
+        by_reference.update(met)
+        return list(met.values())
+
+    hold = Hold.CHANGE if any(row.money is not None for row in batch.rows) else Hold.ADD
+    keys = [key for row in batch.rows if (key := _named(row, by_reference)) is not None]
+    rows = await hold_customers(tx, keys, hold, LIVE_COLUMNS, then=create_missing if create else None)
+    created = {reference: row.id for reference, row in made.items() if row.id}
+    rows |= await hold_customers(tx, created.values(), hold, LIVE_COLUMNS)
+    by_reference |= created
     for reference, row in made.items():
         if row.error is not None:
             _refuse_all(batch, reference, row.error)
-    created = {reference: row.id for reference, row in made.items() if row.id is not None}
-    live |= await live_customers(tx, created.values(), Hold.CHANGE)
-    by_reference |= created
     named = {row: _named(row, by_reference) for row in batch.rows}
+    live = {key: answer(key, rows.get(key)) for key in named.values() if key is not None}
     return named, live, {reference for reference, row in made.items() if row.created and row.id is None}
-
-
-class _Met(Exception):
-    """Another import created one of the customers meanwhile."""
-
-
-async def _hold(
-    tx: "UnitOfWork", batch: Batch, by_reference: dict[Reference, str]
-) -> dict[str, LiveCustomer | CrmError]:
-    hold = Hold.CHANGE if any(row.money is not None for row in batch.rows) else Hold.ADD
-    named = {_named(row, by_reference) for row in batch.rows}
-    return await live_customers(tx, {key for key in named if key is not None}, hold)
 
 
 def _named(row: CheckedRow, by_reference: dict[Reference, str]) -> str | None:
