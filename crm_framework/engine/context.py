@@ -37,6 +37,8 @@ class Limits:
     """How often one response key may be written in one selection set."""
     max_rows: int = 20_000
     """How many rows one operation may read."""
+    max_list_items: int = 20_000
+    """How many items one list in the variables may have: reading them holds everybody else up."""
 
 
 @dataclass

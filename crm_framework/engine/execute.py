@@ -15,6 +15,7 @@ from .context import Context
 from .documents import Document, InvalidDocument
 from .errors import RequestError
 from .failures import Failures
+from .limits import check_variables
 from .prepare import Prepared, prepared
 
 Variables = Mapping[str, Any] | None
@@ -140,6 +141,7 @@ def _admitted(
     kind = operation.operation.value
     if kind not in operations:
         raise RequestError("BAD_INPUT", f"a {kind} cannot run here, only: {', '.join(operations)}")
+    check_variables(variables or {}, context.limits)
     check_access(context, document.needed(ready.schema, ready.rules, operation, variables or {}))
     return document, operation
 

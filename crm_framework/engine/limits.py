@@ -4,7 +4,7 @@ A fragment is measured once and counted wherever it is spread. The stock rules w
 which a few hundred bytes of nested fragments turn into seconds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from graphql import (
@@ -45,6 +45,23 @@ class _Size:
 
 
 _BEGUN = _Size()
+
+
+def check_variables(variables: object, limits: Limits, path: str = "$") -> None:
+    """Raises `RequestError` TOO_COMPLEX for a list with too many items, before any of them is looked at."""
+    if isinstance(variables, Mapping):
+        for name, value in variables.items():
+            check_variables(value, limits, f"{path}{name}" if path == "$" else f"{path}.{name}")
+    elif isinstance(variables, list):
+        if len(variables) > limits.max_list_items:
+            raise RequestError(
+                "TOO_COMPLEX",
+                f"the list {path} has {len(variables)} items; at most {limits.max_list_items} are allowed."
+                " Send them in parts",
+            )
+        for index, value in enumerate(variables):
+            if isinstance(value, list | dict):
+                check_variables(value, limits, f"{path}.{index}")
 
 
 def check_limits(document: DocumentNode, limits: Limits) -> None:

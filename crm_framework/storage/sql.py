@@ -61,6 +61,14 @@ def returns_rows(sql: str) -> bool:
     return head not in ("INSERT", "UPDATE", "DELETE") or "RETURNING" in sql.upper()
 
 
+_CONTROL = ("COMMIT", "ROLLBACK", "BEGIN", "END", "START", "SAVEPOINT", "RELEASE", "ABORT", "PREPARE")
+
+
+def controls_transaction(sql: str) -> bool:
+    """Whether the statement begins or ends a transaction or a part of it."""
+    return sql.lstrip()[:9].upper().startswith(_CONTROL)
+
+
 def sqlite_args(args: Sequence[object]) -> list[Any]:
     """Values as SQLite stores them: times as text, `YYYY-MM-DD HH:MM:SS.ffffff+00:00`, always UTC."""
     return [value if type(value) in _PLAIN else _sqlite_value(value) for value in args]

@@ -14,7 +14,7 @@ from . import outbox
 from .clock import now
 from .orm import Entered
 from .sessions import Rows
-from .sql import Dialect, name, numbered
+from .sql import Dialect, controls_transaction, name, numbered
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -165,4 +165,10 @@ class UnitOfWork:
             )
 
     def _placed(self, sql: str) -> str:
+        if controls_transaction(sql):
+            raise CrmError(
+                ErrorCode.INTERNAL,
+                f"{sql:.60} is not for a unit of work to run: leaving its block commits it.",
+                hint="Raise an exception to roll back, and use `tx.savepoint()` for an attempt.",
+            )
         return numbered(sql) if self.dialect == "postgres" else sql

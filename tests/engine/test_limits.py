@@ -1,4 +1,5 @@
 import time
+from typing import Any
 
 import pytest
 from graphql import get_introspection_query, parse
@@ -66,6 +67,21 @@ async def test_too_much_is_refused_before_anything_runs(filled: Library, what: s
     assert result.errors[0]["message"].startswith(message)
     assert result.code == "TOO_COMPLEX"
     assert result.refused
+    assert filled.reader.log == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"), [({"f": [{}] * 4}, "$f"), ({"f": {"and": [{"or": [1, 2, 3, 4]}]}}, "$f.and.0.or")]
+)
+async def test_lists_in_variables_are_counted_before_they_are_read(
+    filled: Library, variables: dict[str, Any], place: str
+) -> None:
+    text = "query($f: BookFilter) { books(filter: $f) { totalCount } }"
+    result = await filled.ask(text, variables, limits=Limits(max_list_items=3))
+    assert result.code == "TOO_COMPLEX"
+    assert result.errors[0]["message"] == (
+        f"the list {place} has 4 items; at most 3 are allowed. Send them in parts"
+    )
     assert filled.reader.log == []
 
 

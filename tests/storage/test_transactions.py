@@ -402,3 +402,12 @@ async def test_a_lost_connection_is_an_error_and_the_next_change_goes_through(da
     for _ in range(3):
         await one_more(database)
     assert await names(database) == ["more", "more", "more"]
+
+
+@pytest.mark.parametrize("sql", ["COMMIT", " rollback", "Begin", "SAVEPOINT a", "RELEASE a", "END"])
+async def test_a_unit_of_work_is_not_ended_by_a_statement(database: Database, sql: str) -> None:
+    with pytest.raises(CrmError, match="is not for a unit of work to run"):
+        async with database.unit_of_work() as tx:
+            await Staff.create(name="first", created_at=tx.now, updated_at=tx.now)
+            await tx.execute(sql)
+    assert await names(database) == []
