@@ -17,6 +17,9 @@ from crm_framework.storage.migration.migrator import AppMigrations, migrate
 from .client import CrmClient, issue_token
 from .templates import Kind, TestDatabases
 
+PATIENT_MS = 10_000
+"""Handlers' budget in tests that do not ask for another: a busy machine is no fault of a plugin's."""
+
 
 @dataclass
 class OpenClient:
@@ -33,7 +36,9 @@ class OpenClient:
 
     async def __call__(self, *plugins: str, **settings: Any) -> CrmClient:
         sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
-        plain = {name: value for name, value in settings.items() if name not in sections}
+        plain = {"handler_budget_ms": PATIENT_MS} | {
+            name: value for name, value in settings.items() if name not in sections
+        }
         chosen = Settings(plugins=plugins, plugin_dir=str(self.plugin_dir), sections=sections, **plain)
         if "database_url" not in settings:
             chosen = await self._with_database(chosen)

@@ -50,7 +50,9 @@ async def opened(
     """The database with the tables, guards and handlers of the plugins."""
     monkeypatch.syspath_prepend(str(FOLDER))
     await migrate(database_url, migrations_of(host))
-    async with await open_database(Settings(database_url=database_url), host) as database:
+    async with await open_database(
+        Settings(database_url=database_url, handler_budget_ms=10_000), host
+    ) as database:
         yield database
 
 
