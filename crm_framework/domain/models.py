@@ -110,8 +110,9 @@ class Customer(Model):
     archived_at = fields.DatetimeField(null=True)
     erased_at = fields.DatetimeField(null=True)
     merged_into: Any = fields.ForeignKeyField(
-        "crm.Customer", related_name="merged", null=True, on_delete=fields.RESTRICT, db_index=True
+        "crm.Customer", related_name="merged", null=True, on_delete=fields.RESTRICT
     )
+    """Its index is partial, over losers alone: see the first migration."""
 
     class Meta:
         table = "crm_customer"
