@@ -26,7 +26,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser check format bench constraints schema clean
+.PHONY: run test test-browser check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -63,6 +63,10 @@ constraints: $(VENV)/testable
 # Writes the API down as it is with every plugin of this repository; a test compares it.
 schema: $(VENV)/testable
 	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/crm schema print > schema.graphql
+
+# Writes the public names down with their signatures and docstrings; a test compares it.
+reference: $(VENV)/testable
+	@$(BIN)/python tools/reference.py docs/reference.md
 
 $(VENV)/runnable: $(MANIFESTS) | $(BIN)/python
 	@echo "Installing the CRM$(if $(PLUGINS), and its plugins $(PLUGINS)) …"

@@ -36,11 +36,15 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerCreated(Event):
+    """A customer was made; `changes` holds what was given, each from None."""
+
     type = "customer.created"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerUpdated(Event):
+    """Fields of a customer changed, its contact points included; `changes` tells which."""
+
     type = "customer.updated"
 
 
@@ -68,11 +72,18 @@ class CustomerArchived(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnerAssigned(Event):
+    """The owner or the backup of a customer changed: `owner_id` and `backup_id` in `changes`."""
+
     type = "customer.owner_assigned"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentChanged(Event):
+    """A customer agreed to be reached at a contact point of `channel`, or withdrew that.
+
+    `changes` holds `consent`, `consent_at` and `consent_source`.
+    """
+
     type = "customer.consent_changed"
     channel: str = ""
     contact_point_id: str = ""
@@ -80,6 +91,8 @@ class ConsentChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerTagged(Event):
+    """Tags were put on a customer (`added`) or taken off it (`removed`)."""
+
     type = "customer.tagged"
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -95,6 +108,8 @@ class CustomersMerged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerErased(Event):
+    """The person's data was erased for good. `changes` is empty: it must not keep what is gone."""
+
     type = "customer.erased"
 
 
@@ -114,11 +129,15 @@ class InteractionLogged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class InteractionUpdated(InteractionLogged):
+    """A touch was corrected; `changes` holds the columns that differ, `kind` is the new one."""
+
     type = "interaction.updated"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PurchaseRecorded(InteractionLogged):
+    """A purchase was recorded; `total_minor` is its total in minor units of `currency`."""
+
     type = "purchase.recorded"
     total_minor: int = 0
     currency: str = ""

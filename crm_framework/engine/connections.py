@@ -116,6 +116,8 @@ def _count(description: str) -> Any:
 
 @strawberry.type(description="One page of a list.")
 class Connection(Generic[T]):
+    """One page of a list: the annotation of a `connection` field, `Connection[Interaction]`."""
+
     edges: list[Edge[T]] = _part(_edges, "The page's records with their cursors.")
     nodes: list[T] = _part(_nodes, "The page's records.")
     page_info: PageInfo = _part(_page_info, "Where the page stands in its list.")

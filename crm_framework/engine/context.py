@@ -20,9 +20,11 @@ class Reader(Protocol):
     """
 
     @property
-    def dialect(self) -> Dialect: ...
+    def dialect(self) -> Dialect:
+        """Which database it is: "sqlite" or "postgres"."""
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]: ...
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """The rows of a SELECT, by column name."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class OrderField:
 
 @strawberry.enum(description="Which end of an order comes first.")
 class OrderDirection(Enum):
+    """Which end of an order comes first. NULL is the largest value."""
+
     ASC = strawberry.enum_value("ASC", description="The smallest first; without a value last.")
     DESC = strawberry.enum_value("DESC", description="The largest first; without a value first.")
 

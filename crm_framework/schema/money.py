@@ -11,6 +11,8 @@ from .inputs import required
 
 @strawberry.type(description="An amount of money. Amounts of several currencies are never added up.")
 class Money:
+    """An amount of money, as a field of the API gives it. Made from minor units with `Money.of`."""
+
     amount: Decimal = strawberry.field(description="In units of the currency, with all its decimals.")
     currency: str = strawberry.field(description="ISO 4217, such as EUR.")
 
@@ -22,6 +24,8 @@ class Money:
 
 @strawberry.input(description="An amount of money.")
 class MoneyInput:
+    """An amount of money, as input gives it. `minor` checks it and converts it to minor units."""
+
     amount: Decimal = required("In units of the currency, with no more decimals than it has.")
     currency: str = required("ISO 4217, such as EUR.")
 

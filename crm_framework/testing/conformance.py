@@ -60,10 +60,12 @@ class PluginConformance:
 
     @property
     def imported(self) -> ModuleType:
+        """The plugin's module."""
         return importlib.import_module(self.module)
 
     @property
     def plugin(self) -> Plugin:
+        """What the module declares."""
         plugin: Plugin = self.imported.plugin
         return plugin
 

@@ -28,6 +28,8 @@ Reference = tuple[str, str]
 
 @dataclass(frozen=True)
 class LiveCustomer:
+    """A customer that is neither erased nor merged into another: `id` is the key that counts today."""
+
     id: str
     version: int
     stage: CustomerStage

@@ -61,6 +61,8 @@ class Touch:
 
 @dataclass(frozen=True, kw_only=True)
 class NewInteraction(Touch):
+    """A touch of any kind but purchases and refunds; `reply_to_id` is the touch that it answers."""
+
     customer_id: str
     kind: str
     reply_to_id: str | None = None
