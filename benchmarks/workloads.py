@@ -63,7 +63,7 @@ WORKLOADS = (
     ),
     Workload(
         "nested",
-        "50 customers, 5 latest touches each",
+        "50 customers × 5 interactions",
         "query Nested { customers(first: 50, orderBy: [{field: NAME, direction: ASC}]) { nodes { id name"
         " interactions(first: 5, orderBy: [{field: OCCURRED_AT, direction: DESC}]) {"
         " nodes { id kind subject occurredAt } } } } }",
