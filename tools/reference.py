@@ -6,6 +6,7 @@ Read from the source: what is installed beside the package, and where, makes no 
 import ast
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -27,10 +28,9 @@ SUBJECTS = {
     " CustomerTagged CustomersMerged CustomerErased OwnerAssigned ConsentChanged InteractionLogged"
     " InteractionUpdated PurchaseRecorded RefundRecorded SettingChanged",
     "Domain functions": "UnitOfWork live_customer live_customers LiveCustomer Hold create_customer"
-    " NewCustomer NewContactPoint"
-    " tag_customers resolve_id resolve_ids responsible responsibles contact_decisions"
-    " ContactDecision log_interaction update_interaction NewInteraction record_purchase NewPurchase NewLine"
-    " record_refund NewRefund currency_code format_minor new_id now parse_time",
+    " NewCustomer NewContactPoint tag_customers resolve_id resolve_ids responsible responsibles"
+    " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
+    " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Settings load_settings",
     "Testing": "CrmClient PluginConformance",
@@ -67,10 +67,10 @@ def section(package: str, homes: dict[str, str], name: str) -> str:
     if isinstance(found, ast.ClassDef):
         lines, members = [head_of(found)], list(members_of(getattr(importlib.import_module(module), name)))
     elif isinstance(found, Function):
-        lines, members = [signature(found)], []
+        lines, members = [*context_manager(found), signature(found)], []
     else:
         lines, members = [ast.unparse(found)], []
-    text = [f"### `{name}`", "", "```python", *lines, "```", "", documentation(module, name), ""]
+    text = [f"### `{name}`", "", "```python", *map(quoted, lines), "```", "", documentation(module, name), ""]
     return "\n".join([*text, *members, *([""] if members else [])])
 
 
@@ -151,7 +151,7 @@ def members_of(found: type) -> Iterator[str]:
             written = definition(owner.__module__, owner.__name__)
             assert isinstance(written, ast.ClassDef)
             for name, shown, text in attributes(written.body):
-                lines[name] = f"- `{shown}`" + (f": {flat(text)}" if text else "")
+                lines[name] = f"- `{quoted(shown)}`" + (f": {flat(text)}" if text else "")
     yield from lines.values()
 
 
@@ -166,6 +166,7 @@ def attributes(body: list[ast.stmt]) -> Iterator[tuple[str, str, str]]:
                 decorators = [ast.unparse(each) for each in statement.decorator_list]
                 returns = ast.unparse(statement.returns) if statement.returns else "Any"
                 line = f"{statement.name}: {returns}" if "property" in decorators else one_line(statement)
+                line = " ".join([*context_manager(statement), line])
                 yield statement.name, line, text
         elif isinstance(statement, ast.AnnAssign | ast.Assign):
             target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
@@ -206,8 +207,19 @@ def value_of(value: ast.expr | None) -> tuple[str, str]:
     return "", told[0] if told else ""
 
 
+def context_manager(function: Function) -> list[str]:
+    """The decorator that makes it one: callers must know."""
+    names = [ast.unparse(each) for each in function.decorator_list]
+    return [f"@{name}" for name in names if name in ("contextmanager", "asynccontextmanager")]
+
+
 def one_line(function: Function) -> str:
     return signature(function).replace("(\n    ", "(").replace(",\n)", ")").replace("\n    ", " ")
+
+
+def quoted(code: str) -> str:
+    """With double quotes, as the formatter has them, which looks into the page too."""
+    return re.sub(r"'([^'\"]*)'", r'"\1"', code)
 
 
 def flat(text: str) -> str:
