@@ -244,8 +244,10 @@ def _statement(
         ],
     )
     given = (json.dumps(wanted),)
+    # CROSS keeps SQLite from beginning with the table, which it else may: all of it, once for each parent.
     head = Fragment(
-        f"{columns}, g.value AS {GROUP} FROM json_each(?) AS g JOIN {source.table} AS t ON t.{source.key} IN",
+        f"{columns}, g.value AS {GROUP} FROM json_each(?) AS g"
+        f" CROSS JOIN {source.table} AS t ON t.{source.key} IN",
         given,
     )
     return join(" ", [head, best, ordering.clause(dialect)])

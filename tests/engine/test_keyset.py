@@ -121,3 +121,13 @@ async def test_a_page_is_read_from_the_index(filled: Library) -> None:
         assert "Index Cond: (ROW(title, id) > ROW(" in plans[0]
         assert "lib_book_author" in plans[1]
         assert "Seq Scan" not in plans[0] + plans[1]
+
+
+async def test_the_best_of_each_parent_are_looked_up_whatever_the_statistics_say(filled: Library) -> None:
+    """SQLite, told that there are few rows, would else go through all of them for each parent."""
+    await filled.grow(4, 100, 4)
+    if filled.reader.dialect == "sqlite":
+        await filled.reader.run("ANALYZE")
+    await filled.data("{ authors { catalogue(first: 2, orderBy: [{field: TITLE}]) { nodes { id title } } } }")
+    (sql,) = (sql for sql in filled.reader.log if "FROM lib_book" in sql)
+    assert "SCAN t" not in await filled.plan(sql)
