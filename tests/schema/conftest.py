@@ -91,3 +91,21 @@ def core_schema() -> ComposedSchema:
 def api(core_schema: ComposedSchema, database: Database) -> Api:
     database.event_types = EventTypes(CORE_EVENTS)
     return Api(core_schema, database, PluginHost())
+
+
+async def names(api: Api, **variables: Any) -> list[str]:
+    """Names of the customers of a list, in order."""
+    data = await api.data(
+        """query($filter: CustomerFilter, $search: String, $orderBy: [CustomerOrder!], $first: Int) {
+          customers(filter: $filter, search: $search, orderBy: $orderBy, first: $first)
+              { nodes { name } } }""",
+        **variables,
+    )
+    return [node["name"] for node in data["customers"]["nodes"]]
+
+
+async def create(api: Api, name: str, **more: Any) -> str:
+    """Id of a new customer."""
+    made = await api.change("createCustomer", {"name": name, **more}, "customer { id }")
+    found: str = made["customer"]["id"]
+    return found
