@@ -1,7 +1,6 @@
 """Custom fields over the API."""
 
-from .conftest import Api
-from .test_customers import create
+from .conftest import Api, create
 
 
 async def test_attributes_are_defined_changed_and_removed(api: Api) -> None:

@@ -9,8 +9,7 @@ import pytest
 from crm_framework.security.actors import Actor, ActorKind
 from crm_framework.testing import CrmClient
 
-from .conftest import ADMIN, Api
-from .test_customers import create
+from .conftest import ADMIN, Api, create
 
 CLERK = Actor(
     kind=ActorKind.INTEGRATION,

@@ -5,8 +5,7 @@ from typing import Any
 from crm_framework.engine.ids import encode_id
 from crm_framework.storage.ids import new_id
 
-from .conftest import Api
-from .test_customers import create, names
+from .conftest import Api, create, names
 
 SELECT = "created existing failed dryRun rows { index id created error { code message path } }"
 EUR = {"amount": "10.00", "currency": "EUR"}

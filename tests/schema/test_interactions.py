@@ -7,8 +7,7 @@ import pytest
 from crm_framework.engine.ids import encode_id
 from crm_framework.storage.ids import new_id
 
-from .conftest import Api
-from .test_customers import create
+from .conftest import Api, create
 
 FIELDS = """interaction { id version kind channel direction subject outcome sentiment occurredAt duration
     followUpAt source reference total { amount currency } customer { name } staff { name }

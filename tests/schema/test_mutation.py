@@ -21,8 +21,7 @@ from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
 from crm_framework.storage.unit_of_work import UnitOfWork
 
-from .conftest import Api
-from .test_customers import names
+from .conftest import Api, names
 
 
 @payload

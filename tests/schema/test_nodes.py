@@ -5,8 +5,7 @@ import pytest
 from crm_framework.engine.ids import encode_id
 from crm_framework.storage.ids import new_id
 
-from .conftest import Api
-from .test_customers import create
+from .conftest import Api, create
 
 
 @pytest.mark.parametrize(

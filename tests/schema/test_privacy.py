@@ -7,8 +7,7 @@ import pytest
 from crm_framework.engine.ids import encode_id
 from crm_framework.storage.ids import new_id
 
-from .conftest import Api
-from .test_customers import create, names
+from .conftest import Api, create, names
 from .test_interactions import log
 
 MERGE = """customer { id name email tags mergedIds } losers moved { owner table rows } conflicts { field kept

@@ -7,8 +7,7 @@ import pytest
 from crm_framework.engine.ids import encode_id
 from crm_framework.storage.ids import new_id
 
-from .conftest import Api
-from .test_customers import create, names
+from .conftest import Api, create, names
 
 SELECT = """segment { id version name description filter previewCount
     members(first: 2) { totalCount nodes { name } pageInfo { hasNextPage endCursor } } }"""

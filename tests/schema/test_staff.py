@@ -3,8 +3,7 @@
 from crm_framework.engine.ids import encode_id
 from crm_framework.storage.ids import new_id
 
-from .conftest import Api
-from .test_customers import create
+from .conftest import Api, create
 
 FIELDS = "staff { id version name email active awayFrom source reference }"
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from .conftest import Api
-from .test_customers import create
+from .conftest import Api, create
 from .test_interactions import BOOKS, log
 
 TIMELINE = """query($id: ID, $first: Int, $after: String, $filter: TimelineFilter) { customer(id: $id) {
