@@ -26,6 +26,15 @@ class Reader(Protocol):
     async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT, by column name."""
 
+    async def rows(
+        self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
+    ) -> Sequence[Sequence[Any]]:
+        """The rows of a SELECT, by position.
+
+        `bounded`: it touches few rows whatever the database holds, as it goes by key, or takes a page along
+        an index.
+        """
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import Any, TypeGuard
 
 import graphql
+import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 
@@ -42,6 +43,10 @@ class Result:
         """The response as GraphQL defines it."""
         found: dict[str, Any] = {} if self.refused else {"data": self.data}
         return {"errors": self.errors, **found} if self.errors else found
+
+    def encoded(self) -> bytes:
+        """The response as JSON."""
+        return orjson.dumps(self.response)
 
 
 async def execute(

@@ -10,7 +10,7 @@ from .events import EventTypes
 from .orm import Models
 from .outbox import ChangeGuard, EventHandler
 from .postgres import PostgresDriver
-from .sessions import Driver, Rows, Session
+from .sessions import Driver, Rows, Session, Tuples
 from .sql import Dialect, numbered
 from .sqlite import SqliteDriver
 from .unit_of_work import ActorLike, UnitOfWork
@@ -94,6 +94,17 @@ class Database:
         placed = numbered(sql) if self.dialect == "postgres" else sql
         self.note(placed)
         return await driver.read(placed, args)
+
+    async def rows(self, sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Tuples:
+        """The same by position instead of by name.
+
+        `bounded` says that the statement touches few rows whatever the database holds: by key, or a page
+        along an index. SQLite then need not hand it to a thread.
+        """
+        driver = self._open_driver()
+        placed = numbered(sql) if self.dialect == "postgres" else sql
+        self.note(placed)
+        return await driver.rows(placed, args, bounded=bounded)
 
     def unit_of_work(self, actor: ActorLike | None = None, *, request_id: str | None = None) -> UnitOfWork:
         """A new transaction, for `async with`. Without an actor it is the system that acts."""

@@ -16,7 +16,7 @@ import asyncpg
 
 from .failures import changing_read, misconfigured, postgres_failure, postgres_refusal
 from .postgres_session import PostgresSession
-from .sessions import Rows, Slots, to_the_end
+from .sessions import Rows, Slots, Tuples, to_the_end
 from .sql import Dialect, postgres_args
 from .urls import PostgresTarget
 
@@ -130,11 +130,15 @@ class PostgresDriver:
             await opening.result().close()
 
     async def read(self, sql: str, args: Sequence[object]) -> Rows:
+        return [dict(record) for record in await self.rows(sql, args, bounded=False)]
+
+    async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
         values = postgres_args(args)
         async with self._read_slots.one():
             connection = await self._acquire(self._readers)
             try:
-                return [dict(record) for record in await connection.fetch(sql, *values)]
+                found: Tuples = await connection.fetch(sql, *values)
+                return found
             except asyncpg.ReadOnlySQLTransactionError:
                 raise changing_read() from None
             except Exception as error:

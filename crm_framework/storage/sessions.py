@@ -10,6 +10,8 @@ from .sql import Dialect
 
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
+Tuples = Sequence[Sequence[Any]]
+"""Rows by position, in the order of the SELECT list."""
 
 
 class Session(Protocol):
@@ -44,6 +46,8 @@ class Driver(Protocol):
     async def begin(self) -> Session: ...
 
     async def read(self, sql: str, args: Sequence[object]) -> Rows: ...
+
+    async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples: ...
 
     async def close(self) -> None: ...
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from . import sqlite_steps as steps
 from .failures import changing_read, misconfigured, sqlite_failure, unavailable
-from .sessions import Rows, Slots, to_the_end
+from .sessions import Rows, Slots, Tuples, to_the_end
 from .sql import Dialect, is_read, sqlite_args
 from .urls import SqliteTarget
 
@@ -111,15 +111,21 @@ class SqliteDriver:
         return session
 
     async def read(self, sql: str, args: Sequence[object]) -> Rows:
+        return (await self._read(steps.query, sql, args))[1]
+
+    async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
+        return await self._read(steps.tuples, sql, args)
+
+    async def _read(self, step: Callable[..., T], sql: str, args: Sequence[object]) -> T:
         values = sqlite_args(args)
         await self._read_slots.take()
         connection = self._idle_readers.pop()
         loop = asyncio.get_running_loop()
-        work = self._reader_threads.submit(steps.query, connection, sql, values)
+        work = self._reader_threads.submit(step, connection, sql, values)
         # A cancelled caller goes at once; the connection is free only when the statement has stopped
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_back_reader, connection))
         try:
-            return (await asyncio.wrap_future(work))[1]
+            return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
             connection.interrupt()
             raise

@@ -50,6 +50,10 @@ def query(connection: sqlite3.Connection, sql: str, args: list[Any]) -> tuple[in
     return len(rows), rows
 
 
+def tuples(connection: sqlite3.Connection, sql: str, args: list[Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(sql, args).fetchall()
+
+
 def execute_many(connection: sqlite3.Connection, sql: str, rows: list[list[Any]]) -> None:
     connection.executemany(sql, rows)
 

@@ -31,6 +31,11 @@ class LibraryReader:
         self.asked[sql] = args
         return await self.run(sql, args)
 
+    async def rows(
+        self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
+    ) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in await self.fetch(sql, args)]
+
     async def run(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
         raise NotImplementedError
 
