@@ -5,7 +5,7 @@ from .context import Context, Limits, Reader
 from .cursors import decode_cursor, encode_cursor
 from .declarations import PUBLIC, DeclaredField, Source, source_of
 from .errors import DeclarationError, RequestError
-from .execute import Result, execute, subscribe
+from .execute import execute, subscribe
 from .fields import batch, column, computed, root
 from .filters import FilterSpec, Member, compile_filter
 from .ids import decode_id, decode_key, encode_id
@@ -16,6 +16,7 @@ from .pages import ReadyPage, pages_of, window
 from .parts import SchemaParts
 from .prepare import permissions_of
 from .relations import children, reference
+from .result import Result
 from .rows import Batch, Level, Row
 from .schema import EngineSchema
 from .sql import Dialect, Fragment

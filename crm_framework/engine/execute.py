@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any, TypeGuard
+from typing import Any
 
 import graphql
-import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 
+from . import reference
 from .access import check_access
 from .context import Context
 from .documents import Document, InvalidDocument
@@ -18,35 +17,10 @@ from .errors import RequestError
 from .failures import Failures
 from .limits import check_variables
 from .prepare import Prepared, prepared
+from .reference import result_of
+from .result import Result, refused
 
 Variables = Mapping[str, Any] | None
-
-
-@dataclass
-class Result:
-    """An operation's outcome, ready to be encoded.
-
-    `refused`: nothing ran, and there is no `data` in the response; the code of the first error says why.
-    """
-
-    data: dict[str, Any] | None
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    refused: bool = False
-
-    @property
-    def code(self) -> str | None:
-        """The first error's code."""
-        return self.errors[0]["extensions"]["code"] if self.errors else None
-
-    @property
-    def response(self) -> dict[str, Any]:
-        """The response as GraphQL defines it."""
-        found: dict[str, Any] = {} if self.refused else {"data": self.data}
-        return {"errors": self.errors, **found} if self.errors else found
-
-    def encoded(self) -> bytes:
-        """The response as JSON."""
-        return orjson.dumps(self.response)
 
 
 async def execute(
@@ -63,24 +37,28 @@ async def execute(
     `operations` are the kinds that may run here. Permissions are checked for the whole operation before any
     of it runs. Batches that are still under way when it ends, or is cancelled, are cancelled.
     """
+    return await reference_execute(schema, text, variables, operation_name, context, operations=operations)
+
+
+async def reference_execute(
+    schema: strawberry.Schema,
+    text: str,
+    variables: Variables,
+    operation_name: str | None,
+    context: Context,
+    *,
+    operations: Collection[str] = ("query", "mutation"),
+) -> Result:
+    """The same by graphql-core alone, field by field: what `execute` is compared with."""
     failures = Failures(context)
     ready = prepared(schema)
     try:
         document, _ = _admitted(ready, text, variables, operation_name, context, operations)
-        outcome = graphql.execute(
-            ready.schema,
-            document.node,
-            context_value=context,
-            variable_values=dict(variables or {}),
-            operation_name=operation_name,
-            is_awaitable=_is_awaitable,
-            hide_suggestions=not context.show_suggestions,
-        )
-        return _result(await outcome if isawaitable(outcome) else outcome, failures)
+        return await reference.run(ready, document.node, variables or {}, operation_name, context, failures)
     except InvalidDocument as invalid:
-        return _refused(invalid.errors, failures)
+        return refused(invalid.errors, failures)
     except RequestError as error:
-        return _refused([GraphQLError(error.message, original_error=error)], failures)
+        return refused([GraphQLError(error.message, original_error=error)], failures)
     finally:
         await _end(context)
 
@@ -110,17 +88,17 @@ async def subscribe(
         )
         stream = await outcome if isawaitable(outcome) else outcome
     except InvalidDocument as invalid:
-        return _refused(invalid.errors, failures)
+        return refused(invalid.errors, failures)
     except RequestError as error:
-        return _refused([GraphQLError(error.message, original_error=error)], failures)
-    return _result(stream, failures) if isinstance(stream, ExecutionResult) else _each(stream, context)
+        return refused([GraphQLError(error.message, original_error=error)], failures)
+    return result_of(stream, failures) if isinstance(stream, ExecutionResult) else _each(stream, context)
 
 
 async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> AsyncIterator[Result]:
     try:
         async for outcome in stream:
             context.rows_read = 0
-            yield _result(outcome, Failures(context))
+            yield result_of(outcome, Failures(context))
     except Exception as error:
         # the stream itself broke: the last thing to say
         failed = GraphQLError(str(error), original_error=error)
@@ -151,32 +129,9 @@ def _admitted(
     return document, operation
 
 
-def _result(outcome: ExecutionResult, failures: Failures) -> Result:
-    errors = [failures.shown(error) for error in outcome.errors or ()]
-    # without a path nothing has run: the variables did not fit
-    refused = outcome.data is None and all(error.path is None for error in outcome.errors or ())
-    return Result(outcome.data, errors, refused=refused and bool(errors))
-
-
-def _refused(errors: Collection[GraphQLError], failures: Failures) -> Result:
-    return Result(None, [failures.shown(error) for error in errors], refused=True)
-
-
 async def _end(context: Context) -> None:
     tasks = list(context.tasks)
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _is_awaitable(value: Any) -> TypeGuard[Any]:
-    kind = type(value)
-    known = _AWAITABLE.get(kind)
-    if known is None:
-        known = _AWAITABLE[kind] = hasattr(kind, "__await__")
-    return known
-
-
-_AWAITABLE: dict[type, bool] = {}
-"""Type → whether it can be awaited: asked for every value, and the types are few."""

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from crm_framework.engine import Dialect, EngineSchema
-from crm_framework.engine.execute import Result, execute, subscribe
+from crm_framework.engine.execute import execute, subscribe
+from crm_framework.engine.result import Result
 
 from . import library
 

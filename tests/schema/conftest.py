@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crm_framework.engine.execute import Result, execute
+from crm_framework.engine.execute import execute
+from crm_framework.engine.result import Result
 from crm_framework.events import CORE_EVENTS
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.schema.compose import ComposedSchema, compose
