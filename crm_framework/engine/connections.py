@@ -1,7 +1,7 @@
 """`connection`: a field that gives pages of a list, as relay clients expect them."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import GenericAlias, MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -12,6 +12,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import get_object_definition
 from strawberry.types.info import Info
 
+from .context import Context
 from .declarations import (
     DECLARATION,
     Declaration,
@@ -27,9 +28,8 @@ from .filter_inputs import FilterInputs
 from .filters import FilterSpec, check_members, compile_filter
 from .keyset import Ordering, Orders, ordering
 from .load import context_of
-from .pages import Content, Listing, Page, Pages, listed_pages, window
-from .relations import keys
-from .rows import canonical
+from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
+from .rows import Level, canonical
 from .sql import Fragment, all_of, name
 
 T = TypeVar("T")
@@ -143,16 +143,25 @@ class Connected(Declaration):
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         if self.key is None:
-            return self._pages(field, info, arguments, [None]).each[0]
+            asked = self.asked(field, info, arguments)
+            if isinstance(asked, Awaitable):
+                return _page_of(context_of(info), asked)
+            return listed_pages(context_of(info), asked, [None]).each[0]
         level, index = level_of(parent, info)
         key = (field, canonical(arguments))
-        return level.once(
-            key, lambda: self._pages(field, info, arguments, keys(level, self.parent)).each
-        ).take(index)
+        return level.once(key, lambda: self._pages(field, info, arguments, level)).take(index)
 
     def _pages(
-        self, field: DeclaredField, info: Info, arguments: dict[str, Any], parents: Sequence[str | None]
-    ) -> Pages:
+        self, field: DeclaredField, info: Info, arguments: dict[str, Any], level: Level
+    ) -> Sequence[Any]:
+        asked = self.asked(field, info, arguments)
+        assert isinstance(asked, Asked)  # only a root list may have to read before it knows what to list
+        return listed_pages(context_of(info), asked, level.column(self.parent)).each
+
+    def asked(
+        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
+    ) -> Asked | Awaitable[Asked]:
+        """The list and the part of it that arguments ask for. Raises `RequestError` BAD_INPUT."""
         context = context_of(info)
         source = listed(field)
         given = arguments.get
@@ -165,10 +174,15 @@ class Connected(Declaration):
             own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
             conditions.append(self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own))
         listing = Listing(source, self._ordering(source, given("order_by")), self.key, all_of(conditions))
-        return listed_pages(context, listing, wanted, parents)
+        bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
+        return Asked(listing, wanted, bounds)
 
     def _ordering(self, source: Source, chosen: Any) -> Ordering:
         return ordering(source.key, self.orders, self.default_order, chosen)
+
+
+async def _page_of(context: Context, asked: Awaitable[Asked]) -> Any:
+    return listed_pages(context, await asked, [None]).each[0]
 
 
 def connection(

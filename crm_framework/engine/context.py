@@ -68,6 +68,10 @@ class Context:
     """Batches under way; cancelled when the request ends before they do."""
     rows_read: int = field(default=0, init=False, repr=False)
 
+    async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
+        """Rows by position: the one way in which the engine itself reads."""
+        return await self.reader.rows(sql, args, bounded=bounded)
+
     def may(self, permission: str) -> bool:
         """Whether the actor has a permission. No one has any, unless a subclass says so."""
         return permission == ""

@@ -45,9 +45,9 @@ def decode_cursor(fingerprint: str, cursor: str, argument: str) -> list[Any]:
     return list(values)
 
 
-def row_cursor(ordering: Ordering, row: Any) -> str:
-    """The cursor of a raw row that was selected with the ordering's values."""
-    return encode_cursor(ordering.fingerprint, [row[ordering.alias(i)] for i in range(len(ordering.terms))])
+def row_cursor(ordering: Ordering, row: Sequence[Any], at: int) -> str:
+    """The cursor of a raw row whose values of the ordering begin `at` this place."""
+    return encode_cursor(ordering.fingerprint, row[at : at + len(ordering.terms)])
 
 
 def place(ordering: Ordering, cursor: str, argument: str, dialect: Dialect, key_type: str) -> list[Any]:

@@ -17,10 +17,11 @@ from strawberry.types.info import Info
 from strawberry.types.lazy_type import LazyType
 from strawberry.types.union import StrawberryUnion
 
-from .decode import kind_of, reader
+from .decode import kind_of
 from .errors import DeclarationError
-from .rows import Level, Read, Row, type_name
-from .sql import Dialect, name
+from .layouts import Layout
+from .rows import Level, Row, type_name
+from .sql import Fragment, name
 
 DECLARATION = "engine.declaration"
 """Key of a field's declaration in its metadata."""
@@ -131,7 +132,7 @@ class Source:
         self.key_type = key_type
         self.hidden = dict(hidden or {})
         self.where = where
-        self._readers: dict[Dialect, Mapping[str, Read]] = {}
+        self.visible = Fragment(where) if where else None
 
     def __repr__(self) -> str:
         return f"<source of {self.name}: {self.table}>"
@@ -156,19 +157,9 @@ class Source:
         return found
 
     @cached_property
-    def select(self) -> str:
-        """`SELECT` list of all columns, of the table as `t`."""
-        columns = dict.fromkeys(column for column, _ in self.columns.values())
-        return ", ".join(f"t.{column}" for column in columns)
-
-    def readers(self, dialect: Dialect) -> Mapping[str, Read]:
-        """Attribute of a row → what reads it from the driver's row."""
-        found = self._readers.get(dialect)
-        if found is None:
-            found = self._readers[dialect] = {
-                attribute: reader(column, kind, dialect) for attribute, (column, kind) in self.columns.items()
-            }
-        return found
+    def layout(self) -> Layout:
+        """All columns."""
+        return Layout(self, self.columns)
 
 
 def declare(type_: type[S], source: Source) -> type[S]:

@@ -15,6 +15,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from .sql import Dialect
 
 Decode = Callable[[Any], Any]
+Read = Callable[[Any], Any]
 
 
 def moment(value: Any) -> datetime:
@@ -75,16 +76,16 @@ def decoder(kind: object, dialect: Dialect) -> Decode | None:
     return found
 
 
-def reader(column: str, kind: object, dialect: Dialect) -> Callable[[Any], Any]:
-    """Reads one column of a raw row, decoded; NULL is `None`."""
+def reader(place: int, kind: object, dialect: Dialect) -> Read:
+    """Reads what stands at one place of a raw row, decoded; NULL is `None`."""
     decode = decoder(kind, dialect)
-    raw = itemgetter(column)
+    raw = itemgetter(place)
     if decode is None:
         return raw
     known = decode
 
     def read(row: Any) -> Any:
-        value = row[column]
+        value = row[place]
         return None if value is None else known(value)
 
     return read

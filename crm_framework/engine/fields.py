@@ -128,11 +128,11 @@ class Batched(Declaration):
 
     def _checked(self, field: DeclaredField, level: Level, info: Info, results: Any) -> Sequence[Any]:
         given = len(results) if isinstance(results, Sequence) and not isinstance(results, str) else None
-        if given != len(level.rows):
+        if given != len(level.values):
             raise DeclarationError(
                 f"{level.type.__name__}.{field.python_name}",
                 f"the batch returned {type(results).__name__ if given is None else f'{given} results'}"
-                f" for {len(level.rows)} parents",
+                f" for {len(level.values)} parents",
                 "Return a list with one result per parent, in their order; None where there is none",
             )
         return wrap(info.context, list(results)) if field.is_composite else list(results)

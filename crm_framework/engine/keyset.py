@@ -121,13 +121,17 @@ class Ordering:
     def alias(index: int) -> str:
         return f"_o{index}"
 
-    def clause(self, dialect: Dialect) -> Fragment:
-        return Fragment("ORDER BY " + ", ".join(term.clause(dialect) for term in self.terms))
+    def clause(self, dialect: Dialect) -> str:
+        return "ORDER BY " + ", ".join(term.clause(dialect) for term in self.terms)
 
-    def outer_clause(self, dialect: Dialect) -> Fragment:
-        """The same over a query that selects `select`."""
+    def outer(self, shown: bool) -> str:
+        """The compared values, for the `SELECT` list over a query `x` that selects `select`."""
+        return "".join(f", x.{self.alias(i)}" for i in range(len(self.terms))) if shown else ""
+
+    def outer_clause(self, dialect: Dialect) -> str:
+        """`ORDER BY` over a query that selects `select`."""
         terms = (term.clause(dialect, self.alias(i)) for i, term in enumerate(self.terms))
-        return Fragment("ORDER BY " + ", ".join(terms))
+        return "ORDER BY " + ", ".join(terms)
 
 
 def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: Any) -> Ordering:

@@ -7,28 +7,37 @@ from strawberry.types.info import Info
 
 from .context import Context
 from .declarations import Source, require_source
+from .info import FieldInfo
+from .layouts import Layout
 from .rows import Level, Row
-from .sql import Dialect, Fragment, all_of, among, join, name
+from .sql import TRUE, Dialect, Fragment, all_of, among, name
 
 T = TypeVar("T")
 
 GROUP = "_parent"
 
 
-async def load(info: Info | Context, type_: type[T], keys: Sequence[str | None]) -> list[T | None]:
+async def load(
+    info: Info | Context,
+    type_: type[T],
+    keys: Sequence[str | None],
+    *,
+    columns: Sequence[str] | None = None,
+) -> list[T | None]:
     """The records of these keys, in their order; `None` where there is none, or none that the actor may see.
 
-    One statement, whatever the number of keys; a key given twice gives the same row twice.
+    One statement, whatever the number of keys; a key given twice gives the same row twice. `columns` names
+    what the caller itself will look at, besides what the operation selects; all columns, if left out.
     """
     source = require_source(type_)
     context = context_of(info)
     wanted = [key for key in dict.fromkeys(keys) if key is not None]
-    found: dict[Any, Row] = {}
-    if wanted:
-        among_keys = among(f"t.{source.key}", wanted, context.reader.dialect)
-        raws = await fetch(context, source, all_of([among_keys, visible(source, context)]))
-        level = Level(context, source.type, source)
-        found = {str(raw[source.key]): level.add(raw) for raw in raws}
+    if not wanted:
+        return [None for _ in keys]
+    layout = layout_for(info, source, columns)
+    level = Level(context, source.type, layout, await rows_by_key(context, layout, wanted))
+    read = level.readers["id"]
+    found: dict[Any, Row] = {str(read(row._values)): row for row in level.rows}
     return cast(list[T | None], [found.get(str(key)) for key in keys])
 
 
@@ -39,18 +48,20 @@ async def load_where(
     *,
     order: Sequence[str] = (),
     limit: int | None = None,
+    columns: Sequence[str] | None = None,
 ) -> list[T]:
     """The records that a condition on the table `t` selects. `order` names columns, `-` before one for
-    descending.
+    descending. `columns` as for `load`.
     """
     source = require_source(type_)
     context = context_of(info)
+    layout = layout_for(info, source, columns)
     tail = order_by(source, order, context.reader.dialect)
+    arguments: tuple[Any, ...] = ()
     if limit is not None:
-        tail = join(" ", [tail, Fragment("LIMIT ?", (limit,))])
-    raws = await fetch(context, source, all_of([where, visible(source, context)]), tail)
-    level = Level(context, source.type, source)
-    return cast(list[T], [level.add(raw) for raw in raws])
+        tail, arguments = f"{tail} LIMIT ?", (limit,)
+    raws = await fetch(context, layout, where, tail, arguments)
+    return cast(list[T], Level(context, source.type, layout, raws).rows)
 
 
 async def load_groups(
@@ -61,44 +72,94 @@ async def load_groups(
     *,
     order: Sequence[str] = (),
     where: Fragment | None = None,
+    columns: Sequence[str] | None = None,
 ) -> list[list[T]]:
-    """For each key all records whose `column` holds it, in one statement; empty where there is none."""
+    """For each key all records whose `column` holds it, in one statement; empty where there is none.
+    `columns` as for `load`.
+    """
     source = require_source(type_)
     context = context_of(info)
     wanted = [key for key in dict.fromkeys(keys) if key is not None]
     groups: dict[str, list[Any]] = {str(key): [] for key in wanted}
     if wanted:
-        condition = all_of(
-            [among(f"t.{name(column)}", wanted, context.reader.dialect), where, visible(source, context)]
-        )
-        tail = order_by(source, order, context.reader.dialect)
-        raws = await fetch(context, source, condition, tail, extra=f", t.{column} AS {GROUP}")
-        level = Level(context, source.type, source)
-        for raw in raws:
-            groups[str(raw[GROUP])].append(level.add(raw))
+        layout = layout_for(info, source, columns)
+        raws = await rows_by_parent(context, layout, name(column), wanted, order, where)
+        for row in Level(context, source.type, layout, raws).rows:
+            groups[str(row._values[layout.width])].append(row)
     return [groups.get(str(key), []) for key in keys]
 
 
+async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> Sequence[Any]:
+    """The rows of these keys, each once, in no order."""
+    source = layout.source
+    chosen = among(f"t.{source.key}", keys, context.reader.dialect)
+    return await fetch(context, layout, chosen, bounded=len(keys) <= MOST_BOUNDED)
+
+
+async def rows_by_parent(
+    context: Context,
+    layout: Layout,
+    column: str,
+    keys: Sequence[str],
+    order: Sequence[str],
+    where: Fragment | None,
+) -> Sequence[Any]:
+    """The rows whose `column` holds one of these keys, in order; the key follows the layout's columns."""
+    dialect = context.reader.dialect
+    condition = all_of([among(f"t.{column}", keys, dialect), where])
+    tail = order_by(layout.source, order, dialect)
+    return await fetch(
+        context, layout, condition, tail, extra=f", t.{column} AS {GROUP}", bounded=len(keys) <= MOST_BOUNDED
+    )
+
+
+MOST_BOUNDED = 200
+"""Up to how many keys a statement by key counts as short."""
+
+
 async def fetch(
-    context: Context, source: Source, where: Fragment, tail: Fragment | None = None, *, extra: str = ""
-) -> list[dict[str, Any]]:
-    """The raw rows of a source under a condition."""
-    select = f"SELECT {source.select}{extra} FROM {source.table} AS t"
-    statement = Fragment(f"{select} WHERE {where.sql}", where.args)
-    if tail is not None:
-        statement = join(" ", [statement, tail])
-    raws = await context.reader.fetch(statement.sql, statement.args)
-    context.admit(len(raws))
-    return raws
+    context: Context,
+    layout: Layout,
+    where: Fragment,
+    tail: str = "",
+    arguments: tuple[Any, ...] = (),
+    *,
+    extra: str = "",
+    bounded: bool = False,
+) -> Sequence[Any]:
+    """The rows of a layout under a condition."""
+    source = layout.source
+    condition = all_of([where, visible(source, context)])
+    statement = (
+        f"SELECT {layout.select}{extra} FROM {source.table} AS t WHERE {condition.sql} {tail}".rstrip()
+    )
+    rows = await context.read(statement, (*condition.args, *arguments), bounded=bounded)
+    context.admit(len(rows))
+    return rows
+
+
+def layout_for(info: Info | Context, source: Source, columns: Sequence[str] | None) -> Layout:
+    """What to read of a source for a function: `columns` and what the operation selects of its result."""
+    if columns is None or not isinstance(info, FieldInfo):
+        return source.layout
+    selected = info.wanted.get(source.type)
+    if selected is None:
+        return Layout(source, columns)
+    if all(column in selected.places for column in columns):
+        return selected
+    return Layout(source, (*selected.attributes, *columns))
 
 
 def visible(source: Source, context: Context) -> Fragment:
     """The condition for a record to exist as far as this request is concerned."""
-    return all_of([Fragment(source.where) if source.where else None, context.restrict(source)])
+    restriction = context.restrict(source)
+    if source.visible is None:
+        return restriction or TRUE
+    return source.visible if restriction is None else all_of([source.visible, restriction])
 
 
-def order_by(source: Source, order: Iterable[str], dialect: Dialect) -> Fragment:
-    """`ORDER BY` the columns, then the key. NULL is the largest value, and text goes by code points,
+def order_by(source: Source, order: Iterable[str], dialect: Dialect) -> str:
+    """` ORDER BY` the columns, then the key. NULL is the largest value, and text goes by code points,
     everywhere.
     """
     terms: list[str] = []
@@ -110,7 +171,7 @@ def order_by(source: Source, order: Iterable[str], dialect: Dialect) -> Fragment
         terms.append(ordered(f"t.{name(sql)}", dialect, descending=descending, text=text))
     if not {source.key, f"-{source.key}"} & set(order):
         terms.append(f"t.{source.key}")
-    return Fragment("ORDER BY " + ", ".join(terms))
+    return " ORDER BY " + ", ".join(terms)
 
 
 def ordered(sql: str, dialect: Dialect, *, descending: bool, text: bool, nullable: bool = True) -> str:

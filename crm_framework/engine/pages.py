@@ -3,18 +3,19 @@ for.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .context import Context
 from .cursors import place, row_cursor
 from .declarations import Source
 from .errors import RequestError
 from .keyset import Ordering, beyond
-from .load import GROUP, visible
+from .layouts import Layout
+from .load import GROUP, MOST_BOUNDED, visible
 from .rows import Level, Outcome, wrap
-from .sql import Dialect, Fragment, all_of, among, join
+from .sql import Dialect, Fragment, all_of, among
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Listing:
     ordering: Ordering
     key: str | None = None
     where: Fragment | None = None
+
+
+class Asked(NamedTuple):
+    """What a connection's arguments ask for; `bounds` is what the window's cursors mean."""
+
+    listing: Listing
+    window: Window
+    bounds: Sequence[Fragment]
 
 
 @dataclass
@@ -140,127 +149,169 @@ def pages_of(context: Context, pages: Sequence[ReadyPage]) -> list[Any]:
     return list(Pages(context, len(pages), load, count).each)
 
 
-def listed_pages(context: Context, listing: Listing, wanted: Window, keys: Sequence[str | None]) -> Pages:
-    """The pages of a listing, parent by parent. Raises `RequestError` BAD_INPUT for a cursor that does not
-    fit.
-    """
-    dialect = context.reader.dialect
-    ordering = listing.ordering.reversed() if wanted.backward else listing.ordering
-    bounds = [
-        beyond(terms, place(listing.ordering, cursor, argument, dialect, listing.source.key_type), dialect)
-        for terms, cursor, argument in (
-            (listing.ordering.terms, wanted.after, "after"),
-            (listing.ordering.reversed().terms, wanted.before, "before"),
-        )
-        if cursor is not None
-    ]
-
-    nothing = listing.key is not None and all(key is None for key in keys)
+def listed_pages(context: Context, asked: Asked, keys: Sequence[str | None]) -> Pages:
+    """The pages of a listing, parent by parent."""
+    listing, wanted, _ = asked
+    layout = listing.source.layout
 
     async def load() -> Sequence[Content]:
-        if nothing:
-            return [Content([], str, False, False) for _ in keys]
-        if len(keys) * wanted.limit > context.limits.max_rows:
-            raise RequestError(
-                "TOO_COMPLEX",
-                f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
-                "rows that one operation may read; ask for fewer at a time",
-            )
-        condition = all_of([listing.where, visible(listing.source, context), *bounds])
-        statement = _statement(listing, ordering, condition, wanted.limit + 1, keys, dialect)
-        raws = await context.reader.fetch(statement.sql, statement.args)
-        context.admit(len(raws))
-        groups: dict[str | None, list[Mapping[str, Any]]] = {key: [] for key in keys}
-        for raw in raws:
-            groups[None if listing.key is None else str(raw[GROUP])].append(raw)
-        level = Level(context, listing.source.type, listing.source)
-        return [_content(listing.ordering, wanted, groups[key], level) for key in keys]
+        chunks = await read_pages(context, layout, asked, keys)
+        level = Level(context, listing.source.type, layout)
+        return [chunk.content(listing.ordering, wanted, layout, level) for chunk in chunks]
 
     async def count() -> Sequence[int]:
-        if nothing:
-            return [0 for _ in keys]
-        condition = all_of([listing.where, visible(listing.source, context)])
-        statement = _count_statement(listing, condition, keys, dialect)
-        raws = await context.reader.fetch(statement.sql, statement.args)
-        if listing.key is None:
-            return [raws[0]["n"]]
-        found = {str(raw[GROUP]): raw["n"] for raw in raws}
-        return [found.get(str(key), 0) for key in keys]
+        return await count_pages(context, listing, keys)
 
     return Pages(context, len(keys), load, count)
 
 
-def _content(ordering: Ordering, wanted: Window, raws: Sequence[Mapping[str, Any]], level: Level) -> Content:
-    more = len(raws) > wanted.limit
-    kept = raws[: wanted.limit]
-    if wanted.backward:
-        kept = kept[::-1]
-    return Content(
-        [level.add(raw) for raw in kept],
-        lambda index: row_cursor(ordering, kept[index]),
-        has_next=wanted.before is not None or (more and not wanted.backward),
-        has_previous=wanted.after is not None or (more and wanted.backward),
-    )
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One parent's page as the database gave it, in the list's order; `more` rows follow in its direction.
+
+    A row is the layout's columns, then the values that the list goes by, where they were asked for.
+    """
+
+    rows: Sequence[Any]
+    more: bool
+
+    def has_next(self, wanted: Window) -> bool:
+        """Whether there are rows after the page."""
+        return wanted.before is not None or (self.more and not wanted.backward)
+
+    def has_previous(self, wanted: Window) -> bool:
+        """Whether there are rows before the page."""
+        return wanted.after is not None or (self.more and wanted.backward)
+
+    def content(self, ordering: Ordering, wanted: Window, layout: Layout, level: Level) -> Content:
+        """The page as rows of a level."""
+        return Content(
+            [level.add(row) for row in self.rows],
+            lambda index: row_cursor(ordering, self.rows[index], layout.width),
+            self.has_next(wanted),
+            self.has_previous(wanted),
+        )
 
 
-def _statement(
+_EMPTY = Chunk((), more=False)
+
+
+async def read_pages(
+    context: Context,
+    layout: Layout,
+    asked: Asked,
+    keys: Sequence[str | None],
+    *,
+    peek: bool = True,
+    places: bool = True,
+) -> list[Chunk]:
+    """The pages of all parents in one statement; a root list has one parent, `None`.
+
+    Without `peek` it is not looked whether more rows follow; without `places` the rows come without the
+    values that cursors are made of.
+    """
+    listing, wanted, bounds = asked
+    dialect = context.reader.dialect
+    keyed = listing.key is not None
+    parents = [key for key in dict.fromkeys(keys) if key is not None] if keyed else []
+    if keyed and not parents:
+        return [_EMPTY for _ in keys]
+    if len(keys) * wanted.limit > context.limits.max_rows:
+        raise RequestError(
+            "TOO_COMPLEX",
+            f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
+            "rows that one operation may read; ask for fewer at a time",
+        )
+    restriction = visible(listing.source, context)
+    condition = all_of([listing.where, restriction, *bounds])
+    ordering = listing.ordering.reversed() if wanted.backward else listing.ordering
+    limit = wanted.limit + 1 if peek else wanted.limit
+    sql, args = page_statement(layout, listing, ordering, condition, limit, parents, dialect, places)
+    bounded = listing.where is None and len(parents) <= MOST_BOUNDED
+    rows = await context.read(sql, args, bounded=bounded)
+    context.admit(len(rows))
+    if not keyed:
+        return [chunk_of(rows, wanted)]
+    groups: dict[Any, list[Any]] = {key: [] for key in parents}
+    for row in rows:
+        groups[str(row[-1])].append(row)
+    chunks = {key: chunk_of(group, wanted) for key, group in groups.items()}
+    return [_EMPTY if key is None else chunks[key] for key in keys]
+
+
+def chunk_of(rows: Sequence[Any], wanted: Window) -> Chunk:
+    """The page among rows of which there is one too many, if more follow."""
+    more = len(rows) > wanted.limit
+    kept = rows[: wanted.limit] if more else rows
+    return Chunk(kept[::-1] if wanted.backward else kept, more)
+
+
+def bounds_of(ordering: Ordering, source: Source, wanted: Window, dialect: Dialect) -> list[Fragment]:
+    """The conditions that the window's cursors mean. Raises `RequestError` BAD_INPUT for one that does not
+    fit.
+    """
+    return [
+        beyond(terms, place(ordering, cursor, argument, dialect, source.key_type), dialect)
+        for terms, cursor, argument in (
+            (ordering.terms, wanted.after, "after"),
+            (ordering.reversed().terms, wanted.before, "before"),
+        )
+        if cursor is not None
+    ]
+
+
+def page_statement(
+    layout: Layout,
     listing: Listing,
     ordering: Ordering,
     condition: Fragment,
     limit: int,
-    keys: Sequence[str | None],
+    parents: Sequence[str],
     dialect: Dialect,
-) -> Fragment:
+    places: bool,
+) -> tuple[str, tuple[Any, ...]]:
+    """The best `limit` rows of each parent, or of all rows: columns, places, the parent's key."""
     source, key = listing.source, listing.key
-    columns = f"SELECT {source.select}{ordering.select(dialect)}"
-    table = f"FROM {source.table} AS t"
-    tail = join(" ", [ordering.clause(dialect), Fragment("LIMIT ?", (limit,))])
+    given = ordering.select(dialect)
+    table = f"{source.table} AS t"
+    order = ordering.clause(dialect)
     if key is None:
-        return join(" ", [Fragment(f"{columns} {table} WHERE"), condition, tail])
-    wanted = [one for one in dict.fromkeys(keys) if one is not None]
+        columns = f"{layout.select}{given if places else ''}"
+        sql = f"SELECT {columns} FROM {table} WHERE {condition.sql} {order} LIMIT ?"
+        return sql, (*condition.args, limit)
     if dialect == "postgres":
-        parents = f"FROM unnest(?::{source.key_type}[]) AS g({GROUP}) CROSS JOIN LATERAL"
-        inner = join(
-            " ",
-            [
-                Fragment(f"SELECT g.{GROUP}, x.* {parents}", (wanted,)),
-                Fragment(f"({columns} {table} WHERE t.{key} = g.{GROUP} AND ("),
-                condition,
-                Fragment(")"),
-                tail,
-                Fragment(") AS x"),
-            ],
+        best = (
+            f"SELECT {layout.select}{given} FROM {table} WHERE t.{key} = g.{GROUP} AND ({condition.sql})"
+            f" {order} LIMIT ?"
         )
-        return join(" ", [inner, ordering.outer_clause(dialect)])
-    # SQLite: the keys of the best few per parent through the index, then the rows of these keys
-    best = join(
-        " ",
-        [
-            Fragment(f"(SELECT t.{source.key} {table} WHERE t.{key} = g.value AND ("),
-            condition,
-            Fragment(")"),
-            tail,
-            Fragment(")"),
-        ],
+        shown = f"{layout.outer}{ordering.outer(places)}"
+        sql = (
+            f"SELECT {shown}, g.{GROUP} FROM unnest(?::{source.key_type}[]) AS g({GROUP})"
+            f" CROSS JOIN LATERAL ({best}) AS x {ordering.outer_clause(dialect)}"
+        )
+        return sql, (list(parents), *condition.args, limit)
+    # SQLite: the keys of the best few per parent through the index, then the rows of these keys. CROSS keeps
+    # it from beginning with the table, which it else may: all of it, once for each parent.
+    best = f"SELECT t.{source.key} FROM {table} WHERE t.{key} = g.value AND ({condition.sql}) {order} LIMIT ?"
+    sql = (
+        f"SELECT {layout.select}{given if places else ''}, g.value AS {GROUP} FROM json_each(?) AS g"
+        f" CROSS JOIN {table} ON t.{source.key} IN ({best}) {order}"
     )
-    given = (json.dumps(wanted),)
-    # CROSS keeps SQLite from beginning with the table, which it else may: all of it, once for each parent.
-    head = Fragment(
-        f"{columns}, g.value AS {GROUP} FROM json_each(?) AS g"
-        f" CROSS JOIN {source.table} AS t ON t.{source.key} IN",
-        given,
-    )
-    return join(" ", [head, best, ordering.clause(dialect)])
+    return sql, (json.dumps(parents), *condition.args, limit)
 
 
-def _count_statement(
-    listing: Listing, condition: Fragment, keys: Sequence[str | None], dialect: Dialect
-) -> Fragment:
-    table = f"FROM {listing.source.table} AS t WHERE"
-    if listing.key is None:
-        return join(" ", [Fragment(f"SELECT COUNT(*) AS n {table}"), condition])
+async def count_pages(context: Context, listing: Listing, keys: Sequence[str | None]) -> list[int]:
+    """How many rows the whole list of each parent has, in one statement."""
+    source, key = listing.source, listing.key
+    condition = all_of([listing.where, visible(source, context)])
+    table = f"FROM {source.table} AS t WHERE"
+    if key is None:
+        sql = f"SELECT COUNT(*) AS n {table} {condition.sql}"
+        return [(await context.read(sql, condition.args))[0][0]]
     wanted = [one for one in dict.fromkeys(keys) if one is not None]
-    column = f"t.{listing.key}"
-    grouped = all_of([among(column, wanted, dialect), condition])
-    head = Fragment(f"SELECT {column} AS {GROUP}, COUNT(*) AS n {table}")
-    return join(" ", [head, grouped, Fragment(f"GROUP BY {column}")])
+    if not wanted:
+        return [0 for _ in keys]
+    grouped = all_of([among(f"t.{key}", wanted, context.reader.dialect), condition])
+    sql = f"SELECT t.{key}, COUNT(*) AS n {table} {grouped.sql} GROUP BY t.{key}"
+    found = {str(row[0]): row[1] for row in await context.read(sql, grouped.args)}
+    return [found.get(str(one), 0) for one in keys]

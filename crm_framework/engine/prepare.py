@@ -142,10 +142,7 @@ def _attribute_of_level(field: StrawberryField) -> Resolve:
         if type(parent) is not Row:
             return wrap(info.context, getattr(parent, name))
         level = parent._level
-        read = level.readers[name]
-        return level.once(field, lambda: wrap(info.context, [read(row._values) for row in level.rows])).take(
-            parent._index
-        )
+        return level.once(field, lambda: wrap(info.context, level.column(name))).take(parent._index)
 
     return resolve
 
@@ -154,7 +151,7 @@ def _ordinary(original: Resolve, composite: bool) -> Resolve:
     """An ordinary Strawberry resolver: it gets the object that it knows; what it gives becomes a level."""
 
     def resolve(parent: Any, info: ResolveInfo, **arguments: Any) -> Any:
-        if type(parent) is Row and parent._level.source is None:
+        if type(parent) is Row and parent._level.layout is None:
             parent = parent._values
         value = original(parent, info, **arguments)
         if not composite:

@@ -9,7 +9,6 @@ from strawberry.types.info import Info
 from .declarations import Declaration, DeclaredField, level_of
 from .fields import declared
 from .load import load, load_groups
-from .rows import Level
 from .sql import Fragment, name
 
 
@@ -24,7 +23,7 @@ class Reference(Declaration):
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         level, index = level_of(parent, info)
-        return level.once(field, lambda: load(info, field.target, keys(level, self.column))).take(index)
+        return level.once(field, lambda: load(info, field.target, level.column(self.column))).take(index)
 
 
 def reference(
@@ -54,7 +53,7 @@ class Children(Declaration):
                 info,
                 field.target,
                 self.key,
-                keys(level, self.parent),
+                level.column(self.parent),
                 order=self.order,
                 where=Fragment(self.where) if self.where else None,
             ),
@@ -80,9 +79,3 @@ def children(
         permission=permission, key=name(key), order=tuple(order), where=where, parent=parent
     )
     return declared(declaration, description, deprecated=deprecated)
-
-
-def keys(level: Level, column: str) -> list[str | None]:
-    """The keys that the level's rows hold in a column."""
-    read = level.readers[column]
-    return [read(row._values) for row in level.rows]

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from strawberry.types.base import get_object_definition, has_object_definition
 
+from .decode import Read
 from .errors import FieldFailure
 
 if TYPE_CHECKING:
     from .context import Context
     from .declarations import Source
+    from .layouts import Layout
 
 T = TypeVar("T", covariant=True)
-Read = Callable[[Any], Any]
 View = Callable[[Any], Any]
 
 
@@ -32,25 +33,61 @@ _ATTRIBUTES = _Attributes()
 
 
 class Level:
-    """All rows that one statement or one batch produced, of one type, and the batches that ran over them."""
+    """All rows that one statement or one batch produced, of one type, and the batches that ran over them.
 
-    __slots__ = ("batches", "context", "readers", "rows", "source", "type")
+    `values` are the tuples that the database gave, in the order of `layout`; without one, plain objects.
+    """
 
-    def __init__(self, context: "Context", type_: type, source: "Source | None" = None) -> None:
+    __slots__ = ("_rows", "batches", "context", "layout", "readers", "type", "values")
+
+    def __init__(
+        self,
+        context: "Context",
+        type_: type,
+        layout: "Layout | None" = None,
+        values: Iterable[Any] = (),
+    ) -> None:
         self.context = context
         self.type = type_
-        self.source = source
+        self.layout = layout
         self.readers: Mapping[str, Read] = (
-            _ATTRIBUTES if source is None else source.readers(context.reader.dialect)
+            _ATTRIBUTES if layout is None else layout.readers(context.reader.dialect)
         )
-        self.rows: list[Row] = []
+        self.values: list[Any] = list(values)
         self.batches: dict[object, Outcome] = {}
+        self._rows: list[Row] = []
+
+    @property
+    def source(self) -> "Source | None":
+        """Where the records come from; `None` for plain objects."""
+        return None if self.layout is None else self.layout.source
+
+    @property
+    def rows(self) -> "list[Row]":
+        """All of them as objects."""
+        made = self._rows
+        while len(made) < len(self.values):
+            made.append(Row(self, len(made), self.values[len(made)]))
+        return made
 
     def add(self, values: Any) -> "Row":
-        """One more row; `values` is the database's mapping or the plain object itself."""
-        row = Row(self, len(self.rows), values)
-        self.rows.append(row)
-        return row
+        """One more row."""
+        self.values.append(values)
+        return self.rows[-1]
+
+    def column(self, name: str) -> list[Any]:
+        """One column of all rows, decoded. Raises `AttributeError` where it was not read."""
+        if self.layout is not None and name not in self.readers:
+            raise AttributeError(self.unknown(name))
+        read = self.readers[name]
+        return [read(values) for values in self.values]
+
+    def unknown(self, name: str) -> str:
+        """What to say of an attribute that the rows do not have."""
+        shown = self.type.__name__
+        if self.source is not None and name in self.source.columns:
+            return f"{shown}.{name} was not read: the batch must name it in needs=, or load() in columns="
+        return f"{shown} has no column {name!r}"
 
     def once(self, key: object, run: Callable[[], "Awaitable[Sequence[Any]] | Sequence[Any]"]) -> "Outcome":
         """The outcome of `run`, which gives one result per row; started by the first call with this key."""
@@ -83,7 +120,7 @@ class Row:
         try:
             read = self._level.readers[name]
         except KeyError:
-            raise AttributeError(f"{self._level.type.__name__} has no column {name!r}") from None
+            raise AttributeError(self._level.unknown(name)) from None
         return read(self._values)
 
     def __repr__(self) -> str:
@@ -150,12 +187,10 @@ class Outcome:
 class Batch(Sequence[T], Generic[T]):
     """All parents of a level, in order: what a batch resolver gets. It returns one result for each."""
 
-    __slots__ = ("_level", "_parents")
+    __slots__ = ("_level",)
 
     def __init__(self, level: Level) -> None:
         self._level = level
-        rows: Sequence[Any] = level.rows
-        self._parents: Sequence[T] = rows if level.source else [row._values for row in rows]
 
     @property
     def ids(self) -> list[str]:
@@ -164,18 +199,18 @@ class Batch(Sequence[T], Generic[T]):
 
     def column(self, name: str) -> list[Any]:
         """One column of all parents."""
-        read = self._level.readers[name]
-        return [read(row._values) for row in self._level.rows]
+        return self._level.column(name)
 
     def __len__(self) -> int:
-        return len(self._parents)
+        return len(self._level.values)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[T]: ...
     def __getitem__(self, index: int | slice) -> "T | Sequence[T]":
-        return self._parents[index]
+        parents: Sequence[Any] = self._level.values if self._level.layout is None else self._level.rows
+        return parents[index]
 
     def __repr__(self) -> str:
         return f"<batch of {len(self)} {self._level.type.__name__}>"

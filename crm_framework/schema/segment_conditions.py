@@ -1,7 +1,7 @@
 """Filters that name segments: the segments' own conditions take their place before the list is read."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import Nested
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.load import context_of
+from crm_framework.engine.pages import Asked
 from crm_framework.engine.sql import among
 from crm_framework.storage.ids import is_key
 
@@ -116,17 +117,18 @@ def _refused(problem: str) -> RequestError:
 class Segmented(Connected):
     """A root list whose filter may name segments."""
 
-    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+    def asked(
+        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
+    ) -> Asked | Awaitable[Asked]:
         value = arguments.get("filter")
         if not value or next(_named(value), None) is None:
-            return super().resolve(field, parent, info, arguments)
-        return self._with_segments(field, parent, info, arguments)
+            return super().asked(field, info, arguments)
+        return self._with_segments(field, info, arguments)
 
-    async def _with_segments(
-        self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]
-    ) -> Any:
+    async def _with_segments(self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]) -> Asked:
         value = await with_segments(context_of(info), arguments["filter"])
-        return super().resolve(field, parent, info, {**arguments, "filter": value})
+        asked = super().asked(field, info, {**arguments, "filter": value})
+        return asked if isinstance(asked, Asked) else await asked
 
 
 def segmented(field: Any) -> Any:

@@ -1,17 +1,16 @@
 """Members of segments: a page for each of many conditions, all in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from crm_framework.engine.connections import Connection
 from crm_framework.engine.context import Context
-from crm_framework.engine.cursors import place, row_cursor
 from crm_framework.engine.declarations import require_source
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, compile_filter
-from crm_framework.engine.keyset import Ordering, beyond
+from crm_framework.engine.keyset import Ordering
 from crm_framework.engine.load import GROUP, visible
-from crm_framework.engine.pages import Content, Pages, Window
+from crm_framework.engine.pages import Pages, Window, bounds_of, chunk_of
 from crm_framework.engine.rows import Level
 from crm_framework.engine.sql import Fragment, all_of, join
 
@@ -39,41 +38,33 @@ def member_pages(
 ) -> list[Connection[Customer] | None]:
     """A page of customers for each condition. Raises `RequestError` for a cursor that does not fit."""
     source, dialect = require_source(Customer), context.reader.dialect
+    layout = source.layout
     directed = ordering.reversed() if wanted.backward else ordering
-    bounds = [
-        beyond(terms, place(ordering, cursor, argument, dialect, source.key_type), dialect)
-        for terms, cursor, argument in (
-            (ordering.terms, wanted.after, "after"),
-            (ordering.reversed().terms, wanted.before, "before"),
-        )
-        if cursor is not None
-    ]
+    bounds = bounds_of(ordering, source, wanted, dialect)
 
     async def load() -> Sequence[Any]:
         if len(conditions) * wanted.limit > context.limits.max_rows:
             raise RequestError("TOO_COMPLEX", "too many members of segments; ask for fewer at a time")
-        columns = f"SELECT {source.select}{directed.select(dialect)}"
-        raws = await _union(
-            context,
-            conditions,
-            lambda index, condition: join(
-                " ",
-                [
-                    Fragment(f"{columns}, {index} AS {GROUP} FROM {source.table} AS t WHERE"),
-                    all_of([condition, visible(source, context), *bounds]),
-                    directed.clause(dialect),
-                    Fragment("LIMIT ?", (wanted.limit + 1,)),
-                ],
-            ),
-            Fragment(f"{directed.outer_clause(dialect).sql}"),
-        )
+        columns = f"SELECT {layout.select}{directed.select(dialect)}"
+
+        def members(index: int, condition: Fragment) -> Fragment:
+            where = all_of([condition, visible(source, context), *bounds])
+            return Fragment(
+                f"{columns}, {index} AS {GROUP} FROM {source.table} AS t WHERE {where.sql}"
+                f" {directed.clause(dialect)} LIMIT ?",
+                (*where.args, wanted.limit + 1),
+            )
+
+        raws = await _union(context, conditions, members, directed.outer_clause(dialect))
         context.admit(len(raws))
-        groups: list[list[Mapping[str, Any]]] = [[] for _ in conditions]
+        groups: list[list[Sequence[Any]]] = [[] for _ in conditions]
         for raw in raws:
-            groups[raw[GROUP]].append(raw)
-        level = Level(context, Customer, source)
+            groups[raw[-1]].append(raw)
+        level = Level(context, Customer, layout)
         return [
-            condition if isinstance(condition, RequestError) else _content(ordering, wanted, group, level)
+            condition
+            if isinstance(condition, RequestError)
+            else chunk_of(group, wanted).content(ordering, wanted, layout, level)
             for condition, group in zip(conditions, groups, strict=True)
         ]
 
@@ -87,18 +78,14 @@ def member_pages(
 async def count_members(context: Context, conditions: Compiled) -> list[int | RequestError]:
     """How many customers each condition holds for, in one statement."""
     source = require_source(Customer)
-    raws = await _union(
-        context,
-        conditions,
-        lambda index, condition: join(
-            " ",
-            [
-                Fragment(f"SELECT {index} AS {GROUP}, COUNT(*) AS n FROM {source.table} AS t WHERE"),
-                all_of([condition, visible(source, context)]),
-            ],
-        ),
-    )
-    found = {raw[GROUP]: raw["n"] for raw in raws}
+
+    def number(index: int, condition: Fragment) -> Fragment:
+        where = all_of([condition, visible(source, context)])
+        return Fragment(
+            f"SELECT {index} AS {GROUP}, COUNT(*) AS n FROM {source.table} AS t WHERE {where.sql}", where.args
+        )
+
+    found = dict(await _union(context, conditions, number))
     return [
         condition if isinstance(condition, RequestError) else found[index]
         for index, condition in enumerate(conditions)
@@ -106,8 +93,11 @@ async def count_members(context: Context, conditions: Compiled) -> list[int | Re
 
 
 async def _union(
-    context: Context, conditions: Compiled, select: Any, order: Fragment | None = None
-) -> list[dict[str, Any]]:
+    context: Context,
+    conditions: Compiled,
+    select: Callable[[int, Fragment], Fragment],
+    order: str | None = None,
+) -> Sequence[Any]:
     parts = [
         select(index, condition)
         for index, condition in enumerate(conditions)
@@ -119,19 +109,5 @@ async def _union(
         Fragment(f"SELECT * FROM ({part.sql}) AS s{index}", part.args) for index, part in enumerate(parts)
     ]
     whole = join(" UNION ALL ", each)
-    if order is not None:
-        whole = Fragment(f"SELECT * FROM ({whole.sql}) AS u {order.sql}", whole.args)
-    return await context.reader.fetch(whole.sql, whole.args)
-
-
-def _content(ordering: Ordering, wanted: Window, raws: Sequence[Mapping[str, Any]], level: Level) -> Content:
-    more = len(raws) > wanted.limit
-    kept = raws[: wanted.limit]
-    if wanted.backward:
-        kept = kept[::-1]
-    return Content(
-        [level.add(raw) for raw in kept],
-        lambda index: row_cursor(ordering, kept[index]),
-        has_next=wanted.before is not None or (more and not wanted.backward),
-        has_previous=wanted.after is not None or (more and wanted.backward),
-    )
+    sql = whole.sql if order is None else f"SELECT * FROM ({whole.sql}) AS u {order}"
+    return await context.read(sql, whole.args)

@@ -35,7 +35,9 @@ class LibraryReader:
     async def rows(
         self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
     ) -> list[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in await self.fetch(sql, args)]
+        found = [tuple(row.values()) for row in await self.fetch(sql, args)]
+        assert len({len(row) for row in found}) < 2
+        return found
 
     async def run(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
         raise NotImplementedError

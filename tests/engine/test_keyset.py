@@ -65,9 +65,9 @@ def test_what_comes_after(order: list[str], values: list[object], expected: Frag
 
 
 def test_text_goes_by_code_points_and_null_is_the_largest() -> None:
-    assert terms("-NAME", "SIZE").clause("sqlite").sql == "ORDER BY t.name DESC, t.size NULLS LAST, t.id"
-    assert terms("-NAME", "SIZE").clause("postgres").sql == 'ORDER BY t.name COLLATE "C" DESC, t.size, t.id'
-    assert terms("-SIZE").clause("sqlite").sql == "ORDER BY t.size DESC NULLS FIRST, t.id DESC"
+    assert terms("-NAME", "SIZE").clause("sqlite") == "ORDER BY t.name DESC, t.size NULLS LAST, t.id"
+    assert terms("-NAME", "SIZE").clause("postgres") == 'ORDER BY t.name COLLATE "C" DESC, t.size, t.id'
+    assert terms("-SIZE").clause("sqlite") == "ORDER BY t.size DESC NULLS FIRST, t.id DESC"
     assert beyond(terms("NAME").terms, ["a", "k"], "postgres").sql == '(t.name COLLATE "C", t.id) > (?, ?)'
 
 

@@ -36,7 +36,7 @@ async def test_rows_of_one_load_are_one_level(filled: Library) -> None:
     assert isinstance(found[0], Row)
     assert found[0]._level is found[1]._level
     assert found[0]._type is Author
-    assert repr(found[0]).startswith("<Author {")
+    assert repr(found[0]).startswith("<Author (")
     with pytest.raises(AttributeError, match="Author has no column 'nothing'"):
         found[0].nothing  # noqa: B018  # the access is the test
 
@@ -95,7 +95,7 @@ async def test_a_source_may_hide_rows(filled: Library, monkeypatch: pytest.Monke
 
     source = source_of(Author)
     assert source is not None
-    monkeypatch.setattr(source, "where", "t.name <> 'A001'")
+    monkeypatch.setattr(source, "visible", Fragment("t.name <> 'A001'"))
     found = await filled.data("{ writers { totalCount nodes { name } } books(last: 6) { nodes { title } } }")
     assert found["writers"] == {"totalCount": 3, "nodes": [{"name": f"A00{n}"} for n in (0, 2, 3)]}
     assert await load(filled.visit(), Author, [library.key(1)]) == [None]
