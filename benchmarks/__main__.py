@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from benchmarks.company import Size
 from benchmarks.databases import describe, postgres_database, sqlite_database
 from benchmarks.measure import Outcome, Plan, measure
+from benchmarks.profiling import profile
 from benchmarks.report import client_line, table
 from benchmarks.workloads import WORKLOADS, Workload
 
@@ -27,6 +28,11 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=8, help="requests under way at a time (8)")
     parser.add_argument("--database", choices=("sqlite", "postgres"), help="one of the two only")
     parser.add_argument("--workload", choices=NAMES, action="append", help="this one only; may be repeated")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="show where the product spends its time",
+    )
     parser.add_argument(
         "--keep",
         action="store_true",
@@ -51,6 +57,9 @@ def main(arguments: list[str] | None = None, console: Console | None = None) -> 
     for kind, database in (("sqlite", sqlite_database), ("postgres", postgres_database)):
         if chosen.database in (None, kind):
             with database(size, console, keep=chosen.keep) as url:
+                if chosen.profile:
+                    profile(url, workloads, size.customers, plan, console)
+                    continue
                 title = asyncio.run(describe(url))
                 outcomes = run(url, workloads, size, plan, console)
             console.print(table(title, size, outcomes))

@@ -57,18 +57,18 @@ def measure(
     with servers.product(url) as product, servers.limit(url) as limit, servers.ceiling() as ceiling:
         for workload in workloads:
             sides = [
-                Side(product, product_request(workload, token, customers), plan.seconds),
-                Side(limit, limit_request(workload, customers), plan.seconds),
-                Side(ceiling, empty_request, plan.seconds / 3),
+                Side(product.port, product_request(workload, token, customers), plan.seconds),
+                Side(limit.port, limit_request(workload, customers), plan.seconds),
+                Side(ceiling.port, empty_request, plan.seconds / 3),
             ]
             compare(workload, *sides[:2])
             for side in sides:
-                _load(replace(side, seconds=min(WARM_UP, plan.seconds)), plan)
+                load(replace(side, seconds=min(WARM_UP, plan.seconds)), plan)
             rounds: list[list[Load]] = [[] for _ in sides]
             for number in range(1, plan.rounds + 1):
                 # each round begins with another one, so that none always follows the same
                 for place in range(number, number + len(sides)):
-                    rounds[place % len(sides)].append(_load(sides[place % len(sides)], plan, seed=number))
+                    rounds[place % len(sides)].append(load(sides[place % len(sides)], plan, seed=number))
                 tell(workload, number)
             yield Outcome(workload, *rounds)
 
@@ -87,7 +87,8 @@ def compare(workload: Workload, product: Side, limit: Side) -> None:
             )
 
 
-def _load(side: Side, plan: Plan, seed: int = 0) -> Load:
+def load(side: Side, plan: Plan, seed: int = 0) -> Load:
+    """One round."""
     return asyncio.run(
         client.run(side.port, side.make, connections=plan.connections, seconds=side.seconds, seed=seed)
     )

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from crm_framework.testing.postgres import free_port
@@ -40,27 +41,36 @@ def make_token(url: str) -> str:
     return made.stdout.strip()
 
 
-@contextmanager
-def product(url: str) -> Iterator[int]:
-    """`crm serve`, as it is."""
-    with _server(["-m", "crm_framework.cli", "serve", "--log-level", "warning", "--port"], url) as port:
-        yield port
+@dataclass(frozen=True)
+class Server:
+    """A process that takes requests."""
+
+    port: int
+    pid: int
 
 
 @contextmanager
-def limit(url: str) -> Iterator[int]:
-    with _server(["-m", "benchmarks.limit"], url) as port:
-        yield port
+def product(url: str, *, profile: Path | None = None) -> Iterator[Server]:
+    """`crm serve`, as it is; with `profile`, under cProfile, which writes there."""
+    program = ["-m", "benchmarks.profiled", str(profile)] if profile else ["-m", "crm_framework.cli"]
+    with _server([*program, "serve", "--log-level", "warning", "--port"], url) as server:
+        yield server
 
 
 @contextmanager
-def ceiling() -> Iterator[int]:
-    with _server(["-m", "benchmarks.ceiling"], "") as port:
-        yield port
+def limit(url: str) -> Iterator[Server]:
+    with _server(["-m", "benchmarks.limit"], url) as server:
+        yield server
 
 
 @contextmanager
-def _server(arguments: Sequence[str], url: str) -> Iterator[int]:
+def ceiling() -> Iterator[Server]:
+    with _server(["-m", "benchmarks.ceiling"], "") as server:
+        yield server
+
+
+@contextmanager
+def _server(arguments: Sequence[str], url: str) -> Iterator[Server]:
     port = free_port()
     with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
         process = subprocess.Popen(
@@ -73,7 +83,7 @@ def _server(arguments: Sequence[str], url: str) -> Iterator[int]:
         )
         try:
             _wait(process, port)
-            yield port
+            yield Server(port, process.pid)
         except BaseException as error:
             said.seek(0)
             error.add_note(f"{' '.join(arguments)} said: {said.read().decode(errors='replace')[-3000:]}")

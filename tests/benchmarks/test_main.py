@@ -25,3 +25,12 @@ def test_every_workload_is_measured_on_both_databases() -> None:
     assert "SQLite" in said
     assert "PostgreSQL" in said
     assert "The client took" in said
+
+
+def test_a_profile_names_the_functions_that_take_the_time() -> None:
+    console = Console(file=io.StringIO(), width=200, record=True)
+    main([*TINY, "--profile", "--workload=one", "--database=sqlite"], console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert said.count("its process:") == 2
+    assert "_run_once" in said
