@@ -64,6 +64,8 @@ class Context:
     """Whether errors may name fields that the client did not ask for ("Did you mean …")."""
     introspection_permission: str | None = None
     """Permission for `__schema` and `__type`; "" for everyone, `None` for no one."""
+    one_by_one: bool = field(default=False, repr=False)
+    """Makes each parent a level of its own, in the reference: what it gives then does not rest on levels."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set, init=False, repr=False)
     """Batches under way; cancelled when the request ends before they do."""
     rows_read: int = field(default=0, init=False, repr=False)

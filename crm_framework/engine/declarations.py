@@ -191,11 +191,15 @@ def declaration_of(field: StrawberryField) -> Declaration | None:
 
 def level_of(parent: Any, info: Info) -> tuple[Level, int]:
     """The level that a parent is in. An object that came from elsewhere is a level of its own."""
-    if isinstance(parent, Row):
-        return parent._level, parent._index
-    level = Level(info.context, type(parent))
-    level.add(parent)
-    return level, 0
+    if not isinstance(parent, Row):
+        level = Level(info.context, type(parent))
+        level.add(parent)
+        return level, 0
+    if info.context.one_by_one:
+        level = Level(info.context, parent._type, parent._level.layout)
+        level.add(parent._values)
+        return level, 0
+    return parent._level, parent._index
 
 
 def described(function: Callable[..., Any], kind: str) -> str:

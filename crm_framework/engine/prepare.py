@@ -139,7 +139,7 @@ def _attribute_of_level(field: StrawberryField) -> Resolve:
     name = field.python_name
 
     def resolve(parent: Any, info: ResolveInfo) -> Any:
-        if type(parent) is not Row:
+        if type(parent) is not Row or info.context.one_by_one:
             return wrap(info.context, getattr(parent, name))
         level = parent._level
         return level.once(field, lambda: wrap(info.context, level.column(name))).take(parent._index)
