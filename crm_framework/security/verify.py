@@ -50,7 +50,7 @@ class TokenVerifier:
         if not secret.startswith(PREFIX) or len(secret) > MAX_LENGTH or not secret.isascii():
             raise _refused()
         digest = digest_of(secret)
-        rows = await self._database.fetch(FIND, (digest,))
+        rows = await self._database.fetch(FIND, (digest,), bounded=True)
         if not rows or not hmac.compare_digest(rows[0]["digest"], digest):
             raise _refused()
         row = rows[0]

@@ -84,23 +84,23 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> Rows:
+    async def fetch(self, sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Rows:
         """The rows of a read, as dicts, outside any transaction; never waits for a writer.
 
         `?` placeholders on both dialects. Keys and JSON are text on both; times are text on SQLite
         (`parse_time` reads them) and aware datetimes on PostgreSQL, booleans 0 and 1 on SQLite.
+
+        `bounded` says that the statement touches few rows whatever the database holds: by key, or a page
+        along an index. SQLite then reads at once instead of on a thread; a statement that proves to be long
+        is stopped and goes to a thread after all.
         """
         driver = self._open_driver()
         placed = numbered(sql) if self.dialect == "postgres" else sql
         self.note(placed)
-        return await driver.read(placed, args)
+        return await driver.read(placed, args, bounded=bounded)
 
     async def rows(self, sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Tuples:
-        """The same by position instead of by name.
-
-        `bounded` says that the statement touches few rows whatever the database holds: by key, or a page
-        along an index. SQLite then need not hand it to a thread.
-        """
+        """The same by position instead of by name."""
         driver = self._open_driver()
         placed = numbered(sql) if self.dialect == "postgres" else sql
         self.note(placed)

@@ -129,8 +129,8 @@ class PostgresDriver:
         else:
             await opening.result().close()
 
-    async def read(self, sql: str, args: Sequence[object]) -> Rows:
-        return [dict(record) for record in await self.rows(sql, args, bounded=False)]
+    async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows:
+        return [dict(record) for record in await self.rows(sql, args, bounded=bounded)]
 
     async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
         values = postgres_args(args)

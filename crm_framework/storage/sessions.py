@@ -45,7 +45,7 @@ class Driver(Protocol):
 
     async def begin(self) -> Session: ...
 
-    async def read(self, sql: str, args: Sequence[object]) -> Rows: ...
+    async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows: ...
 
     async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples: ...
 
@@ -62,6 +62,9 @@ class Slots:
         self._busy = busy
 
     async def take(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once, and a deadline would cost more than that
+            return
         try:
             async with asyncio.timeout(self._wait_seconds):
                 await self._free.acquire()

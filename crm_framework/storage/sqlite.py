@@ -1,5 +1,7 @@
 """SQLite: one writing connection on a thread of its own, and a few reading ones that never wait for it.
 
+A read that says it is bounded runs on the event loop itself as long as it is (see `sqlite_reads`).
+
 The writer's thread is a queue: whatever is handed to it happens in that order. A transaction whose task was
 cancelled is therefore undone by queueing a rollback, without waiting, before the writer's slot is given on.
 """
@@ -11,10 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from crm_framework.errors import CrmError
+
 from . import sqlite_steps as steps
 from .failures import changing_read, misconfigured, sqlite_failure, unavailable
 from .sessions import Rows, Slots, Tuples, to_the_end
 from .sql import Dialect, is_read, sqlite_args
+from .sqlite_reads import LoopReads, Step, ThreadReader
 from .urls import SqliteTarget
 
 T = TypeVar("T")
@@ -27,11 +32,11 @@ class SqliteDriver:
         self._target = target
         self._wait_seconds = wait_seconds
         self._writer_thread = ThreadPoolExecutor(1, "crm-writer")
-        self._reader_threads = ThreadPoolExecutor(read_pool_size, "crm-reader")
         self._write_slot = Slots(1, wait_seconds, "Other changes kept the database busy")
         self._read_slots = Slots(read_pool_size, wait_seconds, "Other reads kept the database busy")
-        self._readers: list[sqlite3.Connection] = []
-        self._idle_readers: list[sqlite3.Connection] = []
+        self._readers: list[ThreadReader] = []
+        self._idle_readers: list[ThreadReader] = []
+        self._loop_reads: LoopReads
         self._writer: sqlite3.Connection
         self._closed = False
 
@@ -52,9 +57,11 @@ class SqliteDriver:
         if self._target.path.is_dir():
             raise misconfigured(f"{self._target} is a folder.", "Name a file inside it.")
         self._writer = await self._on(self._writer_thread, self._open_writer)
-        for _ in range(self._read_slots.size):
-            self._readers.append(await self._on(self._reader_threads, self._open_reader))
+        for number in range(self._read_slots.size):
+            connection = await self._on(self._writer_thread, self._open_reader)
+            self._readers.append(ThreadReader(connection, f"crm-reader-{number}", self._give_back_reader))
         self._idle_readers = list(self._readers)
+        self._loop_reads = LoopReads(await self._on(self._writer_thread, self._open_reader))
 
     def _open_writer(self) -> sqlite3.Connection:
         connection = self._open()
@@ -110,32 +117,35 @@ class SqliteDriver:
             raise
         return session
 
-    async def read(self, sql: str, args: Sequence[object]) -> Rows:
-        return (await self._read(steps.query, sql, args))[1]
+    async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows:
+        return (await self._read(steps.query, sql, args, bounded))[1]
 
     async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
-        return await self._read(steps.tuples, sql, args)
+        return await self._read(steps.tuples, sql, args, bounded)
 
-    async def _read(self, step: Callable[..., T], sql: str, args: Sequence[object]) -> T:
+    async def _read(self, step: Step[T], sql: str, args: Sequence[object], bounded: bool) -> T:
         values = sqlite_args(args)
-        await self._read_slots.take()
-        connection = self._idle_readers.pop()
-        loop = asyncio.get_running_loop()
-        work = self._reader_threads.submit(step, connection, sql, values)
-        # A cancelled caller goes at once; the connection is free only when the statement has stopped
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_back_reader, connection))
         try:
-            return await asyncio.wrap_future(work)
-        except asyncio.CancelledError:
-            connection.interrupt()
-            raise
+            if bounded:
+                if self._loop_reads.long_enough:
+                    await self._loop_reads.turn()
+                found = self._loop_reads.read(step, sql, values)
+                if found is not None:
+                    return found
+            await self._read_slots.take()
+            if self._closed:
+                self._read_slots.give_back()
+                raise self._ended()
+            return await self._idle_readers.pop().read(step, sql, values)
         except sqlite3.Error as error:
-            if error.sqlite_errorname == "SQLITE_READONLY":
+            if self._closed:
+                raise self._ended() from None
+            if getattr(error, "sqlite_errorname", None) == "SQLITE_READONLY":
                 raise changing_read() from None
             raise sqlite_failure(error, self._target) from None
 
-    def _give_back_reader(self, connection: sqlite3.Connection) -> None:
-        self._idle_readers.append(connection)
+    def _give_back_reader(self, reader: ThreadReader) -> None:
+        self._idle_readers.append(reader)
         self._read_slots.give_back()
 
     async def write(self, step: Callable[..., T], *args: Any) -> T:
@@ -153,24 +163,27 @@ class SqliteDriver:
 
     async def _on(self, threads: ThreadPoolExecutor, step: Callable[..., T], *args: Any) -> T:
         if self._closed:
-            raise unavailable(f"{self._target} is closed.", "The program is ending; start it again.")
+            raise self._ended()
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, step, *args)
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
 
+    def _ended(self) -> CrmError:
+        return unavailable(f"{self._target} is closed.", "The program is ending; start it again.")
+
     async def close(self) -> None:
         self._closed = True
-        for connection in self._readers:
-            connection.interrupt()
-        await asyncio.to_thread(self._reader_threads.shutdown)
-        for connection in self._readers:
-            connection.close()
-        self._readers.clear()
-        self._idle_readers.clear()
+        await asyncio.to_thread(self._close_readers)
+        if hasattr(self, "_loop_reads"):
+            self._loop_reads.connection.close()
         if hasattr(self, "_writer"):
             self._writer_thread.submit(self._writer.close)
         await asyncio.to_thread(self._writer_thread.shutdown)
+
+    def _close_readers(self) -> None:
+        for reader in self._readers:
+            reader.close()
 
 
 class SqliteSession:
