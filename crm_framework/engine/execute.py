@@ -131,6 +131,8 @@ def _admitted(
 
 async def _end(context: Context) -> None:
     tasks = list(context.tasks)
+    if tasks:
+        await asyncio.sleep(0)  # one that is cancelled before it begins leaves its coroutine unawaited
     for task in tasks:
         task.cancel()
     if tasks:

@@ -62,14 +62,29 @@ def _cause(error: GraphQLError) -> BaseException | None:
     return found
 
 
+_CHECKS = {
+    "complete_list_value",
+    "complete_object_value",
+    "execute_subfields_async",
+    "ensure_valid_runtime_type",
+    "assert_event_stream",
+}
+"""Functions of graphql-core that find fault with a value themselves, instead of what a resolver calls."""
+
+
 def _of_completion(error: BaseException) -> bool:
     """Whether a value was at fault that the API itself gave, not one that the client sent."""
-    traceback = error.__traceback__
+    traceback, innermost = error.__traceback__, None
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_name == "complete_leaf_value":
+        innermost = traceback.tb_frame
+        if innermost.f_code.co_name == "complete_leaf_value":
             return True
         traceback = traceback.tb_next
-    return False
+    return (
+        innermost is not None
+        and innermost.f_code.co_name in _CHECKS
+        and innermost.f_globals.get("__name__", "").startswith("graphql.execution.")
+    )
 
 
 def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:

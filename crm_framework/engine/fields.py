@@ -194,9 +194,14 @@ async def _awaited(field: DeclaredField, info: Info, result: Awaitable[Any]) -> 
 
 
 async def _each(field: DeclaredField, info: Info, results: AsyncIterable[Any]) -> Any:
-    with going_on():
-        async for result in results:
-            yield wrap(info.context, result) if field.is_composite else result
+    try:
+        with going_on():
+            async for result in results:
+                yield wrap(info.context, result) if field.is_composite else result
+    finally:
+        close = getattr(results, "aclose", None)
+        if close is not None:  # whoever stops listening waits until the source has let go
+            await close()
 
 
 def root(
