@@ -130,6 +130,9 @@ def _admitted(
 
 
 async def _end(context: Context) -> None:
+    if context.tasks:
+        # one that has not begun yet could not close what it was to wait for
+        await asyncio.sleep(0)
     tasks = list(context.tasks)
     if tasks:
         await asyncio.sleep(0)  # one that is cancelled before it begins leaves its coroutine unawaited

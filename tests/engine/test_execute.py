@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,6 +108,15 @@ async def test_what_is_still_under_way_at_the_end_is_cancelled(filled: Library) 
         await running
     await asyncio.sleep(0)
     assert visit.tasks == set()
+
+
+async def test_what_had_not_begun_at_the_end_leaves_nothing_unawaited(filled: Library) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        result = await filled.ask("{ writers { nodes { name } } books { nodes { title } } fail }")
+        gc.collect()
+    assert (result.data, result.code) == (None, "INTERNAL")
+    assert [str(warning.message) for warning in told] == []
 
 
 async def test_two_schemas_of_the_same_types_live_side_by_side(filled: Library) -> None:
