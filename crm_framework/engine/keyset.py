@@ -220,4 +220,9 @@ def _order_input(orders: Orders) -> type:
 
 def as_given(input_type: Any) -> None:
     """Lets resolvers get the values of an input type as the plain mapping that the client sent, coerced."""
-    input_type.__strawberry_definition__.from_input = lambda _, value, __: dict(value)
+    input_type.__strawberry_definition__.from_input = mapping
+
+
+def mapping(_: type, value: Mapping[str, Any], __: object) -> dict[str, Any]:
+    """How the value of an input type is made that resolvers get as it was given."""
+    return dict(value)

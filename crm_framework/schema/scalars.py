@@ -45,6 +45,8 @@ def parse_date_time(text: str) -> datetime:
     if match is None:
         raise ValueError(text)
     day, time, fraction, offset = match.groups()
+    if fraction is None and offset == "Z":
+        return datetime.fromisoformat(text)
     micro = (fraction or "").ljust(6, "0")[:6]
     zone = "+00:00" if offset in "Zz" else offset
     return datetime.fromisoformat(f"{day}T{time}.{micro}{zone}").astimezone(UTC)
@@ -67,10 +69,10 @@ def parse_date(text: str) -> date:
 def parse_duration(text: str) -> timedelta:
     """An ISO 8601 duration of weeks, or of days, hours, minutes and seconds. Months have no fixed length."""
     match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
+    if match is None or match.lastindex is None:
         raise ValueError(text)
-    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    weeks, days, hours, minutes, seconds = match.groups("0")
+    return timedelta(7 * int(weeks) + int(days), 3600 * int(hours) + 60 * int(minutes) + int(seconds))
 
 
 def format_duration(value: timedelta) -> str:
