@@ -1,12 +1,14 @@
 """A lean HTTP/1.1 load client: a few connections, each with one request under way at a time.
 
-It reads no more of an answer than it needs to know that it is whole and right.
+It reads no more of an answer than it needs to know that it is whole and right, and waits for its sockets
+itself: an event loop would take several times the processor time, of cores that the servers need.
 """
 
-import asyncio
 import random
+import selectors
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MakeRequest = Callable[[random.Random], bytes]
@@ -34,65 +36,39 @@ class Load:
         return self.requests / self.seconds
 
 
-class Connection(asyncio.Protocol):
-    """Sends the next request when the answer to the last one is whole, until `deadline`."""
+class Connection:
+    """Sends the next request when the answer to the last one is whole."""
 
-    def __init__(self, make: MakeRequest, seed: int, deadline: float, latencies: list[float]) -> None:
-        loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[None] = loop.create_future()
-        self.closed: asyncio.Future[None] = loop.create_future()
+    __slots__ = ("_make", "_random", "_received", "_whole", "sent", "socket")
+
+    def __init__(self, port: int, make: MakeRequest, seed: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent = 0.0
         self._make = make
         self._random = random.Random(seed)
-        self._deadline = deadline
-        self._latencies = latencies
         self._received = b""
         self._whole = 0
-        self._sent = 0.0
 
-    def itself(self) -> "Connection":
-        """What a loop asks for that makes a connection."""
-        return self
+    def send(self) -> None:
+        request = self._make(self._random)
+        self.sent = time.perf_counter()
+        self.socket.sendall(request)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._send()
-
-    def data_received(self, data: bytes) -> None:
-        self._received = received = self._received + data if self._received else data
+    def receive(self) -> bytes | None:
+        """What there is; the answer once it is whole."""
+        received = self.socket.recv(1 << 18)
+        if not received:
+            raise WrongAnswer("the server closed the connection")
+        if self._received:
+            received = self._received + received
         if not self._whole:
             self._whole = _length(received)
         if not self._whole or len(received) < self._whole:
-            return
-        at = time.perf_counter()
-        self._latencies.append(at - self._sent)
-        if not sound(received):
-            self._end(WrongAnswer(received[:1000].decode(errors="replace")))
-        elif at >= self._deadline:
-            self._end(None)
-        else:
-            self._received, self._whole = b"", 0
-            self._send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._end(error or WrongAnswer("the server closed the connection"))
-        self.closed.set_result(None)
-
-    def close(self) -> None:
-        self._transport.close()
-
-    def _send(self) -> None:
-        request = self._make(self._random)
-        self._sent = time.perf_counter()
-        self._transport.write(request)
-
-    def _end(self, error: Exception | None) -> None:
-        if self.ended.done():
-            return
-        if error is None:
-            self.ended.set_result(None)
-        else:
-            self.ended.set_exception(error)
+            self._received = received
+            return None
+        self._received, self._whole = b"", 0
+        return received
 
 
 def _length(received: bytes) -> int:
@@ -112,25 +88,54 @@ def sound(answer: bytes) -> bool:
     return answer.startswith(b"HTTP/1.1 200 ") and b'"errors":[{' not in answer
 
 
-async def run(port: int, make: MakeRequest, *, connections: int, seconds: float, seed: int = 0) -> Load:
-    """Keeps `connections` requests under way for `seconds`. Raises `WrongAnswer` where one has an error."""
+def run(
+    ports: Sequence[int],
+    make: MakeRequest,
+    *,
+    connections: int,
+    seconds: float,
+    requests: int | None = None,
+    seed: int = 0,
+) -> Load:
+    """Keeps `connections` requests under way, on the ports in turn, for `seconds` or for `requests`.
+
+    Raises `WrongAnswer` where an answer has an error.
+    """
     latencies: list[float] = []
-    loop = asyncio.get_running_loop()
-    used, begun = time.process_time(), time.perf_counter()
     opened: list[Connection] = []
-    for number in range(connections):
-        connection = Connection(make, seed * 1000 + number, begun + seconds, latencies)
-        await loop.create_connection(connection.itself, "127.0.0.1", port)
-        opened.append(connection)
-    try:
-        async with asyncio.timeout(seconds + PATIENCE):
-            await asyncio.gather(*(connection.ended for connection in opened))
-        elapsed, used = time.perf_counter() - begun, time.process_time() - used
-    finally:
-        for connection in opened:
-            connection.close()
-        await asyncio.wait([connection.closed for connection in opened])
-        await asyncio.gather(*(connection.ended for connection in opened), return_exceptions=True)
+    with selectors.DefaultSelector() as selector:
+        try:
+            for number in range(connections):
+                opened.append(Connection(ports[number % len(ports)], make, seed * 1000 + number))
+                selector.register(opened[-1].socket, selectors.EVENT_READ, opened[-1])
+            used, begun = time.process_time(), time.perf_counter()
+            deadline, left = begun + seconds, requests if requests is not None else 1 << 60
+            for connection in opened[:left]:
+                connection.send()
+            busy = min(left, len(opened))
+            left -= busy
+            while busy:
+                ready = selector.select(PATIENCE)
+                if not ready:
+                    raise WrongAnswer(f"no answer within {PATIENCE} seconds")
+                for key, _ in ready:
+                    connection = key.data
+                    answer = connection.receive()
+                    if answer is None:
+                        continue
+                    at = time.perf_counter()
+                    latencies.append(at - connection.sent)
+                    if not sound(answer):
+                        raise WrongAnswer(answer[:1000].decode(errors="replace"))
+                    if at < deadline and left:
+                        left -= 1
+                        connection.send()
+                    else:
+                        busy -= 1
+            elapsed, used = time.perf_counter() - begun, time.process_time() - used
+        finally:
+            for connection in opened:
+                connection.socket.close()
     latencies.sort()
     count = len(latencies)
     return Load(
@@ -142,16 +147,15 @@ async def run(port: int, make: MakeRequest, *, connections: int, seconds: float,
     )
 
 
-async def ask(port: int, request: bytes) -> bytes:
+def ask(port: int, request: bytes) -> bytes:
     """The body of the answer to one request."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    connection = Connection(port, lambda _: request, 0)
     try:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(_length(head) - len(head))
+        connection.send()
+        while (answer := connection.receive()) is None:
+            pass
     finally:
-        writer.close()
-        await writer.wait_closed()
-    if not sound(head + body):
-        raise WrongAnswer((head + body)[:1000].decode(errors="replace"))
-    return body
+        connection.socket.close()
+    if not sound(answer):
+        raise WrongAnswer(answer[:1000].decode(errors="replace"))
+    return answer.partition(b"\r\n\r\n")[2]

@@ -65,11 +65,11 @@ class Table:
 
 def customer_key(number: int) -> str:
     """The key of the customer with this number, from 0."""
-    return _key(_CUSTOMER, number)
+    return made_key(_CUSTOMER, number)
 
 
-def _key(table: int, number: int) -> str:
-    """It has the form of a UUIDv7, and grows as those do."""
+def made_key(table: int, number: int) -> str:
+    """A key of the company. It has the form of a UUIDv7, and grows with the number as those do."""
     return f"018f{table:04x}-{number >> 16 & 0xFFFF:04x}-7000-8000-{number:012x}"
 
 
@@ -127,7 +127,7 @@ def interaction_rows(size: Size) -> Iterator[Sequence[object]]:
         kind = "purchase" if purchase else rng.choice(KINDS)
         at = START + SPAN * (number / size.interactions)
         values: dict[str, object] = {
-            "id": _key(_INTERACTION, number),
+            "id": made_key(_INTERACTION, number),
             "version": 1,
             "customer_id": customer_key(owner),
             "kind": kind,
@@ -155,7 +155,7 @@ def _points(number: int) -> list[Point]:
     )
     return [
         Point(
-            id=_key(_POINT, number * len(values) + position),
+            id=made_key(_POINT, number * len(values) + position),
             channel=channel,
             value=value,
             normalized=normalized,

@@ -9,7 +9,9 @@ import argparse
 import asyncio
 import hashlib
 import sqlite3
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmarks import company
+from benchmarks import company, company_plugins
 from benchmarks.company import Size, Table, tables
+from benchmarks.company_plugins import plugin_tables
+from benchmarks.servers import crm
 from crm_framework.storage.migration.migrator import CORE, migrate
-from crm_framework.storage.sql import sqlite_args
 from crm_framework.storage.urls import PostgresTarget, SqliteTarget, parse_url
 
 BATCH = 20_000
@@ -40,13 +43,35 @@ def fingerprint() -> str:
     import crm_framework.migrations
 
     folder = Path(crm_framework.migrations.__path__[0])
-    files = [*sorted(folder.glob("0*.py")), Path(company.__file__), Path(__file__)]
+    plugins = Path(__file__).resolve().parent.parent / "plugins"
+    files = [
+        *sorted(folder.glob("0*.py")),
+        *sorted(plugins.glob("*/*/migrations/0*.py")),
+        *map(Path, (company.__file__, company_plugins.__file__, __file__)),
+    ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
 async def generate(url: str, size: Size, console: Console) -> None:
     """Migrates the empty database at `url` and fills it."""
     await migrate(url, [CORE])
+    await fill(url, tables(size), console)
+    target = parse_url(url)
+    if isinstance(target, SqliteTarget):
+        check_sqlite_file(target, size)
+    else:
+        await check_postgres(target, size)
+
+
+async def generate_plugins(url: str, size: Size, console: Console) -> None:
+    """Adds what the plugins know of the company."""
+    # in a process of its own, since loading a plugin's models leaves traces in the core's
+    await asyncio.to_thread(crm, url, "migrate", plugins=True)
+    await fill(url, plugin_tables(size), console)
+
+
+async def fill(url: str, tables: Iterable[Table], console: Console) -> None:
+    """Fills these tables, which are empty."""
     target = parse_url(url)
     with Progress(
         TextColumn("{task.description:18}"),
@@ -57,16 +82,16 @@ async def generate(url: str, size: Size, console: Console) -> None:
         console=console,
     ) as progress:
         if isinstance(target, SqliteTarget):
-            await asyncio.to_thread(fill_sqlite, target, size, progress)
+            await asyncio.to_thread(fill_sqlite, target, tables, progress)
         else:
-            await fill_postgres(target, size, progress)
+            await fill_postgres(target, tables, progress)
 
 
-def fill_sqlite(target: SqliteTarget, size: Size, progress: Progress) -> None:
+def fill_sqlite(target: SqliteTarget, tables: Iterable[Table], progress: Progress) -> None:
     with closing(sqlite3.connect(target.path, isolation_level=None)) as connection:
         for pragma in ("synchronous=OFF", "cache_size=-400000", "foreign_keys=OFF"):
             connection.execute(f"PRAGMA {pragma}")
-        for table in tables(size):
+        for table in tables:
             rest = connection.execute(
                 "SELECT name, sql FROM sqlite_schema"
                 " WHERE tbl_name = ? AND type = 'index' AND sql IS NOT NULL",
@@ -78,13 +103,22 @@ def fill_sqlite(target: SqliteTarget, size: Size, progress: Progress) -> None:
             for name, _ in rest:
                 connection.execute(f'DROP INDEX "{name}"')
             for batch in _batches(table, progress):
-                connection.executemany(insert, map(sqlite_args, batch))
+                connection.executemany(insert, map(as_kept, batch))
             for _, sql in _shown(f"  {len(rest)} indexes", rest, progress):
                 connection.execute(sql)
             connection.execute("COMMIT")
-        check_sqlite(connection, size)
         # no ANALYZE: nothing in the product does it, and plans without statistics are those of its users
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def as_kept(row: Sequence[object]) -> list[object]:
+    """A row as SQLite keeps it: the moments, which are in UTC here, as text."""
+    return [value.isoformat(" ", "microseconds") if type(value) is datetime else value for value in row]
+
+
+def check_sqlite_file(target: SqliteTarget, size: Size) -> None:
+    with closing(sqlite3.connect(target.path, isolation_level=None)) as connection:
+        check_sqlite(connection, size)
 
 
 def check_sqlite(connection: sqlite3.Connection, size: Size) -> None:
@@ -103,10 +137,10 @@ def check_sqlite(connection: sqlite3.Connection, size: Size) -> None:
     _check((found, touches, len(broken)), size)
 
 
-async def fill_postgres(target: PostgresTarget, size: Size, progress: Progress) -> None:
+async def fill_postgres(target: PostgresTarget, tables: Iterable[Table], progress: Progress) -> None:
     connection = await asyncpg.connect(target.dsn)
     try:
-        for table in tables(size):
+        for table in tables:
             rest = await connection.fetch(
                 "SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS sql"
                 " FROM pg_index i WHERE i.indrelid = $1::text::regclass"
@@ -120,14 +154,21 @@ async def fill_postgres(target: PostgresTarget, size: Size, progress: Progress) 
                     await connection.copy_records_to_table(table.name, records=batch, columns=table.columns)
                 for index in _shown(f"  {len(rest)} indexes", rest, progress):
                     await connection.execute(index["sql"])
+        await connection.execute("VACUUM ANALYZE")  # as the server does by itself after a while
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
+async def check_postgres(target: PostgresTarget, size: Size) -> None:
+    connection = await asyncpg.connect(target.dsn)
+    try:
         found = await connection.fetchval(
             "SELECT count(*) FROM crm_customer"
             " WHERE to_tsvector('simple', search_text) @@ to_tsquery('simple', 'example')"
         )
         touches = await connection.fetchval("SELECT count(*) FROM crm_interaction")
         _check((found, touches, 0), size)
-        await connection.execute("VACUUM ANALYZE")  # as the server does by itself after a while
-        await connection.execute("CHECKPOINT")
     finally:
         await connection.close()
 

@@ -1,14 +1,15 @@
 """The limit on PostgreSQL: a few connections with everything prepared, one round trip a request."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
-from benchmarks import limit_answers, limit_rows
+from benchmarks import limit_answers, limit_json_postgres, limit_rows
 from benchmarks.limit_answers import Answer, beyond, key_of
-from benchmarks.limit_rows import CREATE, LOG, Values
+from benchmarks.limit_rows import CREATE, LOG, TOUCHES, Values
 from crm_framework.domain.values.text import words
 from crm_framework.storage.urls import PostgresTarget
 
@@ -57,12 +58,14 @@ STATEMENTS = {
     "search": SEARCH,
     "create": _inserts(CREATE),
     "log": _inserts(LOG),
+    **{f"{name} as JSON": sql for name, sql in limit_json_postgres.STATEMENTS.items()},
 }
 
 
 class Postgres:
     def __init__(self, connections: list[Any]) -> None:
         self._connections = connections
+        self._importer: Any = None
         self._idle: asyncio.LifoQueue[dict[str, Any]] = asyncio.LifoQueue()
 
     @classmethod
@@ -70,6 +73,7 @@ class Postgres:
         made = cls([await asyncpg.connect(target.dsn) for _ in range(CONNECTIONS)])
         for connection in made._connections:
             made._idle.put_nowait({name: await connection.prepare(sql) for name, sql in STATEMENTS.items()})
+        made._importer = await asyncpg.connect(target.dsn)
         return made
 
     async def _run(self, name: str, *values: object) -> list[Any]:
@@ -93,9 +97,12 @@ class Postgres:
         return limit_answers.nested(parents.items(), children, _as_it_is)
 
     async def search(self, values: Values) -> Answer:
-        wanted = " & ".join(f"'{word}':*" for word in words(values["search"]))
-        city = values["city"]
-        return limit_answers.search(await self._run("search", wanted, city, beyond(city)))
+        return limit_answers.search(await self._run("search", *_wanted(values)))
+
+    async def as_json(self, name: str, values: Values) -> bytes:
+        arguments = ARGUMENTS[name](values)
+        text: str = (await self._run(f"{name} as JSON", *arguments))[0][0]
+        return text.encode()
 
     async def create(self, values: Values) -> Answer:
         now = datetime.now(UTC)
@@ -109,9 +116,32 @@ class Postgres:
         await self._run("log", *(value for row in rows for value in row))
         return answer
 
+    async def import_(self, values: Values) -> Answer:
+        """By COPY, in one transaction."""
+        now = datetime.now(UTC)
+        answer, tables = limit_rows.imported(values, now, _as_it_is)
+        async with self._importer.transaction():
+            for (table, columns), rows in zip(TOUCHES, tables, strict=True):
+                await self._importer.copy_records_to_table(table, records=rows, columns=columns.split())
+        return answer
+
     async def close(self) -> None:
-        for connection in self._connections:
+        for connection in (*self._connections, self._importer):
             await connection.close()
+
+
+def _wanted(values: Values) -> tuple[str, str, str]:
+    wanted = " & ".join(f"'{word}':*" for word in words(values["search"]))
+    city = values["city"]
+    return wanted, city, beyond(city)
+
+
+ARGUMENTS: dict[str, Callable[[Values], tuple[str, ...]]] = {
+    "one": lambda values: (key_of(values["id"]),),
+    "page": lambda _: (),
+    "nested": lambda _: (),
+    "search": _wanted,
+}
 
 
 def _as_it_is(moment: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """What the limit writes: the rows that the product writes, for one request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from benchmarks.limit_answers import Answer, customer_id, interaction_id, key_of
 from crm_framework.domain.values.text import fold, words
 from crm_framework.storage.ids import new_id
 
-Values = dict[str, str]
+Values = dict[str, Any]
 Rows = Sequence[tuple[Any, ...]]
 """One row for each table of a write, in that order."""
 
@@ -35,6 +35,9 @@ LOG = (
     EVENT,
     AUDIT,
 )
+
+TOUCHES = LOG
+"""What an import fills, with many rows each."""
 
 TOKEN = "018f0004-0000-7000-8000-000000000000"
 """In place of the token that the product gets."""
@@ -67,22 +70,54 @@ def created(values: Values, now: datetime, at: datetime | str) -> tuple[Answer, 
 
 def logged(values: Values, now: datetime, at: datetime | str) -> tuple[Answer, Rows]:
     """A call that came in."""
-    key, customer, subject = new_id(), key_of(values["id"]), values["subject"]
+    subject = values["subject"]
+    key, rows = _touch(key_of(values["id"]), "call", "phone", "INBOUND", subject, now, at, at)
+    answer = {"interaction": {"id": interaction_id(key), "subject": subject}, "errors": []}
+    return {"logInteraction": answer}, rows
+
+
+def imported(
+    values: Values, now: datetime, kept: Callable[[datetime], datetime | str]
+) -> tuple[Answer, Sequence[Sequence[tuple[Any, ...]]]]:
+    """Calls, and the rows of each table; `kept` is how the database keeps a moment."""
+    at = kept(now)
+    touches = []
+    for row in values["rows"]:
+        occurred = datetime.fromisoformat(row["occurredAt"])
+        _, rows = _touch(
+            key_of(row["customer"]), "call", "phone", row["direction"], row["subject"], occurred,
+            kept(occurred), at,
+        )  # fmt: skip
+        touches.append(rows)
+    answer = {"created": len(touches), "failed": 0, "errors": []}
+    return {"importInteractions": answer}, list(zip(*touches, strict=True))
+
+
+def _touch(
+    customer: str,
+    kind: str,
+    channel: str,
+    direction: str,
+    subject: str,
+    occurred: datetime,
+    kept: Any,
+    at: Any,
+) -> tuple[str, Rows]:
+    """Its key, and the rows; `kept` is `occurred` as the database keeps it, `at` the present."""
+    key = new_id()
     changes = {
-        "kind": (None, "call"),
-        "channel": (None, "phone"),
-        "direction": (None, "INBOUND"),
+        "kind": (None, kind),
+        "channel": (None, channel),
+        "direction": (None, direction),
         "subject": (None, subject),
-        "occurred_at": (None, now.isoformat().replace("+00:00", "Z")),
+        "occurred_at": (None, occurred.isoformat().replace("+00:00", "Z")),
     }
-    payload = {"customer_id": customer, "changes": changes, "interaction_id": key, "kind": "call"}
-    rows = (
-        (key, 1, customer, "call", "phone", "INBOUND", subject, at, at),
+    payload = {"customer_id": customer, "changes": changes, "interaction_id": key, "kind": kind}
+    return key, (
+        (key, 1, customer, kind, channel, direction, subject, kept, at),
         _event("interaction.logged", customer, payload, at),
         _audit("interaction.logged", "Interaction", key, customer, changes, at),
     )
-    answer = {"interaction": {"id": interaction_id(key), "subject": subject}, "errors": []}
-    return {"logInteraction": answer}, rows
 
 
 def _event(kind: str, customer: str, payload: Any, at: Any) -> tuple[Any, ...]:

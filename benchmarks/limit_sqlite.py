@@ -2,16 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from operator import itemgetter
 
 import orjson
 
-from benchmarks import limit_answers, limit_rows
-from benchmarks.limit_answers import Answer, beyond, key_of
-from benchmarks.limit_rows import CREATE, LOG, Rows, Values
+from benchmarks import limit_answers, limit_json_sqlite, limit_rows
+from benchmarks.limit_answers import Answer, beyond, customer_id, interaction_id, key_of
+from benchmarks.limit_rows import CREATE, LOG, TOUCHES, Values
 from crm_framework.domain.values.text import words
 from crm_framework.storage.urls import SqliteTarget
 
@@ -43,6 +43,9 @@ SELECT c.id, c.name, c.email, c.city
  ORDER BY c.sort_name, c.id LIMIT 20
 """
 
+Tables = Sequence[Iterable[Sequence[object]]]
+"""The rows of each table of a write."""
+
 
 class Sqlite:
     def __init__(self, target: SqliteTarget) -> None:
@@ -52,6 +55,9 @@ class Sqlite:
         self._writer_thread = ThreadPoolExecutor(1)
         self._create = [_insert(*table) for table in CREATE]
         self._log = [_insert(*table) for table in LOG]
+        self._import = [_insert(*table) for table in TOUCHES]
+        for function in (customer_id, interaction_id):
+            self._reader.create_function(function.__name__, 1, function, deterministic=True)
 
     @staticmethod
     def _connect(target: SqliteTarget) -> sqlite3.Connection:
@@ -74,25 +80,34 @@ class Sqlite:
         return limit_answers.nested(parents, children, datetime.fromisoformat)
 
     async def search(self, values: Values) -> Answer:
-        wanted = " ".join(f'"{word}"*' for word in words(values["search"]))
-        city = values["city"]
-        return limit_answers.search(self._reader.execute(SEARCH, (wanted, city, beyond(city))))
+        return limit_answers.search(self._reader.execute(SEARCH, _wanted(values)))
+
+    async def as_json(self, name: str, values: Values) -> bytes:
+        arguments = ARGUMENTS[name](values)
+        text: str = self._reader.execute(limit_json_sqlite.STATEMENTS[name], arguments).fetchone()[0]
+        return text.encode()
 
     async def create(self, values: Values) -> Answer:
         now = datetime.now(UTC)
-        answer, rows = limit_rows.created(values, now, now.isoformat(" ", "microseconds"))
-        await self._store(self._create, rows)
+        answer, rows = limit_rows.created(values, now, _kept(now))
+        await self._store(self._create, [[row] for row in rows])
         return answer
 
     async def log(self, values: Values) -> Answer:
         now = datetime.now(UTC)
-        answer, rows = limit_rows.logged(values, now, now.isoformat(" ", "microseconds"))
-        await self._store(self._log, rows)
+        answer, rows = limit_rows.logged(values, now, _kept(now))
+        await self._store(self._log, [[row] for row in rows])
         return answer
 
-    async def _store(self, statements: Sequence[str], rows: Rows) -> None:
+    async def import_(self, values: Values) -> Answer:
+        now = datetime.now(UTC)
+        answer, tables = limit_rows.imported(values, now, _kept)
+        await self._store(self._import, tables)
+        return answer
+
+    async def _store(self, statements: Sequence[str], tables: Tables) -> None:
         await asyncio.get_running_loop().run_in_executor(
-            self._writer_thread, _transaction, self._writer, statements, rows
+            self._writer_thread, _transaction, self._writer, statements, tables
         )
 
     async def close(self) -> None:
@@ -101,11 +116,30 @@ class Sqlite:
         self._reader.close()
 
 
-def _transaction(connection: sqlite3.Connection, statements: Sequence[str], rows: Rows) -> None:
+def _transaction(connection: sqlite3.Connection, statements: Sequence[str], tables: Tables) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    for statement, row in zip(statements, rows, strict=True):
-        connection.execute(statement, row)
+    for statement, rows in zip(statements, tables, strict=True):
+        connection.executemany(statement, rows)
     connection.execute("COMMIT")
+
+
+def _kept(moment: datetime) -> str:
+    """A moment as the database keeps it."""
+    return moment.isoformat(" ", "microseconds")
+
+
+def _wanted(values: Values) -> tuple[str, str, str]:
+    wanted = " ".join(f'"{word}"*' for word in words(values["search"]))
+    city = values["city"]
+    return wanted, city, beyond(city)
+
+
+ARGUMENTS: dict[str, Callable[[Values], tuple[str, ...]]] = {
+    "one": lambda values: (key_of(values["id"]),),
+    "page": lambda _: (),
+    "nested": lambda _: (),
+    "search": _wanted,
+}
 
 
 def _insert(table: str, columns: str) -> str:

@@ -1,14 +1,13 @@
-"""One run: the rounds of product, limit and ceiling in turn, and what they come to."""
+"""Rounds of several sides that take turns, so that whatever else the machine does falls on all of them."""
 
-import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from benchmarks import client, servers
+from benchmarks import client
 from benchmarks.client import Load, MakeRequest
-from benchmarks.workloads import Workload, empty_request, limit_request, product_request
+from benchmarks.workloads import Workload
 
 WARM_UP = 0.5
 """Seconds before the first round that counts, at most: caches fill, statements get prepared."""
@@ -25,70 +24,68 @@ class Plan:
 
 @dataclass(frozen=True)
 class Side:
-    """A server, what it is asked, and for how long in a round."""
+    """What is asked of a server, for how long in a round, or how often."""
 
-    port: int
+    ports: Sequence[int]
     make: MakeRequest
     seconds: float
+    requests: int | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The rounds of a workload: the i-th of each were run one after another."""
+    """The rounds of a workload: the i-th of each side were run one after another."""
 
     workload: Workload
-    product: Sequence[Load]
-    limit: Sequence[Load]
-    ceiling: Sequence[Load]
+    connections: int
+    rounds: Mapping[str, Sequence[Load]]
 
-    @property
-    def ratio(self) -> float:
-        """Median over the rounds of what the product does of what the limit does."""
-        return median(
-            ours.per_second / its.per_second for ours, its in zip(self.product, self.limit, strict=True)
-        )
+    def middle(self, side: str, value: Callable[[Load], float]) -> float:
+        """The median over the rounds."""
+        return median(value(load) for load in self.rounds[side])
 
-
-def measure(
-    url: str, workloads: Sequence[Workload], customers: int, plan: Plan, tell: Callable[[Workload, int], None]
-) -> Iterator[Outcome]:
-    """Both servers on the database at `url`. Raises where answers differ, or one has an error."""
-    token = servers.make_token(url)
-    with servers.product(url) as product, servers.limit(url) as limit, servers.ceiling() as ceiling:
-        for workload in workloads:
-            sides = [
-                Side(product.port, product_request(workload, token, customers), plan.seconds),
-                Side(limit.port, limit_request(workload, customers), plan.seconds),
-                Side(ceiling.port, empty_request, plan.seconds / 3),
-            ]
-            compare(workload, *sides[:2])
-            for side in sides:
-                load(replace(side, seconds=min(WARM_UP, plan.seconds)), plan)
-            rounds: list[list[Load]] = [[] for _ in sides]
-            for number in range(1, plan.rounds + 1):
-                # each round begins with another one, so that none always follows the same
-                for place in range(number, number + len(sides)):
-                    rounds[place % len(sides)].append(load(sides[place % len(sides)], plan, seed=number))
-                tell(workload, number)
-            yield Outcome(workload, *rounds)
+    def ratio(self, other: str, side: str = "product") -> float:
+        """Median over the rounds of what `side` does of what `other` does."""
+        pairs = zip(self.rounds[side], self.rounds[other], strict=True)
+        return median(ours.per_second / its.per_second for ours, its in pairs)
 
 
-def compare(workload: Workload, product: Side, limit: Side) -> None:
-    """Raises unless both answer the same questions alike. Writes are left out: their keys differ."""
-    if workload.writes:
-        return
+def take_turns(
+    workload: Workload, sides: Mapping[str, Side], plan: Plan, tell: Callable[[int], None]
+) -> Outcome:
+    """Warms all up, then measures; `tell` gets the number of each round that is over."""
+    for side in sides.values():
+        if side.requests is None:
+            load(replace(side, seconds=min(WARM_UP, plan.seconds)), plan)
+    names = list(sides)
+    rounds: dict[str, list[Load]] = {name: [] for name in names}
+    for number in range(1, plan.rounds + 1):
+        # each round begins with another one, so that none always follows the same
+        for place in range(number, number + len(names)):
+            name = names[place % len(names)]
+            rounds[name].append(load(sides[name], plan, seed=number))
+        tell(number)
+    return Outcome(workload, plan.connections, rounds)
+
+
+def compare(name: str, sides: Mapping[str, Side]) -> None:
+    """Raises unless all answer the same questions with the same bytes."""
     for seed in range(3):
-        one, other = (
-            asyncio.run(client.ask(side.port, side.make(random.Random(seed)))) for side in (product, limit)
-        )
-        if one != other:
-            raise RuntimeError(
-                f"{workload.name}: product and limit differ:\n{one[:2000]!r}\n{other[:2000]!r}"
-            )
+        answers = {
+            side: client.ask(one.ports[0], one.make(random.Random(seed))) for side, one in sides.items()
+        }
+        if len(set(answers.values())) > 1:
+            told = "\n".join(f"{side}: {answer[:2000]!r}" for side, answer in answers.items())
+            raise RuntimeError(f"{name}: the answers differ:\n{told}")
 
 
 def load(side: Side, plan: Plan, seed: int = 0) -> Load:
     """One round."""
-    return asyncio.run(
-        client.run(side.port, side.make, connections=plan.connections, seconds=side.seconds, seed=seed)
+    return client.run(
+        side.ports,
+        side.make,
+        connections=plan.connections,
+        seconds=side.seconds,
+        requests=side.requests,
+        seed=seed,
     )

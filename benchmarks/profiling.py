@@ -44,8 +44,8 @@ def profile(url: str, workloads: Sequence[Workload], customers: int, plan: Plan,
         counted = Path(folder, "profile")
         with servers.product(url, profile=None if spy else counted) as product, servers.limit(url) as limit:
             for workload in workloads:
-                ours = Side(product.port, product_request(workload, token, customers), plan.seconds)
-                its = Side(limit.port, limit_request(workload, customers), plan.seconds)
+                ours = Side([product.port], product_request(workload, token, customers), plan.seconds)
+                its = Side([limit.port], limit_request(workload, customers), plan.seconds)
                 console.print(f"\n[b]{workload.title}[/b]")
                 taken = {}
                 for name, side, pid in (("product", ours, product.pid), ("limit", its, limit.pid)):
@@ -100,8 +100,8 @@ def _show_stacks(text: str, each: float, console: Console) -> None:
     for title, counts in (("own time", own), ("with what it calls", within)):
         shown = Table(title=title, title_justify="left")
         for heading in ("share", "µs a request"):
-            shown.add_column(heading, justify="right")
-        shown.add_column("function", no_wrap=True)
+            shown.add_column(heading, justify="right", no_wrap=True)
+        shown.add_column("function", overflow="ellipsis", no_wrap=True)
         for frame, samples in counts.most_common(LINES):
             shown.add_row(f"{samples / total:.1%}", f"{each * samples / total:.1f}", frame)
         console.print(shown)

@@ -6,39 +6,59 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
 
 from crm_framework.testing.postgres import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 GRANTS = ("customers.read", "customers.write", "interactions.read", "interactions.write")
+PLUGINS = ("loyalty", "ticketing", "analytics")
 
 
-def environment(url: str) -> dict[str, str]:
-    """Of all processes: the core alone, without plugins or settings of the one who measures."""
+def environment(url: str, *, plugins: bool = False) -> dict[str, str]:
+    """Of all processes: without settings of the one who measures, and with all plugins or none."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CRM_")}
-    return {**kept, "CRM_DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
+    enabled = {"CRM_PLUGINS": ",".join(PLUGINS)} if plugins else {}
+    return {**kept, **enabled, "CRM_DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
 
 
-def make_token(url: str) -> str:
-    """A token that may do what the workloads do, and no more."""
-    grants = [part for grant in GRANTS for part in ("--permission", grant)]
+def crm(url: str, *arguments: str, plugins: bool = False) -> str:
+    """What a command of the product says."""
+    return _python(url, "crm_framework.cli", *arguments, plugins=plugins)
+
+
+def _python(url: str, module: str, *arguments: str, plugins: bool = False) -> str:
     with tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
-        made = subprocess.run(
-            [sys.executable, "-m", "crm_framework.cli", "token", "create", "bench", "--quiet", *grants],
-            env=environment(url),
-            cwd=folder,
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=environment(url, plugins=plugins),
+            cwd=folder,  # where no crm.toml is
             capture_output=True,
             text=True,
             check=False,
         )
-    if made.returncode:
-        raise RuntimeError(f"crm token create: {made.stderr}")
-    return made.stdout.strip()
+    if done.returncode:
+        raise RuntimeError(f"{module} {' '.join(arguments)}: {done.stderr or done.stdout}")
+    return done.stdout.strip()
+
+
+def make_token(url: str, *, plugins: bool = False) -> str:
+    """A token that may do what the workloads do, and no more."""
+    reads = tuple(f"{plugin}.read" for plugin in PLUGINS) if plugins else ()
+    grants = [part for grant in (*GRANTS, *reads) for part in ("--permission", grant)]
+    return crm(url, "token", "create", "bench", "--quiet", *grants, plugins=plugins)
+
+
+def statements(url: str) -> dict[str, list[str]]:
+    """The SQL that the product runs for one page without and one with a field of each plugin."""
+    said: dict[str, list[str]] = orjson.loads(_python(url, "benchmarks.statements", plugins=True))
+    return said
 
 
 @dataclass(frozen=True)
@@ -50,32 +70,40 @@ class Server:
 
 
 @contextmanager
-def product(url: str, *, profile: Path | None = None) -> Iterator[Server]:
+def product(url: str, *, plugins: bool = False, profile: Path | None = None) -> Iterator[Server]:
     """`crm serve`, as it is; with `profile`, under cProfile, which writes there."""
     program = ["-m", "benchmarks.profiled", str(profile)] if profile else ["-m", "crm_framework.cli"]
-    with _server([*program, "serve", "--log-level", "warning", "--port"], url) as server:
+    with running([*program, "serve", "--log-level", "warning", "--port"], url, plugins=plugins) as server:
         yield server
 
 
 @contextmanager
 def limit(url: str) -> Iterator[Server]:
-    with _server(["-m", "benchmarks.limit"], url) as server:
+    with running(["-m", "benchmarks.limit"], url) as server:
         yield server
 
 
 @contextmanager
 def ceiling() -> Iterator[Server]:
-    with _server(["-m", "benchmarks.ceiling"], "") as server:
+    with running(["-m", "benchmarks.ceiling"], "") as server:
         yield server
 
 
 @contextmanager
-def _server(arguments: Sequence[str], url: str) -> Iterator[Server]:
+def running(
+    arguments: Sequence[str],
+    url: str,
+    *,
+    program: str = sys.executable,
+    plugins: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """A server whose last argument is its port."""
     port = free_port()
     with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
         process = subprocess.Popen(
-            [sys.executable, *arguments, str(port)],
-            env=environment(url),
+            [program, *arguments, str(port)],
+            env={**environment(url, plugins=plugins), **(variables or {})},
             cwd=folder,  # where no crm.toml is
             stdin=subprocess.DEVNULL,
             stdout=said,

@@ -1,8 +1,9 @@
-"""The six workloads: as GraphQL for the product, as a path and the same values for the limit."""
+"""The workloads: as GraphQL for the product, as a path and the same values for the limits."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -11,7 +12,10 @@ from benchmarks.client import MakeRequest
 from benchmarks.company import FIRST, LAST, PLACES, customer_key
 from crm_framework.engine.ids import encode_id
 
-Variables = dict[str, str]
+Variables = dict[str, Any]
+
+IMPORTED = 10_000
+"""Rows of an import."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class Workload:
     query: str
     variables: Callable[[random.Random, int], Variables]
     writes: bool = False
+    bulk: bool = False
+    """Whether one request is a round of its own."""
+    plugins: bool = False
+    """Whether it needs the plugins; it is then compared with the page that does not."""
 
 
 def _some_customer(rng: random.Random, customers: int) -> Variables:
@@ -47,6 +55,24 @@ def _touch(rng: random.Random, customers: int) -> Variables:
     return {**_some_customer(rng, customers), "subject": "Asked for an offer"}
 
 
+def _touches(rng: random.Random, customers: int) -> Variables:
+    return {
+        "rows": [
+            {
+                "kind": "call",
+                "customer": encode_id("Customer", customer_key(rng.randrange(customers))),
+                "direction": "INBOUND",
+                "subject": f"Asked for offer {number}",
+                "occurredAt": f"2026-01-{number % 28 + 1:02}T{number % 24:02}:{number % 60:02}:07.125000Z",
+            }
+            for number in range(IMPORTED)
+        ]
+    }
+
+
+_TEN = "id name email phone company city country stage createdAt updatedAt"
+_BY_NAME = "customers(first: 50, orderBy: [{field: NAME, direction: ASC}])"
+
 WORKLOADS = (
     Workload(
         "one",
@@ -57,14 +83,13 @@ WORKLOADS = (
     Workload(
         "page",
         "50 customers × 10 fields",
-        "query Page { customers(first: 50, orderBy: [{field: NAME, direction: ASC}]) { nodes {"
-        " id name email phone company city country stage createdAt updatedAt } } }",
+        f"query Page {{ {_BY_NAME} {{ nodes {{ {_TEN} }} }} }}",
         _nothing,
     ),
     Workload(
         "nested",
         "50 customers × 5 interactions",
-        "query Nested { customers(first: 50, orderBy: [{field: NAME, direction: ASC}]) { nodes { id name"
+        f"query Nested {{ {_BY_NAME} {{ nodes {{ id name"
         " interactions(first: 5, orderBy: [{field: OCCURRED_AT, direction: DESC}]) {"
         " nodes { id kind subject occurredAt } } } } }",
         _nothing,
@@ -94,21 +119,44 @@ WORKLOADS = (
         _touch,
         writes=True,
     ),
+    Workload(
+        "import",
+        "import 10,000 interactions",
+        "mutation Import($rows: [InteractionRowInput!]!) {"
+        " importInteractions(input: {rows: $rows}) { created failed errors { message } } }",
+        _touches,
+        writes=True,
+        bulk=True,
+    ),
+    Workload(
+        "plugins",
+        "the page and a field of each plugin",
+        f"query Plugins {{ {_BY_NAME} {{ nodes {{ {_TEN}"
+        " loyalty { balance } tickets(first: 1) { nodes { number } } metrics { purchases } } } }",
+        _nothing,
+        plugins=True,
+    ),
 )
+PAGE = WORKLOADS[1]
+READS = WORKLOADS[:4]
 
 
 def product_request(workload: Workload, token: str, customers: int) -> MakeRequest:
     """Requests for `crm serve`."""
-    return _posts(
+    return posts(
         "/graphql",
         lambda rng: {"query": workload.query, "variables": workload.variables(rng, customers)},
-        f"Accept: application/graphql-response+json\r\nAuthorization: Bearer {token}\r\n",
+        product_headers(token),
     )
 
 
-def limit_request(workload: Workload, customers: int) -> MakeRequest:
-    """Requests for the limit."""
-    return _posts(f"/{workload.name}", lambda rng: workload.variables(rng, customers))
+def product_headers(token: str) -> str:
+    return f"Accept: application/graphql-response+json\r\nAuthorization: Bearer {token}\r\n"
+
+
+def limit_request(workload: Workload, customers: int, kind: str = "rows") -> MakeRequest:
+    """Requests for a limit: `rows` or `json`."""
+    return posts(f"/{kind}/{workload.name}", lambda rng: workload.variables(rng, customers))
 
 
 def empty_request(rng: random.Random) -> bytes:
@@ -116,7 +164,7 @@ def empty_request(rng: random.Random) -> bytes:
     return b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
-def _posts(path: str, body: Callable[[random.Random], object], headers: str = "") -> MakeRequest:
+def posts(path: str, body: Callable[[random.Random], object], headers: str = "") -> MakeRequest:
     head = (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{headers}Content-Length: "
     ).encode()

@@ -42,9 +42,22 @@ def request(rng: random.Random) -> bytes:
 )
 async def test_every_request_is_counted_once_its_answer_is_whole(pieces: list[bytes]) -> None:
     async with answering(*pieces) as (port, asked):
-        load = await client.run(port, request, connections=3, seconds=0.05)
+        load = await asyncio.to_thread(client.run, [port], request, connections=3, seconds=0.05)
     assert load.requests == len(asked)
     assert load.requests >= 3
+
+
+async def test_as_many_requests_as_wanted_are_sent() -> None:
+    async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as (port, asked):
+        load = await asyncio.to_thread(client.run, [port], request, connections=2, seconds=10, requests=5)
+    assert load.requests == len(asked) == 5
+
+
+async def test_the_connections_are_spread_over_the_ports() -> None:
+    sound = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    async with answering(sound) as (one, asked_one), answering(sound) as (other, asked_other):
+        await asyncio.to_thread(client.run, [one, other], request, connections=3, seconds=10, requests=3)
+    assert (len(asked_one), len(asked_other)) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +70,7 @@ async def test_every_request_is_counted_once_its_answer_is_whole(pieces: list[by
 async def test_an_answer_with_an_error_ends_the_run(answer: bytes) -> None:
     async with answering(answer) as (port, _):
         with pytest.raises(WrongAnswer):
-            await client.run(port, request, connections=2, seconds=0.05)
+            await asyncio.to_thread(client.run, [port], request, connections=2, seconds=0.05)
 
 
 async def test_a_server_that_hangs_up_ends_the_run() -> None:
@@ -67,4 +80,5 @@ async def test_a_server_that_hangs_up_ends_the_run() -> None:
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:
         with pytest.raises((WrongAnswer, ConnectionError)):
-            await client.run(server.sockets[0].getsockname()[1], request, connections=1, seconds=0.05)
+            port = server.sockets[0].getsockname()[1]
+            await asyncio.to_thread(client.run, [port], request, connections=1, seconds=0.05)

@@ -1,0 +1,88 @@
+"""The main part of a run: product, limits and peers on one database, workload by workload."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+
+from benchmarks import servers
+from benchmarks.measure import Outcome, Plan, Side, compare, take_turns
+from benchmarks.peers import Peer
+from benchmarks.workloads import PAGE, READS, Workload, empty_request, limit_request, product_request
+
+LIMITS = ("json", "rows")
+Tell = Callable[[Workload, int, int], None]
+"""Gets workload, connections, and the number of the round that is over."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What one database gave. `statements` has the SQL per request of the page without and with plugins."""
+
+    outcomes: Sequence[Outcome]
+    statements: Mapping[str, Sequence[str]]
+
+
+def contest(
+    url: str,
+    workloads: Sequence[Workload],
+    customers: int,
+    plans: Sequence[Plan],
+    peers: Sequence[Peer],
+    tell: Tell,
+) -> Contest:
+    """All rounds. Raises where answers differ, or one has an error."""
+    with ExitStack() as stack:
+        taking = [*_takers(stack, url, workloads, customers, peers)]
+        outcomes = []
+        for plan in plans:
+            for workload, sides in taking:
+                if workload.bulk and plan is not plans[0]:
+                    continue  # one request at a time, whatever the number of connections
+                fitting = replace(plan, connections=1) if workload.bulk else plan
+                timed = {
+                    name: replace(side, seconds=plan.seconds * side.seconds) for name, side in sides.items()
+                }
+                told = partial(tell, workload, plan.connections)
+                outcomes.append(take_turns(workload, timed, fitting, told))
+    counted = servers.statements(url) if any(workload.plugins for workload in workloads) else {}
+    return Contest(outcomes, counted)
+
+
+def _takers(
+    stack: ExitStack, url: str, workloads: Sequence[Workload], customers: int, peers: Sequence[Peer]
+) -> Iterator[tuple[Workload, dict[str, Side]]]:
+    """The sides of each workload; their seconds are shares of a round."""
+    ceiling = stack.enter_context(servers.ceiling()).port
+    if any(not workload.plugins for workload in workloads):
+        token = servers.make_token(url)
+        product = stack.enter_context(servers.product(url)).port
+        limit = stack.enter_context(servers.limit(url)).port
+        running = {peer.name: (peer, stack.enter_context(peer.serve(url)).port) for peer in peers}
+    for workload in workloads:
+        if workload.plugins:
+            token_of_all = servers.make_token(url, plugins=True)
+            port = stack.enter_context(servers.product(url, plugins=True)).port
+            yield (
+                workload,
+                {
+                    "product": Side([port], product_request(workload, token_of_all, customers), 1),
+                    "page": Side([port], product_request(PAGE, token_of_all, customers), 1),
+                },
+            )
+            continue
+        once = 1 if workload.bulk else None
+        ours = Side([product], product_request(workload, token, customers), 1, once)
+        its = {
+            kind: Side([limit], limit_request(workload, customers, kind), 1, once)
+            for kind in (LIMITS if workload in READS else LIMITS[1:])
+        }
+        if workload in READS:
+            compare(workload.name, {"product": ours, **its})
+        others = {
+            name: Side([port], peer.request(workload, customers), 1)
+            for name, (peer, port) in running.items()
+            if workload.name in peer.queries
+        }
+        empty = {} if workload.bulk else {"ceiling": Side([ceiling], empty_request, 1 / 3)}
+        yield workload, {"product": ours, **its, **others, **empty}

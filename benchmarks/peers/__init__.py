@@ -1,0 +1,34 @@
+"""Others that serve the same tables over GraphQL, each installed into an environment of its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from benchmarks.client import MakeRequest
+from benchmarks.servers import Server
+from benchmarks.workloads import Variables, Workload, posts
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One of them.
+
+    `queries` are its own texts for the workloads, `variables` turns the product's variables into its own.
+    """
+
+    name: str
+    path: str
+    queries: Mapping[str, str]
+    variables: Callable[[str, Variables], Variables]
+    databases: Sequence[str]
+    serve: Callable[[str], AbstractContextManager[Server]]
+
+    def request(self, workload: Workload, customers: int) -> MakeRequest:
+        query = self.queries[workload.name]
+        return posts(
+            self.path,
+            lambda rng: {
+                "query": query,
+                "variables": self.variables(workload.name, workload.variables(rng, customers)),
+            },
+        )
