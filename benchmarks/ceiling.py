@@ -1,11 +1,10 @@
 """The ceiling: an application that does nothing, to see how much the server and the client can do at all."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from benchmarks.serving import serve
+from benchmarks.serving import run, serve
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
 BODY = {"type": "http.response.body", "body": b"{}"}
@@ -18,4 +17,4 @@ async def app(scope: Any, receive: Any, send: Callable[[dict[str, Any]], Awaitab
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(app, int(sys.argv[1])))
+    run(serve(app, int(sys.argv[1])))

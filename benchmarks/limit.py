@@ -7,7 +7,6 @@ JSON and sends it as it is. It gives the same answers as the product and writes 
 transaction a request and as durably, and does nothing else: no GraphQL, no tokens, no checks.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,7 +19,7 @@ from benchmarks.limit_answers import Answer
 from benchmarks.limit_postgres import Postgres
 from benchmarks.limit_rows import Values
 from benchmarks.limit_sqlite import Sqlite
-from benchmarks.serving import serve
+from benchmarks.serving import run, serve
 from crm_framework.storage.urls import SqliteTarget, parse_url
 
 
@@ -94,4 +93,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import click
@@ -27,9 +27,12 @@ def settings_of(context: click.Context, **explicit: Any) -> Settings:
     return load_settings(context.find_root().obj, **explicit)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work`; Ctrl-C ends it without a traceback."""
+def run(
+    work: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> T:
+    """Runs `work`, on a loop of `loop_factory`; Ctrl-C ends it without a traceback."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(work)
     except KeyboardInterrupt:
         raise click.Abort from None

@@ -14,7 +14,9 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import load_host, migrations_of
 from crm_framework.security.administrator import administrators_token
 from crm_framework.security.permissions import Permissions
+from crm_framework.server.heads import BoundedHeads
 from crm_framework.server.logs import log_config
+from crm_framework.server.loops import new_event_loop
 from crm_framework.settings import Settings
 from crm_framework.storage.migration.migrator import migrate, pending
 from crm_framework.storage.migration.plan import read_plan
@@ -39,7 +41,7 @@ def command(
     """
     settings = settings_of(context, host=host, port=port)
     with suppress(click.Abort):  # Ctrl-C is how it is stopped, no failure
-        run(_serve(settings, token_file, log_level))
+        run(_serve(settings, token_file, log_level), new_event_loop)
 
 
 async def _serve(settings: Settings, token_file: Path | None, log_level: str) -> None:
@@ -62,6 +64,7 @@ async def _serve(settings: Settings, token_file: Path | None, log_level: str) ->
             server = uvicorn.Server(
                 uvicorn.Config(
                     create_app(service=service),
+                    http=BoundedHeads,
                     log_config=log_config(log_level),
                     access_log=False,
                     lifespan="off",

@@ -50,4 +50,4 @@ def test_memory_is_looked_at_after_each_tenth_of_the_reads() -> None:
 def test_a_profile_names_the_functions_that_take_the_time() -> None:
     told = said("--profile", "--workload=one", "--database=sqlite")
     assert told.count("its process:") == 2
-    assert "_run_once" in told
+    assert "(run_asgi)" in told
