@@ -15,7 +15,9 @@ QUIET = frozenset({"/healthz", "/readyz"})
 
 def note(scope: Scope, **facts: str | None) -> None:
     """Adds facts to the request's line, such as the actor's name."""
-    scope.setdefault(NOTES, {}).update(facts)
+    notes = scope.get(NOTES)
+    if notes is not None:
+        notes.update(facts)
 
 
 class AccessLog:

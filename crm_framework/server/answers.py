@@ -1,10 +1,13 @@
 """Answers of the API: which media type the client takes, which status an outcome has, and the bytes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
-from starlette.responses import Response
+from starlette.types import Send
+
+from crm_framework.engine.result import Result
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
@@ -19,7 +22,29 @@ STATUS = {
 }
 """Status by `extensions.code` where nothing was executed; every other code is 400."""
 
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+MAX_REMEMBERED = 200
+"""Characters of an Accept header whose meaning is kept for the next request that says the same."""
+
+
+class Answer(NamedTuple):
+    """A whole answer: bytes of JSON, and the headers that are not of every answer."""
+
+    status: int
+    body: bytes
+    media: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: Send) -> None:
+        headers = [
+            *HEADERS,
+            *self.headers,
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", self.media.encode()),
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class Refusal(Exception):
@@ -36,10 +61,14 @@ class Refusal(Exception):
 
 
 def media_type(accept: str | None) -> str | None:
-    """The media type to answer in, by the client's order of preference; None if it takes neither.
+    """The media type to answer in, by the client's order of preference; None if it takes neither."""
+    if accept is None or len(accept) > MAX_REMEMBERED:
+        return _media_type(accept)
+    return _remembered_media_type(accept)
 
-    A client that states nothing, or takes anything, is an old one or a person: it gets `application/json`.
-    """
+
+def _media_type(accept: str | None) -> str | None:
+    # A client that states nothing, or takes anything, is an old one or a person
     if accept is None or not accept.strip():
         return JSON
     best: tuple[float, int, str] | None = None
@@ -54,6 +83,8 @@ def media_type(accept: str | None) -> str | None:
                 break
     return best[2] if best else None
 
+
+_remembered_media_type = lru_cache(64)(_media_type)
 
 _OFFERED = ((GRAPHQL, {GRAPHQL}), (JSON, {JSON, "application/*", "*/*"}))
 
@@ -81,29 +112,20 @@ def error_entry(code: str, message: str, **extensions: object) -> dict[str, Any]
     return {"message": message, "extensions": {"code": code, **extensions}}
 
 
-def answer(result: Mapping[str, Any], media: str) -> Response:
-    """A GraphQL result as a response.
+def answer(result: Result, media: str) -> Answer:
+    """The result of an operation as an answer.
 
     Status codes follow GraphQL over HTTP: 200 if anything was executed; otherwise the error's own status, but
     in `application/json` 200 again, which older clients expect of every well-formed request.
     """
     status = 200
-    if "data" not in result and media == GRAPHQL:
-        status = status_of(result.get("errors", ()))
-    return Response(encoded(result), status, HEADERS, media)
+    if result.refused and media == GRAPHQL:
+        status = STATUS.get(result.code or "", 400)
+    return Answer(status, result.encoded(), media)
 
 
-def status_of(errors: Sequence[Mapping[str, Any]]) -> int:
-    codes = [error.get("extensions", {}).get("code") for error in errors]
-    return next((STATUS[code] for code in codes if code in STATUS), 400)
-
-
-def refused(refusal: Refusal, media: str) -> Response:
+def refused(refusal: Refusal, media: str) -> Answer:
     """The answer to a request that is none, or not allowed in: the same status in both media types."""
-    body = encoded({"errors": [error_entry(refusal.code, refusal.message)]})
-    return Response(body, refusal.status, {**HEADERS, **refusal.headers}, media)
-
-
-def encoded(value: Mapping[str, Any]) -> bytes:
-    """JSON bytes. Integers beyond 64 bits and the like are a fault of whoever put them there."""
-    return orjson.dumps(value)
+    body = orjson.dumps({"errors": [error_entry(refusal.code, refusal.message)]})
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in refusal.headers.items())
+    return Answer(refusal.status, body, media, headers)

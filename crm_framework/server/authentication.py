@@ -11,9 +11,9 @@ Verify = Callable[[str], Awaitable[Actor]]
 REALM = 'Bearer realm="crm"'
 
 
-async def authenticate(headers: Mapping[str, str], verify: Verify) -> Actor:
+async def authenticate(headers: Mapping[bytes, bytes], verify: Verify) -> Actor:
     """The actor of a request. Raises `Refusal`: 401 without a token that opens, 503 without a database."""
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if not scheme:
         raise Refusal(
             401,

@@ -4,72 +4,93 @@ POST takes JSON and GET takes queries only, so that no other site can make a bro
 nothing is done for a request without a token.
 """
 
-import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from crm_framework.engine.result import Result
 
 from . import answers
 from .access_log import note
-from .answers import JSON, Refusal, accepts_page, error_entry, media_type, refused
+from .answers import JSON, Answer, Refusal, accepts_page, error_entry, media_type, refused
 from .authentication import authenticate
 from .console import page
-from .operations import Operation, check_read_only, read_operation
+from .deadlines import Deadlines
+from .operations import Headers, Operation, check_read_only, from_parameters, read_operation
 from .request_ids import request_id
-from .service import Service, service_of
+from .service import Service, service_in
 
 log = logging.getLogger("crm_framework.server")
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-"""All of them come here, so that the refusal of most of them is an answer of this API."""
 
+class GraphQL:
+    """The endpoint, as an ASGI application: Starlette's requests and responses cost as much as a small query.
 
-async def graphql(request: Request) -> Response:
-    """Answers one operation, or a browser with the console."""
-    if request.method in ("GET", "HEAD") and accepts_page(request.headers.get("accept")):
-        return page()
-    media = media_type(request.headers.get("accept"))
-    try:
-        if request.method not in ("GET", "POST"):
+    All methods come here, so that the refusal of most of them is an answer of this API.
+    """
+
+    def __init__(self) -> None:
+        self._deadlines: Deadlines | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # the first of several headers of one name counts
+        headers: Headers = dict(reversed(list(scope["headers"])))
+        accept = headers[b"accept"].decode("latin-1") if b"accept" in headers else None
+        if scope["method"] in ("GET", "HEAD") and accepts_page(accept):
+            await page()(scope, receive, send)
+            return
+        media = media_type(accept)
+        answer: Answer
+        try:
+            answer = await self._answer(scope, headers, receive, media)
+        except Refusal as refusal:
+            answer = refused(refusal, media or JSON)
+        except Exception as error:
+            answer = refused(_internal(error, service_in(scope).settings.debug), media or JSON)
+        await answer.send(send)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, media: str | None) -> Answer:
+        method = scope["method"]
+        if method not in ("POST", "GET"):
             raise Refusal(405, "BAD_INPUT", "Send POST, or GET for queries.", headers={"Allow": "GET, POST"})
         if media is None:
             raise Refusal(406, "BAD_INPUT", f"The answer is {answers.GRAPHQL} or {JSON}; accept one of them.")
-        return answers.answer(await _result(request, service_of(request)), media)
-    except Refusal as refusal:
-        return refused(refusal, media or JSON)
-    except Exception as error:
-        return refused(_internal(error, service_of(request).settings.debug), media or JSON)
+        service = service_in(scope)
+        settings = service.settings
+        actor = await authenticate(headers, service.verifier.verify)
+        note(scope, actor=actor.name)
+        deadlines = self._of(settings.request_timeout_s)
+        if method == "GET":
+            operation = from_parameters(scope["query_string"])
+            note(scope, operation=operation.operation_name)
+            check_read_only(operation)
+        else:
+            operation = await read_operation(
+                headers, receive, max_bytes=settings.max_body_bytes, deadlines=deadlines
+            )
+            note(scope, operation=operation.operation_name)
+        context = service.context(actor, request_id())
+        return answers.answer(await _in_time(service, operation, context, deadlines), media)
+
+    def _of(self, seconds: float) -> Deadlines:
+        if self._deadlines is None or self._deadlines.seconds != seconds:
+            self._deadlines = Deadlines(seconds)
+        return self._deadlines
 
 
-async def _result(request: Request, service: Service) -> Mapping[str, Any]:
-    settings = service.settings
-    actor = await authenticate(request.headers, service.verifier.verify)
-    note(request.scope, actor=actor.name)
-    operation = await read_operation(
-        request, max_bytes=settings.max_body_bytes, max_seconds=settings.request_timeout_s
-    )
-    note(request.scope, operation=operation.operation_name)
-    if operation.read_only:
-        check_read_only(operation)
-    return await _in_time(service, operation, service.context(actor, request_id()))
-
-
-async def _in_time(service: Service, operation: Operation, context: Any) -> Mapping[str, Any]:
-    seconds = service.settings.request_timeout_s
+async def _in_time(service: Service, operation: Operation, context: Any, deadlines: Deadlines) -> Result:
     try:
-        async with asyncio.timeout(seconds) as deadline:
+        with deadlines.begin() as deadline:
             return await service.execute(operation, context)
     except TimeoutError:
-        if not deadline.expired():
+        if not deadline.expired:
             raise
         message = (
-            f"The operation took longer than {seconds:g} seconds and was stopped. Ask for less at once; "
-            "a change may have been made, so repeat it with the same idempotencyKey."
+            f"The operation took longer than {deadlines.seconds:g} seconds and was stopped. Ask for less at"
+            " once; a change may have been made, so repeat it with the same idempotencyKey."
         )
-        return {"errors": [error_entry("TIMEOUT", message)]}
+        return Result(None, [error_entry("TIMEOUT", message)], refused=True)
 
 
 def _internal(error: Exception, debug: bool) -> Refusal:

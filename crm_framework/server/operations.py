@@ -1,19 +1,20 @@
 """Reading a GraphQL operation out of an HTTP request, and refusing what is none."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import QueryParams
+from starlette.types import Receive
 
 from .answers import Refusal
+from .deadlines import Deadlines
+
+Headers = Mapping[bytes, bytes]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Operation:
+class Operation(NamedTuple):
     """What a client asks for, well-formed but not yet understood. `read_only`: it came by GET."""
 
     query: str
@@ -22,17 +23,18 @@ class Operation:
     read_only: bool
 
 
-async def read_operation(request: Request, *, max_bytes: int, max_seconds: float) -> Operation:
-    """The operation of a GET or POST. Raises `Refusal` with the status that fits what is wrong."""
-    if request.method == "GET":
-        return from_parameters(request)
-    _check_content(request.headers)
-    body = await read_body(request, max_bytes=max_bytes, max_seconds=max_seconds)
+async def read_operation(
+    headers: Headers, receive: Receive, *, max_bytes: int, deadlines: Deadlines
+) -> Operation:
+    """The operation of a POST. Raises `Refusal` with the status that fits what is wrong."""
+    _check_content(headers)
+    body = await read_body(headers, receive, max_bytes=max_bytes, deadlines=deadlines)
     return from_members(parsed(body, "The body"), read_only=False)
 
 
-def from_parameters(request: Request) -> Operation:
-    given = request.query_params.multi_items()
+def from_parameters(query_string: bytes) -> Operation:
+    """The operation of a GET."""
+    given = QueryParams(query_string).multi_items()
     members: dict[str, Any] = dict(given)
     for name in ("query", "variables", "operationName", "extensions"):
         if sum(key == name for key, _ in given) > 1:
@@ -50,7 +52,7 @@ def from_members(members: Any, *, read_only: bool) -> Operation:
     if not isinstance(members, dict):
         raise _bad('The body must be a JSON object such as {"query": "{ me { name } }"}.')
     query = members.get("query")
-    if not isinstance(query, str) or not query.strip():
+    if not isinstance(query, str) or not query or query.isspace():
         raise _bad("`query` must be the text of a GraphQL document.")
     name = members.get("operationName")
     if name is not None and not isinstance(name, str):
@@ -58,7 +60,8 @@ def from_members(members: Any, *, read_only: bool) -> Operation:
     variables = members.get("variables")
     if variables is not None and not isinstance(variables, dict):
         raise _bad("`variables` must be an object or null.")
-    if not isinstance(members.get("extensions", {}), dict | None):
+    extensions = members.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
         raise _bad("`extensions` must be an object or null.")
     return Operation(query=query, variables=variables, operation_name=name or None, read_only=read_only)
 
@@ -84,31 +87,37 @@ def check_read_only(operation: Operation) -> None:
         )
 
 
-async def read_body(request: Request, *, max_bytes: int, max_seconds: float) -> bytes:
+async def read_body(headers: Headers, receive: Receive, *, max_bytes: int, deadlines: Deadlines) -> bytes:
     """The body, of which no more than `max_bytes` are ever held in memory."""
-    too_large = Refusal(
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    chunks = bytearray()
+    try:
+        with deadlines.begin():
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _bad("The connection ended before the body did.")
+                chunk: bytes = message.get("body", b"")
+                if len(chunks) + len(chunk) > max_bytes:
+                    raise _too_large(max_bytes)
+                if not message.get("more_body", False):
+                    return bytes(chunks + chunk) if chunks else chunk
+                chunks += chunk
+    except TimeoutError:
+        raise Refusal(
+            408, "TIMEOUT", "The body did not arrive in time.", headers={"Connection": "close"}
+        ) from None
+
+
+def _too_large(max_bytes: int) -> Refusal:
+    return Refusal(
         413,
         "TOO_LARGE",
         f"The body is larger than {max_bytes} bytes. Send less at once.",
         headers={"Connection": "close"},
     )
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise too_large
-    chunks = bytearray()
-    try:
-        async with asyncio.timeout(max_seconds):
-            async for chunk in request.stream():
-                chunks += chunk
-                if len(chunks) > max_bytes:
-                    raise too_large
-    except TimeoutError:
-        raise Refusal(
-            408, "TIMEOUT", "The body did not arrive in time.", headers={"Connection": "close"}
-        ) from None
-    except ClientDisconnect:
-        raise _bad("The connection ended before the body did.") from None
-    return bytes(chunks)
 
 
 def parsed(text: bytes, what: str) -> Any:
@@ -118,8 +127,13 @@ def parsed(text: bytes, what: str) -> Any:
         raise _bad(f"{what} is not valid JSON: {error}.") from None
 
 
-def _check_content(headers: Mapping[str, str]) -> None:
-    kind, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+def _check_content(headers: Headers) -> None:
+    stated = headers.get(b"content-type", b"")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Refusal(415, "BAD_INPUT", "Compressed bodies are not supported.")
+    if stated == b"application/json":
+        return
+    kind, *parameters = (part.strip().lower() for part in stated.decode("latin-1").split(";"))
     if kind != "application/json":
         raise Refusal(
             415,
@@ -133,8 +147,6 @@ def _check_content(headers: Mapping[str, str]) -> None:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8"):
             raise Refusal(415, "BAD_INPUT", "The body must be UTF-8.")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(415, "BAD_INPUT", "Compressed bodies are not supported.")
 
 
 def _bad(message: str) -> Refusal:

@@ -1,15 +1,14 @@
 """An id for every request: taken from the client or made here, sent back, and in every line of the log."""
 
 import logging
+import os
 import re
 from contextvars import ContextVar
-from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADER = "X-Request-ID"
-ACCEPTABLE = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+HEADER = b"x-request-id"
+ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 _current: ContextVar[str] = ContextVar("crm_request_id", default="-")
 
@@ -29,13 +28,14 @@ class RequestIds:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        identifier = given if ACCEPTABLE.fullmatch(given) else uuid4().hex
+        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
+        identifier = given.decode() if ACCEPTABLE.fullmatch(given) else os.urandom(16).hex()
         token = _current.set(identifier)
+        header = (HEADER, identifier.encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = identifier
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         try:

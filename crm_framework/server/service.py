@@ -1,12 +1,12 @@
 """What the server serves: one open CRM, shared by all requests of a process."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from crm_framework.engine.execute import execute
+from crm_framework.engine.result import Result
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.context import RequestContext
@@ -45,9 +45,9 @@ class Service:
             request_id=request_id,
         )
 
-    async def execute(self, operation: Operation, context: RequestContext) -> Mapping[str, Any]:
-        """The result of an operation as GraphQL's JSON: `data`, `errors`, `extensions`."""
-        result = await execute(
+    async def execute(self, operation: Operation, context: RequestContext) -> Result:
+        """Runs an operation; what is wrong with it is in the result."""
+        return await execute(
             self.schema.schema,
             operation.query,
             operation.variables,
@@ -55,10 +55,14 @@ class Service:
             context,
             operations=("query",) if operation.read_only else ("query", "mutation"),
         )
-        return result.response
 
 
 def service_of(request: Request) -> Service:
     """The service of the application that got the request."""
-    service: Service = request.app.state.service
+    return service_in(request.scope)
+
+
+def service_in(scope: Scope) -> Service:
+    """The same, for what is below Starlette's requests."""
+    service: Service = scope["app"].state.service
     return service

@@ -1,6 +1,17 @@
+from typing import Any
+
 import pytest
 
-from crm_framework.server.answers import GRAPHQL, JSON, accepts_page, answer, media_type
+from crm_framework.engine.result import Result
+from crm_framework.server.answers import (
+    GRAPHQL,
+    JSON,
+    Answer,
+    _remembered_media_type,
+    accepts_page,
+    answer,
+    media_type,
+)
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
@@ -52,14 +63,38 @@ def test_only_a_browser_gets_the_page(accept: str | None, page: bool) -> None:
     ],
 )
 def test_status_of_what_was_not_executed(code: str, status: int) -> None:
-    result = {"errors": [{"message": "no", "extensions": {"code": code}}]}
-    assert answer(result, GRAPHQL).status_code == status
-    assert answer(result, JSON).status_code == 200
+    result = Result(None, [{"message": "no", "extensions": {"code": code}}], refused=True)
+    assert answer(result, GRAPHQL).status == status
+    assert answer(result, JSON).status == 200
 
 
 def test_status_of_what_was_executed_is_200_whatever_failed_in_it() -> None:
-    result = {"data": None, "errors": [{"message": "no", "extensions": {"code": "INTERNAL"}}]}
-    response = answer(result, GRAPHQL)
-    assert response.status_code == 200
-    assert response.headers["content-type"] == GRAPHQL
-    assert response.headers["cache-control"] == "no-store"
+    result = Result(None, [{"message": "no", "extensions": {"code": "INTERNAL"}}])
+    given = answer(result, GRAPHQL)
+    assert (given.status, given.media) == (200, GRAPHQL)
+    assert given.body == b'{"errors":[{"message":"no","extensions":{"code":"INTERNAL"}}],"data":null}'
+
+
+async def test_every_answer_says_its_length_and_is_not_to_be_kept() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Answer(401, b"{}", JSON, ((b"www-authenticate", b"Bearer"),)).send(send)
+    start, body = sent
+    assert start["status"] == 401
+    assert dict(start["headers"]) == {
+        b"cache-control": b"no-store",
+        b"x-content-type-options": b"nosniff",
+        b"www-authenticate": b"Bearer",
+        b"content-length": b"2",
+        b"content-type": b"application/json",
+    }
+    assert body == {"type": "http.response.body", "body": b"{}"}
+
+
+def test_a_long_accept_header_is_understood_and_not_kept() -> None:
+    before = _remembered_media_type.cache_info().currsize
+    assert media_type(", ".join(["text/plain"] * 50 + [GRAPHQL])) == GRAPHQL
+    assert _remembered_media_type.cache_info().currsize == before

@@ -3,14 +3,16 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 
+from crm_framework.engine.result import Result
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 from crm_framework.server.answers import GRAPHQL, JSON
@@ -47,15 +49,17 @@ class FakeService:
         self.actors.append(actor.name)
         return request_id
 
-    async def execute(self, operation: Operation, context: str) -> Mapping[str, Any]:
+    async def execute(self, operation: Operation, context: str) -> Result:
         self.asked.append(operation)
         if "sleep" in operation.query:
             await asyncio.sleep(10)
         if "crash" in operation.query:
             raise RuntimeError("secret of the house")
         if "refuse" in operation.query:
-            return {"errors": [{"message": "No.", "extensions": {"code": "FORBIDDEN"}}]}
-        return {"data": {"id": context}}
+            return Result(None, [{"message": "No.", "extensions": {"code": "FORBIDDEN"}}], refused=True)
+        if "unsayable" in operation.query:
+            return Result({"number": 2**64})
+        return Result({"id": context})
 
 
 @pytest.fixture
@@ -314,6 +318,63 @@ async def test_a_fault_is_masked_and_found_in_the_log(
     assert (response.status_code, code_of(response)) == (500, "INTERNAL")
     assert response.json()["errors"][0]["message"] == "The server failed. The log has it as r-2."
     assert "RuntimeError" in caplog.text
+
+
+async def test_a_result_that_is_no_json_is_a_fault(http: httpx2.AsyncClient) -> None:
+    response = await http.post("/graphql", json={"query": "{ unsayable }"})
+    assert (response.status_code, code_of(response)) == (500, "INTERNAL")
+
+
+async def test_the_first_of_several_headers_counts(http: httpx2.AsyncClient) -> None:
+    headers = [("Authorization", "Bearer crm_good"), ("Authorization", "Bearer crm_wrong"), ("Accept", JSON)]
+    del http.headers["Authorization"], http.headers["Accept"]
+    response = await http.post("/graphql", json=QUERY, headers=[*headers, ("Accept", GRAPHQL)])
+    assert (response.status_code, response.headers["content-type"]) == (200, JSON)
+
+
+async def test_below_a_root_path(service: FakeService) -> None:
+    app = Starlette(routes=routes(), middleware=middleware())
+    app.state.service = service
+    transport = httpx2.ASGITransport(app=app, root_path="/crm")
+    async with httpx2.AsyncClient(transport=transport, base_url="http://crm", headers=TOKEN) as client:
+        response = await client.post("/crm/graphql", json=QUERY)
+        assert (response.status_code, list(response.json())) == (200, ["data"])
+        assert (await client.get("/crm/graphql", params={"query": "mutation { a }"})).status_code == 405
+
+
+async def test_middleware_of_others_is_outside_of_ours(service: FakeService) -> None:
+    app = Starlette(routes=routes(), middleware=middleware())
+    app.state.service = service
+    app.add_middleware(CORSMiddleware, allow_origins=["https://shop.example.com"])
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://crm", headers=TOKEN) as client:
+        response = await client.post(
+            "/graphql", json=QUERY, headers={"Origin": "https://shop.example.com", "X-Request-ID": "r-3"}
+        )
+    assert response.headers["access-control-allow-origin"] == "https://shop.example.com"
+    assert response.headers["x-request-id"] == "r-3"
+
+
+async def test_a_client_that_goes_before_its_body_has_come(service: FakeService) -> None:
+    received: list[MutableMapping[str, Any]] = [
+        {"type": "http.request", "body": b'{"query"', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return received.pop(0)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    app = Starlette(routes=routes(), middleware=middleware())
+    app.state.service = service
+    headers = [(b"authorization", b"Bearer crm_good"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": headers, "query_string": b""}
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert service.asked == []
 
 
 async def test_debug_shows_the_fault(http: httpx2.AsyncClient, service: FakeService) -> None:
