@@ -35,6 +35,7 @@ def growth(
             f"{large.customers:,} customers and {large.interactions:,} interactions: {made:,.0f} s to make,"
             f" {bytes_of(url) / 1e9:.1f} GB, {shutil.disk_usage('.').free / 1e9:.0f} GB left."
         )
+        title = f"{title_of(url)}, {plan.connections} requests under way: ten times the data"
         rows = []
         for workload in workloads:
             turns = {
@@ -48,6 +49,4 @@ def growth(
         "workload", f"{size.customers:,} customers, p50 ms", f"{large.customers:,} customers, p50 ms",
         "times as long",
     )  # fmt: skip
-    return Sheet(
-        f"{title_of(url)}, {plan.connections} requests under way: ten times the data", headings, rows
-    )
+    return Sheet(title, headings, rows)
