@@ -21,7 +21,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
     Raises as `open_runtime`.
     """
-    async with open_runtime(settings) as runtime:
+    # Nobody waits for a read any more when the request has timed out
+    async with open_runtime(settings, read_seconds=settings.request_timeout_s) as runtime:
         verifier = TokenVerifier(runtime.database)
         try:
             yield Service(

@@ -93,8 +93,12 @@ async def load_host(settings: Settings) -> PluginHost:
     return host
 
 
-async def open_database(settings: Settings, host: PluginHost) -> Database:
+async def open_database(
+    settings: Settings, host: PluginHost, *, read_seconds: float | None = None
+) -> Database:
     """The database of `settings` with the plugins' tables, guards and handlers.
+
+    `read_seconds` is the longest run of one read; without it there is none.
 
     Raises `CrmError`: CONFIGURATION where migrations are pending or the database is newer than the program,
     UNAVAILABLE where it cannot be reached.
@@ -112,6 +116,7 @@ async def open_database(settings: Settings, host: PluginHost) -> Database:
         pool_size=settings.database_pool_size,
         read_pool_size=settings.database_read_pool_size,
         wait_seconds=settings.database_pool_timeout_s,
+        read_seconds=read_seconds,
         handler_budget_ms=settings.handler_budget_ms,
     )
     database.event_types = EventTypes([*CORE_EVENTS, *host.events])
@@ -121,15 +126,16 @@ async def open_database(settings: Settings, host: PluginHost) -> Database:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, *, read_seconds: float | None = None) -> AsyncIterator[Runtime]:
     """Loads the plugins, composes the schema and opens the database; closes it at the end.
 
-    Raises as `open_database`. A plugin that is broken or does not fit is left out of everything: one that is
-    refused for its part of the schema must not take part in changes either, so that comes first.
+    Takes and raises the same as `open_database`. A plugin that is broken or does not fit is left out of
+    everything: one that is refused for its part of the schema must not take part in changes either, so that
+    comes first.
     """
     host = await load_host(settings)
     schema = compose_schema(host)
-    database = await open_database(settings, host)
+    database = await open_database(settings, host, read_seconds=read_seconds)
     try:
         yield Runtime(settings, host, database, schema)
     finally:

@@ -49,23 +49,31 @@ class Database:
         pool_size: int = 8,
         read_pool_size: int = 4,
         wait_seconds: float = 10.0,
+        read_seconds: float | None = None,
         handler_budget_ms: int = 250,
     ) -> "Database":
         """Opens the database that `url` names (see `parse_url`); it must have been migrated.
 
         `apps` maps an app's label to the module with its Tortoise models. `pool_size` is the number of
         changes at once on PostgreSQL (SQLite has one writer), `read_pool_size` the number of reads.
-        `wait_seconds` is how long anything waits: for a connection, for a lock, for another program. Raises
-        CrmError CONFIGURATION or UNAVAILABLE.
+        `wait_seconds` is how long anything waits: for a connection, for a lock, for another program.
+        `read_seconds` is how long one read may take, after which it is stopped, even if the server does not
+        answer. Raises CrmError CONFIGURATION or UNAVAILABLE.
         """
         target = parse_url(url)
         models = await Models.load(target.dialect, apps)
         driver: Driver
         if isinstance(target, SqliteTarget):
-            driver = await SqliteDriver.open(target, read_pool_size=read_pool_size, wait_seconds=wait_seconds)
+            driver = await SqliteDriver.open(
+                target, read_pool_size=read_pool_size, wait_seconds=wait_seconds, read_seconds=read_seconds
+            )
         else:
             driver = await PostgresDriver.open(
-                target, pool_size=pool_size, read_pool_size=read_pool_size, wait_seconds=wait_seconds
+                target,
+                pool_size=pool_size,
+                read_pool_size=read_pool_size,
+                wait_seconds=wait_seconds,
+                read_seconds=read_seconds,
             )
         database = cls(driver, models, url, str(target))
         database.handler_budget_ms = handler_budget_ms

@@ -17,6 +17,17 @@ from .urls import PostgresTarget, SqliteTarget
 IN_USE = "Another program holds the database for too long; try again, or stop it."
 
 
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,  # what asyncpg makes of an answer that broke off
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
+    OSError,
+)
+"""What a statement fails with when its connection is gone."""
+
+
 def unavailable(message: str, hint: str) -> CrmError:
     return CrmError(ErrorCode.UNAVAILABLE, message, hint=hint)
 
@@ -82,14 +93,7 @@ def postgres_failure(error: Exception, target: PostgresTarget) -> Exception:
             return unavailable(f"{target} is read-only.", "Connect to the primary server.")
         case asyncpg.TooManyConnectionsError() | asyncpg.CannotConnectNowError():
             return unavailable(f"{target} takes no connection now: {error}.", "Try again.")
-        case (
-            asyncpg.PostgresConnectionError()
-            | asyncpg.InterfaceError()
-            | asyncpg.InternalClientError()  # what it makes of an answer that broke off
-            | asyncpg.AdminShutdownError()
-            | asyncpg.CrashShutdownError()
-            | OSError()
-        ):
+        case _ if isinstance(error, (*LOST, asyncpg.InterfaceError)):
             return unavailable(f"The connection to {target} was lost.", "Check the server and try again.")
         case asyncpg.PostgresError():
             return OperationalError(error)

@@ -1,8 +1,8 @@
-"""PostgreSQL through asyncpg: a pool for changes and one for reads.
+"""PostgreSQL through asyncpg: a pool for changes, and connections for reads.
 
-Two pools, so that a page is never kept waiting by changes that wait for each other's locks, and so that
-reads can do without the reset that asyncpg sends whenever a connection is given back (it costs as much as
-the read). Rows carry keys as text and JSON as text, as they do on SQLite; times are aware datetimes.
+Apart, so that a page is never kept waiting by changes that wait for each other's locks, and so that reads
+can do without what a pool does around each of them. Rows carry keys as text and JSON as text, as they do on
+SQLite; times are aware datetimes.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from typing import Any
 import asyncpg
 
 from .failures import changing_read, misconfigured, postgres_failure, postgres_refusal
+from .postgres_reads import PostgresReads
 from .postgres_session import PostgresSession
-from .sessions import Rows, Slots, Tuples, to_the_end
+from .sessions import Rows, Slots, Tuples
 from .sql import Dialect, postgres_args
 from .urls import PostgresTarget
 
@@ -25,54 +26,53 @@ log = logging.getLogger(__name__)
 CLEANUP_SECONDS = 5.0
 """How long an interrupted transaction may take to roll back before its connection is dropped."""
 
+READ_STATEMENTS = 200
+"""Prepared statements that a reading connection keeps at most, those used last; both sides hold each."""
 
-class _WithoutReset(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
-    """A reading connection keeps no state that would have to be reset."""
-
-    def get_reset_query(self) -> str:
-        return ""
+SERVER_SETTINGS = {"TimeZone": "UTC"}
 
 
 class PostgresDriver:
     dialect: Dialect = "postgres"
 
     def __init__(
-        self, target: PostgresTarget, writers: asyncpg.Pool, readers: asyncpg.Pool, wait_seconds: float
+        self, target: PostgresTarget, writers: asyncpg.Pool, reads: PostgresReads, wait_seconds: float
     ) -> None:
         self._target = target
         self._writers = writers
-        self._readers = readers
+        self._reads = reads
         self._write_slots = Slots(
             writers.get_max_size(), wait_seconds, "Other changes kept all connections busy"
-        )
-        self._read_slots = Slots(
-            readers.get_max_size(), wait_seconds, "Other reads kept all connections busy"
         )
         self._wait_seconds = wait_seconds
         self._cleanups: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(
-        cls, target: PostgresTarget, *, pool_size: int, read_pool_size: int, wait_seconds: float
+        cls,
+        target: PostgresTarget,
+        *,
+        pool_size: int,
+        read_pool_size: int,
+        wait_seconds: float,
+        read_seconds: float | None,
     ) -> "PostgresDriver":
-        milliseconds = str(int(wait_seconds * 1000))
-        writers = _pool(target, pool_size, wait_seconds, {"lock_timeout": milliseconds})
-        readers = _pool(
+        writers = _pool(target, pool_size, wait_seconds)
+        reads = PostgresReads(
             target,
-            read_pool_size,
-            wait_seconds,
-            {"default_transaction_read_only": "on"},
-            connection_class=_WithoutReset,
+            partial(_open_reader, target, wait_seconds),
+            size=read_pool_size,
+            wait_seconds=wait_seconds,
+            read_seconds=read_seconds,
         )
-        driver = cls(target, writers, readers, wait_seconds)
+        driver = cls(target, writers, reads, wait_seconds)
         try:
             await driver._connect(writers)
             await driver._check_durability()
-            await driver._connect(readers)
+            await reads.open()
         except BaseException:
-            for pool in (writers, readers):
-                with suppress(asyncpg.InterfaceError):  # never connected
-                    pool.terminate()
+            with suppress(asyncpg.InterfaceError):  # never connected
+                writers.terminate()
             raise
         return driver
 
@@ -133,18 +133,12 @@ class PostgresDriver:
         return [dict(record) for record in await self.rows(sql, args, bounded=bounded)]
 
     async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
-        values = postgres_args(args)
-        async with self._read_slots.one():
-            connection = await self._acquire(self._readers)
-            try:
-                found: Tuples = await connection.fetch(sql, *values)
-                return found
-            except asyncpg.ReadOnlySQLTransactionError:
-                raise changing_read() from None
-            except Exception as error:
-                raise self.failure(error) from None
-            finally:
-                await to_the_end(self._release(self._readers, connection))
+        try:
+            return await self._reads.fetch(sql, postgres_args(args))
+        except asyncpg.ReadOnlySQLTransactionError:
+            raise changing_read() from None
+        except Exception as error:
+            raise postgres_failure(error, self._target) from None
 
     async def _acquire(self, pool: asyncpg.Pool) -> Any:
         # The slots admit no more than the pool has connections: this may have to connect, never to queue
@@ -188,30 +182,41 @@ class PostgresDriver:
     async def close(self) -> None:
         if self._cleanups:
             await asyncio.wait(self._cleanups, timeout=2 * CLEANUP_SECONDS)
-        for pool in (self._writers, self._readers):
-            try:
-                async with asyncio.timeout(CLEANUP_SECONDS):
-                    await pool.close()
-            except (TimeoutError, asyncpg.InterfaceError):
-                pool.terminate()
+        await self._reads.close()
+        try:
+            async with asyncio.timeout(CLEANUP_SECONDS):
+                await self._writers.close()
+        except (TimeoutError, asyncpg.InterfaceError):
+            self._writers.terminate()
 
 
-def _pool(
-    target: PostgresTarget,
-    size: int,
-    wait_seconds: float,
-    server_settings: dict[str, str],
-    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
-) -> asyncpg.Pool:
+def _pool(target: PostgresTarget, size: int, wait_seconds: float) -> asyncpg.Pool:
     return asyncpg.create_pool(
         target.dsn,
         min_size=1,
         max_size=size,
         timeout=wait_seconds,
         init=_prepare,
-        connection_class=connection_class,
-        server_settings={"TimeZone": "UTC", **server_settings},
+        server_settings={**SERVER_SETTINGS, "lock_timeout": str(int(wait_seconds * 1000))},
     )
+
+
+async def _open_reader(target: PostgresTarget, wait_seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(wait_seconds):
+            connection = await asyncpg.connect(
+                target.dsn,
+                statement_cache_size=READ_STATEMENTS,
+                server_settings={**SERVER_SETTINGS, "default_transaction_read_only": "on"},
+            )
+            try:
+                await _prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise postgres_refusal(error, target) from None
+    return connection
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

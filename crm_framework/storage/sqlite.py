@@ -28,8 +28,11 @@ T = TypeVar("T")
 class SqliteDriver:
     dialect: Dialect = "sqlite"
 
-    def __init__(self, target: SqliteTarget, *, read_pool_size: int, wait_seconds: float) -> None:
+    def __init__(
+        self, target: SqliteTarget, *, read_pool_size: int, wait_seconds: float, read_seconds: float | None
+    ) -> None:
         self._target = target
+        self._read_seconds = read_seconds
         self._wait_seconds = wait_seconds
         self._writer_thread = ThreadPoolExecutor(1, "crm-writer")
         self._write_slot = Slots(1, wait_seconds, "Other changes kept the database busy")
@@ -41,8 +44,12 @@ class SqliteDriver:
         self._closed = False
 
     @classmethod
-    async def open(cls, target: SqliteTarget, *, read_pool_size: int, wait_seconds: float) -> "SqliteDriver":
-        driver = cls(target, read_pool_size=read_pool_size, wait_seconds=wait_seconds)
+    async def open(
+        cls, target: SqliteTarget, *, read_pool_size: int, wait_seconds: float, read_seconds: float | None
+    ) -> "SqliteDriver":
+        driver = cls(
+            target, read_pool_size=read_pool_size, wait_seconds=wait_seconds, read_seconds=read_seconds
+        )
         try:
             await to_the_end(driver._connect())
         except BaseException:
@@ -136,7 +143,12 @@ class SqliteDriver:
             if self._closed:
                 self._read_slots.give_back()
                 raise self._ended()
-            return await self._idle_readers.pop().read(step, sql, values)
+            return await self._idle_readers.pop().read(step, sql, values, self._read_seconds)
+        except TimeoutError:
+            raise unavailable(
+                f"{self._target} did not answer a read within {self._read_seconds or 0:g} seconds.",
+                "Ask for less at once.",
+            ) from None
         except sqlite3.Error as error:
             if self._closed:
                 raise self._ended() from None

@@ -69,7 +69,8 @@ class LoopReads:
     def read(self, step: Step[T], sql: str, args: list[Any]) -> T | None:
         """What `step` finds; None if it is for a thread to find. Raises sqlite3.Error as the step does."""
         began = time.perf_counter()
-        if sql in self._for_threads:
+        suspect = sql in self._for_threads
+        if suspect:
             if began < self._for_threads[sql]:
                 return None
             del self._for_threads[sql]
@@ -86,7 +87,8 @@ class LoopReads:
         seconds = time.perf_counter() - began
         self._spent += seconds
         if seconds > SLOW_SECONDS and found is not None:
-            self._leave_to_threads(sql, SLOW_AGAIN_SECONDS)
+            # Once may be the machine's fault: it goes to a thread if the next time is slow as well
+            self._leave_to_threads(sql, SLOW_AGAIN_SECONDS if suspect else 0.0)
         return found
 
     def _leave_to_threads(self, sql: str, seconds: float) -> None:
@@ -125,15 +127,27 @@ class ThreadReader:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    async def read(self, step: Step[T], sql: str, args: list[Any]) -> T:
-        """What `step` finds. One who is cancelled goes at once; `on_idle` follows when the step has ended."""
+    async def read(self, step: Step[T], sql: str, args: list[Any], seconds: float | None) -> T:
+        """What `step` finds; TimeoutError if it is not found in so many seconds.
+
+        One who is cancelled goes at once; `on_idle` follows when the step has ended.
+        """
         job: _Job[T] = _Job(step, sql, args, self._loop.create_future())
+        limit = None if seconds is None else self._loop.call_later(seconds, self._give_up, job)
         self._jobs.put(job)
         try:
             return await job.answer
         except asyncio.CancelledError:
             self._stop(job)
             raise
+        finally:
+            if limit is not None:
+                limit.cancel()
+
+    def _give_up(self, job: _Job[Any]) -> None:
+        if not job.answer.done():
+            job.answer.set_exception(TimeoutError())
+            self._stop(job)
 
     def _stop(self, job: _Job[Any]) -> None:
         if not job.done:
