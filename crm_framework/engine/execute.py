@@ -134,8 +134,6 @@ async def _end(context: Context) -> None:
         # one that has not begun yet could not close what it was to wait for
         await asyncio.sleep(0)
     tasks = list(context.tasks)
-    if tasks:
-        await asyncio.sleep(0)  # one that is cancelled before it begins leaves its coroutine unawaited
     for task in tasks:
         task.cancel()
     if tasks:
