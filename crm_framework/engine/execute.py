@@ -130,11 +130,9 @@ def _admitted(
 
 
 async def _end(context: Context) -> None:
-    if context.tasks:
-        # one that has not begun yet could not close what it was to wait for
+    while tasks := list(context.tasks):
+        # one that has not begun yet could not close what it was to wait for; letting go, they may begin others
         await asyncio.sleep(0)
-    tasks = list(context.tasks)
-    for task in tasks:
-        task.cancel()
-    if tasks:
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -130,9 +130,7 @@ async def test_a_directive_that_is_none_refuses_the_document(ask: Ask, text: str
 
 
 @pytest.mark.parametrize("variables", [{}, {"yes": None}, {"yes": "yes"}, {"yes": 1}])
-async def test_a_value_that_is_no_boolean_refuses_the_operation(
-    ask: Ask, variables: dict[str, Any]
-) -> None:
+async def test_a_value_that_is_no_boolean_refuses_the_operation(ask: Ask, variables: dict[str, Any]) -> None:
     result = await ask.result(SCHEMA, "query ($yes: Boolean!) { a b @include(if: $yes) }", variables)
     assert (result.refused, result.code) == (True, "BAD_INPUT")
 

@@ -14,7 +14,7 @@ from strawberry.types.info import Info
 from crm_framework.engine import PUBLIC, Batch, EngineSchema, RequestError, batch, computed, root
 from tests.engine.conftest import Library
 
-from .harness import Ask, Asking, Fault, Nowhere, answering, null, schema_of, told
+from .harness import Ask, Asking, Fault, Nowhere, answering, list_of, null, schema_of, told
 
 
 @strawberry.type
@@ -201,17 +201,17 @@ async def test_a_function_is_told_where_it_is(ask: Ask) -> None:
     await ask(schema, "query ($var: String!) { result: watched(var: $var) }", {"var": "abc"}, context=context)
     [info] = SEEN
     assert (info.field_name, info.python_name, info.context) == ("watched", "watched", context)
-    assert info.path.as_list() == ["result"]  # type: ignore[attr-defined]  # graphql-core's path
+    assert info.path.as_list() == ["result"]
     assert info.variable_values == {"var": "abc"}
     assert info.operation.operation.value == "query"
-    assert [selected.name for selected in info.selected_fields] == ["watched"]
+    assert [getattr(selected, "name", None) for selected in info.selected_fields] == ["watched"]
 
 
 async def test_the_path_of_an_object_in_lists(ask: Ask) -> None:
     SEEN.clear()
     schema = schema_of(answering("watchers", list[list[Watching]], lambda: [[], [Watching(), Watching()]]))
     await ask(schema, "{ l1: watchers { l2: test } }")
-    assert [info.path.as_list() for info in SEEN] == [  # type: ignore[attr-defined]  # graphql-core's path
+    assert [info.path.as_list() for info in SEEN] == [
         ["l1", 1, 0, "l2"],
         ["l1", 1, 1, "l2"],
     ]
@@ -224,7 +224,7 @@ async def test_arguments_are_passed_by_name_and_left_out_where_they_were_not_giv
         got.append({name: value for name, value in given.items() if value is not strawberry.UNSET})
         return "kept"
 
-    of = {name: (bool | None, strawberry.UNSET) for name in "abc"}
+    of = dict.fromkeys("abc", (bool | None, strawberry.UNSET))
     numbers = {"num_arg": (int | None, strawberry.UNSET), "other_arg": (int | None, strawberry.UNSET)}
     keep.__module__ = __name__
     schema = schema_of(answering("keep", str, keep, **of, **numbers))
@@ -525,7 +525,7 @@ async def test_a_leaf_is_what_its_type_makes_of_it(ask: Ask, leaf: str, place: s
     fields = {
         "root": answering("leaf", annotation | None, lambda: value),
         "object": answering("holder", holder, lambda: holder(leaf=value)),
-        "list": answering("holders", list[holder], lambda: [holder(leaf=value), holder(leaf=value)]),
+        "list": answering("holders", list_of(holder), lambda: [holder(leaf=value), holder(leaf=value)]),
     }
     texts = {"root": "{ leaf }", "object": "{ holder { leaf } }", "list": "{ holders { leaf } }"}
     query = strawberry.type(type("Query", (), {fields[place].python_name: fields[place]}))

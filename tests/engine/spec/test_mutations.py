@@ -127,7 +127,9 @@ async def test_one_that_fails_does_not_stop_those_after_it(ask: Ask) -> None:
 
 async def test_one_that_may_not_be_null_and_fails_nulls_the_data(ask: Ask) -> None:
     number = Number()
-    text = "mutation { change(to: 1) { theNumber } must(to: 2) { theNumber } last: change(to: 3) { theNumber } }"
+    text = (
+        "mutation { change(to: 1) { theNumber } must(to: 2) { theNumber } last: change(to: 3) { theNumber } }"
+    )
     found = await ask(_schema(number), text)
     assert found == (None, {"1:40 must: cannot change to 2"})
     # whether those after it still run is left open by the specification; what ran before has run
@@ -136,7 +138,8 @@ async def test_one_that_may_not_be_null_and_fails_nulls_the_data(ask: Ask) -> No
 
 async def test_fields_of_fragments_take_their_turn(ask: Ask) -> None:
     number = Number()
-    text = """mutation M { ...F second: change(to: 2) { theNumber } ... { third: changeLater(to: 3) { theNumber } } }
+    text = """mutation M { ...F second: change(to: 2) { theNumber }
+                           ... { third: changeLater(to: 3) { theNumber } } }
               fragment F on Mutation { first: changeLater(to: 1) { theNumber } }"""
     found = await ask(_schema(number), text)
     assert found == (

@@ -193,5 +193,8 @@ async def test_batches_beside_a_field_that_nulls_their_object_are_not_waited_for
             return []
 
     schema = schema_of(answering("holder", Holder | None, Holder))
-    assert await _asked(ask, schema, "{ holder { foo bar } }") == ({"holder": None}, {"1:12 holder.foo: oops"})
+    assert await _asked(ask, schema, "{ holder { foo bar } }") == (
+        {"holder": None},
+        {"1:12 holder.foo: oops"},
+    )
     assert slow.ended == "cancelled"

@@ -87,7 +87,7 @@ async def test_a_method(ask: Ask) -> None:
 
 
 async def test_a_declared_field_of_each_kind(ask: Ask) -> None:
-    text = "{ source { shouted joined other: joined(by: \"+\", times: 2) } }"
+    text = '{ source { shouted joined other: joined(by: "+", times: 2) } }'
     assert await ask(SCHEMA, text) == (
         {"source": {"shouted": "TESTVALUE", "joined": "testValue", "other": "testValue+testValue"}},
         set(),
@@ -119,7 +119,8 @@ async def test_a_function_gets_the_object_and_the_arguments_that_were_given(
 
 
 async def test_objects_in_objects(ask: Ask) -> None:
-    text = "{ source { inner { method inner { shouted joined(times: 2) inner { method } } } } nothing { method } }"
+    text = """{ source { inner { method inner { shouted joined(times: 2) inner { method } } } }
+                nothing { method } }"""
     deep = {
         "shouted": "TESTVALUE/INNER/INNER",
         "joined": "testValue/inner/inner-testValue/inner/inner",

@@ -10,7 +10,7 @@ import strawberry
 
 from crm_framework.engine import EngineSchema
 
-from .harness import REFUSED, Ask, answering, answer, schema_of
+from .harness import REFUSED, Ask, answer, answering, schema_of
 
 
 async def _later() -> str:
@@ -59,7 +59,7 @@ async def test_the_result_is_awaited_whatever_it_is(ask: Ask, text: str, data: A
             {"1:29: Syntax Error: Expected Name, found '{'."},
         ),
         (
-            "query A { unknownField } query B($v: Int) { syncField }",
+            "query A { unknownField } query B($v: String) { syncField }",
             {
                 "1:11: Cannot query field 'unknownField' on type 'Query'.",
                 "1:34: Variable '$v' is never used in operation 'B'.",

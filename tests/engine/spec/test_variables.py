@@ -130,9 +130,7 @@ async def given(ask: Ask, text: str, variables: dict[str, Any] | None = None) ->
     """What the fields of the query say that they were given."""
     found = await ask(SCHEMA, text, variables)
     assert found.faults == set()
-    return {
-        name: "nothing" if shown is None else json.loads(shown) for name, shown in found.data.items()
-    }
+    return {name: "nothing" if shown is None else json.loads(shown) for name, shown in found.data.items()}
 
 
 FULL = {"c": "baz", "a": "foo", "b": ["bar"], "e": 7}
@@ -467,7 +465,8 @@ async def test_a_scalar_that_refuses_a_value_refuses_the_operation(
 
 async def test_variables_of_a_page(ask: Ask, filled: Library) -> None:
     text = """query ($first: Int, $filter: BookFilter, $by: [BookOrder!]) {
-                authors(limit: 2) { catalogue(first: $first, filter: $filter, orderBy: $by) { nodes { title } } } }"""
+                authors(limit: 2) {
+                  catalogue(first: $first, filter: $filter, orderBy: $by) { nodes { title } } } }"""
     by = [{"field": "TITLE", "direction": "DESC"}]
     variables = {"first": 2, "filter": {"lent": {"eq": False}}, "by": by}
     found = await ask(filled.schema, text, variables, context=filled.visit(translate=told))
