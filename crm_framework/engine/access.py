@@ -66,7 +66,7 @@ def needed(
     fragments = {
         node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
     }
-    walk = _Walk(schema, rules, fragments, _with_defaults(operation, variables))
+    walk = _Walk(schema, rules, fragments, with_defaults(operation, variables))
     _selections(walk, operation.selection_set, root)
     return tuple(walk.found)
 
@@ -106,7 +106,7 @@ def variables_of_directives(document: DocumentNode) -> tuple[str, ...]:
 
 def _selections(walk: _Walk, selections: SelectionSetNode, parent: GraphQLNamedType) -> None:
     for node in selections.selections:
-        if not _included(walk, node.directives):
+        if not included(node.directives, walk.variables):
             continue
         if isinstance(node, FieldNode):
             _field(walk, node, parent)
@@ -160,11 +160,12 @@ def _needs_type(walk: _Walk, target: GraphQLNamedType) -> None:
         walk.found[(target.name, permission)] = None
 
 
-def _included(walk: _Walk, directives: Sequence[DirectiveNode] | None) -> bool:
+def included(directives: Sequence[DirectiveNode] | None, variables: Mapping[str, Any]) -> bool:
+    """Whether `@skip` and `@include` let a node stand, with these values of variables."""
     for directive in directives or ():
         condition = _condition(directive)
         if isinstance(condition, VariableNode):
-            value = walk.variables.get(condition.name.value)
+            value = variables.get(condition.name.value)
         else:
             value = condition.value if isinstance(condition, BooleanValueNode) else None
         # what is no boolean is refused later; until then it counts as selected
@@ -179,7 +180,8 @@ def _condition(directive: DirectiveNode) -> Any:
     return next((one.value for one in directive.arguments or () if one.name.value == "if"), None)
 
 
-def _with_defaults(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_defaults(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The variables, and the defaults of booleans that are left out."""
     defaults = {
         definition.variable.name.value: definition.default_value.value
         for definition in operation.variable_definitions or ()

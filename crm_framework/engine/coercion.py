@@ -49,7 +49,7 @@ class Coercion:
 
     def variables(
         self, operation: OperationDefinitionNode, given: Mapping[str, Any], *, hide_suggestions: bool = True
-    ) -> dict[str, Any] | list[GraphQLError]:
+    ) -> Variables | list[GraphQLError]:
         """The operation's variables, from what a request has in their place.
 
         Scalars and enums have their final values; objects have a form that `ArgumentPlan` goes on from. The
@@ -86,7 +86,7 @@ class _Operation:
         except Unsupported:
             self._variables = None
 
-    def read(self, given: Mapping[str, Any], hide_suggestions: bool) -> dict[str, Any] | list[GraphQLError]:
+    def read(self, given: Mapping[str, Any], hide_suggestions: bool) -> Variables | list[GraphQLError]:
         def reference() -> VariableValues | list[GraphQLError]:
             return get_variable_values(
                 self._schema, self._definitions, dict(given), MAX_ERRORS, hide_suggestions

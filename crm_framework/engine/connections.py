@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import GenericAlias, MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -74,6 +74,7 @@ class _Edge:
 class PagePart(Declaration):
     """A field of a connection type: a view of the page's content."""
 
+    part: Literal["nodes", "edges", "pageInfo"]
     view: Callable[[Content], Any]
 
     def resolve(self, field: DeclaredField, parent: Page, info: Info, arguments: dict[str, Any]) -> Any:
@@ -106,8 +107,10 @@ def _page_info(content: Content) -> Any:
     )
 
 
-def _part(view: Callable[[Content], Any], description: str) -> Any:
-    return declared(PagePart(view=view), description)
+def _part(
+    part: Literal["nodes", "edges", "pageInfo"], view: Callable[[Content], Any], description: str
+) -> Any:
+    return declared(PagePart(part=part, view=view), description)
 
 
 def _count(description: str) -> Any:
@@ -118,9 +121,9 @@ def _count(description: str) -> Any:
 class Connection(Generic[T]):
     """One page of a list: the annotation of a `connection` field, `Connection[Interaction]`."""
 
-    edges: list[Edge[T]] = _part(_edges, "The page's records with their cursors.")
-    nodes: list[T] = _part(_nodes, "The page's records.")
-    page_info: PageInfo = _part(_page_info, "Where the page stands in its list.")
+    edges: list[Edge[T]] = _part("edges", _edges, "The page's records with their cursors.")
+    nodes: list[T] = _part("nodes", _nodes, "The page's records.")
+    page_info: PageInfo = _part("pageInfo", _page_info, "Where the page stands in its list.")
     total_count: int = _count("How many records the whole list has; counted only when asked for.")
 
 

@@ -70,11 +70,12 @@ class InvalidDocument(Exception):
 
 @dataclass
 class Document:
-    """A valid document. `needs` is kept per operation and per value of what its directives look at."""
+    """A valid document, and how its operations run, for each of the values that directives look at."""
 
     node: DocumentNode
     conditions: tuple[str, ...]
     needs: Recent[Any, Sequence[tuple[str, str | None]]] = field(default_factory=lambda: Recent(16))
+    plans: Recent[Any, Any] = field(default_factory=lambda: Recent(16))
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises `RequestError` BAD_INPUT if the name does not choose one."""
@@ -88,6 +89,13 @@ class Document:
             raise RequestError("BAD_INPUT", f"{problem}; name one with operationName: {known}")
         return chosen[0]
 
+    def key(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Hashable:
+        """What an operation's needs and its plan depend on: its name, and what its directives look at."""
+        values = tuple(
+            value if isinstance(value := variables.get(name), bool) else None for name in self.conditions
+        )
+        return (operation.name.value if operation.name else None, values)
+
     def needed(
         self,
         schema: GraphQLSchema,
@@ -96,10 +104,7 @@ class Document:
         variables: Mapping[str, Any],
     ) -> Sequence[tuple[str, str | None]]:
         """What the operation needs with these variables, see `access.needed`."""
-        values = tuple(
-            value if isinstance(value := variables.get(name), bool) else None for name in self.conditions
-        )
-        key = (operation.name.value if operation.name else None, values)
+        key = self.key(operation, variables)
         found = self.needs.recall(key)
         if found is None:
             found = self.needs.keep(key, needed(schema, rules, self.node, operation, variables))

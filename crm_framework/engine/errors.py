@@ -51,3 +51,14 @@ def going_on() -> Iterator[None]:
         yield
     except SystemExit as error:
         raise Exited(f"the resolver called sys.exit({error.code!r})") from error
+
+
+class CompletionFailure(Exception):
+    """A value that the API itself gave and that its type does not have: a fault of the program, masked."""
+
+
+class NullFailure(CompletionFailure):
+    """A null where the schema promises a value. `title` is the field, `Type.field`."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"Cannot return null for non-nullable field {title}.")

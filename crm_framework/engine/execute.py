@@ -10,12 +10,15 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 
 from . import reference
-from .access import check_access
+from .access import check_access, with_defaults
 from .context import Context
 from .documents import Document, InvalidDocument
 from .errors import RequestError
 from .failures import Failures
 from .limits import check_variables
+from .operation import run_operation
+from .planner import plan
+from .plans import Plan
 from .prepare import Prepared, prepared
 from .reference import result_of
 from .result import Result, refused
@@ -37,7 +40,25 @@ async def execute(
     `operations` are the kinds that may run here. Permissions are checked for the whole operation before any
     of it runs. Batches that are still under way when it ends, or is cancelled, are cancelled.
     """
-    return await reference_execute(schema, text, variables, operation_name, context, operations=operations)
+    failures = Failures(context)
+    ready = prepared(schema)
+    given = variables or {}
+    try:
+        document, operation = _admitted(ready, text, variables, operation_name, context, operations)
+        hide = not context.show_suggestions
+        coerced = ready.coercion.variables(operation, given, hide_suggestions=hide)
+        if isinstance(coerced, list):
+            return refused(coerced, failures)
+        way = plan_of(ready, document, operation, given)
+        if way is None:
+            return await reference.run(ready, document.node, given, operation_name, context, failures)
+        return await run_operation(ready, way, context, coerced, given, failures)
+    except InvalidDocument as invalid:
+        return refused(invalid.errors, failures)
+    except RequestError as error:
+        return refused([GraphQLError(error.message, original_error=error)], failures)
+    finally:
+        await _end(context)
 
 
 async def reference_execute(
@@ -127,6 +148,21 @@ def _admitted(
     check_variables(variables or {}, context.limits)
     check_access(context, document.needed(ready.schema, ready.rules, operation, variables or {}))
     return document, operation
+
+
+def plan_of(
+    ready: Prepared, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> Plan | None:
+    """The operation's plan; `None` where `@skip` or `@include` is given no boolean."""
+    key = document.key(operation, variables)
+    found: Plan | None = document.plans.recall(key)
+    if found is None:
+        conditions = with_defaults(operation, variables)
+        used = {definition.variable.name.value for definition in operation.variable_definitions or ()}
+        if not all(isinstance(conditions.get(name), bool) for name in document.conditions if name in used):
+            return None
+        found = document.plans.keep(key, plan(ready, document.node, operation, conditions))
+    return found
 
 
 async def _end(context: Context) -> None:

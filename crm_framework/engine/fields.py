@@ -59,9 +59,10 @@ class Computed(Declaration):
             except SystemExit as error:  # spelt out: a context manager costs too much for each row
                 raise Exited(f"the resolver called sys.exit({error.code!r})") from error
         level, index = level_of(parent, info)
-        return level.once(field, lambda: wrap(info.context, self._all(level))).take(index)
+        return level.once(field, lambda: wrap(info.context, self.of_level(level))).take(index)
 
-    def _all(self, level: Level) -> list[Any]:
+    def of_level(self, level: Level) -> list[Any]:
+        """The function's result for each row; an exception for one that fails."""
         found: list[Any] = []
         for row in level.rows:
             try:
@@ -107,26 +108,39 @@ class Batched(Declaration):
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         level, index = level_of(parent, info)
         key = (field, canonical(arguments)) if arguments else field
-        return level.once(key, lambda: self._run(field, level, info, arguments)).take(index)
 
-    def _run(
+        def run() -> Sequence[Any] | Awaitable[Sequence[Any]]:
+            results = self.of_level(field, level, info, arguments)
+            if not field.is_composite:
+                return results
+            if isinstance(results, Awaitable):
+                return _wrapped(info, results)
+            wrapped: Sequence[Any] = wrap(info.context, results)
+            return wrapped
+
+        return level.once(key, run).take(index)
+
+    def of_level(
         self, field: DeclaredField, level: Level, info: Info, arguments: Mapping[str, Any]
     ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
+        """The function's results, one for each row of the level. Raises `DeclarationError` for any other
+        number.
+        """
         given = {"info": info, **arguments} if self.takes_info else arguments
         with going_on():
             results = self.function(Batch[Any](level), **given)
         if isinstance(results, Awaitable):
-            return self._awaited(field, level, info, results)
-        return self._checked(field, level, info, results)
+            return self._awaited(field, level, results)
+        return self._checked(field, level, results)
 
     async def _awaited(
-        self, field: DeclaredField, level: Level, info: Info, results: Awaitable[Sequence[Any]]
+        self, field: DeclaredField, level: Level, results: Awaitable[Sequence[Any]]
     ) -> Sequence[Any]:
         with going_on():
             given = await results
-        return self._checked(field, level, info, given)
+        return self._checked(field, level, given)
 
-    def _checked(self, field: DeclaredField, level: Level, info: Info, results: Any) -> Sequence[Any]:
+    def _checked(self, field: DeclaredField, level: Level, results: Any) -> list[Any]:
         given = len(results) if isinstance(results, Sequence) and not isinstance(results, str) else None
         if given != len(level.values):
             raise DeclarationError(
@@ -135,7 +149,11 @@ class Batched(Declaration):
                 f" for {len(level.values)} parents",
                 "Return a list with one result per parent, in their order; None where there is none",
             )
-        return wrap(info.context, list(results)) if field.is_composite else list(results)
+        return list(results)
+
+
+async def _wrapped(info: Info, results: Awaitable[Sequence[Any]]) -> Any:
+    return wrap(info.context, await results)
 
 
 def batch(
@@ -170,16 +188,15 @@ def batch(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Root(Declaration):
-    """A field of Query, Mutation or Subscription: a function of its arguments."""
+class Called(Declaration):
+    """A field of a root type: something that is called with the field's arguments."""
 
-    function: Callable[..., Any]
-    takes_info: bool
+    def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
+        """The result, an awaitable of it, or for a subscription the results, one after the other."""
+        raise NotImplementedError
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
-        given = {"info": info, **arguments} if self.takes_info else arguments
-        with going_on():
-            result = self.function(**given)
+        result = self.call(field, info, arguments)
         if isinstance(result, Awaitable):
             return _awaited(field, info, result)
         if isinstance(result, AsyncIterable):
@@ -187,9 +204,27 @@ class Root(Declaration):
         return wrap(info.context, result) if field.is_composite else result
 
 
-async def _awaited(field: DeclaredField, info: Info, result: Awaitable[Any]) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class Root(Called):
+    """A field of Query, Mutation or Subscription: a function of its arguments."""
+
+    function: Callable[..., Any]
+    takes_info: bool
+
+    def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
+        given = {"info": info, **arguments} if self.takes_info else arguments
+        with going_on():
+            result = self.function(**given)
+        return _going_on(result) if isinstance(result, Awaitable) else result
+
+
+async def _going_on(result: Awaitable[Any]) -> Any:
     with going_on():
-        given = await result
+        return await result
+
+
+async def _awaited(field: DeclaredField, info: Info, result: Awaitable[Any]) -> Any:
+    given = await result
     return wrap(info.context, given) if field.is_composite else given
 
 

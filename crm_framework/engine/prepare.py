@@ -21,6 +21,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from .access import Rules
+from .coercion import Coercion
 from .connections import Connected, listed
 from .declarations import Column, DeclaredField, declaration_of, source_of
 from .documents import Documents
@@ -29,6 +30,7 @@ from .fields import Batched, Computed
 from .nodes import Identity
 from .relations import Children, Reference
 from .rows import Row, type_name, wrap
+from .writers import Leaves
 
 Resolve = Callable[..., Any]
 ResolveInfo = GraphQLResolveInfo[Any]
@@ -40,12 +42,16 @@ class Prepared:
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self.schema: GraphQLSchema = schema._schema
+        self.coercion = Coercion(schema)
         self.documents = Documents()
+        self.leaves = Leaves(getattr(schema, "plain_scalars", frozenset()))
+        self.ordinary: dict[tuple[str, str], Resolve] = {}
+        """(type, field) → the resolver that Strawberry made of an ordinary field."""
         fields: dict[tuple[str, str], tuple[str, ...]] = {}
         types: dict[str, str] = {}
         for kind in self.schema.type_map.values():
             if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
-                _prepare_type(kind, fields, types)
+                _prepare_type(kind, fields, types, self.ordinary)
         self.rules = Rules(fields, types)
         for kind in self.schema.type_map.values():
             if isinstance(kind, GraphQLInterfaceType | GraphQLUnionType):
@@ -64,7 +70,10 @@ _PREPARED: WeakKeyDictionary[strawberry.Schema, Prepared] = WeakKeyDictionary()
 
 
 def _prepare_type(
-    kind: GraphQLObjectType, fields: dict[tuple[str, str], tuple[str, ...]], types: dict[str, str]
+    kind: GraphQLObjectType,
+    fields: dict[tuple[str, str], tuple[str, ...]],
+    types: dict[str, str],
+    ordinary: dict[tuple[str, str], Resolve],
 ) -> None:
     definition = kind.extensions.get(_DEFINITION)
     source = source_of(definition.origin) if isinstance(definition, StrawberryObjectDefinition) else None
@@ -75,6 +84,8 @@ def _prepare_type(
         declared = field.extensions.get(_DEFINITION)
         if isinstance(declared, StrawberryField):
             fields[(kind.name, name)] = permissions_of(declared)
+            assert field.resolve is not None  # Strawberry gives every field of an object one
+            ordinary[(kind.name, name)] = field.resolve
             field.resolve = _resolver(field, declared)
 
 

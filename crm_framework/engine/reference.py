@@ -32,7 +32,7 @@ async def run(
         context_value=context,
         variable_values=dict(variables),
         operation_name=operation_name,
-        is_awaitable=_is_awaitable,
+        is_awaitable=is_awaitable,
         hide_suggestions=not context.show_suggestions,
     )
     return result_of(await outcome if isawaitable(outcome) else outcome, failures)
@@ -46,7 +46,8 @@ def result_of(outcome: ExecutionResult, failures: Failures) -> Result:
     return Result(outcome.data, errors, refused=refused and bool(errors))
 
 
-def _is_awaitable(value: Any) -> TypeGuard[Any]:
+def is_awaitable(value: Any) -> TypeGuard[Any]:
+    """Whether a value can be awaited."""
     kind = type(value)
     known = _AWAITABLE.get(kind)
     if known is None:

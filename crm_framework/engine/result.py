@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -14,10 +15,11 @@ from .failures import Failures
 class Result:
     """An operation's outcome, ready to be encoded.
 
-    `refused`: nothing ran, and there is no `data` in the response; the code of the first error says why.
+    `output` is its data as orjson takes it. `refused`: nothing ran, and there is no `data` in the response;
+    the code of the first error says why.
     """
 
-    data: dict[str, Any] | None
+    output: dict[str, Any] | None
     errors: list[dict[str, Any]] = field(default_factory=list)
     refused: bool = False
 
@@ -26,15 +28,26 @@ class Result:
         """The first error's code."""
         return self.errors[0]["extensions"]["code"] if self.errors else None
 
+    @cached_property
+    def data(self) -> Any:
+        """The data, as a client reads it."""
+        return orjson.loads(orjson.dumps(self.output, option=_OPTION))
+
     @property
     def response(self) -> dict[str, Any]:
-        """The response as GraphQL defines it."""
-        found: dict[str, Any] = {} if self.refused else {"data": self.data}
-        return {"errors": self.errors, **found} if self.errors else found
+        """The response as GraphQL defines it, as a client reads it."""
+        return self._response(self.data)
 
     def encoded(self) -> bytes:
         """The response as JSON."""
-        return orjson.dumps(self.response)
+        return orjson.dumps(self._response(self.output), option=_OPTION)
+
+    def _response(self, data: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {} if self.refused else {"data": data}
+        return {"errors": self.errors, **found} if self.errors else found
+
+
+_OPTION = orjson.OPT_UTC_Z
 
 
 def refused(errors: Collection[GraphQLError], failures: Failures) -> Result:

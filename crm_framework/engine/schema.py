@@ -20,6 +20,8 @@ class EngineSchema(strawberry.Schema):
     """`extend` adds fields to types, `filters` members to filter inputs; in this schema only.
 
     The types themselves do not change, so that several schemas can be made of them in one process.
+    `plain_scalars` names scalars that are written as orjson writes their Python values: moments in UTC with
+    the `Z`, days, JSON.
     """
 
     def __init__(
@@ -34,7 +36,9 @@ class EngineSchema(strawberry.Schema):
         config: StrawberryConfig | None = None,
         directives: Iterable[Any] = (),
         schema_directives: Iterable[object] = (),
+        plain_scalars: Iterable[str] = (),
     ) -> None:
+        self.plain_scalars = frozenset(plain_scalars)
         self.added = {type_: tuple(fields) for type_, fields in (extend or {}).items()}
         self.filters = FilterInputs(filters)
         super().__init__(

@@ -27,7 +27,7 @@ from crm_framework.security.permissions import Permissions
 from .clashes import Host, claims, owner_of, refuse_build, refuse_clash, refuse_shape, root_fields
 from .inputs import FILTER
 from .ownership import CORE, owners_of_types
-from .scalars import SCALARS
+from .scalars import PLAIN_SCALARS, SCALARS
 from .sdl import PluginDirective, print_owned
 
 ROOT_DESCRIPTIONS = {
@@ -173,6 +173,7 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
         filters=filters,
         types=[PluginDirective, *(type_ for part in chain(*parts.values()) for type_ in part.types)],
         config=StrawberryConfig(scalar_map=SCALARS),
+        plain_scalars=PLAIN_SCALARS,
     )
     for name in schema.filters.unused():
         raise DeclarationError(name, "there is no such filter", "Name one that a list takes")

@@ -22,10 +22,9 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
 from crm_framework.domain import idempotency
-from crm_framework.engine.declarations import Declaration, DeclaredField
+from crm_framework.engine.declarations import DeclaredField
 from crm_framework.engine.errors import DeclarationError, going_on
-from crm_framework.engine.fields import of_function
-from crm_framework.engine.rows import wrap
+from crm_framework.engine.fields import Called, of_function
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor, ActorKind
 
@@ -82,13 +81,13 @@ def mutation(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mutation(Declaration):
+class Mutation(Called):
     """One change, in a transaction of its own."""
 
     function: Change
     takes_info: bool
 
-    async def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+    async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
         _refuse_customers(info.context.actor)
         input_ = arguments.get("input")
         try:
@@ -97,7 +96,7 @@ class Mutation(Declaration):
             if error.code in TOP_LEVEL:
                 raise
             answer = field.target(errors=[user_error(info.context.told(error), type(input_))])
-        return wrap(info.context, answer)
+        return answer
 
     async def _change(self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any]) -> Any:
         extra = {"info": info} if self.takes_info else {}

@@ -145,3 +145,6 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
 }
 """For `StrawberryConfig.scalar_map`: Python type → scalar."""
+
+PLAIN_SCALARS = ("DateTime", "Date", "JSON")
+"""Scalars whose text orjson writes itself, from the Python value."""

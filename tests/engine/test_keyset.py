@@ -112,12 +112,12 @@ async def test_a_page_is_read_from_the_index(filled: Library) -> None:
     plans = [await filled.plan(sql) for sql in statements]
     assert len(plans) == 2
     if filled.reader.dialect == "sqlite":
-        assert "SEARCH t USING INDEX lib_book_title ((title,id)>(?,?))" in plans[0]
+        assert "SEARCH t USING COVERING INDEX lib_book_title ((title,id)>(?,?))" in plans[0]
         assert "SEARCH t USING COVERING INDEX lib_book_author (author_id=?)" in plans[1]
         assert "SCAN t" not in plans[0] + plans[1]
         assert "TEMP B-TREE" not in plans[0]
     else:
-        assert "Index Scan using lib_book_title" in plans[0]
+        assert "Index Only Scan using lib_book_title" in plans[0]
         assert "Index Cond: (ROW(title, id) > ROW(" in plans[0]
         assert "lib_book_author" in plans[1]
         assert "Seq Scan" not in plans[0] + plans[1]

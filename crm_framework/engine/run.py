@@ -1,0 +1,471 @@
+"""Running a plan: level by level, each field for all objects of its level at once.
+
+The output grows from the leaves: what a level's objects lead to is complete before they are built, so that
+nothing is built twice. A field that fails never stops the others: a `Failure` stands in its place until the
+whole is settled.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLResolveInfo, get_argument_values
+from graphql.pyutils import Path
+
+from .arguments import Variables
+from .builders import Builder
+from .context import Context
+from .declarations import DeclaredField
+from .errors import CompletionFailure, NullFailure, RequestError
+from .fields import Batched, Called, Computed
+from .info import FieldInfo
+from .layouts import Layout
+from .load import rows_by_key, rows_by_parent
+from .plans import Choice, Plan, PlannedField, Selection, Shape
+from .prepare import Prepared
+from .reference import is_awaitable
+from .relations import Children, Reference
+from .rows import Level, Row, canonical, type_name
+from .run_pages import connected_pages, given_pages
+from .settle import Failure
+from .sql import Fragment
+from .writers import Write
+
+_OWN = frozenset({"reference", "children", "pages", "objects"})
+"""Kinds that only read the database: on SQLite there is nothing to gain from starting several at once."""
+
+_MOST_BUILDERS = 16
+"""Functions choose what they read besides: layouts of one selection, kept at a time."""
+
+
+class Run:
+    """One execution of a plan."""
+
+    def __init__(self, ready: Prepared, plan: Plan, context: Context, variables: Variables) -> None:
+        self.ready = ready
+        self.plan = plan
+        self.context = context
+        self.variables = variables
+        self.dialect = context.reader.dialect
+        self.failed = False
+        self.chosen: dict[int, Selection] = {}
+
+    def fail(self, error: BaseException) -> Failure:
+        """Stands for a value that could not be had."""
+        self.failed = True
+        return Failure(error)
+
+    async def complete(self, selection: Selection, level: Level) -> list[dict[str, Any]]:
+        """The output of a level's objects, in their order."""
+        if not level.values:
+            return []
+        filled = await self.fill(selection, level) if selection.filled else ()
+        return self.builder(selection, level.layout).build(level.values, filled, self.fail)
+
+    def builder(self, selection: Selection, layout: Layout | None) -> Builder:
+        """What builds the output of rows of this layout, or of plain objects."""
+        key = (layout.attributes if layout is not None else None, self.dialect)
+        found: Builder | None = selection.builders.get(key)
+        if found is None:
+            if len(selection.builders) >= _MOST_BUILDERS:
+                selection.builders.clear()
+            found = selection.builders[key] = Builder(selection, layout, self.dialect, self.ready.leaves)
+        return found
+
+    async def fill(self, selection: Selection, level: Level) -> list[Sequence[Any]]:
+        """The values of the filled fields, a list with one for each object; asked for together where that
+        helps.
+        """
+        asks = self._asks(selection)
+        if len(asks) == 1:
+            await self._answer(asks[0], level)
+        else:
+            together: list[Ask] = []
+            for ask in asks:
+                if ask.first.kind in _OWN and self.dialect == "sqlite":
+                    await self._answer(ask, level)
+                else:
+                    together.append(ask)
+            if len(together) == 1:
+                await self._answer(together[0], level)
+            elif together:
+                await asyncio.gather(*(self._answer(ask, level) for ask in together))
+        if not selection.repeats:
+            return [ask.values[0] for ask in asks]
+        found = {field: values for ask in asks for field, values in zip(ask.fields, ask.values, strict=True)}
+        return [found[field] for field in selection.filled]
+
+    def _asks(self, selection: Selection) -> "list[Ask]":
+        """What to ask of a level: a field that is there under several keys with equal arguments is asked for
+        once.
+        """
+        if not selection.repeats:
+            return [Ask(field) for field in selection.filled]
+        asks: dict[Any, Ask] = {}
+        for field in selection.filled:
+            try:
+                key: Any = (field.name, canonical(self.given(field)))
+                known = asks.get(key)
+            except Exception:
+                key, known = field, None  # it fails again where it is asked for
+            if known is None:
+                asks[key] = Ask(field)
+            else:
+                known.fields.append(field)
+                known.reading = known.reading.and_also(field.reading)
+        return list(asks.values())
+
+    async def _answer(self, ask: "Ask", level: Level) -> None:
+        """Finds an ask's values. Failures are among them, never raised."""
+        try:
+            ask.values = await self.values_of(ask, level)
+        except Exception as error:
+            ask.values = [[self.fail(error)] * len(level.values) for _ in ask.fields]
+
+    async def values_of(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
+        """The output for each object of a level, for each of the fields that ask for it."""
+        match ask.first.kind:
+            case "reference":
+                return await self._reference(ask, level)
+            case "children":
+                return await self._children(ask, level)
+            case "pages":
+                return await connected_pages(self, ask, level)
+            case "batch":
+                results = await self._batch(ask, level)
+            case "objects":
+                results = self._attribute(ask.first, level)
+            case "ordinary":
+                results = await self._ordinary(ask.first, level)
+            case _:
+                results = [await self.called(ask)]
+        return [await self.output(field, results) for field in ask.fields]
+
+    def info(self, ask: "Ask") -> FieldInfo:
+        """What a function of the field is told."""
+        field = ask.first
+        assert field.field is not None
+        return FieldInfo(field.field, self.context, ask.reading.wanted, lambda: self.raw_info(field))
+
+    def given(self, field: PlannedField) -> dict[str, Any]:
+        """The field's arguments."""
+        return field.arguments.values(self.variables) if field.arguments is not None else {}
+
+    async def called(self, ask: "Ask") -> Any:
+        """The result of a field of a root type."""
+        field = ask.first
+        assert isinstance(field.declaration, Called)
+        assert isinstance(field.field, DeclaredField)
+        result = field.declaration.call(field.field, self.info(ask), self.given(field))
+        return await result if isinstance(result, Awaitable) else result
+
+    async def _reference(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
+        declaration, layout = ask.first.declaration, ask.reading.layout
+        assert isinstance(declaration, Reference)
+        assert layout is not None  # the planner takes no other
+        keys = level.column(declaration.column)
+        wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        rows = await rows_by_key(self.context, layout, wanted) if wanted else ()
+        found: list[Sequence[Any]] = []
+        for field in ask.fields:
+            made = await self.complete(_one(field.target), self.level(layout, rows))
+            by_key = {str(row[0]): one for row, one in zip(rows, made, strict=True)}
+            found.append(self._required(field, [by_key.get(str(key)) for key in keys]))
+        return found
+
+    async def _children(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
+        declaration, layout = ask.first.declaration, ask.reading.layout
+        assert isinstance(declaration, Children)
+        assert layout is not None  # the planner takes no other
+        keys = level.column(declaration.parent)
+        wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        rows: Sequence[Any] = ()
+        if wanted:
+            where = Fragment(declaration.where) if declaration.where else None
+            rows = await rows_by_parent(
+                self.context, layout, declaration.key, wanted, declaration.order, where
+            )
+        found: list[Sequence[Any]] = []
+        for field in ask.fields:
+            made = await self.complete(_one(field.target), self.level(layout, rows))
+            groups: dict[str, list[Any]] = {str(key): [] for key in wanted}
+            for row, one in zip(rows, made, strict=True):
+                groups[str(row[layout.width])].append(one)
+            found.append([groups.get(str(key), []) for key in keys])
+        return found
+
+    def level(self, layout: Layout, rows: Sequence[Any]) -> Level:
+        """A level of rows."""
+        return Level(self.context, layout.source.type, layout, rows)
+
+    async def _batch(self, ask: "Ask", level: Level) -> Sequence[Any]:
+        field = ask.first
+        if isinstance(field.declaration, Computed):
+            return field.declaration.of_level(level)
+        assert isinstance(field.declaration, Batched)
+        assert isinstance(field.field, DeclaredField)
+        results = field.declaration.of_level(field.field, level, self.info(ask), self.given(field))
+        return await results if isinstance(results, Awaitable) else results
+
+    def _attribute(self, field: PlannedField, level: Level) -> Sequence[Any]:
+        assert field.field is not None
+        name = field.field.python_name
+        try:
+            return level.column(name)
+        except Exception:
+            return [self._one(level.readers[name], value) for value in level.values]
+
+    def _one(self, read: Any, value: Any) -> Any:
+        try:
+            return read(value)
+        except Exception as error:
+            return error
+
+    async def _ordinary(self, field: PlannedField, level: Level) -> Sequence[Any]:
+        resolve = self.ready.ordinary[(field.owner.name, field.name)]
+        raw, given = self.raw_info(field), self._plain(field)
+        parents = level.values if level.layout is None else level.rows
+        results = [self._one(lambda parent: resolve(parent, raw, **given), parent) for parent in parents]
+        waiting = [result for result in results if isinstance(result, Awaitable)]
+        if waiting:
+            found = iter(await asyncio.gather(*waiting, return_exceptions=True))
+            results = [next(found) if isinstance(result, Awaitable) else result for result in results]
+        return results
+
+    def _plain(self, field: PlannedField) -> dict[str, Any]:
+        """The arguments as graphql-core hands them to a resolver."""
+        if field.definition is None or not field.definition.args:
+            return {}
+        return get_argument_values(field.definition, field.nodes[0], self.variables.reference())
+
+    async def output(self, field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
+        """The output of what a function gave for each object; an exception among it is that object's
+        failure.
+        """
+        if field.pages:
+            return await given_pages(self, field, values)
+        if field.leaf is not None:
+            return self.written(field, values)
+        return await Gathered(self, field, field.shape).output(values)
+
+    def written(self, field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
+        """Leaf values, written as the field's type says."""
+        assert field.leaf is not None
+        return self._leaves(field, self.ready.leaves.writer(field.leaf), values)
+
+    async def items(self, field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
+        """The output of single objects: of a field that leads to one, or of the items of one that leads to a
+        list.
+        """
+        shape = field.shape.item or field.shape
+        return await Gathered(self, field, shape).output(values)
+
+    def _leaves(self, field: PlannedField, write: Write, values: Sequence[Any]) -> Sequence[Any]:
+        shape = field.shape
+        if shape.item is None:
+            try:
+                return self._required(field, [write(value) for value in values])
+            except Exception:
+                pass  # whichever it was, it is found again
+        return [self._leaf(field, shape, write, value) for value in values]
+
+    def _leaf(self, field: PlannedField, shape: Shape, write: Write, value: Any) -> Any:
+        if value is None:
+            return self.fail(NullFailure(field.title)) if shape.required else None
+        try:
+            if shape.item is None:
+                found = write(value)
+                if found is None and shape.required:
+                    raise NullFailure(field.title)
+                return found
+            if isinstance(value, Exception):
+                raise value
+            return [self._leaf(field, shape.item, write, item) for item in items_of(field, value)]
+        except Exception as error:
+            return self.fail(error)
+
+    def _required(self, field: PlannedField, values: list[Any]) -> list[Any]:
+        """The values, with a failure for each null where none may be."""
+        if field.shape.required and any(value is None for value in values):
+            missing = NullFailure(field.title)
+            return [self.fail(missing) if value is None else value for value in values]
+        return values
+
+    def raw_info(self, field: PlannedField) -> GraphQLResolveInfo[Any]:
+        """The same as graphql-core would tell a resolver, but for the numbers in the path."""
+        plan = self.plan
+        assert field.definition is not None
+        return GraphQLResolveInfo(
+            field.name,
+            field.nodes,
+            field.definition.type,
+            field.owner,
+            _path(field),
+            self.ready.schema,
+            plan.fragments,
+            None,
+            plan.operation,
+            self.variables.reference(),
+            self.context,
+            is_awaitable,
+            None,
+            None,  # type: ignore[arg-type]  # helpers of graphql-core's own executor
+        )
+
+
+class Ask:
+    """What is asked of a level once, for one or several fields of its selection."""
+
+    __slots__ = ("fields", "first", "reading", "values")
+
+    def __init__(self, field: PlannedField) -> None:
+        self.first = field
+        self.fields = [field]
+        self.reading = field.reading
+        self.values: list[Sequence[Any]] = []
+
+
+def _one(target: Selection | Choice | None) -> Selection:
+    assert isinstance(target, Selection)
+    return target
+
+
+def items_of(field: PlannedField, value: Any) -> Iterable[Any]:
+    """The items of a list that a function gave. Raises `CompletionFailure` for what is none."""
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return value
+    raise CompletionFailure(f"{field.title} is a list, and a {type(value).__name__} was given")
+
+
+def _path(field: PlannedField) -> Path:
+    path: Path | None = None
+    for key in field.place.split("."):
+        path = Path(path, key, None)
+    assert path is not None
+    return path
+
+
+class _Slot:
+    """Where an object among results will be found."""
+
+    __slots__ = ("group", "index")
+
+    def __init__(self, group: "_Group", index: int) -> None:
+        self.group = group
+        self.index = index
+
+
+class _Group:
+    """Objects of one type that are completed together."""
+
+    __slots__ = ("layout", "made", "origin", "places", "selection", "values")
+
+    def __init__(self, selection: Selection, origin: type, layout: Layout | None) -> None:
+        self.selection = selection
+        self.origin = origin
+        self.layout = layout
+        self.values: list[Any] = []
+        self.places: dict[int, _Slot] = {}
+        self.made: Sequence[Any] = ()
+
+    def add(self, value: Any) -> _Slot:
+        """A place for one more. A row that was given before has its place already."""
+        if self.layout is None:
+            self.values.append(value)
+            return _Slot(self, len(self.values) - 1)
+        slot = self.places.get(id(value))
+        if slot is None:
+            self.values.append(value._values)
+            slot = self.places[id(value)] = _Slot(self, len(self.values) - 1)
+        return slot
+
+
+class Gathered:
+    """The objects among the results of a field, at any depth of lists: those of one type form one level."""
+
+    def __init__(self, run: Run, field: PlannedField, shape: Shape) -> None:
+        self._run = run
+        self._field = field
+        self._shape = shape
+        self._groups: dict[Any, _Group] = {}
+
+    async def output(self, values: Sequence[Any]) -> list[Any]:
+        """The results' output, in their shape."""
+        placed = [self._placed(self._shape, value) for value in values]
+        groups = list(self._groups.values())
+        if len(groups) == 1 or self._run.dialect == "sqlite":
+            for group in groups:
+                await self._complete(group)
+        else:
+            await asyncio.gather(*(self._complete(group) for group in groups))
+        return [_found(one) for one in placed]
+
+    async def _complete(self, group: _Group) -> None:
+        run = self._run
+        level = Level(run.context, group.origin, group.layout, group.values)
+        group.made = await run.complete(group.selection, level)
+        if group.selection is not self._field.target:
+            for one in group.made:
+                run.chosen[id(one)] = group.selection
+
+    def _placed(self, shape: Shape, value: Any) -> Any:
+        run, field = self._run, self._field
+        if value is None:
+            return run.fail(NullFailure(field.title)) if shape.required else None
+        if isinstance(value, Exception):
+            return run.fail(value)
+        try:
+            if shape.item is not None:
+                inner = shape.item
+                return [self._placed(inner, item) for item in items_of(field, value)]
+            return self._group(value).add(value if not _is_wrapped(value) else value._values)
+        except Exception as error:
+            return run.fail(error)
+
+    def _group(self, value: Any) -> _Group:
+        if isinstance(value, Row):
+            origin, layout = value._type, value._level.layout
+        else:
+            origin, layout = getattr(value, "__as_strawberry_type__", None) or type(value), None
+        group = self._groups.get((origin, layout))
+        if group is None:
+            selection = self._selection(origin, layout, value)
+            group = self._groups[(origin, layout)] = _Group(selection, origin, layout)
+        return group
+
+    def _selection(self, origin: type, layout: Layout | None, value: Any) -> Selection:
+        target, run = self._field.target, self._run
+        if isinstance(target, Selection):
+            if layout is not None and origin is not target.origin:
+                raise CompletionFailure(f"{self._field.title} gave a {origin.__name__}")
+            checks = target.of.is_type_of
+            if checks is not None and not checks(value, run.raw_info(self._field)):
+                raise CompletionFailure(f"{self._field.title} gave a {origin.__name__}")
+            found = target
+        else:
+            assert target is not None
+            name = type_name(origin)
+            chosen = target.options.get(name)
+            if chosen is None:
+                raise CompletionFailure(f"{self._field.title} gave a {name}, which is no {target.of.name}")
+            permission = run.ready.rules.types.get(name)
+            if permission is not None and not run.context.may(permission):
+                raise RequestError("FORBIDDEN", f"permission is missing for {name} ({permission})")
+            found = chosen
+        if layout is not None and found.layout is not None:
+            for attribute in found.layout.attributes:
+                if attribute not in layout.places:
+                    raise CompletionFailure(f"{origin.__name__}.{attribute} was not read")
+        return found
+
+
+def _is_wrapped(value: Any) -> bool:
+    return isinstance(value, Row) and value._level.layout is None
+
+
+def _found(placed: Any) -> Any:
+    if type(placed) is _Slot:
+        return placed.group.made[placed.index]
+    if type(placed) is list:
+        return [_found(one) for one in placed]
+    return placed

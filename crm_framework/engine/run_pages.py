@@ -1,0 +1,228 @@
+"""Pages in the output: of declared connections, and those that functions made."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .connections import Connected, PageCount, PageInfo, PagePart
+from .cursors import row_cursor
+from .declarations import DeclaredField
+from .errors import CompletionFailure, NullFailure
+from .pages import Asked, Content, Page, count_pages, read_pages
+from .plans import PlannedField, Reading, Selection
+from .rows import Level
+
+if TYPE_CHECKING:
+    from .run import Ask, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The pages of all parents of a level, one after the other.
+
+    `nodes` gives what is selected of all their records, for one of the fields that select them; `cursor` that
+    of the i-th record of all. `spans` are the records of each parent, `ends` whether more follow and precede.
+    """
+
+    nodes: Callable[[PlannedField], Awaitable[Sequence[Any]]]
+    cursor: Callable[[int], str]
+    spans: Sequence[tuple[int, int]]
+    ends: Sequence[tuple[bool, bool]]
+
+
+async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence[Any]]:
+    """A declared connection's pages, one for each object of the level, for each of the fields that ask.
+
+    A root list has one object above it.
+    """
+    field, reading = ask.first, ask.reading
+    declaration = field.declaration
+    assert isinstance(declaration, Connected)
+    assert isinstance(field.field, DeclaredField)
+    found = declaration.asked(field.field, run.info(ask), run.given(field))
+    asked = await found if isinstance(found, Awaitable) else found
+    keys = level.column(declaration.parent) if declaration.key is not None else [None]
+
+    async def records() -> Spread | BaseException | None:
+        try:
+            return await _read(run, reading, asked, keys) if reading.rows else None
+        except Exception as error:
+            return error
+
+    async def counts() -> Sequence[Any] | BaseException | None:
+        try:
+            return await count_pages(run.context, asked.listing, keys) if reading.count else None
+        except Exception as error:
+            return error
+
+    if reading.count and reading.rows and run.dialect != "sqlite":
+        spread, numbers = await asyncio.gather(records(), counts())
+    else:
+        spread, numbers = await records(), await counts()
+    return [await _pages(run, _one(each), len(keys), spread, numbers) for each in ask.fields]
+
+
+def _one(field: PlannedField) -> Selection:
+    assert isinstance(field.target, Selection)
+    return field.target
+
+
+async def _read(run: "Run", reading: Reading, asked: Asked, keys: Sequence[str | None]) -> Spread:
+    layout = reading.layout
+    assert layout is not None
+    chunks = await read_pages(run.context, layout, asked, keys, peek=reading.peek, places=reading.places)
+    rows = chunks[0].rows if len(chunks) == 1 else [row for chunk in chunks for row in chunk.rows]
+    level = run.level(layout, rows)
+    spans: list[tuple[int, int]] = []
+    end = 0
+    for chunk in chunks:
+        start, end = end, end + len(chunk.rows)
+        spans.append((start, end))
+    ordering, window = asked.listing.ordering, asked.window
+
+    async def nodes(field: PlannedField) -> Sequence[Any]:
+        return await run.complete(_one(field), level)
+
+    return Spread(
+        nodes=nodes,
+        cursor=lambda index: row_cursor(ordering, rows[index], layout.width),
+        spans=spans,
+        ends=[(chunk.has_next(window), chunk.has_previous(window)) for chunk in chunks],
+    )
+
+
+async def _pages(
+    run: "Run",
+    selection: Selection,
+    number: int,
+    spread: Spread | BaseException | None,
+    counts: Sequence[Any] | BaseException | None,
+) -> list[Any]:
+    """The pages' output, field by field."""
+    columns: dict[str, Sequence[Any]] = {}
+    for field in selection.fields:
+        if field.kind == "typename":
+            columns[field.key] = [field.owner.name] * number
+        elif isinstance(field.declaration, PageCount):
+            columns[field.key] = _counted(run, field, number, counts)
+        elif isinstance(spread, BaseException):
+            columns[field.key] = [run.fail(spread)] * number
+        else:
+            assert spread is not None  # a field of the pages' records is selected
+            columns[field.key] = await _part(run, field, spread)
+    keys = list(columns)
+    return [dict(zip(keys, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _counted(
+    run: "Run", field: PlannedField, number: int, counts: Sequence[Any] | BaseException | None
+) -> Sequence[Any]:
+    if isinstance(counts, BaseException):
+        return [run.fail(counts)] * number
+    assert counts is not None  # it is selected
+    assert field.leaf is not None
+    return run.written(field, counts)
+
+
+async def _part(run: "Run", field: PlannedField, spread: Spread) -> Sequence[Any]:
+    part = field.declaration.part if isinstance(field.declaration, PagePart) else ""
+    if part == "nodes":
+        every = await spread.nodes(field)
+        if len(spread.spans) == 1:
+            return [list(every)]
+        return [every[start:end] for start, end in spread.spans]
+    selection = field.target
+    assert isinstance(selection, Selection)
+    if part == "edges":
+        return await _edges(run, selection, spread)
+    infos = [
+        PageInfo(
+            has_next_page=has_next,
+            has_previous_page=has_previous,
+            start_cursor=spread.cursor(start) if end > start and "startCursor" in names else None,
+            end_cursor=spread.cursor(end - 1) if end > start and "endCursor" in names else None,
+        )
+        for names in [{each.name for each in selection.fields}]
+        for (start, end), (has_next, has_previous) in zip(spread.spans, spread.ends, strict=True)
+    ]
+    return await run.complete(selection, Level(run.context, PageInfo, None, infos))
+
+
+async def _edges(run: "Run", selection: Selection, spread: Spread) -> Sequence[Any]:
+    last = spread.spans[-1][1] if spread.spans else 0
+    columns: dict[str, Sequence[Any]] = {}
+    for field in selection.fields:
+        if field.kind == "typename":
+            columns[field.key] = [field.owner.name] * last
+        elif field.name == "cursor":
+            columns[field.key] = [spread.cursor(index) for index in range(last)]
+        else:
+            columns[field.key] = await spread.nodes(field)
+    keys = list(columns)
+    edges = [dict(zip(keys, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    if not columns:
+        edges = [{} for _ in range(last)]
+    return [edges[start:end] for start, end in spread.spans]
+
+
+async def given_pages(run: "Run", field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
+    """The output of pages that a function gave: each is asked for what is selected of it."""
+    reading, selection = field.reading, _one(field)
+    output: list[Any] = []
+    places: list[int] = []
+    pages: list[Page] = []
+    for value in values:
+        if isinstance(value, Page):
+            places.append(len(output))
+            pages.append(value)
+            output.append(None)
+        elif value is None:
+            missing = NullFailure(field.title)
+            output.append(run.fail(missing) if field.shape.required else None)
+        elif isinstance(value, Exception):
+            output.append(run.fail(value))
+        else:
+            wrong = CompletionFailure(f"{field.title} gave a {type(value).__name__}, which is no page")
+            output.append(run.fail(wrong))
+    contents = [await _asked(page, "contents") for page in pages] if reading.rows else []
+    counts = [await _asked(page, "counts") for page in pages] if reading.count else None
+    good = [content if isinstance(content, Content) else None for content in contents]
+    spread = _given(run, good) if reading.rows else None
+    made = await _pages(run, selection, len(pages), spread, counts)
+    for place, one, content in zip(places, made, contents or [None] * len(made), strict=True):
+        output[place] = one
+        if isinstance(content, BaseException):
+            for part in selection.fields:
+                if isinstance(part.declaration, PagePart):
+                    one[part.key] = run.fail(content)
+    return output
+
+
+async def _asked(page: Page, what: str) -> Any:
+    try:
+        outcome = page.pages.contents() if what == "contents" else page.pages.counts()
+        result = outcome.take(page.index)
+        return await result if isinstance(result, Awaitable) else result
+    except Exception as error:
+        return error
+
+
+def _given(run: "Run", contents: Sequence[Content | None]) -> Spread:
+    rows: list[Any] = []
+    cursors: list[Callable[[], str]] = []
+    spans: list[tuple[int, int]] = []
+    ends: list[tuple[bool, bool]] = []
+    for content in contents:
+        start = len(rows)
+        if content is not None:
+            rows += content.rows
+            cursors += [partial(content.cursor, index) for index in range(len(content.rows))]
+        spans.append((start, len(rows)))
+        ends.append((content.has_next, content.has_previous) if content is not None else (False, False))
+
+    async def nodes(field: PlannedField) -> Sequence[Any]:
+        return await run.items(field, rows)
+
+    return Spread(nodes=nodes, cursor=lambda index: cursors[index](), spans=spans, ends=ends)
