@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any
 
 from graphql import (
@@ -161,6 +162,9 @@ class _Planner:
         if isinstance(named, GraphQLObjectType):
             return self.selection(named, nodes, place)
         abstract: GraphQLAbstractType = named
+        for each in self.ready.schema.get_possible_types(abstract):
+            if iscoroutinefunction(each.is_type_of):
+                raise _Declined(f"{each.name} takes its time to say what is of it")
         options = {
             each.name: self.selection(each, nodes, place)
             for each in self.ready.schema.get_possible_types(abstract)

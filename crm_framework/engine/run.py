@@ -444,7 +444,7 @@ class Gathered:
             found = target
         else:
             assert target is not None
-            name = type_name(origin)
+            name = self._name(target, origin, value)
             chosen = target.options.get(name)
             if chosen is None:
                 raise CompletionFailure(f"{self._field.title} gave a {name}, which is no {target.of.name}")
@@ -457,6 +457,15 @@ class Gathered:
                 if attribute not in layout.places:
                     raise CompletionFailure(f"{origin.__name__}.{attribute} was not read")
         return found
+
+    def _name(self, target: Choice, origin: type, value: Any) -> str:
+        """The name of an object's type, as the object's class or the schema's own resolver says."""
+        name = type_name(origin)
+        resolve = target.of.resolve_type
+        if name in target.options or resolve is None or isinstance(value, Row):
+            return name
+        found = resolve(value, self._run.raw_info(self._field), target.of)
+        return found if isinstance(found, str) else name
 
 
 def _is_wrapped(value: Any) -> bool:
