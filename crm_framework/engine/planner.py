@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
 from typing import Any
 
 from graphql import (
@@ -143,8 +142,9 @@ class _Planner:
 
     def selection(self, of: GraphQLObjectType, nodes: Sequence[FieldNode], place: str) -> Selection:
         """What the nodes' sub-selections select of an object of this type."""
-        definition = of.extensions.get(_DEFINITION)
-        origin = definition.origin if isinstance(definition, StrawberryObjectDefinition) else None
+        if _definition(of, "is_type_of") is not None:
+            raise _Declined(f"{of.name} says itself what is of it")
+        origin = _definition(of, "origin")
         made = Selection(of=of, origin=origin, source=source_of(origin))
         sets = [node.selection_set for node in nodes if node.selection_set]
         for key, own in self.collected(sets, of).items():
@@ -162,9 +162,8 @@ class _Planner:
         if isinstance(named, GraphQLObjectType):
             return self.selection(named, nodes, place)
         abstract: GraphQLAbstractType = named
-        for each in self.ready.schema.get_possible_types(abstract):
-            if iscoroutinefunction(each.is_type_of):
-                raise _Declined(f"{each.name} takes its time to say what is of it")
+        if _definition(abstract, "resolve_type") is not None:
+            raise _Declined(f"{abstract.name} says itself which type an object is of")
         options = {
             each.name: self.selection(each, nodes, place)
             for each in self.ready.schema.get_possible_types(abstract)
@@ -260,6 +259,11 @@ def _kind_of_declared(declaration: Declaration, filled: bool, owner: GraphQLObje
         case _:
             raise _Declined(f"{owner.name} has a field of the kind {type(declaration).__name__}")
     return found
+
+
+def _definition(of: Any, attribute: str) -> Any:
+    """What Strawberry knows of a type."""
+    return getattr(of.extensions.get(_DEFINITION), attribute, None)
 
 
 def shape_of(kind: Any) -> Shape:

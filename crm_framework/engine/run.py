@@ -13,6 +13,7 @@ from graphql import GraphQLResolveInfo, get_argument_values
 from graphql.pyutils import Path
 
 from .arguments import Variables
+from .arrivals import all_here, arrived
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
@@ -242,6 +243,8 @@ class Run:
         """The output of what a function gave for each object; an exception among it is that object's
         failure.
         """
+        if not all_here(values):
+            values = await arrived(field.shape, values)
         if field.pages:
             return await given_pages(self, field, values)
         if field.leaf is not None:
@@ -334,7 +337,7 @@ def items_of(field: PlannedField, value: Any) -> Iterable[Any]:
     """The items of a list that a function gave. Raises `CompletionFailure` for what is none."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return value
-    raise CompletionFailure(f"{field.title} is a list, and a {type(value).__name__} was given")
+    raise CompletionFailure(f"Expected Iterable, but did not find one for field '{field.title}'.")
 
 
 def _path(field: PlannedField) -> Path:
@@ -429,22 +432,19 @@ class Gathered:
             origin, layout = getattr(value, "__as_strawberry_type__", None) or type(value), None
         group = self._groups.get((origin, layout))
         if group is None:
-            selection = self._selection(origin, layout, value)
+            selection = self._selection(origin, layout)
             group = self._groups[(origin, layout)] = _Group(selection, origin, layout)
         return group
 
-    def _selection(self, origin: type, layout: Layout | None, value: Any) -> Selection:
+    def _selection(self, origin: type, layout: Layout | None) -> Selection:
         target, run = self._field.target, self._run
         if isinstance(target, Selection):
             if layout is not None and origin is not target.origin:
                 raise CompletionFailure(f"{self._field.title} gave a {origin.__name__}")
-            checks = target.of.is_type_of
-            if checks is not None and not checks(value, run.raw_info(self._field)):
-                raise CompletionFailure(f"{self._field.title} gave a {origin.__name__}")
             found = target
         else:
             assert target is not None
-            name = self._name(target, origin, value)
+            name = type_name(origin)
             chosen = target.options.get(name)
             if chosen is None:
                 raise CompletionFailure(f"{self._field.title} gave a {name}, which is no {target.of.name}")
@@ -457,15 +457,6 @@ class Gathered:
                 if attribute not in layout.places:
                     raise CompletionFailure(f"{origin.__name__}.{attribute} was not read")
         return found
-
-    def _name(self, target: Choice, origin: type, value: Any) -> str:
-        """The name of an object's type, as the object's class or the schema's own resolver says."""
-        name = type_name(origin)
-        resolve = target.of.resolve_type
-        if name in target.options or resolve is None or isinstance(value, Row):
-            return name
-        found = resolve(value, self._run.raw_info(self._field), target.of)
-        return found if isinstance(found, str) else name
 
 
 def _is_wrapped(value: Any) -> bool:

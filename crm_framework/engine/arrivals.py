@@ -1,0 +1,64 @@
+"""Results that are still to come: awaitables and async iterables among what functions gave."""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .plans import Shape
+
+
+def all_here(values: Iterable[Any]) -> bool:
+    """Whether none of the values, nor an item of a list among them, is still to come."""
+    return not any(_comes_later(value) for value in values)
+
+
+def _comes_later(value: Any) -> bool:
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return any(_comes_later(item) for item in value)
+    known = _LATER.get(kind)
+    if known is None:
+        known = _LATER[kind] = hasattr(kind, "__await__") or hasattr(kind, "__aiter__")
+    return known
+
+
+_LATER: dict[type, bool] = {}
+"""Type → whether its objects are still to come: asked for every value, and the types are few."""
+
+
+async def arrived(shape: Shape, values: Sequence[Any]) -> list[Any]:
+    """The values, once they are there; an exception in place of one that failed."""
+    return list(await asyncio.gather(*(_arrived(shape, value) for value in values)))
+
+
+async def _arrived(shape: Shape, value: Any) -> Any:
+    try:
+        if isinstance(value, Awaitable):
+            value = await value
+        if shape.item is None or value is None:
+            return value
+        if isinstance(value, AsyncIterable):
+            return await _collected(shape.item, value)
+        if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+            items = list(value)
+            return items if all_here(items) else await arrived(shape.item, items)
+        return value
+    except Exception as error:
+        return error
+
+
+async def _collected(shape: Shape, values: AsyncIterable[Any]) -> list[Any]:
+    """All items, up to the first that nulls the list as a whole; then nobody listens any longer."""
+    found: list[Any] = []
+    iterator = values.__aiter__()
+    try:
+        async for value in iterator:
+            [item] = await arrived(shape, [value])
+            found.append(item)
+            if shape.required and (item is None or isinstance(item, Exception)):
+                break
+    finally:
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
+    return found
