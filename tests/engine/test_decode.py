@@ -33,10 +33,10 @@ MOMENT = datetime(2024, 3, 1, 9, 30, 0, 250000, tzinfo=UTC)
     ],
 )
 def test_columns_of_sqlite(kind: Any, raw: Any, value: Any) -> None:
-    read = reader("c", kind, "sqlite")
-    assert read({"c": raw}) == value
-    assert type(read({"c": raw})) is type(value)
-    assert read({"c": None}) is None
+    read = reader(0, kind, "sqlite")
+    assert read((raw,)) == value
+    assert type(read((raw,))) is type(value)
+    assert read((None,)) is None
 
 
 @pytest.mark.parametrize(
@@ -53,17 +53,17 @@ def test_columns_of_sqlite(kind: Any, raw: Any, value: Any) -> None:
     ],
 )
 def test_columns_of_postgres(kind: Any, raw: Any, value: Any) -> None:
-    read = reader("c", kind, "postgres")
-    assert read({"c": raw}) == value
-    assert read({"c": None}) is None
+    read = reader(0, kind, "postgres")
+    assert read((raw,)) == value
+    assert read((None,)) is None
 
 
 def test_a_moment_is_shown_in_utc() -> None:
-    read = reader("c", datetime, "sqlite")
-    found = read({"c": MOMENT.astimezone(timezone(timedelta(hours=5)))})
+    read = reader(0, datetime, "sqlite")
+    found = read((MOMENT.astimezone(timezone(timedelta(hours=5))),))
     assert (found, found.tzinfo) == (MOMENT, UTC)
 
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(TypeError, match="no column holds a <class 'complex'>"):
-        reader("c", complex, "sqlite")
+        reader(0, complex, "sqlite")
