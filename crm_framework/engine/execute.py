@@ -167,7 +167,7 @@ def plan_of(
 
 async def _end(context: Context) -> None:
     while tasks := list(context.tasks):
-        # one that has not begun yet could not close what it was to wait for; letting go, they may begin others
+        # one that has not begun could not close what it was to wait for; letting go, they may begin others
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()

@@ -86,7 +86,7 @@ class AuditEntry(Node):
         """The customer that the change is about, if any; for a merged one, the winner."""
         keys = entries.column("customer_id")
         known = [key for key in dict.fromkeys(keys) if key is not None]
-        found = dict(zip(known, await load_customers(info.context, known), strict=True))
+        found = dict(zip(known, await load_customers(info, known), strict=True))
         return [found.get(key) for key in keys]
 
 

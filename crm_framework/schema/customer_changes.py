@@ -45,7 +45,7 @@ class TagCustomersPayload:
     async def customers(payloads: Batch[Any], info: strawberry.Info) -> list[list[Customer]]:
         """The customers, in the order of the input; empty on failure."""
         wanted = [ids or [] for ids in payloads.column("customer_ids")]
-        found = await load_customers(info.context, [key for ids in wanted for key in ids])
+        found = await load_customers(info, [key for ids in wanted for key in ids])
         each = iter(found)
         return [[one for _ in ids if (one := next(each)) is not None] for ids in wanted]
 

@@ -8,7 +8,6 @@ import strawberry
 
 from crm_framework.domain.models import CustomerKind, CustomerStage
 from crm_framework.engine.connections import Connection, connection
-from crm_framework.engine.context import Context
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch, column, root
 from crm_framework.engine.ids import decode_key, encode_id
@@ -93,17 +92,17 @@ class Customer(Node):
         return [[strawberry.ID(encode_id("Customer", key)) for key in found[id]] for id in customers.ids]
 
 
-async def load_customers(context: Context, keys: Sequence[str]) -> list[Customer | None]:
+async def load_customers(info: strawberry.Info, keys: Sequence[str]) -> list[Customer | None]:
     """The customers that these keys stand for today: for a merged one, the winner."""
-    found = await load(context, Customer, keys)
+    found = await load(info, Customer, keys, columns=())
     missing = [key for key, customer in zip(keys, found, strict=True) if customer is None]
     if not missing:
         return found
-    today = await winners(context, missing)
+    today = await winners(info.context, missing)
     moved = {key: winner for key, winner in today.items() if key != winner}
     if not moved:
         return found
-    more = dict(zip(moved, await load(context, Customer, list(moved.values())), strict=True))
+    more = dict(zip(moved, await load(info, Customer, list(moved.values()), columns=()), strict=True))
     return [customer or more.get(key) for key, customer in zip(keys, found, strict=True)]
 
 
@@ -118,18 +117,21 @@ async def customer(
 ) -> Customer | None:
     """One customer: by id, or by source and reference. The id of a merged one leads to the winner."""
     if id is not None and source is None and reference is None:
-        return (await load_customers(info.context, [decode_key(id, "Customer")]))[0]
+        return (await load_customers(info, [decode_key(id, "Customer")]))[0]
     if id is not None or source is None or reference is None:
         raise RequestError("BAD_INPUT", "customer: give either id, or source and reference")
     found = await load_where(
-        info, Customer, Fragment("t.source = ? AND t.reference = ?", (_text(source), _text(reference)))
+        info,
+        Customer,
+        Fragment("t.source = ? AND t.reference = ?", (_text(source), _text(reference))),
+        columns=(),
     )
     if found:
         return found[0]
     rows: list[dict[str, Any]] = await info.context.reader.fetch(
         "SELECT id FROM crm_customer WHERE source = ? AND reference = ?", (_text(source), _text(reference))
     )
-    return (await load_customers(info.context, [str(rows[0]["id"])]))[0] if rows else None
+    return (await load_customers(info, [str(rows[0]["id"])]))[0] if rows else None
 
 
 def _text(value: str) -> str:

@@ -170,13 +170,13 @@ async def interaction(
 ) -> Interaction | None:
     """One interaction: by id, or by source and reference."""
     if id is not None and source is None and reference is None:
-        return (await load(info, Interaction, [decode_key(id, "Interaction")]))[0]
+        return (await load(info, Interaction, [decode_key(id, "Interaction")], columns=()))[0]
     if id is not None or source is None or reference is None:
         raise RequestError("BAD_INPUT", "interaction: give either id, or source and reference")
     if "\0" in source + reference:
         raise RequestError("BAD_INPUT", "a text may not hold the character U+0000")
     found = await load_where(
-        info, Interaction, Fragment("t.source = ? AND t.reference = ?", (source, reference))
+        info, Interaction, Fragment("t.source = ? AND t.reference = ?", (source, reference)), columns=()
     )
     return found[0] if found else None
 

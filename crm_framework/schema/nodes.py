@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.types.base import StrawberryObjectDefinition
 
-from crm_framework.engine.context import Context
 from crm_framework.engine.declarations import PUBLIC, source_of
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import root
@@ -47,17 +46,21 @@ async def _nodes(info: strawberry.Info, ids: Sequence[str]) -> list[Node | None]
         type_name, key = decode_id(id)
         source = source_of(_type(info, type_name))
         assert source is not None  # `_type` gives no other
+        if not info.context.may(source.permission):
+            raise RequestError("FORBIDDEN", f"permission is missing for {type_name} ({source.permission})")
         wanted.setdefault(type_name, []).append(check_key(id, key, source.key_type))
         places.append((type_name, key))
     found: dict[tuple[str, str], Any] = {}
     for type_name, keys in wanted.items():
-        records = await _load(info.context, _type(info, type_name), keys)
+        records = await _load(info, _type(info, type_name), keys)
         found |= {(type_name, key): record for key, record in zip(keys, records, strict=True)}
     return [found[place] for place in places]
 
 
-async def _load(context: Context, type_: type[Node], keys: Sequence[str]) -> Sequence[Node | None]:
-    return await load_customers(context, keys) if type_ is Customer else await load(context, type_, keys)
+async def _load(info: strawberry.Info, type_: type[Node], keys: Sequence[str]) -> Sequence[Node | None]:
+    return (
+        await load_customers(info, keys) if type_ is Customer else await load(info, type_, keys, columns=())
+    )
 
 
 def _type(info: strawberry.Info, name: str) -> type[Node]:

@@ -104,7 +104,13 @@ async def loyalty(
         else None
     )
     groups = await load_groups(
-        info, LoyaltyAccount, "customer_id", customers.ids, order=("created_at", "id"), where=where
+        info,
+        LoyaltyAccount,
+        "customer_id",
+        customers.ids,
+        order=("created_at", "id"),
+        where=where,
+        columns=(),
     )
     return [accounts[0] if accounts else None for accounts in groups]
 

@@ -155,7 +155,7 @@ TicketId = Annotated[ID, strawberry.argument(description="The ticket's id.")]
 @root(permission=READ)
 async def ticket(info: Info, id: TicketId) -> Ticket | None:
     """A ticket by its id; null where there is none."""
-    [found] = await load(info, Ticket, [key_of(id, Ticket)])
+    [found] = await load(info, Ticket, [key_of(id, Ticket)], columns=())
     return found
 
 
