@@ -23,7 +23,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """
     # Nobody waits for a read any more when the request has timed out
     async with open_runtime(settings, read_seconds=settings.request_timeout_s) as runtime:
-        verifier = TokenVerifier(runtime.database)
+        verifier = TokenVerifier(runtime.database, settings.token_cache_ms)
         try:
             yield Service(
                 settings=settings,

@@ -21,6 +21,7 @@ OTHER_VARIABLES = frozenset({"CRM_CONFIG", "CRM_TRACE_HOOKS", "CRM_TEST_DATABASE
 """Variables of ours that are no settings."""
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+TokenCacheMs = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -57,6 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a customer may be contacted who has neither agreed nor refused."""
     request_timeout_s: Seconds = 30.0
     max_body_bytes: Positive = 16 * 1024 * 1024
+    token_cache_ms: TokenCacheMs = 1_000
+    """How long a process may go by what it read of a token, on PostgreSQL; 0 reads at every request. What
+    the process itself changes holds at once."""
 
     sections: Mapping[str, Mapping[str, Any]] = {}
     """Per plugin, what crm.toml or the caller says."""

@@ -1,10 +1,11 @@
 """The database: reads outside a transaction, units of work, and what the app hangs on them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.events import Event
 
 from .events import EventTypes
 from .orm import Models
@@ -33,6 +34,9 @@ class Database:
         """The database for messages, without the password."""
         self.handlers: Sequence[EventHandler] = ()
         self.guards: Sequence[ChangeGuard] = ()
+        self.watchers: list[Callable[[Sequence[Event]], None]] = []
+        """Called at once after every commit of this process with what may have happened in it: for what is
+        kept in memory. Must not raise."""
         self.event_types: EventTypes | None = None
         self.handler_budget_ms = 250
         self.labels: frozenset[str] = frozenset()
@@ -131,6 +135,11 @@ class Database:
     def note(self, sql: str) -> None:
         for statements in self._logs:
             statements.append(sql)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Passes the events of a commit on to the watchers."""
+        for watcher in self.watchers:
+            watcher(events)
 
     async def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""

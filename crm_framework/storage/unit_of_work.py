@@ -54,6 +54,7 @@ class UnitOfWork:
         self._begun = False
         self._transaction: Transaction | None = None
         self._events: list[Event] = []
+        self._emitted: list[Event] = []
         self._entered: Entered | None = None
         self._token: Token[UnitOfWork | None] | None = None
 
@@ -88,7 +89,11 @@ class UnitOfWork:
         try:
             if exc_type is None:
                 await outbox.settle(self)
-                await transaction.commit()
+                try:
+                    await transaction.commit()
+                finally:
+                    # after a failure too: the commit may have reached the disk and only its answer be lost
+                    self.database.tell(self._emitted)
         finally:
             if self._entered is not None:
                 self._entered.leave()
@@ -123,6 +128,7 @@ class UnitOfWork:
         """Says what happened: stored with the change, in the audit log too, and handed to the plugins."""
         self.transaction.check()
         self._events.extend(events)
+        self._emitted.extend(events)
 
     def take_events(self) -> list[Event]:
         """The events that were emitted since they were last taken."""

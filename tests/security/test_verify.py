@@ -124,7 +124,9 @@ async def test_a_use_that_cannot_be_noted_is_logged_only(
     issued = await issue(database)
 
     class ReadOnly:
-        fetch = database.fetch
+        dialect = database.dialect
+        watchers = database.watchers
+        rows = database.rows
 
         def unit_of_work(self) -> None:
             raise CrmError(ErrorCode.UNAVAILABLE, "The disk is full.")

@@ -400,3 +400,24 @@ def test_two_events_of_one_type_are_refused() -> None:
         EventTypes([*CORE_EVENTS, Other])
     assert caught.value.code == ErrorCode.CONFIGURATION
     assert "setting.changed" in EventTypes([SettingChanged, SettingChanged])
+
+
+async def test_watchers_hear_of_what_was_committed_and_of_nothing_else(database: Database) -> None:
+    heard: list[Sequence[Event]] = []
+    database.watchers.append(heard.append)
+    one, two = renamed(new_id()), renamed(new_id())
+
+    async def react(events: Sequence[Event], tx: UnitOfWork) -> None:
+        if events == [one]:
+            tx.emit(two)
+
+    database.handlers = [Plugin("echo", react)]
+    async with database.unit_of_work() as tx:
+        tx.emit(one)
+        assert heard == []
+    assert heard == [[one, two]]
+    with pytest.raises(ZeroDivisionError):
+        async with database.unit_of_work() as tx:
+            tx.emit(one)
+            raise ZeroDivisionError
+    assert len(heard) == 1
