@@ -12,11 +12,12 @@ from crm_framework.domain.interactions.rows import InteractionRow
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.turns import Turn
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .customer_changes import CustomerFields, new_customer
 from .customers import Customer
-from .inputs import chosen, optional, optional_key, required
+from .inputs import key_of, optional, required
 from .interaction_changes import MEMBERS, TouchInput, touch_of
 from .interactions import Interaction
 from .money import MoneyInput
@@ -86,7 +87,7 @@ class ImportInteractionsInput:
 @mutation(permission="customers.write")
 async def import_customers(tx: UnitOfWork, input: ImportCustomersInput) -> ImportPayload:
     """Creates many customers at once. One that is there already, by its reference, is left as it is."""
-    rows, places, refused = _converted(input.rows, new_customer)
+    rows, places, refused = await _converted(input.rows, new_customer)
     report = await import_new(tx, rows, dry_run=input.dry_run)
     return _payload(report, places, refused, "Customer", input)
 
@@ -94,7 +95,7 @@ async def import_customers(tx: UnitOfWork, input: ImportCustomersInput) -> Impor
 @mutation(permission="interactions.write")
 async def import_interactions(tx: UnitOfWork, input: ImportInteractionsInput) -> ImportPayload:
     """Records many interactions at once, of every kind. Known references change nothing."""
-    rows, places, refused = _converted(input.rows, _row)
+    rows, places, refused = await _converted(input.rows, _row)
     report = await import_touches(
         tx, rows, dry_run=input.dry_run, create_missing_customers=input.create_missing_customers
     )
@@ -102,25 +103,34 @@ async def import_interactions(tx: UnitOfWork, input: ImportInteractionsInput) ->
 
 
 def _row(input: InteractionRowInput) -> InteractionRow:
-    amounts = bool(input.lines) or isinstance(input.total, MoneyInput)
-    currency = currency_of(input.currency, input.total, input.lines) if amounts else chosen(input.currency)
-    return InteractionRow(
-        **touch_of(input),
-        customer_id=chosen(optional_key(input.customer, Customer, ("customer",))),
-        customer_source=chosen(input.customer_source),
-        customer_reference=chosen(input.customer_reference),
-        customer_name=chosen(input.customer_name),
-        reply_to_id=chosen(optional_key(input.reply_to, Interaction, ("replyTo",))),
-        currency=currency,
-        total_minor=minor_of(input.total, currency, "total") if amounts else None,
-        lines=new_lines(input.lines, currency) if amounts else (),
-        refund_of_id=chosen(optional_key(input.refund_of, Interaction, ("refundOf",))),
-        refund_of_source=chosen(input.refund_of_source),
-        refund_of_reference=chosen(input.refund_of_reference),
-    )
+    values = touch_of(input, more=_OWN)
+    _read_key(values, "customer_id", Customer, "customer")
+    _read_key(values, "reply_to_id", Interaction, "replyTo")
+    if input.lines or isinstance(input.total, MoneyInput):
+        currency = currency_of(input.currency, input.total, input.lines)
+        values["currency"] = currency
+        values["total_minor"] = minor_of(input.total, currency, "total")
+        values["lines"] = new_lines(input.lines, currency)
+    _read_key(values, "refund_of_id", Interaction, "refundOf")
+    return InteractionRow.of(values)
 
 
-def _converted(
+_OWN = {
+    **dict.fromkeys(("customer_source", "customer_reference", "customer_name", "currency")),
+    "customer": "customer_id",
+    "reply_to": "reply_to_id",
+    "refund_of": "refund_of_id",
+    **dict.fromkeys(("refund_of_source", "refund_of_reference")),
+}
+"""Members that a row has besides those of a touch, and what the domain calls them where that differs."""
+
+
+def _read_key(values: dict[str, Any], name: str, type_: type, member: str) -> None:
+    if values.get(name) is not None:
+        values[name] = key_of(values[name], type_, path=(member,))
+
+
+async def _converted(
     inputs: Sequence[Any], convert: Callable[[Any], Row]
 ) -> tuple[list[Row], list[int], dict[int, CrmError]]:
     """The rows that can be read, the place of each, and why the others cannot."""
@@ -134,7 +144,10 @@ def _converted(
     rows: list[Row] = []
     places: list[int] = []
     refused: dict[int, CrmError] = {}
+    turn = Turn()
     for index, each in enumerate(inputs):
+        if turn.is_over:
+            await turn.end()
         try:
             rows.append(convert(each))
             places.append(index)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -61,19 +64,27 @@ def chosen(value: Any) -> Any:
 
 def given(value: Any, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """The members of an input that the client gave, by their Python names; nested inputs are dicts too."""
-    definition = get_object_definition(value, strict=True)
     found: dict[str, Any] = {}
-    for field in definition.fields:
-        member = getattr(value, field.python_name)
-        if member is not strawberry.UNSET and field.python_name not in leave_out:
-            found[field.python_name] = _plain(member)
+    input_type: type = type(value)
+    for name in _members(input_type):
+        member = getattr(value, name)
+        if member is not strawberry.UNSET and name not in leave_out:
+            found[name] = member if type(member) in _LEAVES else _plain(member)
     return found
+
+
+@cache
+def _members(input_type: type) -> tuple[str, ...]:
+    return tuple(field.python_name for field in get_object_definition(input_type, strict=True).fields)
+
+
+_LEAVES = frozenset({str, int, bool, type(None), datetime, timedelta, Decimal})
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    if isinstance(value, Enum) or not isinstance(value, object) or get_object_definition(value) is None:
+    if isinstance(value, Enum) or get_object_definition(value) is None:
         return value
     return given(value)
 

@@ -1,5 +1,6 @@
 """Interactions are logged, and corrected where need be."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,15 +79,28 @@ MEMBERS = {
 }
 """The domain's names of members of inputs, where they differ from the API's."""
 
-_TOUCH = (
-    *("channel", "direction", "subject", "body", "outcome", "sentiment", "occurred_at", "follow_up_at"),
-    *("kind", "source", "reference"),
+_TOUCH = frozenset(
+    {
+        *("channel", "direction", "subject", "body", "outcome", "sentiment", "occurred_at", "follow_up_at"),
+        *("kind", "source", "reference"),
+    }
 )
+_NESTED = ("lines", "total", "amount")
+"""Members of purchases and refunds that are read one by one."""
+_NONE: Mapping[str, str | None] = {}
 
 
-def touch_of(input: Any) -> dict[str, Any]:
-    """The members that every touch has, as the domain calls them. Raises `CrmError` for a wrong id."""
-    values = {name: value for name, value in given(input).items() if name in _TOUCH}
+def touch_of(input: Any, *, more: Mapping[str, str | None] = _NONE) -> dict[str, Any]:
+    """The members that every touch has, as the domain calls them. Raises `CrmError` for a wrong id.
+
+    `more` are other members, and what the domain calls them where that differs.
+    """
+    values: dict[str, Any] = {}
+    for name, value in given(input, leave_out=_NESTED).items():
+        if name in _TOUCH:
+            values[name] = value
+        elif name in more:
+            values[more[name] or name] = value
     if input.duration is not strawberry.UNSET:
         seconds = None if input.duration is None else int(input.duration.total_seconds())
         values["duration_seconds"] = seconds

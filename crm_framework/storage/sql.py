@@ -84,7 +84,7 @@ def _sqlite_value(value: object) -> Any:
     if kind in _PLAIN:
         return value
     if isinstance(value, datetime):
-        return _aware(value).astimezone(UTC).isoformat(" ", "microseconds")
+        return _sqlite_moment(_aware(value))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID | Decimal):
@@ -94,6 +94,12 @@ def _sqlite_value(value: object) -> Any:
     if isinstance(value, str | int | float | bytes | bytearray | memoryview):
         return value
     raise _unfit(value)
+
+
+@lru_cache(maxsize=256)
+def _sqlite_moment(value: datetime) -> str:
+    """All rows of a transaction carry the moment of its beginning."""
+    return value.astimezone(UTC).isoformat(" ", "microseconds")
 
 
 def _postgres_value(value: object) -> Any:

@@ -1,6 +1,5 @@
 """Many customers at once: the good rows go in, each bad one is reported by its index."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,15 +12,13 @@ from crm_framework.domain.customers.staff import active_among
 from crm_framework.domain.rows import chunks, insert_sql, marks
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
+from crm_framework.storage.turns import Turn
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 ROWS_LIMIT = 10_000
 """Rows that one import may have."""
-
-# Rows that are checked before other requests get their turn.
-_TURN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +145,10 @@ async def _drafts(
     staff = await active_among(tx, {key for row in rows for key in (row.owner_id, row.backup_id)})
     claimed = set(known)
     drafts: dict[int, Draft] = {}
+    turn = Turn()
     for index, row in enumerate(rows):
-        if index % _TURN == _TURN - 1:
-            await asyncio.sleep(0)
+        if turn.is_over:
+            await turn.end()
         if index in results or references.get(index) in claimed:
             continue
         try:

@@ -4,7 +4,6 @@ What the rows name is looked up for all of them together, so that the number of 
 the number of rows (but for customers that are created on the way, a few statements for every 500).
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,12 +29,10 @@ from crm_framework.domain.interactions.touches import INSERT, first_changes, row
 from crm_framework.domain.rows import among, not_found
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event, InteractionLogged
+from crm_framework.storage.turns import Turn
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
-
-# Rows that are checked before other requests get their turn.
-_TURN = 200
 
 
 async def import_interactions(
@@ -79,9 +76,10 @@ async def import_interactions(
 
 async def _right_in_themselves(rows: Sequence[InteractionRow], now: datetime) -> Batch:
     batch = Batch([])
+    turn = Turn()
     for index, row in enumerate(rows):
-        if index % _TURN == _TURN - 1:
-            await asyncio.sleep(0)
+        if turn.is_over:
+            await turn.end()
         try:
             batch.rows.append(checked_row(index, row, now))
         except CrmError as error:
@@ -150,7 +148,11 @@ async def _write(tx: "UnitOfWork", batch: Batch) -> None:
         if isinstance(row.purchase, CheckedRow):
             row.values["refund_of_id"] = batch.results[row.purchase.index].id
     written = touches + await _insert(tx, batch, refunds)
-    tx.emit(*(_event(row) for row in sorted(written, key=lambda row: row.index)))
+    turn = Turn()
+    for row in sorted(written, key=lambda row: row.index):
+        if turn.is_over:
+            await turn.end()
+        tx.emit(_event(row))
     await _convert(tx, touches)
 
 

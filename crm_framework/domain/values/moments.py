@@ -11,6 +11,8 @@ _SKEW = timedelta(minutes=5)
 
 def moment(value: datetime, *, path: Sequence[str | int] = ()) -> datetime:
     """The moment in UTC; BAD_INPUT for one without a zone."""
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise CrmError(
             ErrorCode.BAD_INPUT,

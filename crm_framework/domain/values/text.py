@@ -44,7 +44,7 @@ def optional_line(value: object, what: str, limit: int, *, path: Sequence[str | 
     """`line`, or None for None and for text that is blank."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    return line(value, what, limit, path=path)
+    return _checked(value, what, limit, path, allowed="")
 
 
 def optional_lines(value: object, what: str, limit: int, *, path: Sequence[str | int] = ()) -> str | None:
@@ -64,9 +64,12 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
 def _checked(value: object, what: str, limit: int, path: Sequence[str | int], *, allowed: str) -> str:
     if not isinstance(value, str):
         raise CrmError(ErrorCode.BAD_INPUT, f"{what} must be text, not {kind_of(value)}.", path=path)
+    if value.isascii():
+        text = value.strip()
+        # as most is: in bulk, looking at each character costs more than all the rest
+        if text.isprintable() and 0 < len(text) <= limit:
+            return text
     text = unicodedata.normalize("NFC", value).strip()
-    if text.isascii() and text.isprintable() and 0 < len(text) <= limit:
-        return text  # as most is: in bulk, looking at each character costs more than all the rest
     for c in text:
         if c in allowed:
             continue
