@@ -82,12 +82,6 @@ async def insert(
     return affected == 1
 
 
-async def insert_all(tx: "UnitOfWork", table: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Rows of the same columns."""
-    if rows:
-        await tx.execute_many(insert_sql(table, tuple(rows[0])), [tuple(row.values()) for row in rows])
-
-
 async def update(
     tx: "UnitOfWork",
     table: str,

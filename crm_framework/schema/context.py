@@ -45,9 +45,9 @@ class RequestContext(Context):
     settings: "Settings"
     request_id: str = field(default_factory=lambda: uuid4().hex)
 
-    def unit_of_work(self) -> "AbstractAsyncContextManager[UnitOfWork]":
+    def unit_of_work(self, *, repeatable: bool = False) -> "AbstractAsyncContextManager[UnitOfWork]":
         """One transaction, in the name of this request's actor."""
-        return self.database.unit_of_work(self.actor, request_id=self.request_id)
+        return self.database.unit_of_work(self.actor, request_id=self.request_id, repeatable=repeatable)
 
     def may(self, permission: str) -> bool:
         return self.actor.may(permission)

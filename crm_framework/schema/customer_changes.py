@@ -143,7 +143,7 @@ def new_customer(input: CustomerFields) -> NewCustomer:
     )
 
 
-@mutation(permission="customers.write")
+@mutation(permission="customers.write", repeatable=True)
 async def create_customer(tx: UnitOfWork, input: CreateCustomerInput) -> CustomerPayload:
     """Makes a customer, or finds the one that has this source and reference already."""
     made = await customers.create_customer(tx, new_customer(input))

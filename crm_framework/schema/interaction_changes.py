@@ -109,7 +109,7 @@ def touch_of(input: Any, *, more: Mapping[str, str | None] = _NONE) -> dict[str,
     return values
 
 
-@mutation(permission="interactions.write")
+@mutation(permission="interactions.write", repeatable=True)
 async def log_interaction(tx: UnitOfWork, input: LogInteractionInput) -> InteractionPayload:
     """Records a touch, or finds the one that has this source and reference already."""
     customer = key_of(input.customer, Customer, path=("customer",))

@@ -27,6 +27,7 @@ from crm_framework.engine.errors import DeclarationError, going_on
 from crm_framework.engine.fields import Called, of_function
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor, ActorKind
+from crm_framework.storage.gathered import Outdated
 
 from .inputs import given
 from .user_errors import UserError, user_error
@@ -58,12 +59,15 @@ def payload(cls: type[T]) -> type[T]:
 
 
 def mutation(
-    *, permission: str, name: str | None = None, deprecated: str | None = None
+    *, permission: str, name: str | None = None, deprecated: str | None = None, repeatable: bool = False
 ) -> Callable[[Change], DeclaredField]:
     """A field of Mutation from `async def change(tx, input) -> Payload`; it may take `info` as well.
 
     `CrmError` becomes an entry of `errors`, with its path as the client wrote it. Where `input` has an
     `idempotency_key`, the same key with the same input gives the first answer again and changes nothing.
+
+    `repeatable` says that the function does nothing but through `tx`, so that it may be run once more: what
+    it does can then rely on what is usually so instead of asking first, as `log_interaction` does.
     """
 
     def decorate(function: Change) -> DeclaredField:
@@ -72,7 +76,12 @@ def mutation(
             raise DeclarationError(
                 function.__qualname__, "it does not change anything", "Write async def …(tx, input)"
             )
-        declaration = Mutation(permission=permission, function=function, takes_info="info" in parameters)
+        declaration = Mutation(
+            permission=permission,
+            function=function,
+            takes_info="info" in parameters,
+            repeatable=repeatable,
+        )
         field = of_function(declaration, function, "mutation", skip=("tx",), name=name, deprecated=deprecated)
         _describe_input(field)
         return field
@@ -86,6 +95,7 @@ class Mutation(Called):
 
     function: Change
     takes_info: bool
+    repeatable: bool = False
 
     async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
         _refuse_customers(info.context.actor)
@@ -99,9 +109,19 @@ class Mutation(Called):
         return answer
 
     async def _change(self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any]) -> Any:
+        if self.repeatable:
+            try:
+                return await self._once(field, info, input_, arguments, repeatable=True)
+            except Outdated:
+                pass
+        return await self._once(field, info, input_, arguments, repeatable=False)
+
+    async def _once(
+        self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any], *, repeatable: bool
+    ) -> Any:
         extra = {"info": info} if self.takes_info else {}
         key = getattr(input_, "idempotency_key", None) or None
-        async with info.context.unit_of_work() as tx:
+        async with info.context.unit_of_work(repeatable=repeatable) as tx:
             if key is None:
                 return await self._run(tx, arguments, extra)
             operation = field.python_name

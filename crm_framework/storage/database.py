@@ -118,13 +118,22 @@ class Database:
         self.note(placed)
         return await driver.rows(placed, args, bounded=bounded)
 
-    def unit_of_work(self, actor: ActorLike | None = None, *, request_id: str | None = None) -> UnitOfWork:
-        """A new transaction, for `async with`. Without an actor it is the system that acts."""
-        return UnitOfWork(self, actor, request_id)
+    def unit_of_work(
+        self, actor: ActorLike | None = None, *, request_id: str | None = None, repeatable: bool = False
+    ) -> UnitOfWork:
+        """A new transaction, for `async with`. Without an actor it is the system that acts.
+
+        `repeatable` says that the caller does all of it once more, in one that is not, if `Outdated` gets
+        out: see `UnitOfWork.assume`.
+        """
+        return UnitOfWork(self, actor, request_id, repeatable=repeatable)
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
-        """Collects the text of every statement, reads and writes, without BEGIN, COMMIT and savepoints."""
+        """Collects the text of every statement, reads and writes, without BEGIN, COMMIT and savepoints.
+
+        What is gathered by `UnitOfWork.insert` counts as one statement a table, although it goes together.
+        """
         statements: list[str] = []
         self._logs.append(statements)
         try:

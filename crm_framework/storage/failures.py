@@ -93,11 +93,20 @@ def postgres_failure(error: Exception, target: PostgresTarget) -> Exception:
             return unavailable(f"{target} is read-only.", "Connect to the primary server.")
         case asyncpg.TooManyConnectionsError() | asyncpg.CannotConnectNowError():
             return unavailable(f"{target} takes no connection now: {error}.", "Try again.")
+        case asyncpg.InterfaceError() if isinstance(error, ValueError):
+            return OperationalError(error)  # a value that does not fit its column
         case _ if isinstance(error, (*LOST, asyncpg.InterfaceError)):
             return unavailable(f"The connection to {target} was lost.", "Check the server and try again.")
         case asyncpg.PostgresError():
             return OperationalError(error)
     return error
+
+
+def postgres_refused_it(error: Exception) -> bool:
+    """Whether a statement certainly did nothing: the server said so, or never got it."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return isinstance(error, ValueError)  # a value that does not fit its column
+    return isinstance(error, asyncpg.PostgresError) and not isinstance(error, LOST)
 
 
 def postgres_refusal(error: Exception, target: PostgresTarget) -> CrmError:

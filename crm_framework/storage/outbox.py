@@ -32,6 +32,14 @@ BUDGETED_EVENTS = 50
 """The handlers' time budget is for up to so many events; a bulk change has more in proportion."""
 
 
+EVENT_COLUMNS = ("id", "type", "customer_id", "payload", "created_at")
+AUDIT_COLUMNS = (
+    *("id", "at", "actor_kind", "actor_id", "actor_name", "token_id", "request_id", "action"),
+    *("subject_type", "subject_id", "customer_id", "changes"),
+)
+DELIVERY_COLUMNS = ("id", "event_id", "handler", "status", "attempts", "next_at", "error")
+
+
 class EventHandler(Protocol):
     """Reacts to what happened. `name` is the plugin's; deliveries are kept by it."""
 
@@ -68,7 +76,7 @@ async def settle(tx: "UnitOfWork") -> None:
             emitted += await _first_try(tx, handler, pending)
         pending = emitted
     for handler in handlers:
-        await _owe(tx, handler, pending, attempts=0, error=f"more than {MAX_ROUNDS} rounds of events")
+        _owe(tx, handler, pending, attempts=0, error=f"more than {MAX_ROUNDS} rounds of events")
 
 
 async def _store(tx: "UnitOfWork") -> list[Stored]:
@@ -84,15 +92,12 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     for event in more:
         _check(tx, event)
     stored = [(new_id(), event) for event in (*events, *more)]
-    await tx.execute_many(
-        "INSERT INTO crm_event (id, type, customer_id, payload, created_at) VALUES (?, ?, ?, ?, ?)",
+    tx.insert_values(
+        "crm_event",
+        EVENT_COLUMNS,
         [(key, event.type, event.customer_id, encode(event), tx.now) for key, event in stored],
     )
-    await tx.execute_many(
-        "INSERT INTO crm_audit (id, at, actor_kind, actor_id, actor_name, token_id, request_id, action,"
-        " subject_type, subject_id, customer_id, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [_audit_row(tx, event) for _, event in stored],
-    )
+    tx.insert_values("crm_audit", AUDIT_COLUMNS, [_audit_row(tx, event) for _, event in stored])
     return stored
 
 
@@ -147,16 +152,16 @@ async def _first_try(tx: "UnitOfWork", handler: EventHandler, stored: Sequence[S
         else:
             reason = f"{type(error).__name__}: {error}"
         log.warning("Plugin %s did not handle %d event(s) at once: %s", handler.name, len(stored), reason)
-        await _owe(tx, handler, stored, attempts=1, error=reason)
+        _owe(tx, handler, stored, attempts=1, error=reason)
         return []
 
 
-async def _owe(
+def _owe(
     tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored], *, attempts: int, error: str
 ) -> None:
-    await tx.execute_many(
-        "INSERT INTO crm_delivery (id, event_id, handler, status, attempts, next_at, error)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    tx.insert_values(
+        "crm_delivery",
+        DELIVERY_COLUMNS,
         [
             (new_id(), key, handler.name, "PENDING", attempts, tx.now + FIRST_RETRY, error[:2000])
             for key, _ in stored

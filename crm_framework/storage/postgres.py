@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 
 from .failures import changing_read, misconfigured, postgres_failure, postgres_refusal
+from .postgres_idle import Idle
 from .postgres_reads import PostgresReads
 from .postgres_session import PostgresSession
 from .sessions import Rows, Slots, Tuples
@@ -45,6 +46,7 @@ class PostgresDriver:
             writers.get_max_size(), wait_seconds, "Other changes kept all connections busy"
         )
         self._wait_seconds = wait_seconds
+        self._idle_writers = Idle(self._writers_back)
         self._cleanups: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -99,6 +101,9 @@ class PostgresDriver:
 
     async def begin(self) -> PostgresSession:
         await self._write_slots.take()
+        connection = self._idle_writers.take()
+        if connection is not None:
+            return self._session(connection)
         opening = asyncio.ensure_future(self._begin())
         try:
             await asyncio.wait([opening])
@@ -113,14 +118,10 @@ class PostgresDriver:
             raise
 
     async def _begin(self) -> PostgresSession:
-        connection = await self._acquire(self._writers)
-        session = PostgresSession(connection, self._target, partial(self._finish, connection))
-        try:
-            await connection.execute("BEGIN")
-        except BaseException as error:
-            await self._give_back(connection, settled=False)
-            raise self.failure(error) from None
-        return session
+        return self._session(await self._acquire(self._writers))
+
+    def _session(self, connection: Any) -> PostgresSession:
+        return PostgresSession(connection, self._target, partial(self._finish, connection))
 
     async def _abandon(self, opening: asyncio.Future[PostgresSession]) -> None:
         await asyncio.wait([opening])
@@ -147,10 +148,11 @@ class PostgresDriver:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise postgres_refusal(error, self._target) from None
 
-    async def _finish(self, connection: Any, settled: bool) -> None:
+    async def _finish(self, connection: Any, settled: bool, spotless: bool) -> None:
         """Rolls back what is not `settled`, gives the connection back, and then the slot."""
         try:
-            await self._give_back(connection, settled=settled)
+            if not (settled and spotless and self._idle_writers.keep(connection)):
+                await self._give_back(connection, settled=settled)
         finally:
             self._write_slots.give_back()
 
@@ -171,6 +173,9 @@ class PostgresDriver:
             # asyncpg has dropped the connection already; the next one who asks gets a new one
             log.warning("A connection to %s was dropped: %s", self._target, error)
 
+    def _writers_back(self, connection: Any) -> None:
+        self._later(self._release(self._writers, connection))
+
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._cleanups.add(task)
@@ -180,6 +185,7 @@ class PostgresDriver:
         return postgres_failure(error, self._target) if isinstance(error, Exception) else error
 
     async def close(self) -> None:
+        self._idle_writers.clear()
         if self._cleanups:
             await asyncio.wait(self._cleanups, timeout=2 * CLEANUP_SECONDS)
         await self._reads.close()

@@ -1,6 +1,9 @@
-"""One transaction on a connection of PostgreSQL."""
+"""One transaction on a connection of PostgreSQL, in as few round trips as it can.
 
-import asyncio
+BEGIN is sent before the first statement. Where all that there is to do is inserts that fit into one
+statement, that one goes alone: a statement by itself is a transaction.
+"""
+
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -8,9 +11,10 @@ import asyncpg
 
 from crm_framework.errors import CrmError
 
-from .failures import postgres_failure, unavailable
+from .failures import postgres_failure, postgres_refused_it, unavailable
+from .gathered import Gathered, Outdated
 from .sessions import Rows, to_the_end
-from .sql import postgres_args, returns_rows
+from .sql import leaves_nothing_behind, numbered, postgres_args, returns_rows
 from .urls import PostgresTarget
 
 COMMIT_SECONDS = 30.0
@@ -18,22 +22,26 @@ COMMIT_SECONDS = 30.0
 
 
 class PostgresSession:
-    """A transaction on a connection of its own; `finish(settled)` gives the connection back."""
+    """A transaction on a connection of its own; `finish(settled, spotless)` gives the connection back."""
 
     def __init__(
         self,
         connection: Any,
         target: PostgresTarget,
-        finish: Callable[[bool], Coroutine[Any, Any, None]],
+        finish: Callable[[bool, bool], Coroutine[Any, Any, None]],
     ) -> None:
         self._connection = connection
         self._target = target
         self._finish = finish
         self._open = True
-        self._settled = False
+        self._settled = True
+        """Whether there is nothing to roll back."""
+        self._spotless = True
+        """Whether the connection is certainly as it was before, as far as it outlives a transaction."""
 
     async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
         values = postgres_args(args)
+        await self._begin(sql)
         try:
             if returns_rows(sql):
                 rows = [dict(record) for record in await self._connection.fetch(sql, *values)]
@@ -41,11 +49,11 @@ class PostgresSession:
             status: str = await self._connection.execute(sql, *values)
         except Exception as error:
             raise postgres_failure(error, self._target) from None
-        count = status.rpartition(" ")[2]
-        return (int(count) if count.isdigit() else 0), []
+        return _count(status), []
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         values = [postgres_args(row) for row in rows]
+        await self._begin(sql)
         try:
             await self._connection.executemany(sql, values)
         except Exception as error:
@@ -56,34 +64,90 @@ class PostgresSession:
         return rows[0] if rows else None
 
     async def script(self, sql: str) -> None:
+        self._spotless = False
+        await self._run(f"BEGIN; {sql}" if self._settled else sql)
+
+    async def control(self, sql: str) -> None:
+        await self._run(f"BEGIN; {sql}" if self._settled else sql)
+
+    async def write(self, gathered: Gathered) -> None:
+        one = gathered.in_one()
+        if one is not None:
+            affected = (await self.query(*one))[0]
+            if gathered.assumed and not affected:
+                raise Outdated
+            return
+        for sql, args in gathered.assumed:
+            if not (await self.query(numbered(sql), args))[0]:
+                raise Outdated
+        for insert in gathered.inserts:
+            await self.execute_many(numbered(insert.sql), insert.rows)
+
+    async def commit(self, gathered: Gathered) -> None:
+        alone = gathered.in_one() if self._settled else None
+        if gathered and alone is None:
+            await self.write(gathered)
+        await to_the_end(self._commit(alone, assuming=bool(gathered.assumed)))
+
+    async def _commit(self, alone: tuple[str, list[Any]] | None, *, assuming: bool) -> None:
+        if alone is not None:
+            status = await self._settle(*alone)
+            if assuming and not _count(status):
+                raise Outdated
+        elif not self._settled:
+            status = await self._settle("COMMIT", [])
+            if status != "COMMIT":
+                # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
+                raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
+            self._settled = True
+        await self._give_back()
+
+    async def _settle(self, sql: str, values: list[Any]) -> str:
+        """Runs the statement that makes the changes last; its status."""
+        spotless, self._spotless = self._spotless, False  # until it is known how it went
+        try:
+            status: str = await self._connection.execute(sql, *values, timeout=COMMIT_SECONDS)
+        except TimeoutError:
+            raise self._unknown_outcome() from None
+        except Exception as error:
+            failure = postgres_failure(error, self._target)
+            if isinstance(failure, CrmError) and not postgres_refused_it(error):
+                # the connection broke off, before or after it was stored
+                raise self._unknown_outcome() from None
+            raise failure from None
+        self._spotless = spotless
+        return status
+
+    async def _begin(self, sql: str) -> None:
+        if not leaves_nothing_behind(sql):
+            self._spotless = False
+        if self._settled:
+            await self._run("BEGIN")
+
+    async def _run(self, sql: str) -> None:
+        self._settled = False  # as soon as it may have begun
         try:
             await self._connection.execute(sql)
         except Exception as error:
             raise postgres_failure(error, self._target) from None
 
-    async def commit(self) -> None:
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                status = await self._connection.execute("COMMIT")
-        except TimeoutError:
-            raise self._unknown_outcome() from None
-        except Exception as error:
-            failure = postgres_failure(error, self._target)
-            if isinstance(failure, CrmError):  # the connection broke off, before or after it was stored
-                raise self._unknown_outcome() from None
-            raise failure from None
-        if status != "COMMIT":
-            # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
-            raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
-        self._settled = True
-
     async def close(self) -> None:
         if self._open:
+            await to_the_end(self._give_back())
+
+    async def _give_back(self) -> None:
+        if self._open:
             self._open = False
-            await to_the_end(self._finish(self._settled))
+            await self._finish(self._settled, self._spotless)
 
     def _unknown_outcome(self) -> CrmError:
         return unavailable(
             f"{self._target} did not confirm the change: it may be stored, or not.",
             "Look before you repeat it, or repeat it with the same idempotency key.",
         )
+
+
+def _count(status: str) -> int:
+    """Rows that a statement changed."""
+    count = status.rpartition(" ")[2]
+    return int(count) if count.isdigit() else 0

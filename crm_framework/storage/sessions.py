@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
+from crm_framework.errors import CrmError
+
 from .failures import unavailable
+from .gathered import Gathered
 from .sql import Dialect
 
 T = TypeVar("T")
@@ -15,7 +18,7 @@ Tuples = Sequence[Sequence[Any]]
 
 
 class Session(Protocol):
-    """An open transaction on a connection of its own."""
+    """A transaction on a connection of its own; it begins with the first statement."""
 
     async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
         """One statement in the dialect's own placeholders: rows affected or returned, and the rows."""
@@ -31,8 +34,17 @@ class Session(Protocol):
         """Several statements without values, inside the transaction."""
         ...
 
-    async def commit(self) -> None:
-        """Returns once the changes are on disk; raises, with nothing kept, if they cannot be."""
+    async def control(self, sql: str) -> None:
+        """SAVEPOINT and the like."""
+        ...
+
+    async def write(self, gathered: Gathered) -> None:
+        """Inserts these rows. Raises `Outdated`, with none of them inserted, if an assumption fails."""
+        ...
+
+    async def commit(self, gathered: Gathered) -> None:
+        """Inserts these rows and returns once all changes are on disk; raises, with nothing kept, if they
+        cannot be. What is under way is carried through even if the caller is cancelled."""
         ...
 
     async def close(self) -> None:
@@ -69,9 +81,11 @@ class Slots:
             async with asyncio.timeout(self._wait_seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise unavailable(
-                f"{self._busy} for more than {self._wait_seconds:g} seconds.", "Try again later."
-            ) from None
+            raise self.busy() from None
+
+    def busy(self) -> CrmError:
+        """The error for one who waited too long."""
+        return unavailable(f"{self._busy} for more than {self._wait_seconds:g} seconds.", "Try again later.")
 
     def give_back(self) -> None:
         self._free.release()
@@ -85,7 +99,7 @@ class Slots:
             self.give_back()
 
 
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+async def to_the_end(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     """Runs `work` to its end even if the caller is cancelled; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     interruption: asyncio.CancelledError | None = None

@@ -61,6 +61,16 @@ def returns_rows(sql: str) -> bool:
     return head not in ("INSERT", "UPDATE", "DELETE") or "RETURNING" in sql.upper()
 
 
+_PLAIN_START = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+_FOR_THE_SESSION = re.compile(r"set_config|advisory_(un)?lock", re.IGNORECASE)
+
+
+@lru_cache(maxsize=2048)
+def leaves_nothing_behind(sql: str) -> bool:
+    """Whether, on PostgreSQL, the statement sets nothing that would outlive its transaction but data."""
+    return sql.lstrip()[:6].upper().startswith(_PLAIN_START) and not _FOR_THE_SESSION.search(sql)
+
+
 _CONTROL = ("COMMIT", "ROLLBACK", "BEGIN", "END", "START", "SAVEPOINT", "RELEASE", "ABORT", "PREPARE")
 
 

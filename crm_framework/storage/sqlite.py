@@ -4,6 +4,7 @@ A read that says it is bounded runs on the event loop itself as long as it is (s
 
 The writer's thread is a queue: whatever is handed to it happens in that order. A transaction whose task was
 cancelled is therefore undone by queueing a rollback, without waiting, before the writer's slot is given on.
+And a transaction that is a single step can wait in that queue behind others of its kind.
 """
 
 import asyncio
@@ -17,9 +18,11 @@ from crm_framework.errors import CrmError
 
 from . import sqlite_steps as steps
 from .failures import changing_read, misconfigured, sqlite_failure, unavailable
+from .gathered import Gathered
 from .sessions import Rows, Slots, Tuples, to_the_end
-from .sql import Dialect, is_read, sqlite_args
+from .sql import Dialect, sqlite_args
 from .sqlite_reads import LoopReads, Step, ThreadReader
+from .sqlite_session import SqliteSession
 from .urls import SqliteTarget
 
 T = TypeVar("T")
@@ -114,15 +117,14 @@ class SqliteDriver:
             raise
         return connection
 
-    async def begin(self) -> "SqliteSession":
+    async def begin(self) -> SqliteSession:
+        if self._closed:
+            raise self._ended()
+        return SqliteSession(self)
+
+    async def take_writer(self) -> None:
+        """Waits until nobody else is in the middle of a transaction. `undo` must follow."""
         await self._write_slot.take()
-        session = SqliteSession(self)
-        try:
-            await self.write(steps.begin)
-        except BaseException:
-            await session.close()
-            raise
-        return session
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows:
         return (await self._read(steps.query, sql, args, bounded))[1]
@@ -164,6 +166,24 @@ class SqliteDriver:
         """Runs `step(connection, *args)` on the writer's thread."""
         return await self._on(self._writer_thread, step, self._writer, *args)
 
+    async def write_whole(self, gathered: Gathered) -> None:
+        """A transaction in one step, to whose end it goes even if the caller is cancelled.
+
+        It needs its turn only to be put in the thread's queue: whoever comes next is behind it there.
+        """
+        deadline = time.monotonic() + self._wait_seconds
+        await self._write_slot.take()
+        try:
+            written = self._handed_over(self._writer_thread, steps.whole, self._writer, gathered, deadline)
+        finally:
+            self._write_slot.give_back()
+        try:
+            await to_the_end(written)
+        except steps.Late:
+            raise self._write_slot.busy() from None
+        except sqlite3.Error as error:
+            raise sqlite_failure(error, self._target) from None
+
     def interrupt_writer(self) -> None:
         self._writer.interrupt()
 
@@ -174,12 +194,17 @@ class SqliteDriver:
         self._write_slot.give_back()
 
     async def _on(self, threads: ThreadPoolExecutor, step: Callable[..., T], *args: Any) -> T:
-        if self._closed:
-            raise self._ended()
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, step, *args)
+            return await self._handed_over(threads, step, *args)
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
+
+    def _handed_over(
+        self, threads: ThreadPoolExecutor, step: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        if self._closed:
+            raise self._ended()
+        return asyncio.get_running_loop().run_in_executor(threads, step, *args)
 
     def _ended(self) -> CrmError:
         return unavailable(f"{self._target} is closed.", "The program is ending; start it again.")
@@ -196,38 +221,3 @@ class SqliteDriver:
     def _close_readers(self) -> None:
         for reader in self._readers:
             reader.close()
-
-
-class SqliteSession:
-    """The one write transaction."""
-
-    def __init__(self, driver: SqliteDriver) -> None:
-        self._driver = driver
-        self._open = True
-
-    async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
-        try:
-            return await self._driver.write(steps.query, sql, sqlite_args(args))
-        except asyncio.CancelledError:
-            if is_read(sql):
-                # Interrupting a change would undo the whole transaction, not only the innermost savepoint
-                self._driver.interrupt_writer()
-            raise
-
-    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        await self._driver.write(steps.execute_many, sql, [sqlite_args(row) for row in rows])
-
-    async def insert(self, sql: str, args: Sequence[object]) -> int | None:
-        return await self._driver.write(steps.insert, sql, sqlite_args(args))
-
-    async def script(self, sql: str) -> None:
-        for statement in steps.statements(sql):
-            await self._driver.write(steps.query, statement, [])
-
-    async def commit(self) -> None:
-        await self._driver.write(steps.commit)
-
-    async def close(self) -> None:
-        if self._open:
-            self._open = False
-            self._driver.undo()

@@ -1,9 +1,18 @@
 """What SQLite's threads do with a connection, one step at a time; nothing here waits for the event loop."""
 
 import sqlite3
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from .gathered import Gathered, Outdated
 from .sessions import Rows
+
+T = TypeVar("T")
+
+
+class Late(Exception):
+    """The turn came too late."""
 
 
 def check_writable(connection: sqlite3.Connection) -> None:
@@ -37,6 +46,40 @@ def commit(connection: sqlite3.Connection) -> None:
 def rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def first(connection: sqlite3.Connection, step: Callable[..., T], *args: Any) -> T:
+    """The first step of a transaction."""
+    begin(connection)
+    return step(connection, *args)
+
+
+def write(connection: sqlite3.Connection, gathered: Gathered) -> None:
+    for sql, args in gathered.assumed:
+        if connection.execute(sql, args).fetchone() is None:
+            raise Outdated
+    for insert in gathered.inserts:
+        if len(insert.rows) == 1:
+            connection.execute(insert.sql, insert.rows[0])
+        else:
+            connection.executemany(insert.sql, insert.rows)
+
+
+def write_and_commit(connection: sqlite3.Connection, gathered: Gathered) -> None:
+    write(connection, gathered)
+    commit(connection)
+
+
+def whole(connection: sqlite3.Connection, gathered: Gathered, deadline: float) -> None:
+    """A transaction from its beginning to its end, unless it is later than `deadline` (monotonic)."""
+    if time.monotonic() > deadline:
+        raise Late
+    begin(connection)
+    try:
+        write_and_commit(connection, gathered)
+    except BaseException:
+        rollback(connection)
+        raise
 
 
 def query(connection: sqlite3.Connection, sql: str, args: list[Any]) -> tuple[int, Rows]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from crm_framework.errors import CrmError, ErrorCode
 
+from .gathered import Gathered, Outdated
 from .sessions import Rows, Session, to_the_end
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Transaction:
         self._owner = asyncio.current_task()
         self._failure: BaseException | None = None
         self._savepoints = 0
+        self._gathered = Gathered()
 
     @property
     def mine(self) -> bool:
@@ -52,15 +54,34 @@ class Transaction:
     async def run_script(self, sql: str) -> None:
         await self._statement(sql, lambda session: session.script(sql))
 
+    def insert(self, table: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+        """Rows that go before the next statement, or with the commit; values as the driver takes them."""
+        self.check()
+        self._gathered.add(table, columns, rows)
+
+    def assume(self, sql: str, args: list[Any]) -> None:
+        """A SELECT, with `?` placeholders, that must find a row for what is gathered to be inserted."""
+        self.check()
+        self._gathered.assumed.append((sql, args))
+
     async def _statement(self, sql: str | None, send: Callable[[Session], Awaitable[T]]) -> T:
         session = self.check()
-        if sql is not None:
-            self._note(sql)
         try:
+            if self._gathered:
+                await session.write(self._taken())
+            if sql is not None:
+                self._note(sql)
             return await send(session)
         except BaseException as error:
             self._failure = error
             raise
+
+    def _taken(self) -> Gathered:
+        """What was gathered, which is about to be sent."""
+        gathered, self._gathered = self._gathered, Gathered()
+        for insert in gathered.inserts:
+            self._note(insert.sql)
+        return gathered
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -75,14 +96,15 @@ class Transaction:
             raise
 
     async def _control(self, sql: str) -> None:
-        await self._statement(None, lambda session: session.query(sql, ()))
+        await self._statement(None, lambda session: session.control(sql))
 
     async def _back_to(self, label: str) -> None:
+        self._gathered = Gathered()
         if self._session is None:
             return
         try:
-            await self._session.query(f"ROLLBACK TO SAVEPOINT {label}", ())
-            await self._session.query(f"RELEASE SAVEPOINT {label}", ())
+            await self._session.control(f"ROLLBACK TO SAVEPOINT {label}")
+            await self._session.control(f"RELEASE SAVEPOINT {label}")
         except Exception as error:
             # The transaction is gone, say with the connection; the exception on its way says why
             self._failure = error
@@ -110,7 +132,7 @@ class Transaction:
         borrower.result()
 
     async def commit(self) -> None:
-        await to_the_end(self.check().commit())
+        await self.check().commit(self._taken())
 
     async def close(self) -> None:
         """Rolls back what is not committed; nobody can use it any more."""
@@ -137,7 +159,9 @@ class Transaction:
         return self._session
 
 
-def _gone_wrong(failure: BaseException) -> CrmError:
+def _gone_wrong(failure: BaseException) -> Exception:
+    if isinstance(failure, Outdated):
+        return failure
     if isinstance(failure, CrmError) and failure.code == ErrorCode.UNAVAILABLE:
         return CrmError(failure.code, failure.message, hint=failure.hint)
     what = f"{type(failure).__name__}: {failure}".rstrip(": ")

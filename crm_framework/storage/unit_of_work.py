@@ -1,6 +1,6 @@
 """A change: what is written, what happened, and who did it, in one transaction."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar, Token
 from datetime import datetime
@@ -14,7 +14,7 @@ from . import outbox
 from .clock import now
 from .orm import Entered
 from .sessions import Rows
-from .sql import Dialect, controls_transaction, name, numbered
+from .sql import Dialect, controls_transaction, name, numbered, postgres_args, sqlite_args
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -44,13 +44,22 @@ class UnitOfWork:
     `tortoise.exceptions.IntegrityError`; to go on after it, make the attempt inside `savepoint()`.
     """
 
-    def __init__(self, database: "Database", actor: ActorLike | None, request_id: str | None) -> None:
+    def __init__(
+        self,
+        database: "Database",
+        actor: ActorLike | None,
+        request_id: str | None,
+        *,
+        repeatable: bool = False,
+    ) -> None:
         self.database = database
         self.dialect: Dialect = database.dialect
         self.actor = actor
         self.request_id = request_id
         self.now: datetime = now()
         """When the transaction began; every row it writes carries the same moment."""
+        self._args = sqlite_args if database.dialect == "sqlite" else postgres_args
+        self._repeatable = repeatable
         self._begun = False
         self._transaction: Transaction | None = None
         self._events: list[Event] = []
@@ -123,6 +132,35 @@ class UnitOfWork:
         """Runs a statement with `?` placeholders once per row of values."""
         if rows:
             await self.transaction.run_many(self._placed(sql), rows)
+
+    def insert(self, table: str, *rows: Mapping[str, object]) -> None:
+        """Rows of one table to insert, each with the same columns. Nothing is sent yet.
+
+        They go together with all others that are gathered so: before the next statement, so that whatever
+        reads in this unit of work sees them, or at the end. That spares round trips. A broken constraint
+        shows up there; to catch it, gather inside `savepoint()`, which sends them when its block ends.
+        """
+        if rows:
+            columns = tuple(rows[0])
+            self.insert_values(table, columns, [[row[name] for name in columns] for row in rows])
+
+    def insert_values(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """The same for many rows: their values in the order of `columns`."""
+        if rows:
+            convert = self._args
+            self.transaction.insert(name(table), tuple(columns), [convert(row) for row in rows])
+
+    def assume(self, sql: str, args: Sequence[object] = ()) -> bool:
+        """Lets what is gathered be inserted only if this SELECT finds a row; whether it may be so assumed.
+
+        It spares asking first. If it finds none, nothing is changed and `Outdated` is raised, for whoever
+        opened the unit of work as `repeatable` to run it again. In others, and where plugins look at the
+        events before they are stored, it does nothing and answers False: ask, then. May lock the row.
+        """
+        if not self._repeatable or self.database.guards:
+            return False
+        self.transaction.assume(sql, self._args(args))
+        return True
 
     def emit(self, *events: Event) -> None:
         """Says what happened: stored with the change, in the audit log too, and handed to the plugins."""

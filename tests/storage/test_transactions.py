@@ -326,9 +326,14 @@ async def test_t10_waiting_for_a_connection_ends_with_an_error(database_url: str
         task = asyncio.create_task(hold())
         await held.wait()
         with pytest.raises(CrmError, match="busy for more than") as caught:
-            async with database.unit_of_work():
-                pass
+            async with database.unit_of_work() as tx:
+                await add(tx, "never")
         assert caught.value.code == ErrorCode.UNAVAILABLE
+        with pytest.raises(CrmError, match="busy for more than"):
+            async with database.unit_of_work() as tx:
+                tx.insert(
+                    "crm_staff", {"id": new_id(), "name": "n", "created_at": tx.now, "updated_at": tx.now}
+                )
         assert await names(database) == []  # a reader does not wait
         leave.set()
         await task

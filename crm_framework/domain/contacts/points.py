@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.contacts.values import PHONE_CHANNELS, ContactValue, normalize
 from crm_framework.domain.models import Consent
-from crm_framework.domain.rows import insert_all, json_of, json_text, marks, time_of, time_text
+from crm_framework.domain.rows import json_of, json_text, marks, time_of, time_text
 from crm_framework.domain.values.moments import past_moment
 from crm_framework.domain.values.text import optional_line, words
 from crm_framework.errors import CrmError, ErrorCode
@@ -121,6 +121,8 @@ def arrange(points: Iterable[Point], *, preferred: Iterable[str] = ()) -> list[P
     That is the last of `preferred` (ids), else the one that has the role, else the first.
     """
     listed = list(points)
+    if not listed:
+        return listed
     chosen: dict[str, str] = {}
     for point in listed:
         if point.primary:
@@ -257,7 +259,7 @@ async def write_points(
             f"UPDATE crm_contact_point SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",
             [tuple(row.values()) for row in changed],
         )
-    await insert_all(tx, "crm_contact_point", new)
+    tx.insert("crm_contact_point", *new)
 
 
 def _columns(point: Point) -> dict[str, object]:

@@ -17,7 +17,7 @@ def add_short(
     same = _same(points, value)
     if same is not None:
         return arrange(points, preferred=[same.id])
-    new = new_point(value)
+    new = new_point(value, position=len(points), primary=True)
     return arrange([*points, new], preferred=[new.id])
 
 

@@ -32,6 +32,9 @@ CHOICES_LIMIT = 500
 DEFINITIONS_LIMIT = 500
 """Custom fields that customers may have."""
 
+NOTHING_REQUIRED = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM crm_attribute_definition WHERE required)"
+"""Finds a row if a customer may do without any attribute."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 _LOCK = 7_203_815_001  # any number of our own; advisory locks are named by numbers
 

@@ -184,6 +184,6 @@ async def _write(tx: "UnitOfWork", drafts: Sequence[Draft]) -> dict[Reference, s
         if made.record.source is None
         or there[made.record.source, made.record.reference or ""] == made.record.id
     ]
-    await write_parts(tx, mine)
+    write_parts(tx, mine)
     tx.emit(*(made.event() for made in mine))
     return there

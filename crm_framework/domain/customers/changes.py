@@ -22,8 +22,8 @@ from crm_framework.domain.contacts.points import (
     row_of as point_row,
 )
 from crm_framework.domain.contacts.shorts import set_short, set_town
-from crm_framework.domain.customers.attribute_values import check_values
-from crm_framework.domain.customers.attributes import definitions
+from crm_framework.domain.customers.attribute_values import Definitions, check_values
+from crm_framework.domain.customers.attributes import NOTHING_REQUIRED, definitions
 from crm_framework.domain.customers.draft import (
     NAME_LIMIT,
     Draft,
@@ -48,7 +48,7 @@ from crm_framework.domain.customers.record import (
 from crm_framework.domain.customers.staff import active_among
 from crm_framework.domain.customers.tags import check_tags, set_tags, tag_rows, tags_of
 from crm_framework.domain.models import CustomerKind
-from crm_framework.domain.rows import insert, insert_all
+from crm_framework.domain.rows import insert
 from crm_framework.domain.values.countries import country_code
 from crm_framework.domain.values.locales import locale_region, locale_tag, time_zone
 from crm_framework.domain.values.text import line, optional_line
@@ -105,29 +105,35 @@ async def create_customer(tx: "UnitOfWork", new: NewCustomer) -> Created:
         new,
         key=new_id(),
         now=tx.now,
-        definitions=await definitions(tx, writing=bool(new.attributes)),
+        definitions=await _definitions(tx, new),
         active_staff=await active_among(tx, [new.owner_id, new.backup_id]),
     )
-    if not await insert(tx, "crm_customer", row_of(made.record), or_nothing=source is not None):
+    if source is None:
+        tx.insert("crm_customer", row_of(made.record))
+    elif not await insert(tx, "crm_customer", row_of(made.record), or_nothing=True):
         # Another transaction committed the same reference between the two statements.
         there = await find_by_reference(tx, source, reference)
         assert there is not None
         return Created(there, False)
-    await write_parts(tx, [made])
+    write_parts(tx, [made])
     tx.emit(made.event())
     return Created(made.record.id, True)
 
 
-async def write_parts(tx: "UnitOfWork", drafts: Sequence[Draft]) -> None:
+async def _definitions(tx: "UnitOfWork", new: NewCustomer) -> Definitions:
+    """What the new customer's attributes are checked against. Without any, only what is required matters."""
+    if not new.attributes and tx.assume(NOTHING_REQUIRED):
+        return {}
+    return await definitions(tx, writing=bool(new.attributes))
+
+
+def write_parts(tx: "UnitOfWork", drafts: Sequence[Draft]) -> None:
     """Contact points and tags of customers whose rows are in."""
-    await insert_all(
-        tx,
+    tx.insert(
         "crm_contact_point",
-        [point_row(point, made.record.id, tx.now) for made in drafts for point in made.points],
+        *(point_row(point, made.record.id, tx.now) for made in drafts for point in made.points),
     )
-    await insert_all(
-        tx, "crm_customer_tag", [row for made in drafts for row in tag_rows(made.record.id, made.tags)]
-    )
+    tx.insert("crm_customer_tag", *(row for made in drafts for row in tag_rows(made.record.id, made.tags)))
 
 
 async def update_customer(

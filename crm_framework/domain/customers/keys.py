@@ -16,6 +16,7 @@ from crm_framework.domain.customers.locks import Hold, hold_customers
 from crm_framework.domain.models import CustomerStage
 from crm_framework.domain.rows import not_found, time_of
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.ids import is_key
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -45,6 +46,15 @@ async def live_customer(
     if isinstance(found, CrmError):
         raise found.under(*path)
     return found
+
+
+def assume_live(tx: "UnitOfWork", customer_id: str) -> bool:
+    """Whether records may be added as if this were the key of a live customer: see `UnitOfWork.assume`."""
+    hold = Hold.ADD if tx.dialect == "postgres" else ""
+    return is_key(customer_id) and tx.assume(
+        f"SELECT 1 FROM crm_customer WHERE id = ? AND merged_into_id IS NULL AND erased_at IS NULL {hold}",
+        (customer_id,),
+    )
 
 
 async def live_customers(

@@ -75,6 +75,8 @@ COLUMNS = tuple(Record.__dataclass_fields__)
 # They follow from other columns, so that an event need not say them again.
 _UNTOLD = frozenset({"id", "version", "sort_name", "search_text", "created_at", "updated_at", "attributes"})
 
+_TOLD = tuple(name for name in COLUMNS if name not in _UNTOLD)
+
 
 async def resolve_id(tx: "UnitOfWork", key: str, *, path: Sequence[str | int] = ("id",)) -> str:
     """The key itself, or the winner's if the customer was merged. NOT_FOUND for one that is unknown."""
@@ -197,15 +199,18 @@ def reference_taken(source: str | None, reference: str | None, by: str = "anothe
 
 def differences(before: Record | None, after: Record) -> Changes:
     """Field → (before, after) as JSON-able values; each attribute is a field `attributes.<name>`."""
-    changes: Changes = {}
-    for name in COLUMNS:
-        if name in _UNTOLD:
-            continue
-        old = None if before is None else getattr(before, name)
-        new = getattr(after, name)
-        if old != new:
-            changes[name] = (_told(old), _told(new))
-    old_attributes = {} if before is None else before.attributes
+    if before is None:
+        given = ((name, getattr(after, name)) for name in _TOLD)
+        changes: Changes = {name: (None, _told(value)) for name, value in given if value is not None}
+        return changes | {
+            f"attributes.{name}": (None, after.attributes[name]) for name in sorted(after.attributes)
+        }
+    changes = {
+        name: (_told(old), _told(new))
+        for name in _TOLD
+        if (old := getattr(before, name)) != (new := getattr(after, name))
+    }
+    old_attributes = before.attributes
     for name in sorted(old_attributes.keys() | after.attributes.keys()):
         if not same_value(old_attributes.get(name), after.attributes.get(name)):
             changes[f"attributes.{name}"] = (old_attributes.get(name), after.attributes.get(name))

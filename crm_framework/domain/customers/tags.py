@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crm_framework.domain.customers.record import lock_records, touch
-from crm_framework.domain.rows import insert_all, marks, select_in
+from crm_framework.domain.rows import marks, select_in
 from crm_framework.domain.values.text import kind_of, line
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Changes, CustomerTagged
@@ -96,7 +96,7 @@ async def tag_customers(
         changed.append(key)
         changes: Changes = {"tags": (list(before[key]), list(after))}
         tx.emit(CustomerTagged(customer_id=key, added=added, removed=removed, changes=changes))
-    await insert_all(tx, "crm_customer_tag", new_rows)
+    tx.insert("crm_customer_tag", *new_rows)
     if changed and less:
         await _take_off(tx, changed, less)
     await touch(tx, changed)
@@ -105,9 +105,7 @@ async def tag_customers(
 
 async def set_tags(tx: "UnitOfWork", customer_id: str, before: Sequence[str], after: Sequence[str]) -> None:
     """Makes the stored tags `before` the tags `after`. The caller holds the customer and emits the event."""
-    await insert_all(
-        tx, "crm_customer_tag", tag_rows(customer_id, [tag for tag in after if tag not in before])
-    )
+    tx.insert("crm_customer_tag", *tag_rows(customer_id, [tag for tag in after if tag not in before]))
     gone = [tag for tag in before if tag not in after]
     if gone:
         await _take_off(tx, [customer_id], gone)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain import kinds
-from crm_framework.domain.customers.keys import fetch_by_reference, live_customer
+from crm_framework.domain.customers.keys import assume_live, fetch_by_reference, live_customer
 from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.domain.rows import check_key, insert_sql, not_found, stale, time_of, time_text
@@ -97,15 +97,19 @@ async def log_interaction(tx: "UnitOfWork", new: NewInteraction) -> str:
     first = await first_of_reference(tx, values)
     if first is not None:
         return first
-    customer = await live_customer(tx, new.customer_id, Hold.ADD)
-    values |= {"kind": kind, "customer_id": customer.id, "staff_id": await staff_key(tx, new.staff_id)}
+    asks = values["source"] is not None or new.staff_id is not None or new.reply_to_id is not None
+    if not asks and assume_live(tx, new.customer_id):
+        customer_id = new.customer_id
+    else:
+        customer_id = (await live_customer(tx, new.customer_id, Hold.ADD)).id
+    values |= {"kind": kind, "customer_id": customer_id, "staff_id": await staff_key(tx, new.staff_id)}
     if new.reply_to_id is not None:
-        values["reply_to_id"] = await _own_message(tx, new.reply_to_id, customer.id)
+        values["reply_to_id"] = await _own_message(tx, new.reply_to_id, customer_id)
     key, created = await insert(tx, values)
     if created:
         tx.emit(
             InteractionLogged(
-                customer_id=customer.id, interaction_id=key, kind=kind, changes=first_changes(values)
+                customer_id=customer_id, interaction_id=key, kind=kind, changes=first_changes(values)
             )
         )
     return key
@@ -226,8 +230,11 @@ async def first_of_reference(tx: "UnitOfWork", values: Mapping[str, Any]) -> str
 async def insert(tx: "UnitOfWork", values: Mapping[str, Any]) -> tuple[str, bool]:
     """Writes the row. Returns its key and True, or the key of one that came first with the same reference."""
     key = new_id()
-    written = await tx.execute(INSERT, row_of({**values, "id": key}))
-    if written:
+    row = row_of({**values, "id": key})
+    if values["source"] is None:
+        tx.insert_values("crm_interaction", COLUMNS, [row])
+        return key, True
+    if await tx.execute(INSERT, row):
         return key, True
     first = await first_of_reference(tx, values)
     assert first is not None, "only the reference can be taken"

@@ -1,0 +1,72 @@
+"""One transaction of SQLite's writer, in as few visits to its thread as it can.
+
+BEGIN goes with the first statement. Until then nothing is held: what only gathers rows to insert waits for
+nobody, and all it does is one visit at the end.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import sqlite_steps as steps
+from .gathered import Gathered
+from .sessions import Rows, to_the_end
+from .sql import is_read, sqlite_args
+
+if TYPE_CHECKING:
+    from .sqlite import SqliteDriver
+
+T = TypeVar("T")
+
+
+class SqliteSession:
+    """A transaction; it excludes all others from its first statement on."""
+
+    def __init__(self, driver: "SqliteDriver") -> None:
+        self._driver = driver
+        self._holds = False
+        """Whether the writer is its own, until the end."""
+
+    async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
+        values = sqlite_args(args)
+        try:
+            return await self._do(steps.query, sql, values)
+        except asyncio.CancelledError:
+            if self._holds and is_read(sql):
+                # Interrupting a change would undo the whole transaction, not only the innermost savepoint
+                self._driver.interrupt_writer()
+            raise
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        await self._do(steps.execute_many, sql, [sqlite_args(row) for row in rows])
+
+    async def insert(self, sql: str, args: Sequence[object]) -> int | None:
+        return await self._do(steps.insert, sql, sqlite_args(args))
+
+    async def script(self, sql: str) -> None:
+        for statement in steps.statements(sql):
+            await self._do(steps.query, statement, [])
+
+    async def control(self, sql: str) -> None:
+        await self._do(steps.query, sql, [])
+
+    async def write(self, gathered: Gathered) -> None:
+        await self._do(steps.write, gathered)
+
+    async def commit(self, gathered: Gathered) -> None:
+        if self._holds:
+            await to_the_end(self._driver.write(steps.write_and_commit, gathered))
+        elif gathered:
+            await self._driver.write_whole(gathered)
+
+    async def close(self) -> None:
+        if self._holds:
+            self._holds = False
+            self._driver.undo()
+
+    async def _do(self, step: Callable[..., T], *args: Any) -> T:
+        if self._holds:
+            return await self._driver.write(step, *args)
+        await self._driver.take_writer()
+        self._holds = True
+        return await self._driver.write(steps.first, step, *args)
