@@ -142,6 +142,7 @@ def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:
 async def _first_try(tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored]) -> list[Stored]:
     """The events that the handler emitted; none if it failed."""
     budget = tx.database.handler_budget_ms / 1000 * max(1.0, len(stored) / BUDGETED_EVENTS)
+    await tx.transaction.flush()  # if that fails, the handler is not to blame
     try:
         async with tx.savepoint():
             await tx.transaction.lend(handler([event for _, event in stored], tx), budget)

@@ -41,15 +41,22 @@ class PostgresSession:
 
     async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
         values = postgres_args(args)
+        if not returns_rows(sql):
+            return await self._change(sql, values), []
         await self._begin(sql)
         try:
-            if returns_rows(sql):
-                rows = [dict(record) for record in await self._connection.fetch(sql, *values)]
-                return len(rows), rows
+            rows = [dict(record) for record in await self._connection.fetch(sql, *values)]
+        except Exception as error:
+            raise postgres_failure(error, self._target) from None
+        return len(rows), rows
+
+    async def _change(self, sql: str, values: list[Any]) -> int:
+        await self._begin(sql)
+        try:
             status: str = await self._connection.execute(sql, *values)
         except Exception as error:
             raise postgres_failure(error, self._target) from None
-        return _count(status), []
+        return _count(status)
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         values = [postgres_args(row) for row in rows]
@@ -73,8 +80,7 @@ class PostgresSession:
     async def write(self, gathered: Gathered) -> None:
         one = gathered.in_one()
         if one is not None:
-            affected = (await self.query(*one))[0]
-            if gathered.assumed and not affected:
+            if not await self._change(*one) and gathered.assumed:
                 raise Outdated
             return
         for sql, args in gathered.assumed:

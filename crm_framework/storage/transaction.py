@@ -64,6 +64,11 @@ class Transaction:
         self.check()
         self._gathered.assumed.append((sql, args))
 
+    async def flush(self) -> None:
+        """Sends what was gathered."""
+        if self._gathered:
+            await self._statement(None, _nothing)
+
     async def _statement(self, sql: str | None, send: Callable[[Session], Awaitable[T]]) -> T:
         session = self.check()
         try:
@@ -157,6 +162,9 @@ class Transaction:
         if self._failure is not None:
             raise _gone_wrong(self._failure)
         return self._session
+
+
+async def _nothing(session: Session) -> None: ...
 
 
 def _gone_wrong(failure: BaseException) -> Exception:

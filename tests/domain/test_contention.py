@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from crm_framework.domain.privacy.merge import merge_customers
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
+from tests.domain.repeating import repeatably
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 
@@ -99,7 +101,7 @@ async def replace_staff(tx: UnitOfWork, chance: random.Random, crowd: Crowd) -> 
 
 
 async def touch(tx: UnitOfWork, chance: random.Random, crowd: Crowd) -> dict[str, int]:
-    customer, staff = chance.choice(crowd.customers), chance.choice(crowd.staff)
+    customer, staff = chance.choice(crowd.customers), chance.choice([None, *crowd.staff])
     await log_interaction(tx, NewInteraction(customer_id=customer, kind="call", staff_id=staff))
     return {"touches": 1}
 
@@ -183,8 +185,7 @@ async def act(database: Database, crowd: Crowd, seed: int) -> list[BaseException
     for _ in range(ROUNDS):
         deed = chance.choice(SELDOM if chance.random() < 0.3 else OFTEN)
         try:
-            async with database.unit_of_work() as tx:
-                added = await deed(tx, chance, crowd)
+            added = await repeatably(database, partial(deed, chance=chance, crowd=crowd))
         except Exception as error:
             if not isinstance(error, CrmError) or error.code not in REFUSALS:
                 failures.append(error)

@@ -19,6 +19,7 @@ from crm_framework.schema.inputs import optional, required, retry_key
 from crm_framework.schema.mutation import mutation, payload
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
+from crm_framework.storage.ids import new_id
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .conftest import Api, names
@@ -65,6 +66,18 @@ async def trial(tx: UnitOfWork, input: TrialInput) -> TrialPayload:
     return TrialPayload(made=CALLS.count, calls=CALLS.count)
 
 
+@mutation(permission="customers.write", repeatable=True)
+async def hasty_trial(tx: UnitOfWork, input: TrialInput) -> TrialPayload:
+    """Assumes what is so after the first time only."""
+    CALLS.count += 1
+    assumed = tx.assume("SELECT 1 FROM crm_staff")
+    tx.insert(
+        "crm_staff",
+        {"id": new_id(), "name": f"assumed: {assumed}", "created_at": tx.now, "updated_at": tx.now},
+    )
+    return TrialPayload(made=CALLS.count, calls=CALLS.count)
+
+
 _FAILURES: dict[str, Callable[[], Exception]] = {
     "refused": lambda: CrmError(ErrorCode.REFUSED, "No.", path=("nested_members", 0), hint="Do."),
     "unavailable": lambda: CrmError(ErrorCode.UNAVAILABLE, "The disk is full."),
@@ -78,7 +91,7 @@ _FAILURES: dict[str, Callable[[], Exception]] = {
 def trials(database: Database) -> Api:
     database.event_types = EventTypes(CORE_EVENTS)
     CALLS.count = 0
-    schema = compose([*CORE_PARTS, SchemaParts(mutation=[trial])], PluginHost())
+    schema = compose([*CORE_PARTS, SchemaParts(mutation=[trial, hasty_trial])], PluginHost())
     return Api(schema, database, PluginHost())
 
 
@@ -134,6 +147,18 @@ async def test_root_fields_run_one_after_another_each_in_its_own_transaction(tri
         "c": {"calls": 3, "errors": []},
     }
     assert await trials.count("crm_staff") == 2
+
+
+@pytest.mark.parametrize("input", ["{}", '{idempotencyKey: "k"}'])
+async def test_a_repeatable_one_runs_again_where_it_assumed_too_much(trials: Api, input: str) -> None:
+    ask = f"mutation {{ hastyTrial(input: {input}) {{ calls errors {{ code }} }} }}"
+    assert await trials.data(ask) == {"hastyTrial": {"calls": 2, "errors": []}}
+    rows = await trials.database.fetch("SELECT name FROM crm_staff")
+    assert rows == [{"name": "assumed: False"}]
+    other = ask.replace('"k"', '"l"')
+    assert await trials.data(other) == {"hastyTrial": {"calls": 3, "errors": []}}
+    rows = await trials.database.fetch("SELECT name FROM crm_staff ORDER BY name")
+    assert rows == [{"name": "assumed: False"}, {"name": "assumed: True"}]
 
 
 async def test_the_same_key_again_runs_nothing(trials: Api) -> None:

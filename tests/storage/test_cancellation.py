@@ -82,6 +82,18 @@ async def change(database: Database, key: str) -> None:
         tx.emit(SettingChanged(customer_id=None, kind="staff", record_id=key))
 
 
+async def gathered_change(database: Database, key: str) -> None:
+    """The same, all of it in one statement at the end; nothing handles it."""
+    database.handlers = []
+    async with database.unit_of_work(repeatable=True) as tx:
+        assert tx.assume("SELECT 1")
+        stamps = {"created_at": tx.now, "updated_at": tx.now}
+        tx.insert(
+            "crm_staff", *({"id": new_id(), "name": f"{key} {n}", "version": 1, **stamps} for n in (1, 2))
+        )
+        tx.emit(SettingChanged(customer_id=None, kind="staff", record_id=key))
+
+
 async def found(database: Database, key: str) -> dict[str, int]:
     """How many rows of each kind the change `key` has left."""
     counted = {
@@ -134,6 +146,44 @@ async def test_cancelled_at_every_await(narrow: Database, late: bool) -> None:
     async with again:
         for key, whole_change in done.items():
             assert await found(again, key) == (ALL if whole_change else NOTHING)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["waiting", "just answered"])
+async def test_a_gathered_change_cancelled_at_every_await(narrow: Database, late: bool) -> None:
+    await gathered_change(narrow, "warm")
+    whole = CancelledAt(gathered_change(narrow, new_id()), None, late=late)
+    await whole
+    assert whole.awaits > 0
+    all_of_it = {"staff": 2, "updated": 0, "events": 1, "audit": 1, "handled": 0}
+    for number in range(1, whole.awaits + 1):
+        key = new_id()
+        attempt = CancelledAt(gathered_change(narrow, key), number, late=late)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            outcome = (await asyncio.gather(attempt, return_exceptions=True))[0]
+        assert outcome is None or isinstance(outcome, asyncio.CancelledError), outcome
+        await nothing_is_held(narrow)
+        left = await found(narrow, key)
+        assert left in ((all_of_it,) if outcome is None else (all_of_it, NOTHING)), f"await {number}: {left}"
+
+
+async def test_gathered_changes_dropped_while_they_wait_for_their_turn(narrow: Database) -> None:
+    await gathered_change(narrow, "warm")
+    tasks = [asyncio.create_task(gathered_change(narrow, f"d{number:02}")) for number in range(40)]
+    for number, task in enumerate(tasks):
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+        if number % 2:
+            task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    await nothing_is_held(narrow)
+    for number, outcome in enumerate(outcomes):
+        left = await found(narrow, f"d{number:02}")
+        assert (left["staff"], left["events"], left["audit"]) in ((2, 1, 1), (0, 0, 0))
+        if outcome is None:
+            assert left["staff"] == 2
+        else:
+            assert isinstance(outcome, asyncio.CancelledError)
+            assert number % 2
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["waiting", "just answered"])

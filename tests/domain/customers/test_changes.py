@@ -20,6 +20,7 @@ from crm_framework.domain.customers.record import Changed
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import frozen
 from crm_framework.storage.database import Database
+from tests.domain.repeating import repeatably
 
 if TYPE_CHECKING:
     from tests.domain.conftest import Records
@@ -30,8 +31,9 @@ LATER = THEN + timedelta(days=1)
 
 async def create(database: Database, name: str = "Anna Müller", **fields: Any) -> str:
     with frozen(THEN):
-        async with database.unit_of_work() as tx:
-            return (await create_customer(tx, NewCustomer(name=name, **fields))).id
+        return (
+            await repeatably(database, lambda tx: create_customer(tx, NewCustomer(name=name, **fields)))
+        ).id
 
 
 async def update(

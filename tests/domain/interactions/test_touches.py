@@ -10,14 +10,14 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import frozen, parse_time
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
+from tests.domain.repeating import repeatably
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 async def log(database: Database, **fields: Any) -> str:
     with frozen(NOW):
-        async with database.unit_of_work() as tx:
-            return await log_interaction(tx, NewInteraction(**fields))
+        return await repeatably(database, lambda tx: log_interaction(tx, NewInteraction(**fields)))
 
 
 async def test_a_touch_is_kept_whole_and_told_once(database: Database, records: Any) -> None:
