@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import GraphQLError, OperationType
+from graphql import OperationType
 
 from . import reference
 from .arguments import Variables
@@ -40,8 +40,7 @@ class _Operation:
         self._run = run
         self._raw_variables = raw_variables
         self._failures = failures
-        self._foreign: list[dict[str, Any]] = []
-        self._void = False
+        self._results: dict[str, Result] = {}
 
     async def output(self) -> dict[str, Any]:
         plan = self._run.plan
@@ -57,16 +56,9 @@ class _Operation:
         output: dict[str, Any] = {}
         for field in fields:
             output[field.key] = await self._value(field)
-            if self._void or (field.shape.required and self._is_void(field, output[field.key])):
+            if self._settled(field, output[field.key]).data is None:
                 break
         return output
-
-    def _is_void(self, field: PlannedField, value: Any) -> bool:
-        """Whether the operation as a whole is null because of this field."""
-        if not self._run.failed:
-            return False
-        alone = Selection(of=field.owner, origin=None, source=None, fields=[field])
-        return Settlement(self._run.chosen).root(alone, {field.key: value}) is None
 
     async def _value(self, field: PlannedField) -> Any:
         fallback = self._run.plan.fallbacks.get(field.key)
@@ -84,20 +76,32 @@ class _Operation:
         found = await reference.run(
             run.ready, fallback.document, self._raw_variables, None, run.context, self._failures
         )
-        self._foreign += found.errors
-        if found.data is None:
-            self._void = True
-            return None
-        return found.data[fallback.key]
+        self._results[fallback.key] = found
+        return None if found.data is None else found.data[fallback.key]
 
     def settled(self, output: dict[str, Any]) -> Result:
-        """The result: nulls where failures are, and their errors."""
-        run = self._run
-        data: dict[str, Any] | None = output
-        errors: Sequence[GraphQLError] = ()
-        if run.failed:
-            settlement = Settlement(run.chosen)
-            data = settlement.root(run.plan.root, output)
-            errors = settlement.errors
-        shown = [*(self._failures.shown(error) for error in errors), *self._foreign]
-        return Result(None if self._void else data, shown)
+        """The result: nulls where failures are, and their errors, in the order of the response."""
+        if not self._run.failed and not self._results:
+            return Result(output)
+        data: dict[str, Any] = {}
+        errors: list[dict[str, Any]] = []
+        for field in self._run.plan.root.fields:
+            if field.key not in output:
+                continue  # a mutation that was not run, as one before it failed
+            found = self._settled(field, output[field.key])
+            if found.data is None:
+                return Result(None, found.errors[:1])
+            data[field.key] = found.data[field.key]
+            errors += found.errors
+        return Result(data, errors)
+
+    def _settled(self, field: PlannedField, value: Any) -> Result:
+        """The result of one root field; without data where not even the operation as a whole may be null."""
+        found = self._results.get(field.key)
+        if found is None:
+            settlement = Settlement(self._run.chosen)
+            alone = Selection(of=field.owner, origin=None, source=None, fields=[field])
+            data = settlement.root(alone, {field.key: value}) if self._run.failed else {field.key: value}
+            errors = [self._failures.shown(error) for error in settlement.errors]
+            found = self._results[field.key] = Result(data, errors)
+        return found

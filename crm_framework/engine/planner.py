@@ -1,7 +1,7 @@
 """From a valid document to a plan."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -37,6 +37,10 @@ from .prepare import Prepared
 from .relations import Children, Reference
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
+
+_MOST_FIELDS = 4_000
+"""Fields within fields of interfaces can be of so many combinations of types that planning them all takes
+longer than running those that there are."""
 
 
 class _Declined(Exception):
@@ -102,6 +106,8 @@ class _Planner:
     ready: Prepared
     fragments: Mapping[str, FragmentDefinitionNode]
     conditions: Mapping[str, Any]
+    targets: dict[Any, "Selection | Choice"] = field(default_factory=dict)
+    planned: int = 0
 
     def collected(
         self, sets: Sequence[SelectionSetNode], of: GraphQLObjectType
@@ -159,6 +165,14 @@ class _Planner:
         named: Any = get_named_type(field.type)
         if is_leaf_type(named):
             return None
+        # each type of an interface has the field: its target is the same, and multiplies with each level
+        key = (named.name, place, *map(id, nodes))
+        found = self.targets.get(key)
+        if found is None:
+            found = self.targets[key] = self._target(named, nodes, place)
+        return found
+
+    def _target(self, named: Any, nodes: Sequence[FieldNode], place: str) -> "Selection | Choice":
         if isinstance(named, GraphQLObjectType):
             return self.selection(named, nodes, place)
         abstract: GraphQLAbstractType = named
@@ -172,6 +186,9 @@ class _Planner:
 
     def field(self, key: str, nodes: list[FieldNode], owner: GraphQLObjectType, place: str) -> PlannedField:
         """One field of a selection. Raises `_Declined`."""
+        self.planned += 1
+        if self.planned > _MOST_FIELDS:
+            raise _Declined("there are too many combinations of types")
         name = nodes[0].name.value
         here = f"{place}.{key}" if place else key
         if name == "__typename":
@@ -337,8 +354,12 @@ def _wanted(target: Selection | Choice | None) -> dict[type, Layout]:
     found: dict[type, list[str]] = {}
     sources: dict[type, Source] = {}
     waiting = _options(target)
+    seen: set[int] = set()
     while waiting:
         one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
         if one.layout is not None and one.origin is not None:
             found.setdefault(one.origin, []).extend(one.layout.attributes)
             sources[one.origin] = one.layout.source

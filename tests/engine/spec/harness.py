@@ -103,7 +103,7 @@ class Ask:
 
 
 ASKS = {
-    "execute": Ask(execute, one_by_one=False, first=False),
+    "execute": Ask(execute, one_by_one=False, first=True),
     "reference": Ask(reference_execute, one_by_one=False, first=False),
     "reference, object by object": Ask(reference_execute, one_by_one=True, first=False),
 }

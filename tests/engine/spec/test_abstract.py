@@ -1,16 +1,18 @@
 """Interfaces and unions: which type an object is of, and what happens where it is of none."""
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Annotated, Any
 
 import pytest
 import strawberry
 
-from crm_framework.engine import Batch, EngineSchema, batch
+from crm_framework.engine import Batch, EngineSchema, Limits, batch, execute
+from crm_framework.engine.operation import FALLBACKS
 from tests.engine import library
 from tests.engine.conftest import Library
 
-from .harness import Ask, Fault, answering, list_of, schema_of, told
+from .harness import Ask, Asking, Fault, Nowhere, answering, list_of, schema_of, told
 
 
 @strawberry.interface
@@ -333,3 +335,63 @@ async def test_a_record_of_a_type_that_may_not_be_seen_is_an_error_of_its_place(
     result = await ask.result(filled.schema, "{ finds { __typename } }", context=context)
     assert (result.data, result.code) == (None, "FORBIDDEN")
     assert ["finds", 3] in [error["path"] for error in result.errors]
+
+
+@strawberry.interface
+class Link:
+    name: str
+    next: "Link | None"
+
+
+@strawberry.type
+class Iron(Link):
+    weight: int = 1
+
+
+@strawberry.type
+class Gold(Link):
+    weight: int = 2
+
+
+@strawberry.type
+class Rope(Link):
+    length: int = 3
+
+
+CHAIN = Iron(name="a", next=Gold(name="b", next=Rope(name="c", next=None)))
+LINKS = schema_of(answering("link", Link | None, lambda: CHAIN), types=[Iron, Gold, Rope])
+
+
+async def test_an_interface_within_an_interface_takes_no_longer_with_each_level(ask: Ask) -> None:
+    levels = 11
+    text = "{ link { name " + "next { name " * levels + "}" * levels + " } }"
+    started = perf_counter()
+    found = await ask(LINKS, text)
+    assert perf_counter() - started < 2  # planned for each combination of types it would be hours
+    assert found == (
+        {"link": {"name": "a", "next": {"name": "b", "next": {"name": "c", "next": None}}}},
+        set(),
+    )
+
+
+async def test_more_combinations_of_types_than_can_be_planned(ask: Ask) -> None:
+    def below(level: int) -> str:
+        if level == 9:
+            return "name"
+        kinds = " ".join(
+            f"... on {kind} {{ {'next { ' * (9 - level)} k{level}{kind}: name {'}' * (9 - level)} }}"
+            for kind in ("Iron", "Gold")
+        )
+        return f"name next {{ {below(level + 1)} }} {kinds}"
+
+    reason = "there are too many combinations of types"
+    left = FALLBACKS.get(reason, 0)
+    started = perf_counter()
+    context = Asking(Nowhere(), limits=Limits(max_repeats=40))
+    found = await ask(LINKS, f"{{ link {{ {below(0)} }} }}", context=context)
+    assert perf_counter() - started < 5
+    assert found == (
+        {"link": {"name": "a", "next": {"name": "b", "next": {"name": "c", "next": None}}}},
+        set(),
+    )
+    assert FALLBACKS.get(reason, 0) == left + (ask.run is execute)

@@ -330,6 +330,45 @@ async def test_of_a_null_and_a_failure_still_to_come_one_is_reported(ask: Ask) -
 
 
 @strawberry.type
+class Failing:
+    @strawberry.field
+    def plain(self) -> str:
+        raise Fault("plain")
+
+    @strawberry.field
+    def informed(self, info: Info) -> str:
+        raise Fault("informed")
+
+    @batch(needs=())
+    @staticmethod
+    async def together(parents: Batch[Any]) -> list[str]:
+        "Fails."
+        raise Fault("together")
+
+
+FAILING = schema_of(answering("must", Failing, Failing), answering("may", Failing | None, Failing))
+
+
+@pytest.mark.parametrize("first", ["plain", "informed", "together"])
+@pytest.mark.parametrize("then", ["plain", "informed", "together"])
+@pytest.mark.parametrize("roots", [("must", "must"), ("must", "may"), ("may", "must"), ("may", "may")])
+async def test_of_several_root_fields_that_fail_the_first_that_nulls_all_is_told(
+    ask: Ask, roots: tuple[str, str], first: str, then: str
+) -> None:
+    text = f"{{\n  a: {roots[0]} {{ {first} }}\n  b: {roots[1]} {{ {then} }}\n}}"
+    column = 6 + len(roots[0]) + 3, 6 + len(roots[1]) + 3
+    one, two = f"2:{column[0]} a.{first}: {first}", f"3:{column[1]} b.{then}: {then}"
+    found = await ask(FAILING, text)
+    match roots:
+        case ("may", "may"):
+            assert found == ({"a": None, "b": None}, {one, two})
+        case ("may", "must"):
+            ask.settled(found, None, two, one)
+        case _:
+            ask.settled(found, None, one, two)
+
+
+@strawberry.type
 class Chain:
     @strawberry.field
     def nullable(self) -> "Chain | None":
