@@ -62,7 +62,7 @@ class PostgresDriver:
         writers = _pool(target, pool_size, wait_seconds)
         reads = PostgresReads(
             target,
-            partial(_open_reader, target, wait_seconds),
+            partial(_open_reader, target, wait_seconds, read_seconds),
             size=read_pool_size,
             wait_seconds=wait_seconds,
             read_seconds=read_seconds,
@@ -207,13 +207,16 @@ def _pool(target: PostgresTarget, size: int, wait_seconds: float) -> asyncpg.Poo
     )
 
 
-async def _open_reader(target: PostgresTarget, wait_seconds: float) -> Any:
+async def _open_reader(target: PostgresTarget, wait_seconds: float, read_seconds: float | None) -> Any:
+    settings = {**SERVER_SETTINGS, "default_transaction_read_only": "on"}
+    if read_seconds is not None:
+        settings["statement_timeout"] = str(max(1, int(read_seconds * 1000)))
     try:
         async with asyncio.timeout(wait_seconds):
             connection = await asyncpg.connect(
                 target.dsn,
                 statement_cache_size=READ_STATEMENTS,
-                server_settings={**SERVER_SETTINGS, "default_transaction_read_only": "on"},
+                server_settings=settings,
             )
             try:
                 await _prepare(connection)

@@ -44,14 +44,21 @@ class PostgresReads:
         wait_seconds: float,
         read_seconds: float | None,
     ) -> None:
-        """`connect` opens a connection, or raises what the caller is to see."""
+        """`connect` opens a connection, or raises what the caller is to see.
+
+        The server is to stop a read after `read_seconds` by itself, as its connection is set. Here the
+        connection of one is dropped that gets no answer even then.
+        """
         self._target = target
         self._connect = connect
         self._slots = Slots(size, wait_seconds, "Other reads kept all connections busy")
         self._read_seconds = read_seconds
         self._idle: list[tuple[Any, float]] = []
         """With the time of its last use; that of the last is the latest."""
-        self._busy: set[Any] = set()
+        self._busy: dict[Any, float] = {}
+        """With the time of the start of its read; the first is the earliest."""
+        self._patience = None if read_seconds is None else read_seconds + CLEANUP_SECONDS
+        self._look: asyncio.TimerHandle | None = None
         self._cleanups: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -77,16 +84,12 @@ class PostgresReads:
         except BaseException:
             self._slots.give_back()
             raise
-        self._busy.add(connection)
-        began = self._loop.time()
+        began = self._busy[connection] = self._loop.time()
+        if self._look is None and self._patience is not None:
+            # One timer for all: one for each read, as asyncpg makes for a time-out, costs a tenth of it
+            self._look = self._loop.call_at(began + self._patience, self._drop_unanswered, self._patience)
         try:
-            found: Tuples = await connection.fetch(sql, *values, timeout=self._read_seconds)
-        except TimeoutError:
-            self._later(self._settle(connection))
-            raise unavailable(
-                f"{self._target} did not answer a read within {self._read_seconds or 0:g} seconds.",
-                "Ask for less at once, or check the server.",
-            ) from None
+            found: Tuples = await connection.fetch(sql, *values)
         except asyncpg.OutdatedSchemaCacheError:
             self._give_back(connection)
             if first:
@@ -95,17 +98,36 @@ class PostgresReads:
         except LOST:
             connection.terminate()
             self._give_back(connection)
+            self._check_time(began)
             if first and used and self._loop.time() - began < STALE_SECONDS:
                 raise _Again from None
             raise
-        except asyncpg.PostgresError:
+        except asyncpg.PostgresError as error:
             self._give_back(connection)
+            if isinstance(error, asyncpg.QueryCanceledError):
+                self._check_time(began)
             raise
         except BaseException:
             self._later(self._settle(connection))
             raise
         self._give_back(connection)
         return found
+
+    def _drop_unanswered(self, patience: float) -> None:
+        self._look = None
+        at = self._loop.time()
+        for connection, began in self._busy.items():
+            if began + patience > at:
+                self._look = self._loop.call_at(began + patience, self._drop_unanswered, patience)
+                break
+            connection.terminate()
+
+    def _check_time(self, began: float) -> None:
+        if self._read_seconds is not None and self._loop.time() - began >= self._read_seconds:
+            raise unavailable(
+                f"{self._target} did not answer a read within {self._read_seconds:g} seconds.",
+                "Ask for less at once, or check the server.",
+            ) from None
 
     async def _take(self) -> tuple[Any, bool]:
         """A connection, and whether it was used before."""
@@ -125,7 +147,7 @@ class PostgresReads:
         return await self._connect(), False
 
     def _give_back(self, connection: Any) -> None:
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         if self._closed or connection.is_closed():
             self._drop(connection)
         else:
@@ -162,6 +184,8 @@ class PostgresReads:
     async def close(self) -> None:
         """Ends what runs, which fails as if the connection were lost, and closes all connections."""
         self._closed = True
+        if self._look is not None:
+            self._look.cancel()
         for connection in self._busy:
             connection.terminate()
         while self._idle:

@@ -292,10 +292,12 @@ async def test_a_server_that_answers_no_more(database_url: str, monkeypatch: pyt
         line_to(database_url) as (url, line),
         await opened(url, read_pool_size=2, read_seconds=0.3, wait_seconds=2) as database,
     ):
-        assert await database.rows("SELECT 1") == [(1,)]
+        await asyncio.gather(*(database.rows("SELECT pg_sleep(0.1)") for _ in range(2)))
         line.open.clear()
-        for _ in range(3):
-            assert "did not answer" in await refusal(database.rows("SELECT 1"))
+        told = await asyncio.gather(*(refusal(database.rows("SELECT 1")) for _ in range(2)))
+        assert told == [f"{database.name} did not answer a read within 0.3 seconds."] * 2
+        # Both connections are gone by now, and there is no other to be had
+        assert await refusal(database.rows("SELECT 1")) == f"{database.name} did not answer in time."
         cancelled = asyncio.create_task(database.rows("SELECT 1"))
         await asyncio.sleep(0.05)
         cancelled.cancel()
