@@ -1,7 +1,7 @@
 # make run    serve the CRM with every plugin of this repository (PORT=, CRM_DATABASE_URL=, DEMO=0)
 # make test   the whole suite, on SQLite and on a PostgreSQL that the tests start themselves
 # make check  style, types, arrows between the rooms, completeness of the documentation
-# make bench  the workloads in benchmarks/
+# make bench  the workloads in benchmarks/ (PEERS=1 installs others beside, and measures them too)
 # make clean  removes what the others made, but never a database
 
 VENV    := .venv
@@ -54,7 +54,7 @@ format: $(VENV)/testable
 	$(BIN)/ruff format .
 
 bench: $(VENV)/testable
-	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/python -m benchmarks $(ARGS)
+	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
 
 # Writes the versions of the present environment down as those that everybody gets.
 constraints: $(VENV)/testable

@@ -8,13 +8,17 @@ import random
 import selectors
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 MakeRequest = Callable[[random.Random], bytes]
 
 PATIENCE = 60
 """Seconds after the end within which every answer must be there."""
+
+IN_CHUNKS = 1
+"""In place of the length of an answer that comes in chunks."""
+LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class WrongAnswer(Exception):
@@ -64,7 +68,11 @@ class Connection:
             received = self._received + received
         if not self._whole:
             self._whole = _length(received)
-        if not self._whole or len(received) < self._whole:
+        if (
+            not self._whole
+            or len(received) < self._whole
+            or (self._whole == IN_CHUNKS and not received.endswith(LAST_CHUNK))
+        ):
             self._received = received
             return None
         self._received, self._whole = b"", 0
@@ -72,20 +80,26 @@ class Connection:
 
 
 def _length(received: bytes) -> int:
-    """Bytes of the answer that begins here, or 0 while its head is not whole."""
+    """Bytes of the answer that begins here, or 0 while its head is not whole, or `IN_CHUNKS`."""
     head = received.find(b"\r\n\r\n")
     if head < 0:
         return 0
     lower = received[:head].lower()
     start = lower.find(b"content-length:")
+    if start < 0 and b"transfer-encoding: chunked" in lower:
+        return IN_CHUNKS
     if start < 0:
         raise WrongAnswer(f"an answer without a length: {lower.decode(errors='replace')}")
     return head + 4 + int(lower[start + 15 :].split(b"\r\n", 1)[0])
 
 
+ERRORS = (b'"errors":[{', b'"errors": [{')
+"""How an answer with errors begins their list."""
+
+
 def sound(answer: bytes) -> bool:
     """Whether it says 200 and has no error in it."""
-    return answer.startswith(b"HTTP/1.1 200 ") and b'"errors":[{' not in answer
+    return answer.startswith(b"HTTP/1.1 200 ") and not any(mark in answer for mark in ERRORS)
 
 
 def run(
@@ -158,4 +172,12 @@ def ask(port: int, request: bytes) -> bytes:
         connection.socket.close()
     if not sound(answer):
         raise WrongAnswer(answer[:1000].decode(errors="replace"))
-    return answer.partition(b"\r\n\r\n")[2]
+    body = answer.partition(b"\r\n\r\n")[2]
+    return b"".join(_chunks(body)) if _length(answer) == IN_CHUNKS else body
+
+
+def _chunks(body: bytes) -> Iterator[bytes]:
+    while size := int(body.partition(b"\r\n")[0], 16):
+        begin = body.index(b"\r\n") + 2
+        yield body[begin : begin + size]
+        body = body[begin + size + 2 :]

@@ -1,11 +1,16 @@
 """The main part of a run: product, limits and peers on one database, workload by workload."""
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
+
+import orjson
 
 from benchmarks import servers
+from benchmarks.client import ask
 from benchmarks.measure import Outcome, Plan, Side, compare, take_turns
 from benchmarks.peers import Peer
 from benchmarks.workloads import PAGE, READS, Workload, empty_request, limit_request, product_request
@@ -49,6 +54,29 @@ def contest(
     return Contest(outcomes, counted)
 
 
+def check_peer(workload: Workload, name: str, ours: Side, its: Side) -> None:
+    """Raises unless the peer gives the same values in the same order, whatever it calls ids and moments."""
+    for seed in range(3):
+        product, peer = (ask(side.ports[0], side.make(random.Random(seed))) for side in (ours, its))
+        if orjson.loads(peer).get("errors"):
+            raise RuntimeError(f"{workload.name}: {name} answers {peer[:2000]!r}")
+        if not workload.writes and leaves(orjson.loads(product)) != leaves(orjson.loads(peer)):
+            raise RuntimeError(f"{workload.name}: {name} answers otherwise: {peer[:2000]!r}")
+
+
+def leaves(answer: Any) -> list[tuple[str, object]]:
+    """Names and values that are no objects, in order, but for those that each spells in its own way."""
+    if isinstance(answer, list):
+        return [leaf for each in answer for leaf in leaves(each)]
+    found: list[tuple[str, object]] = []
+    for name, value in answer.items():
+        if isinstance(value, dict | list):
+            found += leaves(value)
+        elif name != "id" and not name.endswith("At"):
+            found.append((name, value))
+    return found
+
+
 def _takers(
     stack: ExitStack, url: str, workloads: Sequence[Workload], customers: int, peers: Sequence[Peer]
 ) -> Iterator[tuple[Workload, dict[str, Side]]]:
@@ -84,5 +112,7 @@ def _takers(
             for name, (peer, port) in running.items()
             if workload.name in peer.queries
         }
+        for name, side in others.items():
+            check_peer(workload, name, ours, side)
         empty = {} if workload.bulk else {"ceiling": Side([ceiling], empty_request, 1 / 3)}
         yield workload, {"product": ours, **its, **others, **empty}

@@ -1,12 +1,18 @@
 """Others that serve the same tables over GraphQL, each installed into an environment of its own."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.client import MakeRequest
 from benchmarks.servers import Server
 from benchmarks.workloads import Variables, Workload, posts
+from crm_framework.testing.templates import run_statement
+
+ENVIRONMENTS = Path("var/benchmarks/peers").absolute()
+"""A folder with the packages of each."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +38,13 @@ class Peer:
                 "variables": self.variables(workload.name, workload.variables(rng, customers)),
             },
         )
+
+
+def environment_of(folder: str) -> Path:
+    """Where the packages of a peer are, or come to be."""
+    return ENVIRONMENTS / folder
+
+
+def run_sql(url: str, sql: str) -> None:
+    """Several statements, without values."""
+    asyncio.run(run_statement(url, sql))

@@ -47,6 +47,15 @@ async def test_every_request_is_counted_once_its_answer_is_whole(pieces: list[by
     assert load.requests >= 3
 
 
+async def test_an_answer_may_come_in_chunks() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+    async with answering(chunked, b"1\r\n}\r\n0\r\n\r\n") as (port, asked):
+        load = await asyncio.to_thread(client.run, [port], request, connections=1, seconds=10, requests=2)
+        assert await asyncio.to_thread(client.ask, port, b"GET / HTTP/1.1\r\n\r\n") == b"{}"
+    assert load.requests == 2
+    assert len(asked) == 3
+
+
 async def test_as_many_requests_as_wanted_are_sent() -> None:
     async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as (port, asked):
         load = await asyncio.to_thread(client.run, [port], request, connections=2, seconds=10, requests=5)
