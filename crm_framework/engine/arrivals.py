@@ -31,6 +31,22 @@ async def arrived(shape: Shape, values: Sequence[Any]) -> list[Any]:
     return list(await asyncio.gather(*(_arrived(shape, value) for value in values)))
 
 
+async def shared(shape: Shape, values: Sequence[Any]) -> list[Any]:
+    """The values for several who look at them: what can be gone through or awaited only once is kept."""
+    here = await arrived(shape, [_kept(shape, value) for value in values])
+    return [_kept(shape, value) for value in here]
+
+
+def _kept(shape: Shape, value: Any) -> Any:
+    if shape.item is None or not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        return value
+    inner = shape.item
+    try:
+        return [_kept(inner, item) for item in value]
+    except Exception as error:
+        return error
+
+
 async def _arrived(shape: Shape, value: Any) -> Any:
     try:
         if isinstance(value, Awaitable):

@@ -13,7 +13,7 @@ from graphql import GraphQLResolveInfo, get_argument_values
 from graphql.pyutils import Path
 
 from .arguments import Variables
-from .arrivals import all_here, arrived
+from .arrivals import all_here, arrived, shared
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
@@ -140,6 +140,8 @@ class Run:
                 results = await self._ordinary(ask.first, level)
             case _:
                 results = [await self.called(ask)]
+        if len(ask.fields) > 1:
+            results = await shared(ask.first.shape, results)
         return [await self.output(field, results) for field in ask.fields]
 
     def info(self, ask: "Ask") -> FieldInfo:

@@ -301,6 +301,39 @@ async def test_objects_of_any_iterable(ask: Ask, check: str) -> None:
     )
 
 
+@strawberry.type
+class Once:
+    @batch(needs=())
+    @staticmethod
+    def things(parents: Batch[Any]) -> list[list[Thing]]:
+        "Things that can be gone through once."
+        found: list[Any] = [(Thing(index=index) for index in range(2)) for _ in parents]
+        return found
+
+    @batch(needs=())
+    @staticmethod
+    async def grid(parents: Batch[Any]) -> list[list[list[Thing]]]:
+        "Things in rows that can be gone through once."
+        found: list[Any] = [((Thing(index=index) for _ in range(2)) for index in range(2)) for _ in parents]
+        return found
+
+
+@pytest.mark.parametrize("field", ["things", "grid"])
+async def test_what_can_be_gone_through_once_is_there_under_every_key(ask: Ask, field: str) -> None:
+    schema = schema_of(answering("once", Once, Once))
+    text = f"{{ once {{ x: {field} {{ index }} y: {field} {{ checked checkedTogether }} }} }}"
+    found = await ask(schema, text)
+    assert found.faults == set()
+    made: Any = [[0, 1], [[0, 0], [1, 1]]][field == "grid"]
+
+    def shown(value: Any, *keys: str) -> Any:
+        return (
+            [shown(each, *keys) for each in value] if isinstance(value, list) else dict.fromkeys(keys, value)
+        )
+
+    assert found.data == {"once": {"x": shown(made, "index"), "y": shown(made, "checked", "checkedTogether")}}
+
+
 class _Stream:
     """An async iterable of its own kind, which can be closed."""
 
