@@ -52,6 +52,9 @@ class Limits:
     """How many items one list in the variables may have: reading them holds everybody else up."""
 
 
+USUAL_LIMITS = Limits()
+
+
 @dataclass
 class Context:
     """The engine's view of one request: what resolvers find as `info.context`."""
@@ -59,7 +62,7 @@ class Context:
     reader: Reader
     page_default: int = 50
     page_max: int = 100
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = USUAL_LIMITS
     show_suggestions: bool = False
     """Whether errors may name fields that the client did not ask for ("Did you mean …")."""
     introspection_permission: str | None = None

@@ -20,7 +20,7 @@ class Deadlines:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # an application may see several, one after another
             self._loop, self._open, self._waiting = loop, {}, False
-        deadline = Deadline(loop.time() + self.seconds, self._open)
+        deadline = Deadline(loop.time() + self.seconds, self._open, loop)
         self._open[deadline] = None
         if not self._waiting:
             self._waiting = True
@@ -50,11 +50,11 @@ class Deadline:
 
     __slots__ = ("_cancelling", "_open", "_task", "at", "expired")
 
-    def __init__(self, at: float, open_: "dict[Deadline, None]") -> None:
+    def __init__(self, at: float, open_: "dict[Deadline, None]", loop: AbstractEventLoop) -> None:
         self.at = at
         self.expired = False
         self._open = open_
-        task = asyncio.current_task()
+        task = asyncio.current_task(loop)
         assert task is not None  # a running loop runs tasks
         self._task: Task[Any] = task
         self._cancelling = task.cancelling()

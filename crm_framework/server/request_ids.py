@@ -1,11 +1,11 @@
 """An id for every request: taken from the client or made here, sent back, and in every line of the log."""
 
 import logging
-import os
 import re
 from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 HEADER = b"x-request-id"
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
@@ -29,7 +29,7 @@ class RequestIds:
             await self.app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        identifier = given.decode() if ACCEPTABLE.fullmatch(given) else os.urandom(16).hex()
+        identifier = given.decode() if ACCEPTABLE.fullmatch(given) else uuid4().hex
         token = _current.set(identifier)
         header = (HEADER, identifier.encode())
 
