@@ -71,22 +71,26 @@ def needed(
     return tuple(walk.found)
 
 
-def check_access(context: Context, wanted: Sequence[tuple[str, str | None]]) -> None:
-    """Raises `RequestError` FORBIDDEN, naming every element and permission that the actor lacks."""
-    answers: dict[str, bool] = {}
-    refused: list[str] = []
-    for element, needs in wanted:
-        permission = context.introspection_permission if needs is None else needs
-        if permission is None:
-            refused.append(f"{element} (switched off)")
-            continue
-        allowed = answers.get(permission)
-        if allowed is None:
-            allowed = answers[permission] = context.may(permission)
-        if not allowed:
-            refused.append(f"{element} ({permission})")
-    if refused:
+def check_access(
+    context: Context, wanted: Sequence[tuple[str, str | None]], permissions: Sequence[str | None]
+) -> None:
+    """Raises `RequestError` FORBIDDEN, naming every element and permission that the actor lacks.
+
+    `permissions` has each of those in `wanted` once.
+    """
+    denied = {permission for permission in permissions if not _may(context, permission)}
+    if denied:
+        refused = [
+            f"{element} ({needs or context.introspection_permission or 'switched off'})"
+            for element, needs in wanted
+            if needs in denied
+        ]
         raise RequestError("FORBIDDEN", f"permission is missing for {', '.join(refused)}")
+
+
+def _may(context: Context, permission: str | None) -> bool:
+    asked = context.introspection_permission if permission is None else permission
+    return asked is not None and context.may(asked)
 
 
 def variables_of_directives(document: DocumentNode) -> tuple[str, ...]:

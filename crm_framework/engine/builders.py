@@ -13,7 +13,7 @@ from .declarations import Column
 from .decode import decoder
 from .errors import CompletionFailure, Exited, NullFailure
 from .fields import Computed
-from .ids import encode_id
+from .ids import id_encoder
 from .layouts import Layout
 from .plans import INLINE, PlannedField, Selection
 from .sql import Dialect
@@ -67,7 +67,11 @@ class Builder:
         if not values:
             return []
         width = len(values[0]) if self._layout is not None else 0
-        if all(first_fits(kind, values[0][place], self._dialect) for place, kind in self._checked):
+        first = values[0]
+        for place, kind in self._checked:
+            if not first_fits(kind, first[place], self._dialect):
+                break
+        else:
             fast = self._fast.get(width)
             if fast is None:
                 fast = self._fast[width] = self._compiled(width)
@@ -145,9 +149,9 @@ class Builder:
             case "column" if self._layout is not None:
                 return self._column(number, field, self._layout)
             case "identity":
-                self._names[f"i{number}"] = encode_id
+                self._names[f"i{number}"] = id_encoder(field.owner.name)
                 key = "o.id" if self._layout is None else self._read("id", number, self._layout)
-                return f"i{number}({field.owner.name!r}, {key})"
+                return f"i{number}({key})"
             case "computed":
                 return self._computed(number, field)
             case _:

@@ -30,7 +30,7 @@ from .keyset import Ordering, Orders, ordering
 from .load import context_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
 from .rows import Level, canonical
-from .sql import Fragment, all_of, name
+from .sql import TRUE, Dialect, Fragment, all_of, name
 
 T = TypeVar("T")
 Narrow = Callable[..., Fragment | None]
@@ -173,15 +173,25 @@ class Connected(Declaration):
         if self.filter is not None and (value := given("filter")) is not None:
             check_members(self.filter, value, context.may)
             conditions.append(compile_filter(self.filter, value, context.reader.dialect))
+        narrowed: Fragment | None = None
         if self.narrow is not None:
             own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
-            conditions.append(self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own))
-        listing = Listing(source, self._ordering(source, given("order_by")), self.key, all_of(conditions))
+            narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
+        where = _leading(conditions, narrowed, context.reader.dialect)
+        listing = Listing(source, self._ordering(source, given("order_by")), self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)
 
     def _ordering(self, source: Source, chosen: Any) -> Ordering:
         return ordering(source.key, self.orders, self.default_order, chosen)
+
+
+def _leading(conditions: Sequence[Fragment | None], narrowed: Fragment | None, dialect: Dialect) -> Fragment:
+    """All conditions. What `narrow` gave is what to begin with: left alone, SQLite would prefer any index."""
+    others = all_of(conditions)
+    if narrowed is not None and others is not TRUE and dialect == "sqlite":
+        others = Fragment(f"({others.sql}) IS TRUE", others.args)
+    return all_of([narrowed, others])
 
 
 async def _page_of(context: Context, asked: Awaitable[Asked]) -> Any:

@@ -28,6 +28,9 @@ DECLARATION = "engine.declaration"
 PUBLIC = ""
 """The permission that every actor has."""
 
+ROW_NUMBER = "rowid"
+"""SQLite's own number of a row, the shortest way to it; views and some tables have none."""
+
 _SOURCE = "__engine_source__"
 S = TypeVar("S")
 
@@ -132,6 +135,7 @@ class Source:
         self.key_type = key_type
         self.hidden = dict(hidden or {})
         self.where = where
+        self.row_number = ROW_NUMBER
         self.visible = Fragment(where) if where else None
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -23,6 +23,9 @@ from .access import Rules, needed, variables_of_directives
 from .context import Context, Limits
 from .errors import RequestError
 from .limits import check_limits
+
+if TYPE_CHECKING:
+    from .plans import Plan
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -68,17 +71,51 @@ class InvalidDocument(Exception):
         self.errors = errors
 
 
+_LEFT_OUT = object()
+"""In place of a variable that has its default; null is something else."""
+
+
+@dataclass(slots=True)
+class Way:
+    """One operation of a document, for one choice of what its directives leave out.
+
+    `needs` are the elements that it selects with their permissions, `permissions` each of these once. `plan`
+    is made when it is first run; `None` where graphql-core has to run it as a whole.
+    """
+
+    operation: OperationDefinitionNode
+    needs: Sequence[tuple[str, str | None]]
+    permissions: tuple[str | None, ...]
+    plan: "Plan | None" = None
+    is_planned: bool = False
+
+
 @dataclass
 class Document:
-    """A valid document, and how its operations run, for each of the values that directives look at."""
+    """A valid document, and the ways in which its operations were run."""
 
     node: DocumentNode
     conditions: tuple[str, ...]
-    needs: Recent[Any, Sequence[tuple[str, str | None]]] = field(default_factory=lambda: Recent(16))
-    plans: Recent[Any, Any] = field(default_factory=lambda: Recent(16))
+    ways: Recent[Any, Way] = field(default_factory=lambda: Recent(16))
 
-    def operation(self, name: str | None) -> OperationDefinitionNode:
-        """The operation to run. Raises `RequestError` BAD_INPUT if the name does not choose one."""
+    def way(self, schema: GraphQLSchema, rules: Rules, name: str | None, variables: Mapping[str, Any]) -> Way:
+        """How to run the operation of this name with these variables. Raises `RequestError` BAD_INPUT."""
+        key: Hashable = name
+        if self.conditions:
+            given = (variables.get(condition, _LEFT_OUT) for condition in self.conditions)
+            key = (
+                name,
+                *(value if value is _LEFT_OUT or isinstance(value, bool) else None for value in given),
+            )
+        found = self.ways.recall(key)
+        if found is None:
+            operation = self._operation(name)
+            needs = needed(schema, rules, self.node, operation, variables)
+            permissions = tuple(dict.fromkeys(permission for _, permission in needs))
+            found = self.ways.keep(key, Way(operation, needs, permissions))
+        return found
+
+    def _operation(self, name: str | None) -> OperationDefinitionNode:
         found = [node for node in self.node.definitions if isinstance(node, OperationDefinitionNode)]
         chosen = [node for node in found if name is None or (node.name and node.name.value == name)]
         if len(chosen) != 1:
@@ -88,27 +125,6 @@ class Document:
             )
             raise RequestError("BAD_INPUT", f"{problem}; name one with operationName: {known}")
         return chosen[0]
-
-    def key(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Hashable:
-        """What an operation's needs and its plan depend on: its name, and what its directives look at."""
-        values = tuple(
-            value if isinstance(value := variables.get(name), bool) else None for name in self.conditions
-        )
-        return (operation.name.value if operation.name else None, values)
-
-    def needed(
-        self,
-        schema: GraphQLSchema,
-        rules: Rules,
-        operation: OperationDefinitionNode,
-        variables: Mapping[str, Any],
-    ) -> Sequence[tuple[str, str | None]]:
-        """What the operation needs with these variables, see `access.needed`."""
-        key = self.key(operation, variables)
-        found = self.needs.recall(key)
-        if found is None:
-            found = self.needs.keep(key, needed(schema, rules, self.node, operation, variables))
-        return found
 
 
 class Documents:

@@ -7,17 +7,17 @@ from typing import Any
 
 import graphql
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql import ExecutionResult, GraphQLError
 
 from . import reference
 from .access import check_access, with_defaults
 from .context import Context
-from .documents import Document, InvalidDocument
+from .documents import Document, InvalidDocument, Way
 from .errors import RequestError
 from .failures import Failures
 from .limits import check_variables
 from .operation import run_operation
-from .planner import plan
+from .planner import planned
 from .plans import Plan
 from .prepare import Prepared, prepared
 from .reference import result_of
@@ -44,21 +44,22 @@ async def execute(
     ready = prepared(schema)
     given = variables or {}
     try:
-        document, operation = _admitted(ready, text, variables, operation_name, context, operations)
+        document, way = _admitted(ready, text, given, operation_name, context, operations)
         hide = not context.show_suggestions
-        coerced = ready.coercion.variables(operation, given, hide_suggestions=hide)
+        coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
         if isinstance(coerced, list):
             return refused(coerced, failures)
-        way = plan_of(ready, document, operation, given)
-        if way is None:
+        plan = _plan(ready, document, way, given)
+        if plan is None:
             return await reference.run(ready, document.node, given, operation_name, context, failures)
-        return await run_operation(ready, way, context, coerced, given, failures)
+        return await run_operation(ready, plan, context, coerced, given, failures)
     except InvalidDocument as invalid:
         return refused(invalid.errors, failures)
     except RequestError as error:
         return refused([GraphQLError(error.message, original_error=error)], failures)
     finally:
-        await _end(context)
+        if context.tasks:
+            await _end(context)
 
 
 async def reference_execute(
@@ -74,7 +75,7 @@ async def reference_execute(
     failures = Failures(context)
     ready = prepared(schema)
     try:
-        document, _ = _admitted(ready, text, variables, operation_name, context, operations)
+        document, _ = _admitted(ready, text, variables or {}, operation_name, context, operations)
         return await reference.run(ready, document.node, variables or {}, operation_name, context, failures)
     except InvalidDocument as invalid:
         return refused(invalid.errors, failures)
@@ -98,7 +99,7 @@ async def subscribe(
     failures = Failures(context)
     ready = prepared(schema)
     try:
-        document, _ = _admitted(ready, text, variables, operation_name, context, ("subscription",))
+        document, _ = _admitted(ready, text, variables or {}, operation_name, context, ("subscription",))
         outcome = graphql.subscribe(
             ready.schema,
             document.node,
@@ -134,35 +135,31 @@ async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> Asy
 def _admitted(
     ready: Prepared,
     text: str,
-    variables: Variables,
+    variables: Mapping[str, Any],
     operation_name: str | None,
     context: Context,
     operations: Collection[str],
-) -> tuple[Document, OperationDefinitionNode]:
+) -> tuple[Document, Way]:
     """The document, if it may run as a whole. Raises `RequestError` and `InvalidDocument`."""
     document = ready.documents.read(ready.schema, text, context)
-    operation = document.operation(operation_name)
-    kind = operation.operation.value
+    way = document.way(ready.schema, ready.rules, operation_name, variables)
+    kind = way.operation.operation.value
     if kind not in operations:
         raise RequestError("BAD_INPUT", f"a {kind} cannot run here, only: {', '.join(operations)}")
-    check_variables(variables or {}, context.limits)
-    check_access(context, document.needed(ready.schema, ready.rules, operation, variables or {}))
-    return document, operation
+    check_variables(variables, context.limits)
+    check_access(context, way.needs, way.permissions)
+    return document, way
 
 
-def plan_of(
-    ready: Prepared, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]
-) -> Plan | None:
+def _plan(ready: Prepared, document: Document, way: Way, variables: Mapping[str, Any]) -> Plan | None:
     """The operation's plan; `None` where `@skip` or `@include` is given no boolean."""
-    key = document.key(operation, variables)
-    found: Plan | None = document.plans.recall(key)
-    if found is None:
-        conditions = with_defaults(operation, variables)
-        used = {definition.variable.name.value for definition in operation.variable_definitions or ()}
-        if not all(isinstance(conditions.get(name), bool) for name in document.conditions if name in used):
-            return None
-        found = document.plans.keep(key, plan(ready, document.node, operation, conditions))
-    return found
+    if not way.is_planned:
+        conditions = with_defaults(way.operation, variables)
+        used = {definition.variable.name.value for definition in way.operation.variable_definitions or ()}
+        if all(isinstance(conditions.get(name), bool) for name in document.conditions if name in used):
+            way.plan = planned(ready, document.node, way.operation, conditions)
+        way.is_planned = True
+    return way.plan
 
 
 async def _end(context: Context) -> None:

@@ -87,7 +87,8 @@ def _reader(type_: GraphQLNamedType) -> Read:
 
 def fresh(value: Any) -> Any:
     """The same value for another one to keep: lists and mappings are copied."""
-    if isinstance(value, IMMUTABLE):
+    kind = type(value)
+    if kind is str or kind is int or value is Undefined or isinstance(value, IMMUTABLE):
         return value
     if type(value) is list:
         return [fresh(item) for item in value]

@@ -38,7 +38,7 @@ async def load(
     level = Level(context, source.type, layout, await rows_by_key(context, layout, wanted))
     read = level.readers["id"]
     found: dict[Any, Row] = {str(read(row._values)): row for row in level.rows}
-    return cast(list[T | None], [found.get(str(key)) for key in keys])
+    return cast("list[T | None]", [found.get(str(key)) for key in keys])
 
 
 async def load_where(
@@ -61,7 +61,7 @@ async def load_where(
     if limit is not None:
         tail, arguments = f"{tail} LIMIT ?", (limit,)
     raws = await fetch(context, layout, where, tail, arguments)
-    return cast(list[T], Level(context, source.type, layout, raws).rows)
+    return cast("list[T]", Level(context, source.type, layout, raws).rows)
 
 
 async def load_groups(
@@ -92,7 +92,10 @@ async def load_groups(
 async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> Sequence[Any]:
     """The rows of these keys, each once, in no order."""
     source = layout.source
-    chosen = among(f"t.{source.key}", keys, context.reader.dialect)
+    if len(keys) == 1:
+        chosen = Fragment(f"t.{source.key} = ?", (keys[0],))
+    else:
+        chosen = among(f"t.{source.key}", keys, context.reader.dialect)
     return await fetch(context, layout, chosen, bounded=len(keys) <= MOST_BOUNDED)
 
 

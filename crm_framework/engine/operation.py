@@ -66,9 +66,7 @@ class _Operation:
             return await self._left(fallback)
         if field.kind == "typename":
             return field.owner.name
-        level = Level(self._run.context, object, None, (None,))
-        alone = Selection(of=field.owner, origin=None, source=None, fields=[field], filled=[field])
-        return (await self._run.fill(alone, level))[0][0]
+        return (await self._run.answer(field, Level(self._run.context, object, None, (None,))))[0]
 
     async def _left(self, fallback: Fallback) -> Any:
         FALLBACKS[fallback.reason] = FALLBACKS.get(fallback.reason, 0) + 1

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from .context import Context
 from .cursors import place, row_cursor
-from .declarations import Source
+from .declarations import ROW_NUMBER, Source
 from .errors import RequestError
 from .keyset import Ordering, beyond
 from .layouts import Layout
 from .load import GROUP, MOST_BOUNDED, visible
 from .rows import Level, Outcome, wrap
-from .sql import Dialect, Fragment, all_of, among
+from .sql import TRUE, Dialect, Fragment, all_of, among
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,16 @@ async def read_pages(
     condition = all_of([listing.where, restriction, *bounds])
     ordering = listing.ordering.reversed() if wanted.backward else listing.ordering
     limit = wanted.limit + 1 if peek else wanted.limit
+    bounded = listing.where in (None, TRUE) and len(parents) <= MOST_BOUNDED
     sql, args = page_statement(layout, listing, ordering, condition, limit, parents, dialect, places)
-    bounded = listing.where is None and len(parents) <= MOST_BOUNDED
-    rows = await context.read(sql, args, bounded=bounded)
+    try:
+        rows = await context.read(sql, args, bounded=bounded)
+    except Exception as error:
+        if ROW_NUMBER not in sql or f"t.{ROW_NUMBER}" not in str(error):
+            raise
+        listing.source.row_number = listing.source.key  # it is a view, or a table without such numbers
+        sql, args = page_statement(layout, listing, ordering, condition, limit, parents, dialect, places)
+        rows = await context.read(sql, args, bounded=bounded)
     context.admit(len(rows))
     if not keyed:
         return [chunk_of(rows, wanted)]
@@ -290,12 +297,13 @@ def page_statement(
             f" CROSS JOIN LATERAL ({best}) AS x {ordering.outer_clause(dialect)}"
         )
         return sql, (list(parents), *condition.args, limit)
-    # SQLite: the keys of the best few per parent through the index, then the rows of these keys. CROSS keeps
-    # it from beginning with the table, which it else may: all of it, once for each parent.
-    best = f"SELECT t.{source.key} FROM {table} WHERE t.{key} = g.value AND ({condition.sql}) {order} LIMIT ?"
+    # SQLite: the numbers of the best few rows per parent, which the index has, and straight to these rows.
+    # CROSS keeps it from beginning with the table, which it else may: all of it, once for each parent.
+    number = source.row_number
+    best = f"SELECT t.{number} FROM {table} WHERE t.{key} = g.value AND ({condition.sql}) {order} LIMIT ?"
     sql = (
         f"SELECT {layout.select}{given if places else ''}, g.value AS {GROUP} FROM json_each(?) AS g"
-        f" CROSS JOIN {table} ON t.{source.key} IN ({best}) {order}"
+        f" CROSS JOIN {table} ON t.{number} IN ({best}) {order}"
     )
     return sql, (json.dumps(parents), *condition.args, limit)
 

@@ -47,7 +47,7 @@ class _Declined(Exception):
     """A field that the engine does not take; the reason is for whoever asks why."""
 
 
-def plan(
+def planned(
     ready: Prepared,
     document: DocumentNode,
     operation: OperationDefinitionNode,

@@ -116,6 +116,12 @@ class Run:
                 known.reading = known.reading.and_also(field.reading)
         return list(asks.values())
 
+    async def answer(self, field: PlannedField, level: Level) -> Sequence[Any]:
+        """The values of one field. Failures are among them, never raised."""
+        ask = Ask(field)
+        await self._answer(ask, level)
+        return ask.values[0]
+
     async def _answer(self, ask: "Ask", level: Level) -> None:
         """Finds an ask's values. Failures are among them, never raised."""
         try:
