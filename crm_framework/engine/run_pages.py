@@ -1,7 +1,7 @@
 """Pages in the output: of declared connections, and those that functions made."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,13 @@ async def _pages(
         else:
             assert spread is not None  # a field of the pages' records is selected
             columns[field.key] = await _part(run, field, spread)
+    return _rows(columns, number)
+
+
+def _rows(columns: Mapping[str, Sequence[Any]], number: int) -> list[dict[str, Any]]:
+    """One object for each page or edge, also where `@skip` leaves out all that is selected of them."""
+    if not columns:
+        return [{} for _ in range(number)]
     keys = list(columns)
     return [dict(zip(keys, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -160,10 +167,7 @@ async def _edges(run: "Run", selection: Selection, spread: Spread) -> Sequence[A
             columns[field.key] = [spread.cursor(index) for index in range(last)]
         else:
             columns[field.key] = await spread.nodes(field)
-    keys = list(columns)
-    edges = [dict(zip(keys, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    if not columns:
-        edges = [{} for _ in range(last)]
+    edges = _rows(columns, last)
     return [edges[start:end] for start, end in spread.spans]
 
 

@@ -229,7 +229,7 @@ def grid(authors: Batch[Author]) -> list[list[list[Shelf]]]:
     return [[[Shelf(author_id=key, count=n, top=None) for n in range(2)]] * 2 for key in authors.ids]
 
 
-@batch()
+@batch(needs=("name",))
 def posters(authors: Batch[Author], info: strawberry.Info) -> list[Connection[Poster]]:
     "Pages that a function has made."
     pages = [ReadyPage([Poster(headline=name)], [name], total_count=7) for name in authors.column("name")]

@@ -170,6 +170,20 @@ async def test_an_empty_page(shelves: Library, books: list[dict[str, Any]]) -> N
     }
 
 
+async def test_pages_of_which_nothing_is_selected(filled: Library) -> None:
+    found = await filled.data(
+        """query ($out: Boolean!) {
+             books(first: 2) { totalCount @skip(if: $out) }
+             writers(first: 2) { edges { cursor @skip(if: $out) } pageInfo { endCursor @skip(if: $out) }
+                                 nodes { catalogue { nodes @skip(if: $out) { title } } } } }""",
+        {"out": True},
+    )
+    assert found == {
+        "books": {},
+        "writers": {"edges": [{}, {}], "pageInfo": {}, "nodes": [{"catalogue": {}}, {"catalogue": {}}]},
+    }
+
+
 @pytest.mark.parametrize("order", ORDERS, ids=",".join)
 async def test_pages_of_each_parent(shelves: Library, books: list[dict[str, Any]], order: list[str]) -> None:
     text = """query ($orderBy: [BookOrder!], $after: String, $first: Int, $last: Int) {
