@@ -119,6 +119,16 @@ async def test_what_had_not_begun_at_the_end_leaves_nothing_unawaited(filled: Li
     assert [str(warning.message) for warning in told] == []
 
 
+async def test_null_for_a_directive_is_not_what_is_left_out(filled: Library) -> None:
+    text = "query ($v: Boolean = false) { authors(limit: 1) { name born @skip(if: $v) } }"
+    whole = {"authors": [{"name": "A000", "born": "1970-01-01"}]}
+    for _ in range(2):
+        assert await filled.data(text) == whole
+        result = await filled.ask(text, {"v": None})
+        assert (result.data, result.code) == (None, "BAD_INPUT")
+    assert await filled.data(text, {"v": False}) == whole
+
+
 async def test_two_schemas_of_the_same_types_live_side_by_side(filled: Library) -> None:
     plain = EngineSchema(library.Query, types=[library.Poster], config=library.CONFIG)
     other = Library(plain, filled.reader)
