@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 
 
 def pytest_report_header() -> str:
-    return f"differential tests: {CASES} cases, CRM_DIFFERENTIAL_SEED={SEED}"
+    return f"differential tests: {CASES} cases, DIFFERENTIAL_SEED={SEED}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -92,6 +92,18 @@ class Stranger:
     name: str = strawberry.field(description="Unknown.")
 
 
+@strawberry.type(description="An object that says itself what is of its type: graphql-core has to ask it.")
+class Odd:
+    name: str = strawberry.field(description="Not null, though the object may have none.")
+    thing_id: strawberry.Private[str | None] = None
+    thing: "Thing | None" = reference("thing_id", "The thing that it belongs to.")
+
+    @classmethod
+    def is_type_of(cls, value: Any, info: Any) -> bool:
+        known = getattr(value, "_values", value)
+        return isinstance(known, cls)
+
+
 Found = Annotated["Part | Poster | Thing", strawberry.union("Found", description="Whatever was found.")]
 
 
@@ -174,6 +186,12 @@ def _part(rng: Random, depth: int = 0) -> Part:
     )  # fmt: skip
 
 
+def _odd(rng: Random) -> Any:
+    if CHAOS.rate and rng.random() < 0.1:
+        return Stranger(name="x")
+    return Odd(name=_value(rng, _word), thing_id=rng.choice((None, key(1), key(99))))
+
+
 def _found(rng: Random) -> Any:
     if CHAOS.rate and rng.random() < 0.1:
         return Stranger(name="x")
@@ -204,6 +222,7 @@ LEAVES: dict[str, tuple[Any, Callable[[Random], Any]]] = {
     "colour": (Colour, _colour),
     "part": (Part, _part),
     "found": (Found, _found),
+    "odd": (Odd, _odd),
 }
 
 

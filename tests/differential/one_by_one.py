@@ -124,7 +124,7 @@ class _Walk:
 
     async def items(self, kind: Any, details: FieldDetailsList, path: Path, info: Any, value: Any) -> Any:
         if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
-            raise GraphQLError(
+            raise TypeError(
                 f"Expected Iterable, but did not find one for field '{info.parent_type}.{info.field_name}'."
             )
         found = []

@@ -11,6 +11,7 @@ from graphql import build_schema, parse, validate
 from crm_framework.engine.result import Result
 from tests.engine import library
 
+from . import trials as trials_module
 from .comparing import difference
 from .operations import Shape, generate
 from .shrinking import shrunk, size_of
@@ -128,9 +129,10 @@ async def test_what_fails_is_reported_in_its_smallest_form() -> None:
     assert "born" in small
 
 
-def test_a_failed_test_names_the_case() -> None:
+def test_a_failed_test_names_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials_module, "FAILURES", 1)
     trials: Any = Trials("test", 0.001)
     case = next(iter(trials.cases()))
     trials.ran = 1
-    with pytest.raises(AssertionError, match=r"test: 1 of 1 cases differ[\s\S]*CRM_DIFFERENTIAL_FROM=0"):
+    with pytest.raises(AssertionError, match=r"test: 1 of 1 cases differ[\s\S]*DIFFERENTIAL_FROM=0"):
         trials.failed(case, "different")

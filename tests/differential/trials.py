@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-CASES = int(os.environ.get("CRM_DIFFERENTIAL_CASES", "2400"))
+CASES = int(os.environ.get("DIFFERENTIAL_CASES", "2400"))
 """Of all kinds and on both databases together; each test takes its share."""
-FIRST = int(os.environ.get("CRM_DIFFERENTIAL_FROM", "0"))
+FIRST = int(os.environ.get("DIFFERENTIAL_FROM", "0"))
 """Number of the first case of each test: to go on with a run that was ended."""
-FAILURES = int(os.environ.get("CRM_DIFFERENTIAL_FAILURES", "1"))
+FAILURES = int(os.environ.get("DIFFERENTIAL_FAILURES", "1"))
 """How many differences a test collects before it ends."""
-SEED = os.environ.get("CRM_DIFFERENTIAL_SEED") or secrets.token_hex(3)
+SEED = os.environ.get("DIFFERENTIAL_SEED") or secrets.token_hex(3)
 """Every second case is made from it; the others are the same in every run."""
 _FIXED = "fixed"
 _TOLD_EVERY = 1_000
@@ -55,13 +55,13 @@ class Trials:
                 seconds = time.monotonic() - begun
                 sys.stderr.write(
                     f"\n{self.name}: {self.ran} of {self.wanted} cases in {seconds:.0f} s,"
-                    f" {len(self.failures)} differences; CRM_DIFFERENTIAL_SEED={SEED}"
-                    f" CRM_DIFFERENTIAL_FROM={number} goes on from here\n"
+                    f" {len(self.failures)} differences; DIFFERENTIAL_SEED={SEED}"
+                    f" DIFFERENTIAL_FROM={number} goes on from here\n"
                 )
 
     def failed(self, case: Case, text: str) -> None:
         """Takes down a difference. Raises once there are enough."""
-        again = f"CRM_DIFFERENTIAL_FROM={case.number} CRM_DIFFERENTIAL_SEED={SEED}"
+        again = f"DIFFERENTIAL_FROM={case.number} DIFFERENTIAL_SEED={SEED}"
         self.failures.append(f"case {case.number} of the seed {case.seed!r} ({again}):\n{text}")
         if len(self.failures) >= FAILURES:
             self.end()
