@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from crm_framework.errors import CrmError
 from crm_framework.runtime import migrations_of, open_runtime
 from crm_framework.security.verify import TokenVerifier
+from crm_framework.server.persisted import load_persisted
 from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings, load_settings
@@ -23,6 +24,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """
     # Nobody waits for a read any more when the request has timed out
     async with open_runtime(settings, read_seconds=settings.request_timeout_s) as runtime:
+        persisted = load_persisted(settings, runtime.schema.schema)
         verifier = TokenVerifier(runtime.database, settings.token_cache_ms)
         try:
             yield Service(
@@ -32,6 +34,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 plan=read_plan(migrations_of(runtime.host)),
                 schema=runtime.schema,
                 verifier=verifier,
+                persisted=persisted,
             )
         finally:
             await verifier.close()

@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a customer may be contacted who has neither agreed nor refused."""
     request_timeout_s: Seconds = 30.0
     max_body_bytes: Positive = 16 * 1024 * 1024
+    persisted_operations: str | None = None
+    """A JSON file of documents that requests may name by `documentId`; see `crm persist`."""
+    only_persisted_operations: bool = False
+    """Refuses every operation that is not in that file."""
     token_cache_ms: TokenCacheMs = 1_000
     """How long a process may go by what it read of a token, on PostgreSQL; 0 reads at every request. What
     the process itself changes holds at once."""
@@ -95,6 +99,11 @@ def load_settings(
         raise _error(
             f"page_size is {settings.page_size} and max_page_size {settings.max_page_size}.",
             "A page may not be larger than the largest page: lower the one or raise the other.",
+        )
+    if settings.only_persisted_operations and settings.persisted_operations is None:
+        raise _error(
+            "only_persisted_operations is set without persisted_operations: nothing could be run.",
+            "Name the file in persisted_operations; `crm persist` makes it.",
         )
     if settings.default_time_zone != "UTC":
         _check_zone(settings.default_time_zone)

@@ -210,3 +210,12 @@ def test_a_faulty_file_is_not_edited(tmp_path: Path, text: str, message: str) ->
 def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CrmError, match=r"cannot be written: No such file or directory\."):
         set_plugins(tmp_path / "none" / "crm.toml", ["loyalty"])
+
+
+def test_only_persisted_operations_needs_the_file_of_them(tmp_path: Path) -> None:
+    with pytest.raises(CrmError) as raised:
+        load_settings(write(tmp_path, "only_persisted_operations = true"), environ={})
+    assert str(raised.value) == (
+        "only_persisted_operations is set without persisted_operations: nothing could be run. "
+        "Name the file in persisted_operations; `crm persist` makes it."
+    )

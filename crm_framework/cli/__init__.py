@@ -14,6 +14,7 @@ COMMANDS = {
     "token": ("token", "Create, list and revoke tokens."),
     "plugins": ("plugins", "List, inspect, enable and remove plugins."),
     "new-plugin": ("new_plugin", "Create a plugin to start from."),
+    "persist": ("persist", "Make a file of persisted operations."),
     "schema": ("schema", "Print the GraphQL schema."),
     "doctor": ("doctor", "Check settings, database and plugins."),
 }

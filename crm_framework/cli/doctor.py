@@ -57,6 +57,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     host = checked_plugins(settings)
     for finding in _plugins(host):
         yield finding
+    if settings.persisted_operations is not None:
+        yield _persisted(settings, host)
     try:
         missing = await pending(settings.database_url, migrations_of(host))
         if missing:
@@ -84,6 +86,19 @@ def _plugins(host: PluginHost) -> list[Finding]:
         elif plugin.status is not PluginStatus.DISABLED:
             findings.append(Finding(False, f"plugin {plugin.name}: {plugin.reason} {plugin.hint}"))
     return findings
+
+
+def _persisted(settings: Settings, host: PluginHost) -> Finding:
+    from crm_framework.schema.core import compose_schema
+    from crm_framework.server.persisted import load_persisted
+
+    try:
+        found = load_persisted(settings, compose_schema(host).schema)
+    except CrmError as error:
+        return Finding(False, f"persisted operations: {error}")
+    return Finding(
+        True, f"persisted operations: {len(set(found.texts.values()))} in {settings.persisted_operations}"
+    )
 
 
 async def _database(database: Database) -> AsyncIterator[Finding]:

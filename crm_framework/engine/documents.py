@@ -20,7 +20,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from .access import Rules, needed, variables_of_directives
-from .context import Context, Limits
+from .context import USUAL_LIMITS, Context, Limits
 from .errors import RequestError
 from .limits import check_limits
 
@@ -128,28 +128,43 @@ class Document:
 
 
 class Documents:
-    """The documents of one schema that were used most recently; only valid ones are kept."""
+    """The documents of one schema: those that are pinned, and those that were used most recently.
+
+    Only valid ones are kept.
+    """
 
     def __init__(self) -> None:
         self._kept: Recent[tuple[str, Limits], Document] = Recent(MAX_DOCUMENTS)
+        self._pinned: dict[str, Document] = {}
+
+    def pin(self, schema: GraphQLSchema, text: str) -> None:
+        """Reads a document now and keeps it for good. Raises as `read`."""
+        if text not in self._pinned:
+            self._pinned[text] = _read(schema, text, USUAL_LIMITS, hide_suggestions=False)
 
     def read(self, schema: GraphQLSchema, text: str, context: Context) -> Document:
         """The document of a text. Raises `RequestError` and `InvalidDocument`."""
+        found = self._pinned.get(text)
+        if found is not None and context.limits is USUAL_LIMITS:
+            return found
         key = (text, context.limits)
         found = self._kept.recall(key)
         if found is not None:
             return found
-        try:
-            node = _parsed(text, context.limits)
-            check_limits(node, context.limits)
-            hide = not context.show_suggestions
-            errors = validate(schema, node, _RULES, max_errors=20, hide_suggestions=hide)
-        except RecursionError:
-            raise _too_deep() from None
-        if errors:
-            raise InvalidDocument(errors)
-        document = Document(node, variables_of_directives(node))
+        document = _read(schema, text, context.limits, hide_suggestions=not context.show_suggestions)
         return self._kept.keep(key, document) if len(text) <= MAX_KEPT_CHARACTERS else document
+
+
+def _read(schema: GraphQLSchema, text: str, limits: Limits, *, hide_suggestions: bool) -> Document:
+    try:
+        node = _parsed(text, limits)
+        check_limits(node, limits)
+        errors = validate(schema, node, _RULES, max_errors=20, hide_suggestions=hide_suggestions)
+    except RecursionError:
+        raise _too_deep() from None
+    if errors:
+        raise InvalidDocument(errors)
+    return Document(node, variables_of_directives(node))
 
 
 def _parsed(text: str, limits: Limits) -> DocumentNode:

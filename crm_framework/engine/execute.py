@@ -62,6 +62,15 @@ async def execute(
             await _end(context)
 
 
+def pin(schema: strawberry.Schema, text: str) -> None:
+    """Makes a document ready to run, for good: it is neither read again nor forgotten for others.
+
+    Raises `InvalidDocument`, and `RequestError` for one beyond the usual limits.
+    """
+    ready = prepared(schema)
+    ready.documents.pin(ready.schema, text)
+
+
 async def reference_execute(
     schema: strawberry.Schema,
     text: str,

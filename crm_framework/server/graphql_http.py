@@ -62,12 +62,16 @@ class GraphQL:
         note(scope, actor=actor.name)
         deadlines = self._of(settings.request_timeout_s)
         if method == "GET":
-            operation = from_parameters(scope["query_string"])
+            operation = from_parameters(scope["query_string"], service.persisted)
             note(scope, operation=operation.operation_name)
             check_read_only(operation)
         else:
             operation = await read_operation(
-                headers, receive, max_bytes=settings.max_body_bytes, deadlines=deadlines
+                headers,
+                receive,
+                service.persisted,
+                max_bytes=settings.max_body_bytes,
+                deadlines=deadlines,
             )
             note(scope, operation=operation.operation_name)
         context = service.context(actor, request_id())

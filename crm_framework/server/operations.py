@@ -1,6 +1,7 @@
 """Reading a GraphQL operation out of an HTTP request, and refusing what is none."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,8 +11,12 @@ from starlette.types import Receive
 
 from .answers import Refusal
 from .deadlines import Deadlines
+from .persisted import PersistedOperations
 
 Headers = Mapping[bytes, bytes]
+
+MAX_REMEMBERED = 20_000
+"""Characters of a document whose operations' kinds are kept for the next GET that sends it."""
 
 
 class Operation(NamedTuple):
@@ -24,36 +29,39 @@ class Operation(NamedTuple):
 
 
 async def read_operation(
-    headers: Headers, receive: Receive, *, max_bytes: int, deadlines: Deadlines
+    headers: Headers,
+    receive: Receive,
+    persisted: PersistedOperations,
+    *,
+    max_bytes: int,
+    deadlines: Deadlines,
 ) -> Operation:
     """The operation of a POST. Raises `Refusal` with the status that fits what is wrong."""
     _check_content(headers)
     body = await read_body(headers, receive, max_bytes=max_bytes, deadlines=deadlines)
-    return from_members(parsed(body, "The body"), read_only=False)
+    return from_members(parsed(body, "The body"), persisted, read_only=False)
 
 
-def from_parameters(query_string: bytes) -> Operation:
+def from_parameters(query_string: bytes, persisted: PersistedOperations) -> Operation:
     """The operation of a GET."""
     given = QueryParams(query_string).multi_items()
     members: dict[str, Any] = dict(given)
-    for name in ("query", "variables", "operationName", "extensions"):
+    for name in ("query", "documentId", "variables", "operationName", "extensions"):
         if sum(key == name for key, _ in given) > 1:
             raise _bad(f"The parameter {name} is given more than once.")
     for name in ("variables", "extensions"):
         if name in members:
             members[name] = parsed(members[name].encode(), f"The parameter {name}")
-    return from_members(members, read_only=True)
+    return from_members(members, persisted, read_only=True)
 
 
-def from_members(members: Any, *, read_only: bool) -> Operation:
+def from_members(members: Any, persisted: PersistedOperations, *, read_only: bool) -> Operation:
     """An operation from decoded JSON. Members that GraphQL over HTTP does not know are ignored."""
     if isinstance(members, list):
         raise _bad("The body is a list; several operations in one request are not supported.")
     if not isinstance(members, dict):
         raise _bad('The body must be a JSON object such as {"query": "{ me { name } }"}.')
-    query = members.get("query")
-    if not isinstance(query, str) or not query or query.isspace():
-        raise _bad("`query` must be the text of a GraphQL document.")
+    query = persisted.text_of(members)
     name = members.get("operationName")
     if name is not None and not isinstance(name, str):
         raise _bad("`operationName` must be text or null.")
@@ -71,20 +79,29 @@ def check_read_only(operation: Operation) -> None:
 
     A document that cannot be read passes: the engine says what is wrong with it, and runs nothing.
     """
-    try:
-        document = parse(operation.query, no_location=True, max_tokens=1_000)
-    except GraphQLError:
-        return
-    found = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    chosen = [
-        node
-        for node in found
-        if operation.operation_name is None or (node.name and node.name.value == operation.operation_name)
-    ]
-    if any(node.operation is not OperationType.QUERY for node in chosen):
+    text = operation.query
+    found = _remembered_kinds(text) if len(text) <= MAX_REMEMBERED else _kinds(text)
+    wanted = operation.operation_name
+    if any(kind is not OperationType.QUERY for name, kind in found if wanted in (None, name)):
         raise Refusal(
             405, "BAD_INPUT", "Only queries may be sent by GET; send this by POST.", headers={"Allow": "POST"}
         )
+
+
+def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
+    """Name and kind of the operations in a document; none if it cannot be read."""
+    try:
+        document = parse(text, no_location=True, max_tokens=1_000)
+    except GraphQLError:
+        return []
+    return [
+        (node.name.value if node.name else None, node.operation)
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+    ]
+
+
+_remembered_kinds = lru_cache(256)(_kinds)
 
 
 async def read_body(headers: Headers, receive: Receive, *, max_bytes: int, deadlines: Deadlines) -> bytes:

@@ -17,6 +17,7 @@ from crm_framework.storage.database import Database
 from crm_framework.storage.migration.plan import MigrationPlan
 
 from .operations import Operation
+from .persisted import PersistedOperations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Service:
     plan: MigrationPlan
     schema: ComposedSchema
     verifier: TokenVerifier
+    persisted: PersistedOperations
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""

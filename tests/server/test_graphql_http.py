@@ -17,6 +17,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 from crm_framework.server.answers import GRAPHQL, JSON
 from crm_framework.server.operations import Operation
+from crm_framework.server.persisted import PersistedOperations
 from crm_framework.server.routes import middleware, routes
 from crm_framework.settings import Settings
 
@@ -42,6 +43,7 @@ class FakeService:
 
     settings: Settings = field(default_factory=lambda: Settings(max_body_bytes=1000, request_timeout_s=0.3))
     verifier: Tokens = field(default_factory=Tokens)
+    persisted: PersistedOperations = field(default_factory=PersistedOperations)
     asked: list[Operation] = field(default_factory=list)
     actors: list[str] = field(default_factory=list)
 
