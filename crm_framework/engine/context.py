@@ -95,3 +95,13 @@ class Context:
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of an expected exception of another room; `None` masks it to INTERNAL."""
         return None
+
+
+async def end(context: Context) -> None:
+    """Cancels the batches that are still under way when their request has ended."""
+    while tasks := list(context.tasks):
+        # one that has not begun could not close what it was to wait for; letting go, they may begin others
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,17 +1,14 @@
 """The one way to run an operation: read, check limits, check permissions, then execute."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from inspect import isawaitable
 from typing import Any
 
-import graphql
 import strawberry
-from graphql import ExecutionResult, GraphQLError
+from graphql import GraphQLError
 
 from . import reference
 from .access import check_access, with_defaults
-from .context import Context
+from .context import Context, end
 from .documents import Document, InvalidDocument, Way
 from .errors import RequestError
 from .failures import Failures
@@ -20,8 +17,8 @@ from .operation import run_operation
 from .planner import planned
 from .plans import Plan
 from .prepare import Prepared, prepared
-from .reference import result_of
 from .result import Result, refused
+from .subscriptions import subscribed
 
 Variables = Mapping[str, Any] | None
 
@@ -59,7 +56,7 @@ async def execute(
         return refused([GraphQLError(error.message, original_error=error)], failures)
     finally:
         if context.tasks:
-            await _end(context)
+            await end(context)
 
 
 def pin(schema: strawberry.Schema, text: str) -> None:
@@ -91,7 +88,7 @@ async def reference_execute(
     except RequestError as error:
         return refused([GraphQLError(error.message, original_error=error)], failures)
     finally:
-        await _end(context)
+        await end(context)
 
 
 async def subscribe(
@@ -107,38 +104,21 @@ async def subscribe(
     """
     failures = Failures(context)
     ready = prepared(schema)
+    given = variables or {}
     try:
-        document, _ = _admitted(ready, text, variables or {}, operation_name, context, ("subscription",))
-        outcome = graphql.subscribe(
-            ready.schema,
-            document.node,
-            context_value=context,
-            variable_values=dict(variables or {}),
-            operation_name=operation_name,
-            hide_suggestions=not context.show_suggestions,
-        )
-        stream = await outcome if isawaitable(outcome) else outcome
+        document, way = _admitted(ready, text, given, operation_name, context, ("subscription",))
+        hide = not context.show_suggestions
+        coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
+        if isinstance(coerced, list):
+            return refused(coerced, failures)
+        plan = _plan(ready, document, way, given)
+        if plan is None or plan.fallbacks:
+            return await reference.subscribe(ready, document.node, given, operation_name, context, failures)
+        return await subscribed(ready, plan, context, coerced, failures)
     except InvalidDocument as invalid:
         return refused(invalid.errors, failures)
     except RequestError as error:
         return refused([GraphQLError(error.message, original_error=error)], failures)
-    return result_of(stream, failures) if isinstance(stream, ExecutionResult) else _each(stream, context)
-
-
-async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> AsyncIterator[Result]:
-    try:
-        async for outcome in stream:
-            context.rows_read = 0
-            yield result_of(outcome, Failures(context))
-    except Exception as error:
-        # the stream itself broke: the last thing to say
-        failed = GraphQLError(str(error), original_error=error)
-        yield Result(None, [Failures(context).shown(failed)])
-    finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
-        await _end(context)
 
 
 def _admitted(
@@ -169,12 +149,3 @@ def _plan(ready: Prepared, document: Document, way: Way, variables: Mapping[str,
             way.plan = planned(ready, document.node, way.operation, conditions)
         way.is_planned = True
     return way.plan
-
-
-async def _end(context: Context) -> None:
-    while tasks := list(context.tasks):
-        # one that has not begun could not close what it was to wait for; letting go, they may begin others
-        await asyncio.sleep(0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

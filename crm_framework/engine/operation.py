@@ -35,6 +35,11 @@ async def run_operation(
     return operation.settled(output)
 
 
+def settled_alone(run: Run, output: dict[str, Any], failures: Failures) -> Result:
+    """The result of what a run has put out."""
+    return _Operation(run, {}, failures).settled(output)
+
+
 class _Operation:
     def __init__(self, run: Run, raw_variables: Mapping[str, Any], failures: Failures) -> None:
         self._run = run
@@ -56,7 +61,7 @@ class _Operation:
         output: dict[str, Any] = {}
         for field in fields:
             output[field.key] = await self._value(field)
-            if self._settled(field, output[field.key]).data is None:
+            if self._settled(field, output[field.key]).output is None:
                 break
         return output
 
@@ -75,7 +80,7 @@ class _Operation:
             run.ready, fallback.document, self._raw_variables, None, run.context, self._failures
         )
         self._results[fallback.key] = found
-        return None if found.data is None else found.data[fallback.key]
+        return None if found.output is None else found.data[fallback.key]
 
     def settled(self, output: dict[str, Any]) -> Result:
         """The result: nulls where failures are, and their errors, in the order of the response."""
@@ -87,9 +92,9 @@ class _Operation:
             if field.key not in output:
                 continue  # a mutation that was not run, as one before it failed
             found = self._settled(field, output[field.key])
-            if found.data is None:
+            if found.output is None:
                 return Result(None, found.errors[:1])
-            data[field.key] = found.data[field.key]
+            data[field.key] = found.output[field.key]
             errors += found.errors
         return Result(data, errors)
 

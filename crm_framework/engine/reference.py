@@ -4,14 +4,14 @@ It says what an operation means. The engine's executor is compared with it, and 
 it does not take itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from inspect import isawaitable
 from typing import Any, TypeGuard
 
 import graphql
-from graphql import DocumentNode, ExecutionResult
+from graphql import DocumentNode, ExecutionResult, GraphQLError
 
-from .context import Context
+from .context import Context, end
 from .failures import Failures
 from .prepare import Prepared
 from .result import Result
@@ -36,6 +36,52 @@ async def run(
         hide_suggestions=not context.show_suggestions,
     )
     return result_of(await outcome if isawaitable(outcome) else outcome, failures)
+
+
+async def subscribe(
+    ready: Prepared,
+    document: DocumentNode,
+    variables: Mapping[str, Any],
+    operation_name: str | None,
+    context: Context,
+    failures: Failures,
+) -> AsyncIterator[Result] | Result:
+    """Starts a subscription that was let in already."""
+    outcome = graphql.subscribe(
+        ready.schema,
+        document,
+        context_value=context,
+        variable_values=dict(variables),
+        operation_name=operation_name,
+        hide_suggestions=not context.show_suggestions,
+    )
+    stream = await outcome if isawaitable(outcome) else outcome
+    return result_of(stream, failures) if isinstance(stream, ExecutionResult) else _each(stream, context)
+
+
+async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> AsyncIterator[Result]:
+    try:
+        async for outcome in stream:
+            context.rows_read = 0
+            yield result_of(outcome, Failures(context))
+    except Exception as error:
+        yield broken(error, context)
+    finally:
+        await close(stream)
+        await end(context)
+
+
+def broken(error: Exception, context: Context) -> Result:
+    """The last thing that a stream has to say, when it breaks itself."""
+    failed = GraphQLError(str(error), original_error=error)
+    return Result(None, [Failures(context).shown(failed)])
+
+
+async def close(stream: AsyncIterable[Any]) -> None:
+    """Tells a stream that nobody listens any longer."""
+    closing = getattr(stream, "aclose", None)
+    if closing is not None:
+        await closing()
 
 
 def result_of(outcome: ExecutionResult, failures: Failures) -> Result:
