@@ -16,6 +16,7 @@ COMMANDS = {
     "new-plugin": ("new_plugin", "Create a plugin to start from."),
     "persist": ("persist", "Make a file of persisted operations."),
     "schema": ("schema", "Print the GraphQL schema."),
+    "explain": ("explain", "Show how a query is run."),
     "doctor": ("doctor", "Check settings, database and plugins."),
 }
 

@@ -20,6 +20,7 @@ from .result import Result
 from .rows import Batch, Level, Row
 from .schema import EngineSchema
 from .sql import Dialect, Fragment
+from .trace import Trace
 
 __all__ = [
     "PUBLIC",
@@ -47,6 +48,7 @@ __all__ = [
     "Row",
     "SchemaParts",
     "Source",
+    "Trace",
     "batch",
     "children",
     "column",

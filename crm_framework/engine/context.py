@@ -10,6 +10,7 @@ from .sql import Dialect, Fragment
 
 if TYPE_CHECKING:
     from .declarations import Source
+    from .trace import Trace
 
 
 class Reader(Protocol):
@@ -69,6 +70,8 @@ class Context:
     """Permission for `__schema` and `__type`; "" for everyone, `None` for no one."""
     one_by_one: bool = field(default=False, repr=False)
     """Makes each parent a level of its own, in the reference: what it gives then does not rest on levels."""
+    trace: "Trace | None" = None
+    """Where to record how the operation is run; `None` to leave that out, which is quicker."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set, init=False, repr=False)
     """Batches under way; cancelled when the request ends before they do."""
     rows_read: int = field(default=0, init=False, repr=False)

@@ -19,6 +19,7 @@ from .plans import Plan
 from .prepare import Prepared, prepared
 from .result import Result, refused
 from .subscriptions import subscribed
+from .trace import TracedReader
 
 Variables = Mapping[str, Any] | None
 
@@ -49,7 +50,12 @@ async def execute(
         plan = _plan(ready, document, way, given)
         if plan is None:
             return await reference.run(ready, document.node, given, operation_name, context, failures)
-        return await run_operation(ready, plan, context, coerced, given, failures)
+        if context.trace is None:
+            return await run_operation(ready, plan, context, coerced, given, failures)
+        context.reader = TracedReader(context.reader, context.trace)
+        result = await run_operation(ready, plan, context, coerced, given, failures)
+        result.plan = context.trace.shown
+        return result
     except InvalidDocument as invalid:
         return refused(invalid.errors, failures)
     except RequestError as error:

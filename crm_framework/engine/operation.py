@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from graphql import OperationType
@@ -16,6 +17,7 @@ from .result import Result
 from .rows import Level
 from .run import Run
 from .settle import Settlement
+from .trace import Step
 
 FALLBACKS: dict[str, int] = {}
 """Reason → how many root fields this process has left to graphql-core for it."""
@@ -75,12 +77,20 @@ class _Operation:
 
     async def _left(self, fallback: Fallback) -> Any:
         FALLBACKS[fallback.reason] = FALLBACKS.get(fallback.reason, 0) + 1
-        run = self._run
-        found = await reference.run(
-            run.ready, fallback.document, self._raw_variables, None, run.context, self._failures
-        )
+        trace = self._run.context.trace
+        element = f"{self._run.plan.root.of.name}.{fallback.key}"
+        step = Step(fallback.key, element, "graphql-core", 1, why=fallback.reason)
+        with trace.step(step) if trace is not None else nullcontext():
+            found = await reference.run(
+                self._run.ready,
+                fallback.document,
+                self._raw_variables,
+                None,
+                self._run.context,
+                self._failures,
+            )
         self._results[fallback.key] = found
-        return None if found.output is None else found.data[fallback.key]
+        return None if found.output is None else found.output[fallback.key]
 
     def settled(self, output: dict[str, Any]) -> Result:
         """The result: nulls where failures are, and their errors, in the order of the response."""

@@ -22,6 +22,8 @@ class Result:
     output: dict[str, Any] | None
     errors: list[dict[str, Any]] = field(default_factory=list)
     refused: bool = False
+    plan: list[dict[str, Any]] | None = None
+    """How it was run, where the context has a trace; `extensions.plan` in the response."""
 
     @property
     def code(self) -> str | None:
@@ -44,7 +46,9 @@ class Result:
 
     def _response(self, data: Any) -> dict[str, Any]:
         found: dict[str, Any] = {} if self.refused else {"data": data}
-        return {"errors": self.errors, **found} if self.errors else found
+        if self.errors:
+            found = {"errors": self.errors, **found}
+        return found if self.plan is None else {**found, "extensions": {"plan": self.plan}}
 
 
 _OPTION = orjson.OPT_UTC_Z

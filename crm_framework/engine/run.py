@@ -30,6 +30,7 @@ from .rows import Level, Row, canonical, type_name
 from .run_pages import connected_pages, given_pages
 from .settle import Failure
 from .sql import Fragment
+from .trace import Step
 from .writers import Write
 
 _OWN = frozenset({"reference", "children", "pages", "objects"})
@@ -124,6 +125,15 @@ class Run:
 
     async def _answer(self, ask: "Ask", level: Level) -> None:
         """Finds an ask's values. Failures are among them, never raised."""
+        trace = self.context.trace
+        if trace is not None:
+            field = ask.first
+            with trace.step(Step(field.place, field.title, field.kind, len(level.values))):
+                await self._find(ask, level)
+        else:
+            await self._find(ask, level)
+
+    async def _find(self, ask: "Ask", level: Level) -> None:
         try:
             ask.values = await self.values_of(ask, level)
         except Exception as error:

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from crm_framework.engine.execute import execute
 from crm_framework.engine.result import Result
+from crm_framework.engine.trace import Trace
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.context import RequestContext
@@ -45,6 +46,7 @@ class Service:
             host=self.host,
             settings=self.settings,
             request_id=request_id,
+            trace=Trace() if self.settings.debug else None,
         )
 
     async def execute(self, operation: Operation, context: RequestContext) -> Result:

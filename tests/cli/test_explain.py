@@ -1,0 +1,52 @@
+import json
+
+from .conftest import Crm
+
+NESTED = (
+    "query ($n: Int) { customers(first: $n) { nodes { name interactions(first: 1) { nodes { kind } } } }"
+    " __typename }"
+)
+REMOVED = 'mutation { deleteSegment(input: {id: "x"}) { errors { message } } }'
+
+
+def test_levels_and_statements_are_shown(crm_command: Crm) -> None:
+    crm_command("demo")
+    ran = crm_command(
+        "explain",
+        NESTED,
+        "--variables",
+        '{"n": 2}',
+        "--database-plan",
+    )
+    assert ran.code == 0, ran.errors
+    lines = ran.output.splitlines()
+    assert lines[0].startswith("customers  Query.customers  pages  1 object  ")
+    assert "2 rows" in lines[1]
+    assert "SELECT t.id, t.name FROM crm_customer AS t" in lines[1]
+    assert any(word in ran.output for word in ("idx_crm_custome_sort_na", "Seq Scan"))
+    assert any(
+        line.startswith("    customers.nodes.interactions  Customer.interactions  pages  2 objects")
+        for line in lines
+    )
+
+
+def test_what_graphql_core_ran_says_why(crm_command: Crm) -> None:
+    ran = crm_command("explain", "{ __schema { queryType { name } } }", "--json")
+    [step] = json.loads(ran.output)
+    assert (step["place"], step["how"], step["why"]) == ("__schema", "graphql-core", "introspection")
+
+
+def test_what_cannot_be_explained_is_told(crm_command: Crm) -> None:
+    for arguments, fault in (
+        (("{ nothing }",), "Cannot query field 'nothing' on type 'Query'"),
+        (
+            ('mutation { deleteSegment(input: {id: "x"}) { errors { message } } }',),
+            "a mutation cannot run here",
+        ),
+        (("{ __typename }", "--variables", "["), "--variables is no JSON"),
+        (("{ __typename }", "--variables", "[]"), "--variables must be a JSON object"),
+        (("@nowhere.graphql",), "nowhere.graphql cannot be read"),
+    ):
+        ran = crm_command("explain", *arguments)
+        assert ran.code == 1
+        assert fault in ran.errors
