@@ -33,10 +33,8 @@ def _selection(schema: GraphQLSchema, kind: Any, depth: int) -> str:
     if is_leaf_type(named):
         return ""
     if not isinstance(named, GraphQLObjectType):
-        parts = [
-            f"... on {each.name} {_selection(schema, each, depth)}"
-            for each in schema.get_possible_types(named)
-        ]
+        kinds = schema.get_possible_types(named)
+        parts = [f"... on {each.name} {_selection(schema, each, 0)}" for each in kinds]
         return "{ __typename " + " ".join(parts) + " }"
     fields = []
     for name, field in named.fields.items():
