@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +25,12 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
+def serving(folder: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
     """A server on a free port: its process, its address and the token that it printed."""
     process = subprocess.Popen(
         [*CRM, "serve", "--port", "0", "--token-file", "administrator.token"],
         cwd=folder,
-        env=environment(folder),
+        env={**environment(folder), **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -72,6 +73,61 @@ def test_it_starts_on_nothing_and_its_token_stays(tmp_path: Path) -> None:
         assert second == first
         assert ask(address, second).status_code == 200
         process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode in (0, -signal.SIGTERM)
+        assert "Traceback" not in log
+
+
+def begun(address: str, token: str, body: bytes, length: int) -> socket.socket:
+    """A connection on which the head of a request and `body` of its `length` bytes were sent."""
+    port = int(address.rpartition(":")[2])
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: crm\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def to_the_end(connection: socket.socket) -> bytes:
+    received = b""
+    while chunk := connection.recv(65536):
+        received += chunk
+    return received
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, CRM_REQUEST_TIMEOUT_S="0.3") as (process, address, token),
+        begun(address, token, b'{"query"', 100) as stalled,
+    ):
+        assert ask(address, token).status_code == 200
+        assert to_the_end(stalled).startswith(b"HTTP/1.1 408 ")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert "POST /graphql 408" in log
+        assert "Traceback" not in log
+
+
+def test_what_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
+    body = b'{"query": "{ __typename }"}'
+    with (
+        serving(tmp_path) as (process, address, token),
+        begun(address, token, body[:10], len(body)) as connection,
+    ):
+        assert ask(address, token).status_code == 200  # so that the other was begun
+        process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:  # until it takes no more connections
+            try:
+                socket.create_connection(connection.getpeername(), timeout=1).close()
+            except OSError:
+                break
+        connection.sendall(body[10:])
+        answer = to_the_end(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b'{"data":{"__typename":"Query"}}')
         _, log = process.communicate(timeout=30)
         assert process.returncode in (0, -signal.SIGTERM)
         assert "Traceback" not in log
