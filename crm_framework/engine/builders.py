@@ -6,6 +6,8 @@ A value that cannot be written, or a null where none may be, is left to the slow
 by one, each failure standing in its field's place as a `Failure`.
 """
 
+import re
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -149,6 +151,11 @@ class Builder:
             case "column" if self._layout is not None:
                 return self._column(number, field, self._layout)
             case "identity":
+                if self._layout is not None and self._layout.source.key_type == "uuid":
+                    self._checked.append((self._layout.places["id"], str))
+                    self._names |= {"b64": b2a_base64, f"p{number}": f"{field.owner.name}:".encode()}
+                    key = f"v{self._layout.places['id']}"
+                    return f"b64(p{number} + {key}.encode(), newline=False).decode()"
                 self._names[f"i{number}"] = id_encoder(field.owner.name)
                 key = "o.id" if self._layout is None else self._read("id", number, self._layout)
                 return f"i{number}({key})"
@@ -167,11 +174,9 @@ class Builder:
         template, calls = self._leaves.column(_leaf(field), kind, self._dialect)
         for name, call in calls.items():
             self._names[f"{name}{number}"] = call
-            template = template.replace(f"{name}(", f"{name}{number}(").replace(
-                f"{name}[", f"{name}{number}["
-            )
+            template = re.sub(rf"\b{name}\b", f"{name}{number}", template)
         value = f"v{place}"
-        expression = template.format(value)
+        expression = template.format(value, f"y{number}")
         absent = "absent()" if field.shape.required else "None"
         if expression == value and not field.shape.required:
             return value

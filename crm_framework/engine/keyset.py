@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, Literal
 
 import strawberry
@@ -57,6 +58,8 @@ class Orders:
     name: str
     fields: Sequence[OrderField]
     input: type = field(init=False, compare=False, repr=False)
+    known: dict[Any, "Ordering"] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Orderings that were chosen before."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input", _order_input(self))
@@ -105,23 +108,45 @@ class Ordering:
 
     terms: tuple[Term, ...]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """What a cursor says of the ordering that it belongs to."""
         return ",".join(f"-{term.name}" if term.descending else term.name for term in self.terms)
 
     def reversed(self) -> "Ordering":
+        return self._reversed
+
+    @cached_property
+    def _reversed(self) -> "Ordering":
         return Ordering(tuple(replace(term, descending=not term.descending) for term in self.terms))
 
     def select(self, dialect: Dialect) -> str:
         """The compared values, for the `SELECT` list; `alias` names them."""
+        return self._text("select", dialect)
+
+    def clause(self, dialect: Dialect) -> str:
+        return self._text("clause", dialect)
+
+    def _text(self, part: str, dialect: Dialect) -> str:
+        """Parts of statements, made once: most lists go by one of a few orders."""
+        found = self._texts.get((part, dialect))
+        if found is None:
+            made = self._select(dialect) if part == "select" else self._clause(dialect)
+            found = self._texts[(part, dialect)] = made
+        return found
+
+    @cached_property
+    def _texts(self) -> dict[tuple[str, Dialect], str]:
+        return {}
+
+    def _select(self, dialect: Dialect) -> str:
         return "".join(f", {term.value(dialect)} AS {self.alias(i)}" for i, term in enumerate(self.terms))
 
     @staticmethod
     def alias(index: int) -> str:
         return f"_o{index}"
 
-    def clause(self, dialect: Dialect) -> str:
+    def _clause(self, dialect: Dialect) -> str:
         return "ORDER BY " + ", ".join(term.clause(dialect) for term in self.terms)
 
     def outer(self, shown: bool) -> str:
@@ -139,10 +164,25 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
 
     A field given twice counts where it stands first.
     """
+    if orders is None:
+        return _ordering(key, None, ())
+    wanted = tuple(_wanted(choice) for choice in chosen) if chosen else tuple(default)
+    known = orders.known.get((key, wanted))
+    if known is None:
+        if len(orders.known) >= _MOST_KNOWN:
+            orders.known.clear()
+        known = orders.known[(key, wanted)] = _ordering(key, orders, wanted)
+    return known
+
+
+_MOST_KNOWN = 200
+
+
+def _ordering(key: str, orders: Orders | None, wanted: Sequence[str]) -> Ordering:
     found: dict[str, Term] = {}
     if orders is not None:
-        for wanted in [_wanted(choice) for choice in chosen] if chosen else default:
-            term = orders.named(wanted)
+        for each in wanted:
+            term = orders.named(each)
             found.setdefault(term.name, term)
     terms = list(found.values())
     # the key goes the way of the last term, so that one comparison of row values can serve all of them

@@ -17,7 +17,7 @@ class Layout:
     `outer` the same over a query of these columns that is called `x`.
     """
 
-    __slots__ = ("_readers", "attributes", "outer", "places", "select", "source", "width")
+    __slots__ = ("_readers", "attributes", "outer", "places", "select", "source", "texts", "width")
 
     def __init__(self, source: "Source", attributes: Iterable[str]) -> None:
         self.source = source
@@ -31,6 +31,8 @@ class Layout:
         self.select = ", ".join(f"t.{column}" for column in found)
         self.outer = ", ".join(f"x.{column}" for column in found)
         self.width = len(found)
+        self.texts: dict[object, str] = {}
+        """Statements that read these columns, by what else they depend on."""
         self._readers: dict[Dialect, Mapping[str, Read]] = {}
 
     def readers(self, dialect: Dialect) -> Mapping[str, Read]:

@@ -91,12 +91,28 @@ async def load_groups(
 
 async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> Sequence[Any]:
     """The rows of these keys, each once, in no order."""
-    source = layout.source
-    if len(keys) == 1:
-        chosen = Fragment(f"t.{source.key} = ?", (keys[0],))
-    else:
-        chosen = among(f"t.{source.key}", keys, context.reader.dialect)
-    return await fetch(context, layout, chosen, bounded=len(keys) <= MOST_BOUNDED)
+    source, dialect = layout.source, context.reader.dialect
+    chosen = (
+        Fragment(f"t.{source.key} = ?", (keys[0],))
+        if len(keys) == 1
+        else among(f"t.{source.key}", keys, dialect)
+    )
+    restriction = context.restrict(source)
+    # the text is the same for the same selection and restriction, and this is the most frequent statement
+    known = (chosen.sql, restriction.sql if restriction is not None else None)
+    sql = layout.texts.get(known)
+    if sql is None:
+        if len(layout.texts) >= _MOST_TEXTS:
+            layout.texts.clear()
+        where = all_of([chosen, source.visible, restriction])
+        sql = layout.texts[known] = f"SELECT {layout.select} FROM {source.table} AS t WHERE {where.sql}"
+    args = chosen.args if restriction is None else (*chosen.args, *restriction.args)
+    rows = await context.read(sql, args, bounded=len(keys) <= MOST_BOUNDED)
+    context.admit(len(rows))
+    return rows
+
+
+_MOST_TEXTS = 32
 
 
 async def rows_by_parent(

@@ -257,14 +257,13 @@ def bounds_of(ordering: Ordering, source: Source, wanted: Window, dialect: Diale
     """The conditions that the window's cursors mean. Raises `RequestError` BAD_INPUT for one that does not
     fit.
     """
-    return [
-        beyond(terms, place(ordering, cursor, argument, dialect, source.key_type), dialect)
-        for terms, cursor, argument in (
-            (ordering.terms, wanted.after, "after"),
-            (ordering.reversed().terms, wanted.before, "before"),
-        )
-        if cursor is not None
-    ]
+    found: list[Fragment] = []
+    for cursor, argument in ((wanted.after, "after"), (wanted.before, "before")):
+        if cursor is not None:
+            terms = ordering.terms if argument == "after" else ordering.reversed().terms
+            values = place(ordering, cursor, argument, dialect, source.key_type)
+            found.append(beyond(terms, values, dialect))
+    return found
 
 
 def page_statement(

@@ -319,7 +319,10 @@ def _reading(planned: PlannedField) -> Reading:
     wanted = _wanted(planned.target)
     if planned.pages:
         return _reading_of_pages(planned, wanted)
-    layout = planned.target.layout if isinstance(planned.target, Selection) else None
+    target = planned.target
+    layout = target.layout if isinstance(target, Selection) else None
+    if layout is not None:
+        layout = wanted[layout.source.type]  # one object, so that rows which were read for it are known by it
     return Reading(layout=layout, wanted=wanted)
 
 

@@ -66,12 +66,17 @@ class Run:
 
     def builder(self, selection: Selection, layout: Layout | None) -> Builder:
         """What builds the output of rows of this layout, or of plain objects."""
+        recent = selection.recent
+        if recent is not None and recent[0] is layout and recent[1] == self.dialect:
+            known: Builder = recent[2]
+            return known
         key = (layout.attributes if layout is not None else None, self.dialect)
         found: Builder | None = selection.builders.get(key)
         if found is None:
             if len(selection.builders) >= _MOST_BUILDERS:
                 selection.builders.clear()
             found = selection.builders[key] = Builder(selection, layout, self.dialect, self.ready.leaves)
+        selection.recent = (layout, self.dialect, found)
         return found
 
     async def fill(self, selection: Selection, level: Level) -> list[Sequence[Any]]:
@@ -176,7 +181,7 @@ class Run:
         assert isinstance(field.declaration, Called)
         assert isinstance(field.field, DeclaredField)
         result = field.declaration.call(field.field, self.info(ask), self.given(field))
-        return await result if isinstance(result, Awaitable) else result
+        return await result if is_awaitable(result) else result
 
     async def _reference(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
         declaration, layout = ask.first.declaration, ask.reading.layout
@@ -224,7 +229,8 @@ class Run:
         assert isinstance(field.declaration, Batched)
         assert isinstance(field.field, DeclaredField)
         results = field.declaration.of_level(field.field, level, self.info(ask), self.given(field))
-        return await results if isinstance(results, Awaitable) else results
+        found: Sequence[Any] = await results if is_awaitable(results) else results  # type: ignore[assignment]  # asked just now
+        return found
 
     def _attribute(self, field: PlannedField, level: Level) -> Sequence[Any]:
         assert field.field is not None
@@ -267,6 +273,11 @@ class Run:
             return await given_pages(self, field, values)
         if field.leaf is not None:
             return self.written(field, values)
+        if len(values) == 1 and type(values[0]) is Row and field.shape.item is None:
+            level, target = values[0]._level, field.target
+            if level.layout is field.reading.layout and isinstance(target, Selection) and level.layout:
+                # the most frequent case: one record, read for this very field
+                return await self.complete(target, self.level(level.layout, (values[0]._values,)))
         return await Gathered(self, field, field.shape).output(values)
 
     def written(self, field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
@@ -470,7 +481,7 @@ class Gathered:
             if permission is not None and not run.context.may(permission):
                 raise RequestError("FORBIDDEN", f"permission is missing for {name} ({permission})")
             found = chosen
-        if layout is not None and found.layout is not None:
+        if layout is not None and found.layout is not None and layout is not found.layout:
             for attribute in found.layout.attributes:
                 if attribute not in layout.places:
                     raise CompletionFailure(f"{origin.__name__}.{attribute} was not read")

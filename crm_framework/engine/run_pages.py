@@ -42,7 +42,7 @@ async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence
     assert isinstance(declaration, Connected)
     assert isinstance(field.field, DeclaredField)
     found = declaration.asked(field.field, run.info(ask), run.given(field))
-    asked = await found if isinstance(found, Awaitable) else found
+    asked = found if isinstance(found, Asked) else await found
     keys = level.column(declaration.parent) if declaration.key is not None else [None]
 
     async def records() -> Spread | BaseException | None:

@@ -72,7 +72,7 @@ class Trace:
 
     @property
     def ordered(self) -> list[Step]:
-        """The steps as a tree: each below the one that led to it, siblings in the order in which they began."""
+        """The steps as a tree: each below the one that led to it, siblings as they began."""
         began: dict[str, int] = {}
         for number, step in enumerate(self.steps):
             began.setdefault(step.place, number)

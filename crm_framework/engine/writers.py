@@ -38,7 +38,8 @@ class Leaves:
 
     def column(self, leaf: GraphQLLeafType, kind: object, dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
         """How a column of this kind is written: an expression over the driver's value `{0}`, which is not
-        null, and what it calls. The value itself is the expression "{0}".
+        null, and what it calls. The value itself is the expression "{0}"; "{1}" is a name to keep something
+        under.
         """
         decode = decoder(kind, dialect)
         name = leaf.name
@@ -50,7 +51,7 @@ class Leaves:
             return ("{0}", {}) if dialect == "postgres" else ("({0} != 0)", {})
         if name in self._plain:
             if kind is datetime:
-                return ("{0}", {}) if dialect == "postgres" else ("m({0})", {"m": _text_moment})
+                return ("{0}", {}) if dialect == "postgres" else (_TEXT_MOMENT, _TEXT_MOMENT_CALLS)
             if kind is date:
                 return ("{0}", {}) if dialect == "postgres" else ("d({0})", {"d": decode})
             if kind is strawberry.scalars.JSON:
@@ -76,9 +77,8 @@ def first_fits(kind: object, value: Any, dialect: Dialect) -> bool:
 _EXPECTED: Mapping[object, tuple[type, ...]] = {str: (str,), int: (int,), bool: (bool, int)}
 
 
-def _text_moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo is UTC else moment(text)
+_TEXT_MOMENT = "({1} if ({1} := f({0})).tzinfo is u else m({0}))"
+_TEXT_MOMENT_CALLS: Mapping[str, Any] = {"f": datetime.fromisoformat, "u": UTC, "m": moment}
 
 
 def _raw_json(value: Any) -> Any:
