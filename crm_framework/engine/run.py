@@ -6,7 +6,7 @@ whole is settled.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from graphql import GraphQLResolveInfo, get_argument_values
@@ -17,8 +17,9 @@ from .arrivals import all_here, arrived, shared
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
-from .errors import CompletionFailure, NullFailure, RequestError
+from .errors import NullFailure
 from .fields import Batched, Called, Computed
+from .gathered import Gathered, items_of
 from .info import FieldInfo
 from .layouts import Layout
 from .load import rows_by_key, rows_by_parent
@@ -26,7 +27,7 @@ from .plans import Choice, Plan, PlannedField, Selection, Shape
 from .prepare import Prepared
 from .reference import is_awaitable
 from .relations import Children, Reference
-from .rows import Level, Row, canonical, type_name
+from .rows import Level, Row, canonical
 from .run_pages import connected_pages, given_pages
 from .settle import Failure
 from .sql import Fragment
@@ -362,139 +363,9 @@ def _one(target: Selection | Choice | None) -> Selection:
     return target
 
 
-def items_of(field: PlannedField, value: Any) -> Iterable[Any]:
-    """The items of a list that a function gave. Raises `CompletionFailure` for what is none."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        return value
-    raise CompletionFailure(f"Expected Iterable, but did not find one for field '{field.title}'.")
-
-
 def _path(field: PlannedField) -> Path:
     path: Path | None = None
     for key in field.place.split("."):
         path = Path(path, key, None)
     assert path is not None
     return path
-
-
-class _Slot:
-    """Where an object among results will be found."""
-
-    __slots__ = ("group", "index")
-
-    def __init__(self, group: "_Group", index: int) -> None:
-        self.group = group
-        self.index = index
-
-
-class _Group:
-    """Objects of one type that are completed together."""
-
-    __slots__ = ("layout", "made", "origin", "places", "selection", "values")
-
-    def __init__(self, selection: Selection, origin: type, layout: Layout | None) -> None:
-        self.selection = selection
-        self.origin = origin
-        self.layout = layout
-        self.values: list[Any] = []
-        self.places: dict[int, _Slot] = {}
-        self.made: Sequence[Any] = ()
-
-    def add(self, value: Any) -> _Slot:
-        """A place for one more. A row that was given before has its place already."""
-        if self.layout is None:
-            self.values.append(value)
-            return _Slot(self, len(self.values) - 1)
-        slot = self.places.get(id(value))
-        if slot is None:
-            self.values.append(value._values)
-            slot = self.places[id(value)] = _Slot(self, len(self.values) - 1)
-        return slot
-
-
-class Gathered:
-    """The objects among the results of a field, at any depth of lists: those of one type form one level."""
-
-    def __init__(self, run: Run, field: PlannedField, shape: Shape) -> None:
-        self._run = run
-        self._field = field
-        self._shape = shape
-        self._groups: dict[Any, _Group] = {}
-
-    async def output(self, values: Sequence[Any]) -> list[Any]:
-        """The results' output, in their shape."""
-        placed = [self._placed(self._shape, value) for value in values]
-        groups = list(self._groups.values())
-        if len(groups) == 1 or self._run.dialect == "sqlite":
-            for group in groups:
-                await self._complete(group)
-        else:
-            await asyncio.gather(*(self._complete(group) for group in groups))
-        return [_found(one) for one in placed]
-
-    async def _complete(self, group: _Group) -> None:
-        run = self._run
-        level = Level(run.context, group.origin, group.layout, group.values)
-        group.made = await run.complete(group.selection, level)
-        if group.selection is not self._field.target:
-            for one in group.made:
-                run.chosen[id(one)] = group.selection
-
-    def _placed(self, shape: Shape, value: Any) -> Any:
-        run, field = self._run, self._field
-        if value is None:
-            return run.fail(NullFailure(field.title)) if shape.required else None
-        if isinstance(value, Exception):
-            return run.fail(value)
-        try:
-            if shape.item is not None:
-                inner = shape.item
-                return [self._placed(inner, item) for item in items_of(field, value)]
-            return self._group(value).add(value if not _is_wrapped(value) else value._values)
-        except Exception as error:
-            return run.fail(error)
-
-    def _group(self, value: Any) -> _Group:
-        if isinstance(value, Row):
-            origin, layout = value._type, value._level.layout
-        else:
-            origin, layout = getattr(value, "__as_strawberry_type__", None) or type(value), None
-        group = self._groups.get((origin, layout))
-        if group is None:
-            selection = self._selection(origin, layout)
-            group = self._groups[(origin, layout)] = _Group(selection, origin, layout)
-        return group
-
-    def _selection(self, origin: type, layout: Layout | None) -> Selection:
-        target, run = self._field.target, self._run
-        if isinstance(target, Selection):
-            if layout is not None and origin is not target.origin:
-                raise CompletionFailure(f"{self._field.title} gave a {origin.__name__}")
-            found = target
-        else:
-            assert target is not None
-            name = type_name(origin)
-            chosen = target.options.get(name)
-            if chosen is None:
-                raise CompletionFailure(f"{self._field.title} gave a {name}, which is no {target.of.name}")
-            permission = run.ready.rules.types.get(name)
-            if permission is not None and not run.context.may(permission):
-                raise RequestError("FORBIDDEN", f"permission is missing for {name} ({permission})")
-            found = chosen
-        if layout is not None and found.layout is not None and layout is not found.layout:
-            for attribute in found.layout.attributes:
-                if attribute not in layout.places:
-                    raise CompletionFailure(f"{origin.__name__}.{attribute} was not read")
-        return found
-
-
-def _is_wrapped(value: Any) -> bool:
-    return isinstance(value, Row) and value._level.layout is None
-
-
-def _found(placed: Any) -> Any:
-    if type(placed) is _Slot:
-        return placed.group.made[placed.index]
-    if type(placed) is list:
-        return [_found(one) for one in placed]
-    return placed
