@@ -58,7 +58,7 @@ class _Group:
 class Gathered:
     """The objects among the results of a field, at any depth of lists: those of one type form one level."""
 
-    def __init__(self, run: Run, field: PlannedField, shape: Shape) -> None:
+    def __init__(self, run: "Run", field: PlannedField, shape: Shape) -> None:
         self._run = run
         self._field = field
         self._shape = shape
