@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import strawberry
 from graphql import (
@@ -60,13 +59,15 @@ class Prepared:
 
 def prepared(schema: strawberry.Schema) -> Prepared:
     """The schema made ready; done once, when it is first used."""
-    found = _PREPARED.get(schema)
+    kept = vars(schema)
+    found: Prepared | None = kept.get(_PREPARED)
     if found is None:
-        found = _PREPARED[schema] = Prepared(schema)
+        found = kept[_PREPARED] = Prepared(schema)
     return found
 
 
-_PREPARED: WeakKeyDictionary[strawberry.Schema, Prepared] = WeakKeyDictionary()
+_PREPARED = "engine.prepared"
+"""Where a schema keeps it: elsewhere, what is kept would keep the schema, which it refers to."""
 
 
 def _prepare_type(

@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import warnings
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,6 +128,15 @@ async def test_null_for_a_directive_is_not_what_is_left_out(filled: Library) -> 
         result = await filled.ask(text, {"v": None})
         assert (result.data, result.code) == (None, "BAD_INPUT")
     assert await filled.data(text, {"v": False}) == whole
+
+
+async def test_a_schema_goes_with_all_that_was_made_of_it(filled: Library) -> None:
+    schema = library.make_schema()
+    await Library(schema, filled.reader).data("{ authors { name } }")
+    gone = weakref.ref(schema)
+    del schema
+    gc.collect()
+    assert gone() is None
 
 
 async def test_two_schemas_of_the_same_types_live_side_by_side(filled: Library) -> None:
