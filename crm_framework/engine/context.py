@@ -1,7 +1,7 @@
 """What one request brings along: where to read, what the actor may do, and the limits that hold for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,6 +79,10 @@ class Context:
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
         """Rows by position: the one way in which the engine itself reads."""
         return await self.reader.rows(sql, args, bounded=bounded)
+
+    def known(self, table: str, key: str) -> Mapping[str, Any] | None:
+        """Columns of a row that this request has just written, as a read would give them, or None."""
+        return None
 
     def may(self, permission: str) -> bool:
         """Whether the actor has a permission. No one has any, unless a subclass says so."""

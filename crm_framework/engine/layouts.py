@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class Layout:
     """The rows of one statement: tuples that begin with these columns, the key first.
 
-    `places` maps each attribute to its place in the tuple, `select` is the `SELECT` list over the table `t`,
-    `outer` the same over a query of these columns that is called `x`.
+    `columns` are their names, `places` maps each attribute to its place in the tuple, `select` is the
+    `SELECT` list over the table `t`, `outer` the same over a query of these columns that is called `x`.
     """
 
-    __slots__ = ("_readers", "attributes", "outer", "places", "select", "source", "texts", "width")
+    __slots__ = ("_readers", "attributes", "columns", "outer", "places", "select", "source", "texts", "width")
 
     def __init__(self, source: "Source", attributes: Iterable[str]) -> None:
         self.source = source
@@ -28,6 +28,7 @@ class Layout:
         self.places: Mapping[str, int] = {
             attribute: found[source.columns[attribute][0]] for attribute in self.attributes
         }
+        self.columns = tuple(found)
         self.select = ", ".join(f"t.{column}" for column in found)
         self.outer = ", ".join(f"x.{column}" for column in found)
         self.width = len(found)

@@ -1,9 +1,11 @@
 """One request to the API: who asks, and what their resolvers may use."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from crm_framework.engine.context import Context
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.settings import Settings
     from crm_framework.storage.database import Database
+    from crm_framework.storage.gathered import Insert
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -44,10 +47,27 @@ class RequestContext(Context):
     host: "PluginHost"
     settings: "Settings"
     request_id: str = field(default_factory=lambda: uuid4().hex)
+    _written: "Sequence[Insert]" = field(default=(), init=False, repr=False)
 
     def unit_of_work(self, *, repeatable: bool = False) -> "AbstractAsyncContextManager[UnitOfWork]":
         """One transaction, in the name of this request's actor."""
+        self._written = ()  # it may change what the last one wrote
         return self.database.unit_of_work(self.actor, request_id=self.request_id, repeatable=repeatable)
+
+    def wrote(self, tx: "UnitOfWork") -> None:
+        """What a committed transaction inserted need not be read back for the payload that follows."""
+        self._written = tx.inserted
+
+    def known(self, table: str, key: str) -> Mapping[str, Any] | None:
+        """From what was written last; rows of plugins are read, as they may be stored in another form."""
+        if self._written and table.startswith("crm_"):
+            for insert in self._written:
+                if insert.table == table:
+                    place = insert.columns.index("id")
+                    for row in insert.rows:
+                        if row[place] == key:
+                            return _as_read(insert.columns, row)
+        return None
 
     def may(self, permission: str) -> bool:
         return self.actor.may(permission)
@@ -80,3 +100,17 @@ class RequestContext(Context):
         message = error.message.replace(name, "the database")
         hint = error.hint.replace(name, "the database") if error.hint else None
         return CrmError(error.code, f"{message[:1].upper()}{message[1:]}", path=error.path, hint=hint)
+
+
+_READ_AS_GIVEN = (str, int, bool, type(None))
+
+
+def _as_read(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """The columns of an inserted row whose values the database gives as it got them."""
+    found: dict[str, Any] = {}
+    for column, value in zip(columns, row, strict=True):
+        if type(value) in _READ_AS_GIVEN:
+            found[column] = value
+        elif isinstance(value, datetime):
+            found[column] = value.astimezone(UTC)
+    return found

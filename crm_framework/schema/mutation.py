@@ -121,9 +121,12 @@ class Mutation(Called):
     ) -> Any:
         extra = {"info": info} if self.takes_info else {}
         key = getattr(input_, "idempotency_key", None) or None
+        if key is None:
+            async with info.context.unit_of_work(repeatable=repeatable) as tx:
+                answer = await self._run(tx, arguments, extra)
+            info.context.wrote(tx)
+            return answer
         async with info.context.unit_of_work(repeatable=repeatable) as tx:
-            if key is None:
-                return await self._run(tx, arguments, extra)
             operation = field.python_name
             print_ = fingerprint(input_)
             earlier = await idempotency.recall(tx, operation, key, print_)

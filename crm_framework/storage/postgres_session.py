@@ -91,8 +91,11 @@ class PostgresSession:
 
     async def commit(self, gathered: Gathered) -> None:
         alone = gathered.in_one() if self._settled else None
-        if gathered and alone is None:
-            await self.write(gathered)
+        if alone is None:
+            if gathered:
+                await self.write(gathered)
+            if self._settled:
+                return  # there was nothing to do
         await to_the_end(self._commit(alone, assuming=bool(gathered.assumed)))
 
     async def _commit(self, alone: tuple[str, list[Any]] | None, *, assuming: bool) -> None:

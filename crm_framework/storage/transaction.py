@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from crm_framework.errors import CrmError, ErrorCode
 
-from .gathered import Gathered, Outdated
+from .gathered import Gathered, Insert, Outdated
 from .sessions import Rows, Session, to_the_end
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ class Transaction:
         self._failure: BaseException | None = None
         self._savepoints = 0
         self._gathered = Gathered()
+        self._ran = False
+        self.inserted: Sequence[Insert] = ()
+        """After the commit: what was inserted, if no other statement ran; what ran might have changed it."""
 
     @property
     def mine(self) -> bool:
@@ -71,6 +74,7 @@ class Transaction:
 
     async def _statement(self, sql: str | None, send: Callable[[Session], Awaitable[T]]) -> T:
         session = self.check()
+        self._ran = True
         try:
             if self._gathered:
                 await session.write(self._taken())
@@ -137,7 +141,11 @@ class Transaction:
         borrower.result()
 
     async def commit(self) -> None:
-        await self.check().commit(self._taken())
+        session = self.check()
+        gathered = self._taken()
+        await session.commit(gathered)
+        if not self._ran:
+            self.inserted = gathered.inserts
 
     async def close(self) -> None:
         """Rolls back what is not committed; nobody can use it any more."""

@@ -12,6 +12,7 @@ from crm_framework.events import Event
 
 from . import outbox
 from .clock import now
+from .gathered import Insert
 from .orm import Entered
 from .sessions import Rows
 from .sql import Dialect, controls_transaction, name, numbered, postgres_args, sqlite_args
@@ -119,6 +120,12 @@ class UnitOfWork:
                 ErrorCode.INTERNAL, "The unit of work is not open.", hint="Enter it with `async with` first."
             )
         return self._transaction
+
+    @property
+    def inserted(self) -> Sequence[Insert]:
+        """After the block: all rows that it inserted, if it did nothing else. They stand there as they were
+        given, in the driver's values."""
+        return () if self._transaction is None else self._transaction.inserted
 
     async def fetch(self, sql: str, args: Sequence[object] = ()) -> Rows:
         """The rows of a statement with `?` placeholders, as dicts, seen from inside the transaction."""

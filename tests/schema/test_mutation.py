@@ -161,6 +161,60 @@ async def test_a_repeatable_one_runs_again_where_it_assumed_too_much(trials: Api
     assert rows == [{"name": "assumed: False"}, {"name": "assumed: True"}]
 
 
+CUSTOMER = """{
+    id version name kind stage company email phone city country locale timeZone confidential attributes
+    createdAt updatedAt convertedAt formerAt archivedAt contactPoints { channel value } owner { name } }"""
+
+
+async def test_what_was_written_alone_is_not_read_back(api: Api) -> None:
+    minimal = {"name": "Ann"}
+    full = {
+        "name": "Zoë & Søn",
+        "kind": "ORGANISATION",
+        "stage": "CUSTOMER",
+        "company": "Zoë",
+        "phone": "+49 30 123456",
+        "city": "Köln",
+        "country": "DE",
+        "locale": "de-DE",
+        "timeZone": "Europe/Berlin",
+        "confidential": True,
+        "convertedAt": "2024-01-01T02:00:00.123456+02:00",
+    }
+    sized = {"name": "Ben", "attributes": {"size": 1.50}}
+    await api.change("defineAttribute", {"name": "size", "type": "NUMBER"}, "attributeDefinition { id }")
+    ask = f"query($id: ID!) {{ customer(id: $id) {CUSTOMER} }}"
+    for input in (minimal, full, sized):
+        made = (await api.change("createCustomer", input, f"customer {CUSTOMER}"))["customer"]
+        id = made["id"]
+        assert await api.data(ask, id=id) == {"customer": made}
+    for kind, input in (
+        ("Customer", {"name": "Ann"}),
+        ("Interaction", {"customer": id, "kind": "call", "occurredAt": "2024-01-01T02:00:00.5+02:00"}),
+    ):
+        verb, select = {
+            "Customer": ("create", "customer { id name createdAt stage confidential }"),
+            "Interaction": ("log", "interaction { id kind occurredAt direction subject channel }"),
+        }[kind]
+        made = (await api.change(f"{verb}{kind}", input, select))[kind.lower()]
+        assert [sql for sql in api.statements if sql.startswith("SELECT")] == []
+        field = select.partition(" ")
+        asked = await api.data(f"query($id: ID!) {{ {field[0]}(id: $id) {field[2]} }}", id=made["id"])
+        assert asked == {field[0]: made}
+
+
+async def test_what_a_handler_may_have_changed_is_read_back(api: Api) -> None:
+    class Renaming:
+        name = "renaming"
+
+        async def __call__(self, events: Sequence[Event], tx: UnitOfWork) -> None:
+            await tx.execute("UPDATE crm_customer SET name = 'Renamed'")
+
+    api.database.handlers = [Renaming()]
+    made = await api.change("createCustomer", {"name": "Ann"}, "customer { name }")
+    assert made["customer"] == {"name": "Renamed"}
+
+
 async def test_the_same_key_again_runs_nothing(trials: Api) -> None:
     for _ in range(2):
         await trials.change("trial", {"idempotencyKey": "k"}, "calls")
