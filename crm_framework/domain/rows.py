@@ -82,6 +82,26 @@ async def insert(
     return affected == 1
 
 
+async def insert_new(
+    tx: "UnitOfWork", table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, unique: bool
+) -> bool:
+    """Whether all rows went in. If not, those that clash with a unique key were left out.
+
+    `unique` tells whether another transaction may have taken a key meanwhile; on SQLite none can.
+    """
+    if not unique or tx.dialect == "sqlite":
+        tx.insert_values(table, columns, rows)
+        return True
+    try:
+        # hardly ever does one clash, and rows that must not are written much faster
+        async with tx.savepoint():
+            tx.insert_values(table, columns, rows)
+    except IntegrityError:
+        await tx.execute_many(insert_sql(table, columns, or_nothing=True), rows)
+        return False
+    return True
+
+
 async def update(
     tx: "UnitOfWork",
     table: str,

@@ -4,6 +4,7 @@ msgspec reads what is right as it stands, by structs that are made of the input 
 goes to graphql-core, which knows the rest of the rules, and words the errors.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,11 +56,20 @@ class Coercion:
         Scalars and enums have their final values; objects have a form that `ArgumentPlan` goes on from. The
         errors are those of graphql-core.
         """
+        return self._operation(operation).read(given, hide_suggestions)
+
+    async def variables_aside(
+        self, operation: OperationDefinitionNode, given: Mapping[str, Any], *, hide_suggestions: bool = True
+    ) -> Variables | list[GraphQLError]:
+        """The same in a thread, for values so many that they would hold up the event loop."""
+        return await asyncio.to_thread(self._operation(operation).read, given, hide_suggestions)
+
+    def _operation(self, operation: OperationDefinitionNode) -> "_Operation":
         known = self._operations.recall(id(operation))
         if known is None:
             # the operation is kept with it: its id is its own for as long
             known = self._operations.keep(id(operation), _Operation(self._schema, self._types, operation))
-        return known.read(given, hide_suggestions)
+        return known
 
     def argument_plan(
         self, field: StrawberryField, definition: GraphQLField, node: FieldNode

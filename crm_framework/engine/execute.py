@@ -23,6 +23,9 @@ from .trace import TracedReader
 
 Variables = Mapping[str, Any] | None
 
+MANY_ITEMS = 1_000
+"""Items in the lists of variables from which on they are read in a thread."""
+
 
 async def execute(
     schema: strawberry.Schema,
@@ -42,9 +45,12 @@ async def execute(
     ready = prepared(schema)
     given = variables or {}
     try:
-        document, way = _admitted(ready, text, given, operation_name, context, operations)
+        document, way, items = _admitted(ready, text, given, operation_name, context, operations)
         hide = not context.show_suggestions
-        coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
+        if items <= MANY_ITEMS:
+            coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
+        else:
+            coerced = await ready.coercion.variables_aside(way.operation, given, hide_suggestions=hide)
         if isinstance(coerced, list):
             return refused(coerced, failures)
         plan = _plan(ready, document, way, given)
@@ -87,7 +93,7 @@ async def reference_execute(
     failures = Failures(context)
     ready = prepared(schema)
     try:
-        document, _ = _admitted(ready, text, variables or {}, operation_name, context, operations)
+        document, *_ = _admitted(ready, text, variables or {}, operation_name, context, operations)
         return await reference.run(ready, document.node, variables or {}, operation_name, context, failures)
     except InvalidDocument as invalid:
         return refused(invalid.errors, failures)
@@ -112,7 +118,7 @@ async def subscribe(
     ready = prepared(schema)
     given = variables or {}
     try:
-        document, way = _admitted(ready, text, given, operation_name, context, ("subscription",))
+        document, way, _ = _admitted(ready, text, given, operation_name, context, ("subscription",))
         hide = not context.show_suggestions
         coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
         if isinstance(coerced, list):
@@ -134,16 +140,16 @@ def _admitted(
     operation_name: str | None,
     context: Context,
     operations: Collection[str],
-) -> tuple[Document, Way]:
+) -> tuple[Document, Way, int]:
     """The document, if it may run as a whole. Raises `RequestError` and `InvalidDocument`."""
     document = ready.documents.read(ready.schema, text, context)
     way = document.way(ready.schema, ready.rules, operation_name, variables)
     kind = way.operation.operation.value
     if kind not in operations:
         raise RequestError("BAD_INPUT", f"a {kind} cannot run here, only: {', '.join(operations)}")
-    check_variables(variables, context.limits)
+    items = check_variables(variables, context.limits)
     check_access(context, way.needs, way.permissions)
-    return document, way
+    return document, way, items
 
 
 def _plan(ready: Prepared, document: Document, way: Way, variables: Mapping[str, Any]) -> Plan | None:

@@ -6,6 +6,7 @@ which a few hundred bytes of nested fragments turn into seconds.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -47,21 +48,32 @@ class _Size:
 _BEGUN = _Size()
 
 
-def check_variables(variables: object, limits: Limits, path: str = "$") -> None:
-    """Raises `RequestError` TOO_COMPLEX for a list with too many items, before any of them is looked at."""
-    if isinstance(variables, Mapping):
-        for name, value in variables.items():
-            check_variables(value, limits, f"{path}{name}" if path == "$" else f"{path}.{name}")
-    elif isinstance(variables, list):
-        if len(variables) > limits.max_list_items:
+def check_variables(variables: Mapping[str, Any], limits: Limits) -> int:
+    """How many items there are in all lists.
+
+    Raises `RequestError` TOO_COMPLEX for a list with too many of them, before any is looked at.
+    """
+    return sum(
+        _items(value, limits, (f"${name}",))
+        for name, value in variables.items()
+        if isinstance(value, list | dict)
+    )
+
+
+def _items(value: list[Any] | dict[str, Any], limits: Limits, path: tuple[Any, ...]) -> int:
+    found = 0
+    if isinstance(value, list):
+        found = len(value)
+        if found > limits.max_list_items:
             raise RequestError(
                 "TOO_COMPLEX",
-                f"the list {path} has {len(variables)} items; at most {limits.max_list_items} are allowed."
-                " Send them in parts",
+                f"the list {'.'.join(map(str, path))} has {found} items; at most {limits.max_list_items} are"
+                " allowed. Send them in parts",
             )
-        for index, value in enumerate(variables):
-            if isinstance(value, list | dict):
-                check_variables(value, limits, f"{path}.{index}")
+    for name, inner in enumerate(value) if isinstance(value, list) else value.items():
+        if isinstance(inner, list | dict):
+            found += _items(inner, limits, (*path, name))
+    return found
 
 
 def check_limits(document: DocumentNode, limits: Limits) -> None:

@@ -17,6 +17,7 @@ from crm_framework.events import Event
 
 from .events import encode
 from .ids import new_id
+from .turns import in_turns
 
 if TYPE_CHECKING:
     from .unit_of_work import UnitOfWork
@@ -84,20 +85,18 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     events = tx.take_events()
     if not events:
         return []
-    for event in events:
-        _check(tx, event)
+    await in_turns(lambda event: _check(tx, event), events)
     for guard in tx.database.guards:
         await guard(events, tx)
     more = tx.take_events()
-    for event in more:
-        _check(tx, event)
+    await in_turns(lambda event: _check(tx, event), more)
     stored = [(new_id(), event) for event in (*events, *more)]
     tx.insert_values(
         "crm_event",
         EVENT_COLUMNS,
-        [(key, event.type, event.customer_id, encode(event), tx.now) for key, event in stored],
+        await in_turns(lambda one: _event_row(tx, *one), stored),
     )
-    tx.insert_values("crm_audit", AUDIT_COLUMNS, [_audit_row(tx, event) for _, event in stored])
+    tx.insert_values("crm_audit", AUDIT_COLUMNS, await in_turns(lambda one: _audit_row(tx, one[1]), stored))
     return stored
 
 
@@ -122,6 +121,10 @@ def _has_subject(event: Event) -> bool:
         return bool(event.subject_id)
     except AssertionError:
         return False
+
+
+def _event_row(tx: "UnitOfWork", key: str, event: Event) -> tuple[Any, ...]:
+    return key, event.type, event.customer_id, encode(event), tx.now
 
 
 def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:

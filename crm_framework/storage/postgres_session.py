@@ -11,6 +11,7 @@ import asyncpg
 
 from crm_framework.errors import CrmError
 
+from .copying import MANY, Uncopied, copied_rows, copied_table, each
 from .failures import postgres_failure, postgres_refused_it, unavailable
 from .gathered import Gathered, Outdated
 from .sessions import Rows, to_the_end
@@ -59,12 +60,24 @@ class PostgresSession:
         return _count(status)
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        values = [postgres_args(row) for row in rows]
-        await self._begin(sql)
+        into = copied_table(sql) if len(rows) >= MANY else None
         try:
-            await self._connection.executemany(sql, values)
+            if into is None or not await self._copy(*into, rows):
+                values = [postgres_args(row) for row in rows]
+                await self._begin(sql)
+                await self._connection.executemany(sql, values)
         except Exception as error:
             raise postgres_failure(error, self._target) from None
+
+    async def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bool:
+        """Whether COPY could take the values."""
+        try:
+            blocks = await copied_rows(rows)
+        except Uncopied:
+            return False
+        await self._begin("INSERT")
+        await self._connection.copy_to_table(table, source=each(blocks), columns=columns)
+        return True
 
     async def insert(self, sql: str, args: Sequence[object]) -> dict[str, Any] | None:
         rows = (await self.query(sql, args))[1]

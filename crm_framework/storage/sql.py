@@ -1,7 +1,7 @@
 """What differs between the dialects in a statement: placeholders and the values that fill them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -84,9 +84,37 @@ def sqlite_args(args: Sequence[object]) -> list[Any]:
     return [value if type(value) in _PLAIN else _sqlite_value(value) for value in args]
 
 
+def sqlite_rows(rows: Sequence[Sequence[object]]) -> list[list[Any]]:
+    """The same for many rows."""
+    return _converted(rows, sqlite_args, _sqlite_value)
+
+
 def postgres_args(args: Sequence[object]) -> list[Any]:
     """Values as asyncpg takes them; keys stay text, times must carry a zone."""
     return [value if type(value) in _PLAIN else _postgres_value(value) for value in args]
+
+
+def postgres_rows(rows: Sequence[Sequence[object]]) -> list[list[Any]]:
+    """The same for many rows."""
+    return _converted(rows, postgres_args, _postgres_value)
+
+
+def _converted(
+    rows: Sequence[Sequence[object]],
+    convert: Callable[[Sequence[object]], list[Any]],
+    convert_one: Callable[[object], Any],
+) -> list[list[Any]]:
+    if len(rows) < _BY_COLUMN:
+        return [convert(row) for row in rows]
+    columns = (
+        column if _PLAIN.issuperset(map(type, column)) else map(convert_one, column)
+        for column in zip(*rows, strict=True)
+    )
+    return list(map(list, zip(*columns, strict=True)))
+
+
+_BY_COLUMN = 20
+"""Rows from which on it pays to go by columns: most of them need no look at each value."""
 
 
 def _sqlite_value(value: object) -> Any:
@@ -94,13 +122,13 @@ def _sqlite_value(value: object) -> Any:
     if kind in _PLAIN:
         return value
     if isinstance(value, datetime):
-        return _sqlite_moment(_aware(value))
+        return _sqlite_moment(aware(value))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID | Decimal):
         return str(value)
     if isinstance(value, Enum):
-        return _sqlite_value(value.value)
+        return _sqlite_value(value._value_)
     if isinstance(value, str | int | float | bytes | bytearray | memoryview):
         return value
     raise _unfit(value)
@@ -117,13 +145,13 @@ def _postgres_value(value: object) -> Any:
     if kind in _PLAIN:
         return value
     if isinstance(value, datetime):
-        return _aware(value)
+        return aware(value)
     if isinstance(value, list | tuple):
         return [_postgres_value(item) for item in value]
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Enum):
-        return _postgres_value(value.value)
+        return _postgres_value(value._value_)
     if isinstance(value, date | str | int | float | Decimal | bytes | bytearray | memoryview):
         return value
     raise _unfit(value)
@@ -132,7 +160,8 @@ def _postgres_value(value: object) -> Any:
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 
 
-def _aware(value: datetime) -> datetime:
+def aware(value: datetime) -> datetime:
+    """The moment itself. Raises CrmError INTERNAL for one without a zone."""
     if value.tzinfo is None:
         raise CrmError(
             ErrorCode.INTERNAL,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import sqlite_steps as steps
 from .gathered import Gathered
 from .sessions import Rows, to_the_end
-from .sql import is_read, sqlite_args
+from .sql import is_read, sqlite_args, sqlite_rows
 
 if TYPE_CHECKING:
     from .sqlite import SqliteDriver
@@ -38,7 +38,7 @@ class SqliteSession:
             raise
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        await self._do(steps.execute_many, sql, [sqlite_args(row) for row in rows])
+        await self._do(steps.execute_many, sql, sqlite_rows(rows))
 
     async def insert(self, sql: str, args: Sequence[object]) -> int | None:
         return await self._do(steps.insert, sql, sqlite_args(args))

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from .gathered import Gathered, Outdated
@@ -97,7 +97,7 @@ def tuples(connection: sqlite3.Connection, sql: str, args: list[Any]) -> list[tu
     return connection.execute(sql, args).fetchall()
 
 
-def execute_many(connection: sqlite3.Connection, sql: str, rows: list[list[Any]]) -> None:
+def execute_many(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
     connection.executemany(sql, rows)
 
 

@@ -15,7 +15,16 @@ from .clock import now
 from .gathered import Insert
 from .orm import Entered
 from .sessions import Rows
-from .sql import Dialect, controls_transaction, name, numbered, postgres_args, sqlite_args
+from .sql import (
+    Dialect,
+    controls_transaction,
+    name,
+    numbered,
+    postgres_args,
+    postgres_rows,
+    sqlite_args,
+    sqlite_rows,
+)
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -136,7 +145,7 @@ class UnitOfWork:
         return (await self.transaction.run(self._placed(sql), args))[0]
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Runs a statement with `?` placeholders once per row of values."""
+        """Runs a statement with `?` placeholders once per row of values. Many plain rows go by COPY."""
         if rows:
             await self.transaction.run_many(self._placed(sql), rows)
 
@@ -154,8 +163,8 @@ class UnitOfWork:
     def insert_values(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """The same for many rows: their values in the order of `columns`."""
         if rows:
-            convert = self._args
-            self.transaction.insert(name(table), tuple(columns), [convert(row) for row in rows])
+            convert = sqlite_rows if self.dialect == "sqlite" else postgres_rows
+            self.transaction.insert(name(table), tuple(columns), convert(rows))
 
     def assume(self, sql: str, args: Sequence[object] = ()) -> bool:
         """Lets what is gathered be inserted only if this SELECT finds a row; whether it may be so assumed.

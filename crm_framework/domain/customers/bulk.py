@@ -9,7 +9,7 @@ from crm_framework.domain.customers.changes import write_parts
 from crm_framework.domain.customers.draft import Draft, NewCustomer, check_source, draft
 from crm_framework.domain.customers.record import COLUMNS, resolve_ids, row_of
 from crm_framework.domain.customers.staff import active_among
-from crm_framework.domain.rows import chunks, insert_sql, marks
+from crm_framework.domain.rows import chunks, insert_new, marks
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.turns import Turn
@@ -78,8 +78,10 @@ async def import_customers(
         ordered = sorted(
             drafts.values(), key=lambda made: (made.record.source or "", made.record.reference or "")
         )
+        turn = Turn()
         for part in chunks(ordered):
             known |= await _write(tx, part)
+            await turn.end()
     for index, made in drafts.items():
         key = references.get(index)
         there = known.get(key) if key is not None else made.record.id
@@ -168,16 +170,14 @@ async def _write(tx: "UnitOfWork", drafts: Sequence[Draft]) -> dict[Reference, s
 
     Another import may have committed some of the references meanwhile: these rows are left out.
     """
-    await tx.execute_many(
-        insert_sql("crm_customer", COLUMNS, or_nothing=True),
-        [tuple(row_of(made.record).values()) for made in drafts],
-    )
-    wanted = [
-        (made.record.source, made.record.reference)
+    own = {
+        (made.record.source, made.record.reference): made.record.id
         for made in drafts
         if made.record.source is not None and made.record.reference is not None
-    ]
-    there = await _known(tx, wanted)
+    }
+    rows = [tuple(row_of(made.record).values()) for made in drafts]
+    alone = await insert_new(tx, "crm_customer", COLUMNS, rows, unique=bool(own))
+    there = own if alone else await _known(tx, own)
     mine = [
         made
         for made in drafts

@@ -25,11 +25,11 @@ from crm_framework.domain.interactions.purchase_lines import INSERT_LINE, line_r
 from crm_framework.domain.interactions.purchases import purchase_event
 from crm_framework.domain.interactions.refunds import Refundable, check_refund, refund_event
 from crm_framework.domain.interactions.rows import CheckedRow, InteractionRow, checked_row
-from crm_framework.domain.interactions.touches import INSERT, first_changes, row_of
-from crm_framework.domain.rows import among, not_found
+from crm_framework.domain.interactions.touches import COLUMNS, first_changes, row_of
+from crm_framework.domain.rows import among, insert_new, not_found
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event, InteractionLogged
-from crm_framework.storage.turns import Turn
+from crm_framework.storage.turns import Turn, in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -163,8 +163,10 @@ async def _insert(tx: "UnitOfWork", batch: Batch, rows: Sequence[CheckedRow]) ->
     The order of the references keeps two imports from waiting for each other.
     """
     ordered = sorted(rows, key=lambda row: row.reference or ("", ""))
-    await tx.execute_many(INSERT, [row_of(row.values) for row in ordered])
-    there = await recorded(tx, ordered) if tx.dialect == "postgres" else {}
+    unique = any(row.reference is not None for row in ordered)
+    values = await in_turns(lambda row: row_of(row.values), ordered)
+    alone = await insert_new(tx, "crm_interaction", COLUMNS, values, unique=unique)
+    there = {} if alone else await recorded(tx, ordered)
     mine = []
     for row in ordered:
         key = there.get(row.reference, row.values["id"])

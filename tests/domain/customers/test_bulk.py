@@ -120,8 +120,8 @@ async def test_owners_are_looked_up_once(database: Database, records: "Records")
         async with database.unit_of_work() as tx:
             report = await import_customers(tx, numbered(500, owner_id=owner))
     assert report.created == 500
-    # references, definitions, staff; customers, references again, contact points, events, audit
-    assert len(statements) == 8
+    # references, definitions, staff; customers, contact points, events, audit
+    assert len(statements) == 7
 
 
 async def test_too_many_rows_are_refused(database: Database, records: "Records") -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from crm_framework.domain.customers.bulk import ImportReport
+from crm_framework.domain.interactions import bulk, lookup
 from crm_framework.domain.interactions.bulk import import_interactions
+from crm_framework.domain.interactions.lookup import recorded
 from crm_framework.domain.interactions.purchase_lines import NewLine
 from crm_framework.domain.interactions.rows import InteractionRow
 from crm_framework.errors import CrmError, ErrorCode
@@ -279,3 +281,33 @@ async def test_more_rows_than_allowed_are_refused(database: Database) -> None:
     with pytest.raises(CrmError) as refused:
         await bring(database, [{"kind": "note", "customer_id": ""}] * 10_001)
     assert (refused.value.code, refused.value.path) == (ErrorCode.BAD_INPUT, ("rows",))
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_references_that_another_import_takes_meanwhile_are_left_out(
+    database: Database, records: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = await records.customer()
+    rows = [
+        {"kind": "call", "customer_id": customer, "source": "erp", "reference": f"{n}", "body": "S\tT"}
+        for n in range(300)
+    ]
+    first = await bring(database, rows[100:101])
+    looked = 0
+
+    async def too_early(tx: Any, checked: Any) -> Any:
+        """The first look comes before the other import's commit."""
+        nonlocal looked
+        looked += 1
+        return {} if looked == 1 else await recorded(tx, checked)
+
+    monkeypatch.setattr(lookup, "recorded", too_early)
+    monkeypatch.setattr(bulk, "recorded", too_early)
+    report = await bring(database, rows)
+    assert (report.created, report.existing, report.errors) == (299, 1, ())
+    assert report.rows[100].id == first.rows[0].id
+    (kept,) = await database.fetch(
+        "SELECT COUNT(*) AS n FROM crm_interaction WHERE source = ? AND body = ?", ["erp", "S\tT"]
+    )
+    (told,) = await database.fetch("SELECT COUNT(*) AS n FROM crm_event WHERE type = 'interaction.logged'")
+    assert (kept["n"], told["n"]) == (300, 300)

@@ -1,0 +1,96 @@
+"""Rows as PostgreSQL's COPY reads them: many at once take half the time of as many INSERTs."""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from .sql import aware
+from .turns import Turn
+
+MANY = 100
+"""Rows from which on COPY is worth its own exchange with the server."""
+_BLOCK = 500
+
+_PLAIN_INSERT = re.compile(r"\s*INSERT INTO (\w+) \(([\w, ]+)\) VALUES \(([$\d, ]+)\)\s*")
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
+
+
+@lru_cache(maxsize=512)
+def copied_table(sql: str) -> tuple[str, tuple[str, ...]] | None:
+    """Table and columns of an INSERT of one row of values that does nothing else, with `$1` placeholders."""
+    found = _PLAIN_INSERT.fullmatch(sql)
+    if found is None:
+        return None
+    table, listed, places = found.groups()
+    columns = tuple(listed.split(", "))
+    in_order = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    # an unquoted name means the one in lower case, and COPY quotes what it is given
+    return (table.lower(), tuple(map(str.lower, columns))) if places == in_order else None
+
+
+class Uncopied(Exception):
+    """A value has no form for COPY."""
+
+
+async def copied_rows(rows: Sequence[Sequence[object]]) -> list[bytes]:
+    """The rows in COPY's text format, in blocks. Raises `Uncopied`."""
+    blocks: list[bytes] = []
+    turn = Turn()
+    for start in range(0, len(rows), _BLOCK):
+        if turn.is_over:
+            await turn.end()
+        columns = map(_column, zip(*rows[start : start + _BLOCK], strict=True))
+        lines = map("\t".join, zip(*columns, strict=True))
+        blocks.append(("\n".join(lines) + "\n").encode())
+    return blocks
+
+
+async def each(blocks: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """What asyncpg takes for a source."""
+    for block in blocks:
+        yield block
+
+
+def _column(values: tuple[object, ...]) -> Iterable[str]:
+    """A column's values; most columns need no look at each."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        texts: Any = values
+        whole = "".join(texts)
+        return texts if not any(special in whole for special, _ in _ESCAPES) else map(_escaped, texts)
+    return ["\\N"] * len(values) if kinds == {type(None)} else map(_text, values)
+
+
+def _escaped(text: str) -> str:
+    for special, escaped in _ESCAPES:
+        if special in text:
+            text = text.replace(special, escaped)
+    return text
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, datetime):
+        return _moment(aware(value))
+    if isinstance(value, Enum):
+        return _text(value._value_)
+    if isinstance(value, str):
+        return _escaped(value)
+    if isinstance(value, bool):
+        return "1" if value else "0"  # which a column of numbers takes too, as asyncpg does
+    if isinstance(value, bytes):
+        return f"\\\\x{value.hex()}"
+    if isinstance(value, int | float | Decimal | date | UUID):
+        return str(value)
+    raise Uncopied
+
+
+@lru_cache(maxsize=256)
+def _moment(value: datetime) -> str:
+    return value.isoformat()
