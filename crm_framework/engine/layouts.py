@@ -13,11 +13,21 @@ if TYPE_CHECKING:
 class Layout:
     """The rows of one statement: tuples that begin with these columns, the key first.
 
-    `columns` are their names, `places` maps each attribute to its place in the tuple, `select` is the
+    `columns` are their names, `places` maps each attribute to its place in the tuple; `selected` is the
     `SELECT` list over the table `t`, `outer` the same over a query of these columns that is called `x`.
     """
 
-    __slots__ = ("_readers", "attributes", "columns", "outer", "places", "select", "source", "texts", "width")
+    __slots__ = (
+        "_readers",
+        "attributes",
+        "columns",
+        "outer",
+        "places",
+        "selected",
+        "source",
+        "texts",
+        "width",
+    )
 
     def __init__(self, source: "Source", attributes: Iterable[str]) -> None:
         self.source = source
@@ -29,7 +39,12 @@ class Layout:
             attribute: found[source.columns[attribute][0]] for attribute in self.attributes
         }
         self.columns = tuple(found)
-        self.select = ", ".join(f"t.{column}" for column in found)
+        # asyncpg calls Python for each uuid that is to be text; the server makes text of one in no time
+        key = f"t.{source.key}::text AS {source.key}" if source.key_type == "uuid" else f"t.{source.key}"
+        self.selected: Mapping[Dialect, str] = {
+            "sqlite": ", ".join(f"t.{column}" for column in found),
+            "postgres": ", ".join(key if column == source.key else f"t.{column}" for column in found),
+        }
         self.outer = ", ".join(f"x.{column}" for column in found)
         self.width = len(found)
         self.texts: dict[object, str] = {}

@@ -110,7 +110,8 @@ async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> 
         if len(layout.texts) >= _MOST_TEXTS:
             layout.texts.clear()
         where = all_of([chosen, source.visible, restriction])
-        sql = layout.texts[text] = f"SELECT {layout.select} FROM {source.table} AS t WHERE {where.sql}"
+        columns = layout.selected[dialect]
+        sql = layout.texts[text] = f"SELECT {columns} FROM {source.table} AS t WHERE {where.sql}"
     args = chosen.args if restriction is None else (*chosen.args, *restriction.args)
     rows = await context.read(sql, args, bounded=len(keys) <= MOST_BOUNDED)
     context.admit(len(rows))
@@ -149,8 +150,9 @@ async def rows_by_parent(
     dialect = context.reader.dialect
     condition = all_of([among(f"t.{column}", keys, dialect), where])
     tail = order_by(layout.source, order, dialect)
+    parent = f"t.{column}::text" if dialect == "postgres" else f"t.{column}"
     return await fetch(
-        context, layout, condition, tail, extra=f", t.{column} AS {GROUP}", bounded=len(keys) <= MOST_BOUNDED
+        context, layout, condition, tail, extra=f", {parent} AS {GROUP}", bounded=len(keys) <= MOST_BOUNDED
     )
 
 
@@ -169,11 +171,10 @@ async def fetch(
     bounded: bool = False,
 ) -> Sequence[Any]:
     """The rows of a layout under a condition."""
-    source = layout.source
+    source, dialect = layout.source, context.reader.dialect
     condition = all_of([where, visible(source, context)])
-    statement = (
-        f"SELECT {layout.select}{extra} FROM {source.table} AS t WHERE {condition.sql} {tail}".rstrip()
-    )
+    columns = f"{layout.selected[dialect]}{extra}"
+    statement = f"SELECT {columns} FROM {source.table} AS t WHERE {condition.sql} {tail}".rstrip()
     rows = await context.read(statement, (*condition.args, *arguments), bounded=bounded)
     context.admit(len(rows))
     return rows

@@ -239,10 +239,10 @@ async def read_pages(
     context.admit(len(rows))
     if not keyed:
         return [chunk_of(rows, wanted)]
-    groups: dict[Any, list[Any]] = {key: [] for key in parents}
+    groups: list[list[Any]] = [[] for _ in parents]
     for row in rows:
-        groups[str(row[-1])].append(row)
-    chunks = {key: chunk_of(group, wanted) for key, group in groups.items()}
+        groups[row[-1]].append(row)
+    chunks = {key: chunk_of(group, wanted) for key, group in zip(parents, groups, strict=True)}
     return [_EMPTY if key is None else chunks[key] for key in keys]
 
 
@@ -276,23 +276,24 @@ def page_statement(
     dialect: Dialect,
     places: bool,
 ) -> tuple[str, tuple[Any, ...]]:
-    """The best `limit` rows of each parent, or of all rows: columns, places, the parent's key."""
+    """The best `limit` rows of each parent, or of all rows: columns, places, the parent's number."""
     source, key = listing.source, listing.key
     given = ordering.select(dialect)
     table = f"{source.table} AS t"
     order = ordering.clause(dialect)
     if key is None:
-        columns = f"{layout.select}{given if places else ''}"
+        columns = f"{layout.selected[dialect]}{given if places else ''}"
         sql = f"SELECT {columns} FROM {table} WHERE {condition.sql} {order} LIMIT ?"
         return sql, (*condition.args, limit)
     if dialect == "postgres":
         best = (
-            f"SELECT {layout.select}{given} FROM {table} WHERE t.{key} = g.{GROUP} AND ({condition.sql})"
-            f" {order} LIMIT ?"
+            f"SELECT {layout.selected[dialect]}{given} FROM {table}"
+            f" WHERE t.{key} = g.{GROUP} AND ({condition.sql}) {order} LIMIT ?"
         )
         shown = f"{layout.outer}{ordering.outer(places)}"
         sql = (
-            f"SELECT {shown}, g.{GROUP} FROM unnest(?::{source.key_type}[]) AS g({GROUP})"
+            f"SELECT {shown}, g.number - 1 AS {GROUP}"
+            f" FROM unnest(?::{source.key_type}[]) WITH ORDINALITY AS g({GROUP}, number)"
             f" CROSS JOIN LATERAL ({best}) AS x {ordering.outer_clause(dialect)}"
         )
         return sql, (list(parents), *condition.args, limit)
@@ -301,7 +302,7 @@ def page_statement(
     number = source.row_number
     best = f"SELECT t.{number} FROM {table} WHERE t.{key} = g.value AND ({condition.sql}) {order} LIMIT ?"
     sql = (
-        f"SELECT {layout.select}{given if places else ''}, g.value AS {GROUP} FROM json_each(?) AS g"
+        f"SELECT {layout.selected[dialect]}{given if places else ''}, g.key AS {GROUP} FROM json_each(?) AS g"
         f" CROSS JOIN {table} ON t.{number} IN ({best}) {order}"
     )
     return sql, (json.dumps(parents), *condition.args, limit)

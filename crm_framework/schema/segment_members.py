@@ -45,7 +45,7 @@ def member_pages(
     async def load() -> Sequence[Any]:
         if len(conditions) * wanted.limit > context.limits.max_rows:
             raise RequestError("TOO_COMPLEX", "too many members of segments; ask for fewer at a time")
-        columns = f"SELECT {layout.select}{directed.select(dialect)}"
+        columns = f"SELECT {layout.selected[dialect]}{directed.select(dialect)}"
 
         def members(index: int, condition: Fragment) -> Fragment:
             where = all_of([condition, visible(source, context), *bounds])
