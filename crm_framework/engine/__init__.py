@@ -12,6 +12,7 @@ from .ids import decode_id, decode_key, encode_id
 from .keyset import OrderField, Orders
 from .load import load, load_groups, load_where
 from .nodes import Node, node, record
+from .operation import FALLBACKS
 from .pages import ReadyPage, pages_of, window
 from .parts import SchemaParts
 from .prepare import permissions_of
@@ -23,6 +24,7 @@ from .sql import Dialect, Fragment
 from .trace import Trace
 
 __all__ = [
+    "FALLBACKS",
     "PUBLIC",
     "Batch",
     "Connection",
