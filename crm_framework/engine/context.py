@@ -24,17 +24,19 @@ class Reader(Protocol):
     def dialect(self) -> Dialect:
         """Which database it is: "sqlite" or "postgres"."""
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """The rows of a SELECT, by column name."""
+    async def fetch(
+        self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
+    ) -> list[dict[str, Any]]:
+        """The rows of a SELECT, by column name.
+
+        `bounded`: it touches few rows whatever the database holds, as it goes by key, or takes a page along
+        an index. SQLite then runs it at once instead of in a thread, held to a number of steps.
+        """
 
     async def rows(
         self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
     ) -> Sequence[Sequence[Any]]:
-        """The rows of a SELECT, by position.
-
-        `bounded`: it touches few rows whatever the database holds, as it goes by key, or takes a page along
-        an index.
-        """
+        """The same by position."""
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,12 @@ class TracedReader:
         """Which database it is."""
         return self._reader.dialect
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+    async def fetch(
+        self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
+    ) -> list[dict[str, Any]]:
         """As the reader does."""
         began = time.perf_counter()
-        rows = await self._reader.fetch(sql, args)
+        rows = await self._reader.fetch(sql, args, bounded=bounded)
         self._trace.read(sql, args, len(rows), began)
         return rows
 

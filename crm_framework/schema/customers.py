@@ -68,7 +68,7 @@ class Customer(Node):
         reader = info.context.reader
         chosen = among("customer_id", customers.ids, reader.dialect)
         rows = await reader.fetch(
-            f"SELECT customer_id, tag FROM crm_customer_tag WHERE {chosen.sql}", chosen.args
+            f"SELECT customer_id, tag FROM crm_customer_tag WHERE {chosen.sql}", chosen.args, bounded=True
         )
         found: dict[str, list[str]] = {key: [] for key in customers.ids}
         for row in rows:

@@ -47,6 +47,7 @@ async def lines(interactions: Batch[Any], info: strawberry.Info) -> list[list[Pu
             "SELECT interaction_id, position, sku, name, category, quantity, unit_price_minor, amount_minor"
             f" FROM crm_purchase_line WHERE {chosen_.sql} ORDER BY interaction_id, position",
             chosen_.args,
+            bounded=True,
         )
         for row in rows:
             key = str(row["interaction_id"])

@@ -27,7 +27,9 @@ class LibraryReader:
         self.log: list[str] = []
         self.asked: dict[str, Sequence[object]] = {}
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+    async def fetch(
+        self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
+    ) -> list[dict[str, Any]]:
         self.log.append(sql)
         self.asked[sql] = args
         return await self.run(sql, args)

@@ -58,27 +58,27 @@ class DailyRevenue:
 async def metrics(customers: Batch[Customer], info: Info) -> list[CustomerMetrics]:
     """Figures about the customer, read from purchases and refunds as they are recorded now."""
     reader = info.context.reader
-    where = among("customer_id", customers.ids, reader.dialect)
-    sales = await reader.fetch(
-        "SELECT customer_id, currency, SUM(CASE WHEN kind = 'purchase' THEN 1 ELSE 0 END) AS purchases,"
-        " SUM(CASE WHEN kind = 'refund' THEN 1 ELSE 0 END) AS refunds, SUM(total_minor) AS revenue,"
-        " MIN(CASE WHEN kind = 'purchase' THEN occurred_at END) AS first,"
-        " MAX(CASE WHEN kind = 'purchase' THEN occurred_at END) AS last"
-        f" FROM crm_interaction WHERE kind IN ('purchase', 'refund') AND {where.sql}"
-        " GROUP BY customer_id, currency ORDER BY customer_id, currency",
+    where = among("c.id", customers.ids, reader.dialect)
+    rows = await reader.fetch(
+        "SELECT c.id AS customer_id, i.currency, MAX(a.tickets) AS tickets, MAX(a.points) AS points,"
+        " SUM(CASE WHEN i.kind = 'purchase' THEN 1 ELSE 0 END) AS purchases,"
+        " SUM(CASE WHEN i.kind = 'refund' THEN 1 ELSE 0 END) AS refunds, SUM(i.total_minor) AS revenue,"
+        " MIN(CASE WHEN i.kind = 'purchase' THEN i.occurred_at END) AS first,"
+        " MAX(CASE WHEN i.kind = 'purchase' THEN i.occurred_at END) AS last"
+        " FROM crm_customer AS c LEFT JOIN analytics_activity AS a ON a.customer_id = c.id"
+        " LEFT JOIN crm_interaction AS i ON i.customer_id = c.id AND i.kind IN ('purchase', 'refund')"
+        f" WHERE {where.sql} GROUP BY c.id, i.currency ORDER BY c.id, i.currency",
         where.args,
     )
-    told = await reader.fetch(
-        f"SELECT customer_id, tickets, points FROM analytics_activity WHERE {where.sql}", where.args
-    )
     by_customer: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in sales:
+    for row in rows:
         by_customer[row["customer_id"]].append(row)
-    activity = {row["customer_id"]: row for row in told}
-    return [_metrics(by_customer[key], activity.get(key)) for key in customers.ids]
+    return [_metrics(by_customer[key]) for key in customers.ids]
 
 
-def _metrics(sales: list[dict[str, Any]], activity: dict[str, Any] | None) -> CustomerMetrics:
+def _metrics(rows: list[dict[str, Any]]) -> CustomerMetrics:
+    sales = [row for row in rows if row["currency"]]
+    activity = rows[0] if rows else None
     first = [parse_time(row["first"]) for row in sales if row["first"]]
     last = [parse_time(row["last"]) for row in sales if row["last"]]
     return CustomerMetrics(

@@ -40,7 +40,9 @@ class Nowhere:
 
     dialect: Dialect = "sqlite"
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+    async def fetch(
+        self, sql: str, args: Sequence[object] = (), *, bounded: bool = False
+    ) -> list[dict[str, Any]]:
         raise AssertionError(sql)
 
     async def rows(
