@@ -30,11 +30,16 @@ class Side:
     make: MakeRequest
     seconds: float
     requests: int | None = None
+    may_fail: bool = False
+    """Whether the run goes on without it where it does not answer."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The rounds of a workload: the i-th of each side were run one after another."""
+    """The rounds of a workload: the i-th of each side were run one after another.
+
+    A side that failed has no rounds.
+    """
 
     workload: Workload
     connections: int
@@ -54,18 +59,25 @@ def take_turns(
     workload: Workload, sides: Mapping[str, Side], plan: Plan, tell: Callable[[int], None]
 ) -> Outcome:
     """Warms all up, then measures; `tell` gets the number of each round that is over."""
-    for side in sides.values():
-        if side.requests is None:
-            load(replace(side, seconds=min(WARM_UP, plan.seconds)), plan)
     names = list(sides)
     rounds: dict[str, list[Load]] = {name: [] for name in names}
+    for name in list(names):
+        side = sides[name]
+        if side.requests is None:
+            warm = replace(side, seconds=min(WARM_UP, plan.seconds))
+            if _load_of(workload, name, warm, plan) is None:
+                names.remove(name)
     for number in range(1, plan.rounds + 1):
         # each round begins with another one, so that none always follows the same
-        for place in range(number, number + len(names)):
-            name = names[place % len(names)]
-            rounds[name].append(load(sides[name], plan, seed=number))
+        turn = names[number % len(names) :] + names[: number % len(names)]
+        for name in turn:
+            found = _load_of(workload, name, sides[name], plan, seed=number)
+            if found is None:
+                names.remove(name)
+            else:
+                rounds[name].append(found)
         tell(number)
-    return Outcome(workload, plan.connections, rounds)
+    return Outcome(workload, plan.connections, {name: rounds[name] for name in names})
 
 
 def compare(name: str, sides: Mapping[str, Side]) -> None:
@@ -77,6 +89,17 @@ def compare(name: str, sides: Mapping[str, Side]) -> None:
         if len(set(answers.values())) > 1:
             told = "\n".join(f"{side}: {answer[:2000]!r}" for side, answer in answers.items())
             raise RuntimeError(f"{name}: the answers differ:\n{told}")
+
+
+def _load_of(workload: Workload, name: str, side: Side, plan: Plan, seed: int = 0) -> Load | None:
+    """None where the side may fail, and does."""
+    try:
+        return load(side, plan, seed)
+    except (OSError, client.WrongAnswer) as error:
+        if side.may_fail:
+            return None
+        error.add_note(f"It was {name} that was asked for: {workload.title}, {plan.connections} under way.")
+        raise
 
 
 def load(side: Side, plan: Plan, seed: int = 0) -> Load:
