@@ -27,13 +27,18 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """One round. `p50` and `p99` are milliseconds, `client` is the share of a core that the client took."""
+    """One round.
+
+    `p50` and `p99` are milliseconds, `client` is the share of a core that the client took, `server` the
+    processor time of the server's process for one request in microseconds, if it was looked at.
+    """
 
     requests: int
     seconds: float
     p50: float
     p99: float
     client: float
+    server: float | None = None
 
     @property
     def per_second(self) -> float:

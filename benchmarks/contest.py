@@ -84,32 +84,38 @@ def _takers(
     ceiling = stack.enter_context(servers.ceiling()).port
     if any(not workload.plugins for workload in workloads):
         token = servers.make_token(url)
-        product = stack.enter_context(servers.product(url)).port
-        limit = stack.enter_context(servers.limit(url)).port
-        running = {peer.name: (peer, stack.enter_context(peer.serve(url)).port) for peer in peers}
+        product = stack.enter_context(servers.product(url))
+        limit = stack.enter_context(servers.limit(url))
+        running = {peer.name: (peer, stack.enter_context(peer.serve(url))) for peer in peers}
     for workload in workloads:
         if workload.plugins:
             token_of_all = servers.make_token(url, plugins=True)
-            port = stack.enter_context(servers.product(url, plugins=True)).port
+            server = stack.enter_context(servers.product(url, plugins=True))
             yield (
                 workload,
                 {
-                    "product": Side([port], product_request(workload, token_of_all, customers), 1),
-                    "page": Side([port], product_request(PAGE, token_of_all, customers), 1),
+                    name: Side(
+                        [server.port],
+                        product_request(asked, token_of_all, customers),
+                        1,
+                        pid=server.pid,
+                        may_fail=name == "product",  # what one plugin does must not end the run
+                    )
+                    for name, asked in (("product", workload), ("page", PAGE))
                 },
             )
             continue
         once = 1 if workload.bulk else None
-        ours = Side([product], product_request(workload, token, customers), 1, once)
+        ours = Side([product.port], product_request(workload, token, customers), 1, once, product.pid)
         its = {
-            kind: Side([limit], limit_request(workload, customers, kind), 1, once)
+            kind: Side([limit.port], limit_request(workload, customers, kind), 1, once, limit.pid)
             for kind in (LIMITS if workload in READS else LIMITS[1:])
         }
         if workload in READS:
             compare(workload.name, {"product": ours, **its})
         others = {
-            name: Side([port], peer.request(workload, customers), 1, may_fail=True)
-            for name, (peer, port) in running.items()
+            name: Side([server.port], peer.request(workload, customers), 1, pid=server.pid, may_fail=True)
+            for name, (peer, server) in running.items()
             if workload.name in peer.queries
         }
         for name, side in others.items():

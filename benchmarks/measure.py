@@ -7,6 +7,7 @@ from statistics import median
 
 from benchmarks import client
 from benchmarks.client import Load, MakeRequest
+from benchmarks.processes import processor_seconds
 from benchmarks.workloads import Workload
 
 WARM_UP = 0.5
@@ -30,6 +31,8 @@ class Side:
     make: MakeRequest
     seconds: float
     requests: int | None = None
+    pid: int | None = None
+    """Its process, if the processor time that it takes is wanted."""
     may_fail: bool = False
     """Whether the run goes on without it where it does not answer."""
 
@@ -104,7 +107,8 @@ def _load_of(workload: Workload, name: str, side: Side, plan: Plan, seed: int = 
 
 def load(side: Side, plan: Plan, seed: int = 0) -> Load:
     """One round."""
-    return client.run(
+    before = processor_seconds(side.pid) if side.pid else 0.0
+    done = client.run(
         side.ports,
         side.make,
         connections=plan.connections,
@@ -112,3 +116,6 @@ def load(side: Side, plan: Plan, seed: int = 0) -> Load:
         requests=side.requests,
         seed=seed,
     )
+    if side.pid is None:
+        return done
+    return replace(done, server=(processor_seconds(side.pid) - before) / done.requests * 1e6)

@@ -53,6 +53,7 @@ def sheets(title: str, contest: Contest, peers: Sequence[str]) -> list[Sheet]:
         if usual:
             under_way = f"{title}, {connections} requests under way"
             made += [_ratios(under_way, usual, peers), _figures(under_way, usual, peers)]
+            made.append(_processor(under_way, usual, peers))
     bulk = [one for one in contest.outcomes if one.workload.bulk]
     if bulk:
         made.append(_bulk(title, bulk))
@@ -104,6 +105,22 @@ def _figures(title: str, outcomes: Sequence[Outcome], peers: Sequence[str]) -> S
     return Sheet(f"{title}: requests a second (p50 / p99 in ms)", headings, rows)
 
 
+def _processor(title: str, outcomes: Sequence[Outcome], peers: Sequence[str]) -> Sheet:
+    sides = ("product", *LIMITS, *peers)
+    headings = ("workload", *(NAMES.get(side, side) for side in sides), "least by hand / product")
+    rows = []
+    for outcome in outcomes:
+        taken = {
+            side: outcome.middle(side, lambda load: load.server or 0.0)
+            for side in sides
+            if side in outcome.rounds
+        }
+        least = min(taken[side] for side in LIMITS if side in taken)
+        cells = (f"{taken[side]:,.0f}" if side in taken else ABSENT.get(side, "fails") for side in sides)
+        rows.append((outcome.workload.title, *cells, f"{least / max(taken['product'], 1):.2f}"))
+    return Sheet(f"{title}: processor time of the server's process a request, µs", headings, rows)
+
+
 def _cell(outcome: Outcome, side: str) -> str:
     rate = outcome.middle(side, lambda load: load.per_second)
     p50, p99 = outcome.middle(side, lambda load: load.p50), outcome.middle(side, lambda load: load.p99)
@@ -127,9 +144,9 @@ def _plugins(title: str, outcomes: Sequence[Outcome], contest: Contest) -> Sheet
     rows = [
         (
             f"{outcome.workload.title}, {outcome.connections} under way",
-            _cell(outcome, "product"),
+            _cell(outcome, "product") if "product" in outcome.rounds else "fails",
             _cell(outcome, "page"),
-            f"{outcome.ratio('page'):.2f}",
+            f"{outcome.ratio('page'):.2f}" if "product" in outcome.rounds else "",
             str(len(contest.statements["page"])),
             str(len(contest.statements[outcome.workload.name])),
         )
