@@ -30,7 +30,7 @@ RATE = 200
 """Samples a second."""
 LINES = 40
 """Functions shown in each table."""
-ROOTS = ("BaseEventLoop._run_once (", "Runner.run (", "_worker (")
+ROOTS = ("Runner.run (", "_worker (")
 """What leads to the event loop or into a thread is in every stack and says nothing."""
 OUTPUT = Path("var/benchmarks")
 """Where what was sampled is kept, for flame graphs."""

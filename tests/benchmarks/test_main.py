@@ -47,7 +47,8 @@ def test_memory_is_looked_at_after_each_tenth_of_the_reads() -> None:
     assert all(f" {count} " in told for count in range(10, 101, 10))
 
 
-def test_a_profile_names_the_functions_that_take_the_time() -> None:
+def test_a_profile_names_the_functions_that_take_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.profiling.shutil.which", lambda *_, **__: None)  # no py-spy
     told = said("--profile", "--workload=one", "--database=sqlite")
     assert told.count("its process:") == 2
     assert "(run_asgi)" in told
