@@ -9,6 +9,7 @@ import uvicorn
 from crm_framework.server.heads import BoundedHeads
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
+from crm_framework.server.memory import rest_what_is_loaded
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -19,6 +20,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 async def serve(app: object, port: int) -> None:
     """Until the process is told to stop."""
+    rest_what_is_loaded()
     await uvicorn.Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]  # bare functions, without the types of ASGI

@@ -17,6 +17,7 @@ from crm_framework.security.permissions import Permissions
 from crm_framework.server.heads import BoundedHeads
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
+from crm_framework.server.memory import rest_what_is_loaded
 from crm_framework.settings import Settings
 from crm_framework.storage.migration.migrator import migrate, pending
 from crm_framework.storage.migration.plan import read_plan
@@ -72,6 +73,7 @@ async def _serve(settings: Settings, token_file: Path | None, log_level: str) ->
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
             )
+            rest_what_is_loaded()
             await server.serve(sockets=[listener])
 
 
