@@ -78,7 +78,13 @@ class PagePart(Declaration):
     view: Callable[[Content], Any]
 
     def resolve(self, field: DeclaredField, parent: Page, info: Info, arguments: dict[str, Any]) -> Any:
-        return parent.pages.contents().take(parent.index, self.view)
+        context = context_of(info)
+
+        def view(content: Content) -> Any:
+            context.write(len(content.rows))
+            return self.view(content)
+
+        return parent.pages.contents().take(parent.index, view)
 
 
 @dataclass(frozen=True, kw_only=True)

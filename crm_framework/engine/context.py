@@ -51,6 +51,8 @@ class Limits:
     """How often one response key may be written in one selection set."""
     max_rows: int = 20_000
     """How many rows one operation may read."""
+    max_objects: int = 100_000
+    """How many objects an answer may have: a record that many lead to is written out for each of them."""
     max_list_items: int = 20_000
     """How many items one list in the variables may have: reading them holds everybody else up."""
 
@@ -77,6 +79,7 @@ class Context:
     tasks: set["asyncio.Task[None]"] = field(default_factory=set, init=False, repr=False)
     """Batches under way; cancelled when the request ends before they do."""
     rows_read: int = field(default=0, init=False, repr=False)
+    objects_written: int = field(default=0, init=False, repr=False)
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
         """Rows by position: the one way in which the engine itself reads."""
@@ -100,6 +103,18 @@ class Context:
         if self.rows_read > self.limits.max_rows:
             problem = f"the operation reads more than {self.limits.max_rows} rows"
             raise RequestError("TOO_COMPLEX", f"{problem}; ask for fewer at a time")
+
+    def write(self, objects: int) -> None:
+        """Counts objects of the answer. Raises `RequestError` TOO_COMPLEX once they are too many."""
+        self.objects_written += objects
+        if self.objects_written > self.limits.max_objects:
+            problem = f"the answer has more than {self.limits.max_objects} objects"
+            raise RequestError("TOO_COMPLEX", f"{problem}; ask for fewer at a time, or less of each")
+
+    def written(self, value: Any) -> Any:
+        """A value that leads to objects, counted."""
+        self.write(len(value) if isinstance(value, list) else 1)
+        return value
 
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of an expected exception of another room; `None` masks it to INTERNAL."""

@@ -33,7 +33,7 @@ class _Slot:
 class _Group:
     """Objects of one type that are completed together."""
 
-    __slots__ = ("layout", "made", "origin", "places", "selection", "values")
+    __slots__ = ("layout", "made", "origin", "places", "repeats", "selection", "values")
 
     def __init__(self, selection: Selection, origin: type, layout: Layout | None) -> None:
         self.selection = selection
@@ -42,6 +42,7 @@ class _Group:
         self.values: list[Any] = []
         self.places: dict[int, _Slot] = {}
         self.made: Sequence[Any] = ()
+        self.repeats = False
 
     def add(self, value: Any) -> _Slot:
         """A place for one more. A row that was given before has its place already."""
@@ -52,6 +53,8 @@ class _Group:
         if slot is None:
             self.values.append(value._values)
             slot = self.places[id(value)] = _Slot(self, len(self.values) - 1)
+        else:
+            self.repeats = True
         return slot
 
 
@@ -79,6 +82,7 @@ class Gathered:
         run = self._run
         level = Level(run.context, group.origin, group.layout, group.values)
         group.made = await run.complete(group.selection, level)
+        run.shares = run.shares or (group.repeats and bool(group.selection.filled))
         if group.selection is not self._field.target:
             for one in group.made:
                 run.chosen[id(one)] = group.selection

@@ -1,6 +1,6 @@
 """Orderings of a list and the conditions that continue one: after this row, before that one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -166,7 +166,7 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
     """
     if orders is None:
         return _ordering(key, None, ())
-    wanted = tuple(_wanted(choice) for choice in chosen) if chosen else tuple(default)
+    wanted = _first_of_each(chosen) if chosen else tuple(default)
     known = orders.known.get((key, wanted))
     if known is None:
         if len(orders.known) >= _MOST_KNOWN:
@@ -190,10 +190,15 @@ def _ordering(key: str, orders: Orders | None, wanted: Sequence[str]) -> Orderin
     return Ordering((*terms, Term("id", f"t.{key}", "id", descending)))
 
 
-def _wanted(choice: Mapping[str, Any]) -> str:
-    column = choice["field"]
-    shown: str = column.value if isinstance(column, Enum) else column
-    return f"-{shown}" if choice.get("direction") in (OrderDirection.DESC, "DESC") else shown
+def _first_of_each(choices: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for choice in choices:
+        column = choice["field"]
+        shown: str = column.value if isinstance(column, Enum) else column
+        if shown not in found:
+            descends = choice.get("direction") in (OrderDirection.DESC, "DESC")
+            found[shown] = f"-{shown}" if descends else shown
+    return tuple(found.values())
 
 
 def beyond(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fragment:

@@ -73,7 +73,8 @@ class _Operation:
             return await self._left(fallback)
         if field.kind == "typename":
             return field.owner.name
-        return (await self._run.answer(field, Level(self._run.context, object, None, (None,))))[0]
+        answers = await self._run.answer(field, Level(self._run.context, object, None, (None,)))
+        return self._run.limited(field, answers[0])
 
     async def _left(self, fallback: Fallback) -> Any:
         FALLBACKS[fallback.reason] = FALLBACKS.get(fallback.reason, 0) + 1

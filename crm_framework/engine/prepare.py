@@ -122,16 +122,16 @@ def _declared(field: DeclaredField, original: Resolve) -> Resolve:
     if isinstance(declaration, Identity) or (isinstance(declaration, Computed) and not field.is_composite):
         return lambda parent, info: declaration.resolve(field, parent, info, {})
     if isinstance(declaration, Batched | Reference | Children | Computed) and not field.arguments:
-        return _of_level(field, original)
+        return _of_level(field, original, field.is_composite)
     return original
 
 
-def _of_level(key: object, original: Resolve) -> Resolve:
+def _of_level(key: object, original: Resolve, composite: bool) -> Resolve:
     """What the level's first row has started, the others take without asking how."""
 
     def resolve(parent: Any, info: ResolveInfo) -> Any:
         if type(parent) is Row and (outcome := parent._level.batches.get(key)) is not None:
-            return outcome.take(parent._index)
+            return outcome.take(parent._index, info.context.written if composite else None)
         return original(parent, info)
 
     return resolve

@@ -62,7 +62,7 @@ async def subscribe(
 async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> AsyncIterator[Result]:
     try:
         async for outcome in stream:
-            context.rows_read = 0
+            context.rows_read = context.objects_written = 0
             yield result_of(outcome, Failures(context))
     except Exception as error:
         yield broken(error, context)

@@ -8,7 +8,7 @@ from strawberry.types.info import Info
 
 from .declarations import Declaration, DeclaredField, level_of
 from .fields import declared
-from .load import load, load_groups
+from .load import context_of, load, load_groups
 from .sql import Fragment, name
 
 
@@ -23,7 +23,8 @@ class Reference(Declaration):
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         level, index = level_of(parent, info)
-        return level.once(field, lambda: load(info, field.target, level.column(self.column))).take(index)
+        outcome = level.once(field, lambda: load(info, field.target, level.column(self.column)))
+        return outcome.take(index, context_of(info).written)
 
 
 def reference(
@@ -57,7 +58,7 @@ class Children(Declaration):
                 order=self.order,
                 where=Fragment(self.where) if self.where else None,
             ),
-        ).take(index)
+        ).take(index, context_of(info).written)
 
 
 def children(

@@ -12,12 +12,13 @@ from typing import Any
 from graphql import GraphQLResolveInfo, get_argument_values
 from graphql.pyutils import Path
 
+from .amount import Amount
 from .arguments import Variables
 from .arrivals import all_here, arrived, shared
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
-from .errors import NullFailure
+from .errors import NullFailure, RequestError
 from .fields import Batched, Called, Computed
 from .gathered import Gathered, items_of
 from .info import FieldInfo
@@ -51,12 +52,23 @@ class Run:
         self.variables = variables
         self.dialect = context.reader.dialect
         self.failed = False
+        self.shares = False
+        """Whether objects that lead to others stand at several places of the output."""
         self.chosen: dict[int, Selection] = {}
 
     def fail(self, error: BaseException) -> Failure:
         """Stands for a value that could not be had."""
         self.failed = True
         return Failure(error)
+
+    def limited(self, field: PlannedField, value: Any) -> Any:
+        """The output of a root field, or its failure where it is too large to be written out."""
+        if self.shares and field.target is not None:
+            try:
+                self.context.write(Amount(self.chosen).of(field, value))
+            except RequestError as error:
+                return self.fail(error)
+        return value
 
     async def complete(self, selection: Selection, level: Level) -> list[dict[str, Any]]:
         """The output of a level's objects, in their order."""
@@ -193,6 +205,7 @@ class Run:
         rows = await rows_by_key(self.context, layout, wanted) if wanted else ()
         found: list[Sequence[Any]] = []
         for field in ask.fields:
+            self.shares = self.shares or (len(wanted) < len(keys) and bool(_one(field.target).filled))
             made = await self.complete(_one(field.target), self.level(layout, rows))
             by_key = {str(row[0]): one for row, one in zip(rows, made, strict=True)}
             found.append(self._required(field, [by_key.get(str(key)) for key in keys]))
@@ -204,6 +217,7 @@ class Run:
         assert layout is not None  # the planner takes no other
         keys = level.column(declaration.parent)
         wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        self.shares = self.shares or len(wanted) < len(keys)
         rows: Sequence[Any] = ()
         if wanted:
             where = Fragment(declaration.where) if declaration.where else None

@@ -36,10 +36,11 @@ async def _each(
     field = plan.root.fields[0]
     try:
         async for event in source:
-            context.rows_read = 0
+            context.rows_read = context.objects_written = 0
             run = Run(ready, plan, context, variables)
             try:
                 [value] = await run.output(field, [event])
+                value = run.limited(field, value)
             except Exception as error:
                 value = run.fail(error)
             yield settled_alone(run, {field.key: value}, Failures(context))

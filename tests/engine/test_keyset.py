@@ -76,6 +76,15 @@ def test_an_ordering_turns_round() -> None:
     assert ordering("id", None, (), None).fingerprint == "id"
 
 
+def test_a_field_chosen_again_makes_no_other_ordering() -> None:
+    title, year = {"field": "TITLE", "direction": "DESC"}, {"field": "YEAR"}
+    known = len(library.BOOK_ORDERS.known)
+    made = ordering("id", library.BOOK_ORDERS, (), [title, year])
+    for often in (1, 5_000):
+        assert ordering("id", library.BOOK_ORDERS, (), [title, *[year, title] * often]) is made
+    assert len(library.BOOK_ORDERS.known) <= known + 1
+
+
 def test_a_cursor_holds_values_of_every_kind() -> None:
     cursor = encode_cursor("a,b", [1, "é", None, library.moment(0), True])
     assert decode_cursor("a,b", cursor, "after") == [1, "é", None, "2024-01-01T12:00:00+00:00", True]

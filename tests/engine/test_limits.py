@@ -5,8 +5,11 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from crm_framework.engine import Limits, RequestError
+from crm_framework.engine.execute import reference_execute
+from crm_framework.engine.ids import encode_id
 from crm_framework.engine.limits import check_limits
 
+from . import library
 from .conftest import Library
 
 
@@ -157,3 +160,29 @@ async def test_each_event_of_a_subscription_has_its_own_rows(filled: Library) ->
     text = "subscription { arrivals(upto: 4) { author { books { title } } } }"
     found = await filled.listen(text, limits=Limits(max_rows=10))
     assert [result.code for result in found] == [None] * 4
+
+
+async def test_a_record_that_many_lead_to_counts_wherever_it_is_written(shelves: Library) -> None:
+    await shelves.fill(2, books=10)
+    text = "{ authors { books { author { books { title } } } } }"
+    assert (await shelves.ask(text, limits=Limits(max_objects=242))).code is None
+    result = await shelves.ask(text, limits=Limits(max_objects=241))
+    assert (result.code, result.data) == ("TOO_COMPLEX", None)
+    assert result.errors[0]["path"] == ["authors"]
+    visit = shelves.visit(limits=Limits(max_objects=200))
+    assert (await reference_execute(shelves.schema, text, None, None, visit)).code == "TOO_COMPLEX"
+
+
+async def test_an_answer_much_larger_than_what_was_read_is_never_written(shelves: Library) -> None:
+    await shelves.fill(1, books=90)
+    text = "{ title }"
+    for _ in range(5):
+        text = f"{{ author {{ books {text} }} }}"
+    text = f"query ($id: ID!) {{ node(id: $id) {{ ... on Author {{ books {text} }} }} }}"
+    started = time.process_time()
+    result = await shelves.ask(text, {"id": encode_id("Author", library.key(0))})
+    assert (result.code, result.data) == ("TOO_COMPLEX", {"node": None})
+    assert result.errors[0]["message"] == (
+        "the answer has more than 100000 objects; ask for fewer at a time, or less of each"
+    )
+    assert time.process_time() - started < 1.0
