@@ -31,6 +31,10 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 MAX_DOCUMENTS = 500
+MAX_PLANNED = 30_000
+"""How many fields the plans may have that are kept, of all documents: each takes some kilobytes."""
+MAX_PLANS = 1_000
+"""How many plans are kept: each keeps its document, too."""
 MAX_KEPT_CHARACTERS = 20_000
 """Longer documents are read again each time, so that the cache stays within some tens of megabytes."""
 
@@ -136,11 +140,24 @@ class Documents:
     def __init__(self) -> None:
         self._kept: Recent[tuple[str, Limits], Document] = Recent(MAX_DOCUMENTS)
         self._pinned: dict[str, Document] = {}
+        self._plans: OrderedDict[int, Way] = OrderedDict()
+        self._planned = 0
 
     def pin(self, schema: GraphQLSchema, text: str) -> None:
         """Reads a document now and keeps it for good. Raises as `read`."""
         if text not in self._pinned:
             self._pinned[text] = _read(schema, text, USUAL_LIMITS, hide_suggestions=False)
+
+    def keep_plan(self, way: Way, plan: "Plan") -> None:
+        """Keeps a way's plan, and lets go of those that were made longest ago when there are too many."""
+        way.plan = plan
+        self._plans[id(way)] = way  # the way is kept with it: its id is its own for as long
+        self._planned += plan.size
+        while len(self._plans) > MAX_PLANS or (self._planned > MAX_PLANNED and len(self._plans) > 1):
+            _, oldest = self._plans.popitem(last=False)
+            assert oldest.plan is not None  # only ways with one are here
+            self._planned -= oldest.plan.size
+            oldest.plan, oldest.is_planned = None, False
 
     def read(self, schema: GraphQLSchema, text: str, context: Context) -> Document:
         """The document of a text. Raises `RequestError` and `InvalidDocument`."""

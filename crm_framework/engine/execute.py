@@ -158,6 +158,7 @@ def _plan(ready: Prepared, document: Document, way: Way, variables: Mapping[str,
         conditions = with_defaults(way.operation, variables)
         used = {definition.variable.name.value for definition in way.operation.variable_definitions or ()}
         if all(isinstance(conditions.get(name), bool) for name in document.conditions if name in used):
-            way.plan = planned(ready, document.node, way.operation, conditions)
+            plan = planned(ready, document.node, way.operation, conditions)
+            ready.documents.keep_plan(way, plan)
         way.is_planned = True
     return way.plan

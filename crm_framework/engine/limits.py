@@ -53,11 +53,14 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> int:
 
     Raises `RequestError` TOO_COMPLEX for a list with too many of them, before any is looked at.
     """
-    return sum(
-        _items(value, limits, (f"${name}",))
-        for name, value in variables.items()
-        if isinstance(value, list | dict)
-    )
+    try:
+        return sum(
+            _items(value, limits, (f"${name}",))
+            for name, value in variables.items()
+            if isinstance(value, list | dict)
+        )
+    except RecursionError:
+        raise RequestError("TOO_COMPLEX", "the variables are nested too deeply to be read") from None
 
 
 def _items(value: list[Any] | dict[str, Any], limits: Limits, path: tuple[Any, ...]) -> int:

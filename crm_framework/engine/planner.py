@@ -81,7 +81,12 @@ def planned(
                 )
             )
     return Plan(
-        operation=operation, document=document, fragments=fragments, root=selection, fallbacks=fallbacks
+        operation=operation,
+        document=document,
+        fragments=fragments,
+        root=selection,
+        fallbacks=fallbacks,
+        size=planner.planned,
     )
 
 

@@ -162,10 +162,13 @@ class Fallback:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Plan:
-    """How one operation is run. `fallbacks` are the root fields that the engine does not take."""
+    """How one operation is run. `fallbacks` are the root fields that the engine does not take, `size` is how
+    many fields were planned.
+    """
 
     operation: OperationDefinitionNode
     document: DocumentNode
     fragments: dict[str, FragmentDefinitionNode]
     root: Selection
     fallbacks: Mapping[str, Fallback]
+    size: int

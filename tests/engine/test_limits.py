@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query, parse
 
-from crm_framework.engine import Limits, RequestError
+from crm_framework.engine import Limits, RequestError, documents
 from crm_framework.engine.execute import reference_execute
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.limits import check_limits
+from crm_framework.engine.prepare import prepared
 
 from . import library
 from .conftest import Library
@@ -186,3 +187,30 @@ async def test_an_answer_much_larger_than_what_was_read_is_never_written(shelves
         "the answer has more than 100000 objects; ask for fewer at a time, or less of each"
     )
     assert time.process_time() - started < 1.0
+
+
+async def test_variables_nested_without_end_are_refused(filled: Library) -> None:
+    deep: Any = 1
+    for _ in range(1_000):
+        deep = [deep]
+    result = await filled.ask("query ($limit: Int) { authors(limit: $limit) { name } }", {"limit": deep})
+    assert (result.code, result.refused) == ("TOO_COMPLEX", True)
+    assert result.errors[0]["message"] == "the variables are nested too deeply to be read"
+
+
+async def test_plans_that_are_kept_are_few_whatever_is_asked(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MAX_PLANNED", 8)
+    monkeypatch.setattr(documents, "MAX_PLANS", 3)
+    kept = prepared(filled.schema).documents
+    for number in range(6):
+        fields = " ".join(f"a{each}: name" for each in range(number))
+        text = f"query ($skip: Boolean!) {{ authors(limit: 1) {{ name {fields} born @skip(if: $skip) }} }}"
+        for skip in (True, False, True):
+            [author] = (await filled.data(text, {"skip": skip}))["authors"]
+            assert len(author) == number + 2 - skip
+        plans = [way.plan for way in kept._plans.values()]
+        assert len(plans) <= 3
+        assert sum(plan.size for plan in plans if plan is not None) == kept._planned
+        assert kept._planned <= 8 or len(plans) == 1
