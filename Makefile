@@ -1,6 +1,7 @@
 # make run      serve the CRM with every plugin of this repository (PORT=, CRM_DATABASE_URL=, DEMO=0)
 # make test     the whole suite, on SQLite and on a PostgreSQL that the tests start themselves
 # make torture  100,000 generated operations by the engine and by its reference (CASES=, SEED=, FROM= to go on)
+# make golden   writes the statements that the golden tests compare anew; look at what changed
 # make check    style, types, arrows between the rooms, completeness of the documentation
 # make bench    the workloads in benchmarks/ (PEERS=1 installs others beside, and measures them too)
 # make clean    removes what the others made, but never a database
@@ -28,7 +29,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser torture check format bench constraints schema reference clean
+.PHONY: run test test-browser torture golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -49,6 +50,9 @@ torture: $(VENV)/testable
 	@CRM_PLUGINS= DIFFERENTIAL_CASES=$(CASES) DIFFERENTIAL_FAILURES=20 \
 	    $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) $(if $(FROM),DIFFERENTIAL_FROM=$(FROM)) \
 	    $(BIN)/python -m pytest tests/differential -s $(ARGS)
+
+golden: $(VENV)/testable
+	@CRM_PLUGINS= CRM_TEST_RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/engine/test_golden.py tests/schema/test_golden.py
 
 check: $(VENV)/testable
 	$(BIN)/ruff check .

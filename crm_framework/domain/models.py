@@ -104,7 +104,7 @@ class Customer(Model):
     search_text = fields.TextField(default="", description="folded words of name, company, contact points")
     created_at = created()
     updated_at = created()
-    converted_at = fields.DatetimeField(null=True)
+    converted_at = fields.DatetimeField(null=True, description="its index is in the first migration, too")
     returned_at = fields.DatetimeField(null=True)
     former_at = fields.DatetimeField(null=True, description="when the stage became FORMER")
     archived_at = fields.DatetimeField(null=True)
@@ -122,7 +122,9 @@ class Customer(Model):
             ("updated_at", "id"),
             ("sort_name", "id"),
             ("stage", "sort_name", "id"),
+            ("stage", "id"),
             ("city", "sort_name", "id"),
+            ("city", "id"),
             ("email",),
             ("phone",),
         )
@@ -226,7 +228,9 @@ class Interaction(Model):
         indexes = (
             ("customer_id", "occurred_at", "id"),
             ("occurred_at", "id"),
+            ("created_at", "id"),
             ("kind", "occurred_at", "id"),
+            ("kind", "id"),
             ("follow_up_at", "id"),
         )
 

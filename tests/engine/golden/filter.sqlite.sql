@@ -1,0 +1,10 @@
+-- { books(first: 10, filter: {title: {in: ["T100-001", "T300-002"]}, lent: {eq: true}}) {
+--   nodes { title } } }
+-- 1 statement
+
+-- books
+SELECT t.id, t.title
+FROM lib_book AS t
+WHERE (t.title IN (?, ?)) AND (t.lent = ?)
+ORDER BY t.id
+LIMIT ?;

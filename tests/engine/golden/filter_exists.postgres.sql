@@ -1,0 +1,11 @@
+-- { books(first: 10, orderBy: [{field: TITLE}], filter: {reviewed: true}) { nodes { title } } }
+-- 1 statement
+
+-- books
+SELECT t.id::text AS id, t.title
+FROM lib_book AS t
+WHERE EXISTS (SELECT 1
+  FROM lib_review AS r
+  WHERE r.book_id = t.id)
+ORDER BY t.title COLLATE "C", t.id
+LIMIT ?;

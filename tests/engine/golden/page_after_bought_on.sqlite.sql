@@ -1,0 +1,9 @@
+-- query ($after: String) { books(first: 10, after: $after, orderBy: [{field: BOUGHT_ON, direction: ASC}]) { nodes { title } pageInfo { endCursor } } }
+-- 1 statement
+
+-- books
+SELECT t.id, t.title, t.bought_on AS _o0, t.id AS _o1
+FROM lib_book AS t
+WHERE (t.bought_on, t.id) > (?, ?)
+ORDER BY t.bought_on, t.id
+LIMIT ?;

@@ -1,0 +1,9 @@
+-- query ($after: String) { books(first: 10, after: $after, orderBy: [{field: YEAR, direction: DESC}]) { nodes { title } pageInfo { endCursor } } }
+-- 1 statement
+
+-- books
+SELECT t.id, t.title, t.year AS _o0, t.id AS _o1
+FROM lib_book AS t
+WHERE (t.year IS NOT NULL) OR ((t.year IS NULL) AND ((t.id) < (?)))
+ORDER BY t.year DESC NULLS FIRST, t.id DESC
+LIMIT ?;

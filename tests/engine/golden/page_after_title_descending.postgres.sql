@@ -1,0 +1,9 @@
+-- query ($after: String) { books(first: 10, after: $after, orderBy: [{field: TITLE, direction: DESC}]) { nodes { title } pageInfo { endCursor } } }
+-- 1 statement
+
+-- books
+SELECT t.id::text AS id, t.title, t.title COLLATE "C" AS _o0, t.id AS _o1
+FROM lib_book AS t
+WHERE (t.title COLLATE "C", t.id) < (?, ?)
+ORDER BY t.title COLLATE "C" DESC, t.id DESC
+LIMIT ?;

@@ -1,0 +1,14 @@
+-- { books(first: 10, orderBy: [{field: TITLE}]) { nodes { a: author { name } b: author { born } } } }
+-- 2 statements
+
+-- books
+SELECT t.id, t.author_id
+FROM lib_book AS t
+WHERE 1 = 1
+ORDER BY t.title, t.id
+LIMIT ?;
+
+-- books.nodes.a
+SELECT t.id, t.name, t.born
+FROM lib_author AS t
+WHERE t.id = ?;

@@ -1,0 +1,19 @@
+-- { writers(first: 10) { nodes { catalogue(first: 2) { nodes { title } } } } }
+-- 2 statements
+
+-- writers
+SELECT t.id::text AS id
+FROM lib_author AS t
+WHERE 1 = 1
+ORDER BY t.id
+LIMIT ?;
+
+-- writers.nodes.catalogue
+SELECT x.id, x.title, g.number - 1 AS _parent
+FROM unnest(?::uuid[]) WITH ORDINALITY AS g(_parent, number)
+CROSS JOIN LATERAL (SELECT t.id::text AS id, t.title, t.published_at AS _o0, t.id AS _o1
+  FROM lib_book AS t
+  WHERE t.author_id = g._parent AND (1 = 1)
+  ORDER BY t.published_at DESC, t.id DESC
+  LIMIT ?) AS x
+ORDER BY _o0 DESC, _o1 DESC;

@@ -1,0 +1,20 @@
+-- query ($after: String) { writers(first: 10) { nodes { catalogue(first: 2, after: $after) {
+--   edges { cursor node { title } } pageInfo { hasNextPage } } } } }
+-- 2 statements
+
+-- writers
+SELECT t.id::text AS id
+FROM lib_author AS t
+WHERE 1 = 1
+ORDER BY t.id
+LIMIT ?;
+
+-- writers.nodes.catalogue
+SELECT x.id, x.title, x._o0, x._o1, g.number - 1 AS _parent
+FROM unnest(?::uuid[]) WITH ORDINALITY AS g(_parent, number)
+CROSS JOIN LATERAL (SELECT t.id::text AS id, t.title, t.published_at AS _o0, t.id AS _o1
+  FROM lib_book AS t
+  WHERE t.author_id = g._parent AND ((t.published_at, t.id) < (?, ?))
+  ORDER BY t.published_at DESC, t.id DESC
+  LIMIT ?) AS x
+ORDER BY _o0 DESC, _o1 DESC;

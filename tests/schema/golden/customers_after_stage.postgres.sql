@@ -1,0 +1,9 @@
+-- query ($after: String) { customers(first: 10, after: $after, orderBy: [{field: STAGE}]) { nodes { name } } }
+-- 1 statement
+
+-- customers
+SELECT t.id::text AS id, t.name
+FROM crm_customer AS t
+WHERE (t.merged_into_id IS NULL) AND ((t.stage COLLATE "C", t.id) > (?, ?))
+ORDER BY t.stage COLLATE "C", t.id
+LIMIT ?;

@@ -1,0 +1,9 @@
+-- { customers(first: 10, orderBy: [{field: CONVERTED_AT, direction: DESC}]) { nodes { name } } }
+-- 1 statement
+
+-- customers
+SELECT t.id, t.name
+FROM crm_customer AS t
+WHERE t.merged_into_id IS NULL
+ORDER BY t.converted_at DESC NULLS FIRST, t.id DESC
+LIMIT ?;

@@ -1,0 +1,9 @@
+-- { customers(first: 10, filter: {email: {eq: "c7@example.com"}}) { nodes { name } } }
+-- 1 statement
+
+-- customers
+SELECT t.id, t.name
+FROM crm_customer AS t
+WHERE (t.email = ?) AND (t.merged_into_id IS NULL)
+ORDER BY t.sort_name, t.id
+LIMIT ?;

@@ -1,0 +1,9 @@
+-- { customers(first: 10, filter: {city: {eq: "City 20"}}) { nodes { name } } }
+-- 1 statement
+
+-- customers
+SELECT t.id::text AS id, t.name
+FROM crm_customer AS t
+WHERE (t.city = ?) AND (t.merged_into_id IS NULL)
+ORDER BY t.sort_name COLLATE "C", t.id
+LIMIT ?;

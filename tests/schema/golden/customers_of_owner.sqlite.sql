@@ -1,0 +1,9 @@
+-- { customers(first: 10, filter: {owner: {eq: "U3RhZmY6MDE5MDAwMDAtMDAwMC03MDAwLTgwMDAtMDAwMjAwMDAwMDAz"}}) { nodes { name } } }
+-- 1 statement
+
+-- customers
+SELECT t.id, t.name
+FROM crm_customer AS t
+WHERE (t.owner_id = ?) AND (t.merged_into_id IS NULL)
+ORDER BY t.sort_name, t.id
+LIMIT ?;

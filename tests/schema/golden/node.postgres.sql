@@ -1,0 +1,7 @@
+-- query ($id: ID!) { node(id: $id) { id ... on Customer { name } } }
+-- 1 statement
+
+-- node
+SELECT t.id, t.name
+FROM crm_customer AS t
+WHERE (t.id = ?) AND (t.merged_into_id IS NULL);

@@ -1,0 +1,14 @@
+-- { customers(first: 10) { nodes { owner { name } } } }
+-- 2 statements
+
+-- customers
+SELECT t.id::text AS id, t.owner_id
+FROM crm_customer AS t
+WHERE t.merged_into_id IS NULL
+ORDER BY t.sort_name COLLATE "C", t.id
+LIMIT ?;
+
+-- customers.nodes.owner
+SELECT t.id::text AS id, t.name
+FROM crm_staff AS t
+WHERE t.id = ANY(?);
