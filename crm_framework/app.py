@@ -1,5 +1,6 @@
 """The application: opens plugins, schema and database, and serves them."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,8 @@ from crm_framework.server.service import Service
 from crm_framework.settings import Settings, load_settings
 from crm_framework.storage.migration.plan import read_plan
 
+log = logging.getLogger("crm_framework.server")
+
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
@@ -25,6 +28,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     # Nobody waits for a read any more when the request has timed out
     async with open_runtime(settings, read_seconds=settings.request_timeout_s) as runtime:
         persisted = load_persisted(settings, runtime.schema.schema)
+        for fault in persisted.faults:
+            log.warning("a persisted operation cannot be run: %s", fault)
         verifier = TokenVerifier(runtime.database, settings.token_cache_ms)
         try:
             yield Service(

@@ -96,6 +96,8 @@ def _persisted(settings: Settings, host: PluginHost) -> Finding:
         found = load_persisted(settings, compose_schema(host).schema)
     except CrmError as error:
         return Finding(False, f"persisted operations: {error}")
+    if found.faults:
+        return Finding(False, f"persisted operations: {found.faults[0]}")
     return Finding(
         True, f"persisted operations: {len(set(found.texts.values()))} in {settings.persisted_operations}"
     )

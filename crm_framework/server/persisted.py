@@ -26,10 +26,11 @@ MAX_SHOWN = 80
 
 @dataclass(frozen=True)
 class PersistedOperations:
-    """Text by id. `only`: no other text is run."""
+    """Text by id. `only`: no other text is run. `faults` are those of texts that do not fit the schema."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     only: bool = False
+    faults: tuple[CrmError, ...] = ()
 
     def text_of(self, members: Mapping[str, Any]) -> str:
         """The document that a request asks for by `query` or `documentId`. Raises `Refusal`."""
@@ -54,23 +55,28 @@ class PersistedOperations:
 
 
 def load_persisted(settings: Settings, schema: strawberry.Schema) -> PersistedOperations:
-    """The operations that the settings name, each valid and ready to run.
+    """The operations that the settings name, each ready to run.
 
-    Raises CrmError CONFIGURATION for the first that is not, naming the file and the id.
+    Raises CrmError CONFIGURATION for a file that is none. A document that does not fit the schema is among
+    `faults`, and whoever asks for it is told: its plugin may be broken, which must not take the others down.
     """
     if settings.persisted_operations is None:
         return PersistedOperations()
     path = Path(settings.persisted_operations)
     found = read_manifest(path)
+    faults: list[CrmError] = []
     for identifier, text in found.items():
-        check(schema, text, f"{path}: {identifier}")
+        try:
+            check(schema, text, f"{path}: {identifier}")
+        except CrmError as error:
+            faults.append(error)
     texts = dict(found)
     for text in found.values():
         # whoever hashes without a prefix is understood with one, and the other way about
         identifier = document_id(text)
         texts.setdefault(identifier, text)
         texts.setdefault(identifier.removeprefix(PREFIX), text)
-    return PersistedOperations(texts, settings.only_persisted_operations)
+    return PersistedOperations(texts, settings.only_persisted_operations, tuple(faults))
 
 
 def document_id(text: str) -> str:

@@ -178,6 +178,10 @@ OFTEN: list[Deed] = [change, rename, tag, assign, touch, correct, buy, refund, i
 SELDOM: list[Deed] = [merge, merge, merge, create, create, create, replace_staff, erase]
 
 
+async def _told(deed: Deed, chance: random.Random, crowd: Crowd, tx: UnitOfWork) -> dict[str, int]:
+    return await deed(tx, chance, crowd)
+
+
 async def act(database: Database, crowd: Crowd, seed: int) -> list[BaseException]:
     """One task's changes; the failures that must not be."""
     chance = random.Random(seed)
@@ -185,7 +189,7 @@ async def act(database: Database, crowd: Crowd, seed: int) -> list[BaseException
     for _ in range(ROUNDS):
         deed = chance.choice(SELDOM if chance.random() < 0.3 else OFTEN)
         try:
-            added = await repeatably(database, partial(deed, chance=chance, crowd=crowd))
+            added = await repeatably(database, partial(_told, deed, chance, crowd))
         except Exception as error:
             if not isinstance(error, CrmError) or error.code not in REFUSALS:
                 failures.append(error)

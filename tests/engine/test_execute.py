@@ -94,7 +94,7 @@ async def test_what_is_still_under_way_at_the_end_is_cancelled(filled: Library) 
     visit = filled.visit()
     fetch = filled.reader.fetch
 
-    async def slow(sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+    async def slow(sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> list[dict[str, Any]]:
         if "lib_book" in sql:
             begun.set()
             await gate.wait()

@@ -146,15 +146,17 @@ async def test_a_document_is_read_once_and_never_forgotten(
         ),
     ],
 )
-async def test_a_document_that_does_not_fit_stops_the_start(
-    open_client: OpenClient, tmp_path: Path, text: str, message: str
+async def test_a_document_that_does_not_fit_is_reported_and_the_others_are_served(
+    open_client: OpenClient, tmp_path: Path, text: str, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = manifest(tmp_path, {document_id(ME): ME, document_id(text): text})
-    with pytest.raises(CrmError) as raised:
-        await open_client(persisted_operations=path)
-    assert raised.value.code is ErrorCode.CONFIGURATION
-    assert raised.value.message.startswith(f"{path}: {document_id(text)}: ")
-    assert message in raised.value.message
+    client = await open_client(persisted_operations=path)
+    [said] = [record.getMessage() for record in caplog.records if "persisted" in record.getMessage()]
+    assert said.startswith(f"a persisted operation cannot be run: {path}: {document_id(text)}: ")
+    assert message in said
+    assert (await ask(client, documentId=document_id(ME))).json()["data"]["me"]
+    refused = await ask(client, documentId=document_id(text))
+    assert refused.json()["errors"][0]["extensions"]["code"] in ("BAD_INPUT", "TOO_COMPLEX")
 
 
 @pytest.mark.parametrize(
