@@ -29,6 +29,7 @@ from strawberry.types.field import StrawberryField
 from .access import INTROSPECTION, included
 from .connections import Connected, PageCount, PagePart, listed
 from .declarations import Column, Declaration, DeclaredField, Source, declaration_of, source_of
+from .errors import RequestError
 from .fields import Batched, Called, Computed
 from .layouts import Layout
 from .nodes import Identity
@@ -39,8 +40,7 @@ from .relations import Children, Reference
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 
 _MOST_FIELDS = 4_000
-"""Fields within fields of interfaces can be of so many combinations of types that planning them all takes
-longer than running those that there are."""
+"""Fields within fields of interfaces can be of more combinations of types than anybody could want."""
 
 
 class _Declined(Exception):
@@ -193,7 +193,11 @@ class _Planner:
         """One field of a selection. Raises `_Declined`."""
         self.planned += 1
         if self.planned > _MOST_FIELDS:
-            raise _Declined("there are too many combinations of types")
+            raise RequestError(
+                "TOO_COMPLEX",
+                f"the operation selects more than {_MOST_FIELDS} fields, counted for each type that an object"
+                " can be of; name fewer types, or ask for less",
+            )
         name = nodes[0].name.value
         here = f"{place}.{key}" if place else key
         if name == "__typename":

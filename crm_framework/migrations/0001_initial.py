@@ -45,7 +45,7 @@ LOSERS = (
 )
 
 # The order by conversion; and as it holds just the customers that there are, they are counted by it. SQLite
-# looks at the condition's column once more for each, and would read every customer if it were not in the index.
+# looks at the condition's column once more for each, and would read every customer if the index had it not.
 CONVERTED = (
     "CREATE INDEX crm_customer_converted"
     " ON crm_customer (converted_at, id, merged_into_id) WHERE merged_into_id IS NULL"
