@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`sqlite://file`, `sqlite:///absolute/file` or `postgres://user:password@host:port/name`."""
     database_pool_size: Positive = 8
     """Changes at once per process, on PostgreSQL: a connection each. SQLite has one writer."""
-    database_read_pool_size: Positive = 4
+    database_read_pool_size: Positive = 8
     """Reads at once per process: a connection each, and on SQLite a thread each."""
     database_pool_timeout_s: Seconds = 10.0
     """Longest wait for a free connection or a lock, and on SQLite for the one that writes."""

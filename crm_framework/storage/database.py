@@ -51,7 +51,7 @@ class Database:
         *,
         apps: Mapping[str, str],
         pool_size: int = 8,
-        read_pool_size: int = 4,
+        read_pool_size: int = 8,
         wait_seconds: float = 10.0,
         read_seconds: float | None = None,
         handler_budget_ms: int = 250,
