@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -127,11 +126,10 @@ async def test_others_go_on_during_an_import(api: Api, kind: str, without_collec
         rows = [{**call, "source": "shop", "reference": f"{n}", "duration": "PT5M"} for n in range(10_000)]
     name = f"import{kind.capitalize()}"
     importing = asyncio.create_task(api.change(name, {"rows": rows}, "created failed"))
-    longest = 0.0
+    answers = 0
     while not importing.done():
-        before = time.thread_time()  # what others on the machine do does not count
         found = await api.data("query($id: ID!) { customer(id: $id) { name } }", id=ann)
         assert found == {"customer": {"name": "Ann"}}
-        longest = max(longest, time.thread_time() - before)
+        answers += 1
     assert (await importing) == {"created": 10_000, "failed": 0, "errors": []}
-    assert longest < 0.1, f"one query waited while {longest:.3f} s of work were done"
+    assert answers > 30  # an import that keeps the loop for itself lets two or three through
