@@ -108,6 +108,12 @@ class PlannedField:
     """Whether its values are pages."""
 
     @property
+    def selection(self) -> "Selection":
+        """What is selected of the objects of a field that leads to one type."""
+        assert isinstance(self.target, Selection)
+        return self.target
+
+    @property
     def title(self) -> str:
         """`Type.field`."""
         return f"{self.owner.name}.{self.name}"

@@ -24,7 +24,7 @@ from .gathered import Gathered, items_of
 from .info import FieldInfo
 from .layouts import Layout
 from .load import rows_by_key, rows_by_parent
-from .plans import Choice, Plan, PlannedField, Selection, Shape
+from .plans import Plan, PlannedField, Selection, Shape
 from .prepare import Prepared
 from .reference import is_awaitable
 from .relations import Children, Reference
@@ -205,8 +205,8 @@ class Run:
         rows = await rows_by_key(self.context, layout, wanted) if wanted else ()
         found: list[Sequence[Any]] = []
         for field in ask.fields:
-            self.shares = self.shares or (len(wanted) < len(keys) and bool(_one(field.target).filled))
-            made = await self.complete(_one(field.target), self.level(layout, rows))
+            self.shares = self.shares or (len(wanted) < len(keys) and bool(field.selection.filled))
+            made = await self.complete(field.selection, self.level(layout, rows))
             by_key = {str(row[0]): one for row, one in zip(rows, made, strict=True)}
             found.append(self._required(field, [by_key.get(str(key)) for key in keys]))
         return found
@@ -226,7 +226,7 @@ class Run:
             )
         found: list[Sequence[Any]] = []
         for field in ask.fields:
-            made = await self.complete(_one(field.target), self.level(layout, rows))
+            made = await self.complete(field.selection, self.level(layout, rows))
             groups: dict[str, list[Any]] = {str(key): [] for key in wanted}
             for row, one in zip(rows, made, strict=True):
                 groups[str(row[layout.width])].append(one)
@@ -253,9 +253,9 @@ class Run:
         try:
             return level.column(name)
         except Exception:
-            return [self._one(level.readers[name], value) for value in level.values]
+            return [self._tried(level.readers[name], value) for value in level.values]
 
-    def _one(self, read: Any, value: Any) -> Any:
+    def _tried(self, read: Any, value: Any) -> Any:
         try:
             return read(value)
         except Exception as error:
@@ -265,7 +265,7 @@ class Run:
         resolve = self.ready.ordinary[(field.owner.name, field.name)]
         raw, given = self.raw_info(field), self._plain(field)
         parents = level.values if level.layout is None else level.rows
-        results = [self._one(lambda parent: resolve(parent, raw, **given), parent) for parent in parents]
+        results = [self._tried(lambda parent: resolve(parent, raw, **given), parent) for parent in parents]
         waiting = [result for result in results if isinstance(result, Awaitable)]
         if waiting:
             found = iter(await asyncio.gather(*waiting, return_exceptions=True))
@@ -370,11 +370,6 @@ class Ask:
         self.fields = [field]
         self.reading = field.reading
         self.values: list[Sequence[Any]] = []
-
-
-def _one(target: Selection | Choice | None) -> Selection:
-    assert isinstance(target, Selection)
-    return target
 
 
 def _path(field: PlannedField) -> Path:

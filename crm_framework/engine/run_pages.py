@@ -61,12 +61,7 @@ async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence
         spread, numbers = await asyncio.gather(records(), counts())
     else:
         spread, numbers = await records(), await counts()
-    return [await _pages(run, _one(each), len(keys), spread, numbers) for each in ask.fields]
-
-
-def _one(field: PlannedField) -> Selection:
-    assert isinstance(field.target, Selection)
-    return field.target
+    return [await _pages(run, each.selection, len(keys), spread, numbers) for each in ask.fields]
 
 
 async def _read(run: "Run", reading: Reading, asked: Asked, keys: Sequence[str | None]) -> Spread:
@@ -83,7 +78,7 @@ async def _read(run: "Run", reading: Reading, asked: Asked, keys: Sequence[str |
     ordering, window = asked.listing.ordering, asked.window
 
     async def nodes(field: PlannedField) -> Sequence[Any]:
-        return await run.complete(_one(field), level)
+        return await run.complete(field.selection, level)
 
     return Spread(
         nodes=nodes,
@@ -140,8 +135,7 @@ async def _part(run: "Run", field: PlannedField, spread: Spread) -> Sequence[Any
         if len(spread.spans) == 1:
             return [list(every)]
         return [every[start:end] for start, end in spread.spans]
-    selection = field.target
-    assert isinstance(selection, Selection)
+    selection = field.selection
     if part == "edges":
         return await _edges(run, selection, spread)
     infos = [
@@ -173,7 +167,7 @@ async def _edges(run: "Run", selection: Selection, spread: Spread) -> Sequence[A
 
 async def given_pages(run: "Run", field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
     """The output of pages that a function gave: each is asked for what is selected of it."""
-    reading, selection = field.reading, _one(field)
+    reading, selection = field.reading, field.selection
     output: list[Any] = []
     places: list[int] = []
     pages: list[Page] = []

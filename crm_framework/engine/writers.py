@@ -5,7 +5,7 @@ orjson writes itself, from the Python value: moments and days.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -136,8 +136,3 @@ def _writer(leaf: GraphQLLeafType, plain: frozenset[str]) -> Write:
 
         return as_it_is
     return checked
-
-
-def written(values: Sequence[Any], write: Write) -> list[Any]:
-    """All values, written."""
-    return [write(value) for value in values]
