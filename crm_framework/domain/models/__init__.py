@@ -1,0 +1,43 @@
+"""The tables of the core. ORM classes serve writes and migrations; reads go through the engine."""
+
+from .customers import (
+    AttributeDefinition,
+    AttributeType,
+    Consent,
+    ContactPoint,
+    ContactRule,
+    Customer,
+    CustomerKind,
+    CustomerStage,
+    CustomerTag,
+    ErasureReceipt,
+    Segment,
+)
+from .events import AuditEntry, Delivery, DeliveryStatus, IdempotencyRecord, OutboxEvent
+from .identity import Staff, Token
+from .interactions import Direction, Interaction, PurchaseLine, Sentiment
+
+__all__ = [
+    "AttributeDefinition",
+    "AttributeType",
+    "AuditEntry",
+    "Consent",
+    "ContactPoint",
+    "ContactRule",
+    "Customer",
+    "CustomerKind",
+    "CustomerStage",
+    "CustomerTag",
+    "Delivery",
+    "DeliveryStatus",
+    "Direction",
+    "ErasureReceipt",
+    "IdempotencyRecord",
+    "Interaction",
+    "OutboxEvent",
+    "PurchaseLine",
+    "Segment",
+    "Sentiment",
+    "Staff",
+    "Token",
+]

@@ -1,0 +1,78 @@
+"""What happened and what is still owed to it, the audit log, and what was answered to repeated requests."""
+
+from enum import StrEnum
+from typing import Any
+
+from tortoise import fields
+from tortoise.models import Model
+
+from .columns import created, key
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "PENDING"
+    PARKED = "PARKED"
+
+
+class OutboxEvent(Model):
+    id = key()
+    type = fields.CharField(max_length=100)
+    customer_id = fields.UUIDField(null=True)
+    payload: Any = fields.JSONField()
+    created_at = created()
+
+    class Meta:
+        table = "crm_event"
+        indexes = (("customer_id", "id"), ("type", "id"))
+
+
+class Delivery(Model):
+    """What a handler still owes an event. No row means that it is done."""
+
+    id = key()
+    event: Any = fields.ForeignKeyField(
+        "crm.OutboxEvent", related_name="deliveries", on_delete=fields.RESTRICT
+    )
+    handler = fields.CharField(max_length=100)
+    status = fields.CharEnumField(DeliveryStatus, max_length=24)
+    attempts = fields.IntField()
+    next_at = fields.DatetimeField()
+    error = fields.TextField(null=True)
+
+    class Meta:
+        table = "crm_delivery"
+        unique_together = (("event_id", "handler"),)
+        indexes = (("status", "next_at"),)
+
+
+class AuditEntry(Model):
+    id = key()
+    at = fields.DatetimeField()
+    actor_kind = fields.CharField(max_length=24)
+    actor_id = fields.CharField(max_length=100, null=True)
+    actor_name = fields.CharField(max_length=200)
+    token_id = fields.UUIDField(null=True)
+    request_id = fields.CharField(max_length=64, null=True)
+    action = fields.CharField(max_length=100)
+    subject_type = fields.CharField(max_length=60)
+    subject_id = fields.CharField(max_length=100)
+    customer_id = fields.UUIDField(null=True)
+    changes: Any = fields.JSONField(description="field -> [before, after]")
+
+    class Meta:
+        table = "crm_audit"
+        indexes = (("subject_type", "subject_id", "id"), ("customer_id", "id"))
+
+
+class IdempotencyRecord(Model):
+    id = key()
+    actor = fields.CharField(max_length=140)
+    operation = fields.CharField(max_length=100)
+    key_text = fields.CharField(max_length=200)
+    fingerprint = fields.CharField(max_length=64, description="SHA-256 of the input")
+    result: Any = fields.JSONField()
+    created_at = created()
+
+    class Meta:
+        table = "crm_idempotency"
+        unique_together = (("actor", "operation", "key_text"),)
