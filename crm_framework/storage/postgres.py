@@ -14,7 +14,8 @@ from typing import Any
 
 import asyncpg
 
-from .failures import changing_read, misconfigured, postgres_failure, postgres_refusal
+from .durability import POSTGRES_SETTINGS, check_postgres
+from .failures import changing_read, postgres_failure, postgres_refusal
 from .postgres_idle import Idle
 from .postgres_reads import PostgresReads
 from .postgres_session import PostgresSession
@@ -87,17 +88,7 @@ class PostgresDriver:
 
     async def _check_durability(self) -> None:
         async with self._writers.acquire() as connection:
-            commit = await connection.fetchval("SHOW synchronous_commit")
-            fsync = await connection.fetchval("SHOW fsync")
-        if commit == "off":
-            raise misconfigured(
-                f"{self._target} has synchronous_commit=off, with which an acknowledged write could be lost.",
-                f'ALTER DATABASE "{self._target.database}" SET synchronous_commit = on;',
-            )
-        if fsync == "off":
-            log.warning(
-                "%s runs with fsync=off: a power cut can destroy it. Fit for tests only.", self._target
-            )
+            check_postgres(dict(await connection.fetchrow(POSTGRES_SETTINGS)), self._target)
 
     async def begin(self) -> PostgresSession:
         await self._write_slots.take()

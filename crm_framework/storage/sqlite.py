@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from crm_framework.errors import CrmError
 
 from . import sqlite_steps as steps
+from .durability import check_sqlite, flush_sqlite
 from .failures import changing_read, misconfigured, sqlite_failure, unavailable
 from .gathered import Gathered
 from .sessions import Rows, Slots, Tuples, to_the_end
@@ -79,22 +80,17 @@ class SqliteDriver:
         deadline = time.monotonic() + self._wait_seconds
         while True:
             try:
-                mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+                connection.execute("PRAGMA journal_mode=WAL").fetchone()
                 break
             except sqlite3.OperationalError as error:
                 if not str(error).startswith("database is locked") or time.monotonic() > deadline:
                     connection.close()
                     raise
                 time.sleep(0.01)
-        if mode != "wal":
-            connection.close()
-            raise misconfigured(
-                f"{self._target} cannot use a write-ahead log (its journal mode stays {mode!r}).",
-                "Put it on a local disk: network folders do not share memory between programs.",
-            )
         try:
+            check_sqlite(connection, self._target)
             steps.check_writable(connection)
-        except sqlite3.Error:
+        except (CrmError, sqlite3.Error):
             connection.close()
             raise
         return connection
@@ -109,7 +105,7 @@ class SqliteDriver:
             self._target.path, timeout=self._wait_seconds, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA synchronous=FULL")
+            flush_sqlite(connection)
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error:

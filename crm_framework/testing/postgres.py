@@ -54,7 +54,8 @@ def running_postgres(*, fsync: bool = False) -> Iterator[PostgresServer]:
     """A server for the length of the block: the one named by CRM_TEST_DATABASE_URL, or a new one.
 
     A new one lives in a temporary folder, listens on a free loopback port and is removed at the end,
-    also when the calling process is killed. `fsync=False` makes it fast and lets it lose data on a power cut;
+    also when the calling process is killed. `fsync=False` makes it fast and lets it lose data on a power cut,
+    and it says so of itself (`crm.disposable`), without which the product would refuse it;
     `fsync=True` also puts it on a disk, without which it would mean nothing.
     """
     named = os.environ.get("CRM_TEST_DATABASE_URL")
@@ -243,6 +244,7 @@ def keep(binaries: Path, folder: Path, port: int, fsync: str, account: str) -> N
         "unix_socket_directories": "",
         "fsync": fsync,
         "full_page_writes": fsync,
+        "crm.disposable": "off" if fsync == "on" else "on",
         "max_connections": 200,
         "shared_buffers": "64MB",
         "max_wal_size": "512MB",
