@@ -15,6 +15,8 @@ from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings, load_settings
 from crm_framework.storage.migration.plan import read_plan
+from crm_framework.worker.chores import all_chores
+from crm_framework.worker.loop import Worker, working
 
 log = logging.getLogger("crm_framework.server")
 
@@ -45,6 +47,17 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             await verifier.close()
 
 
+@asynccontextmanager
+async def working_for(service: Service) -> AsyncIterator[Worker | None]:
+    """Does the owed work of the service while the block runs, unless its settings leave that to others."""
+    if not service.settings.worker:
+        yield None
+        return
+    chores = all_chores(service.database, service.host, service.settings)
+    async with working(service.database, chores, grace_seconds=service.settings.worker_grace_s) as worker:
+        yield worker
+
+
 def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Starlette:
     """The ASGI application.
 
@@ -59,7 +72,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_service(settings or load_settings()) as opened:
+        async with open_service(settings or load_settings()) as opened, working_for(opened):
             app.state.service = opened
             yield
 

@@ -65,6 +65,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_cache_ms: TokenCacheMs = 1_000
     """How long a process may go by what it read of a token, on PostgreSQL; 0 reads at every request. What
     the process itself changes holds at once."""
+    worker: bool = True
+    """Whether the server does the owed work too: deliveries, jobs, schedules. Otherwise `crm worker` does."""
+    worker_width: Positive = 4
+    """Pieces of one kind of owed work that a process does at once."""
+    worker_grace_s: Seconds = 10.0
+    """How long such work may go on when the program is told to stop; it is cut short then, and done again."""
 
     sections: Mapping[str, Mapping[str, Any]] = {}
     """Per plugin, what crm.toml or the caller says."""

@@ -25,9 +25,10 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"storage"},
     "domain": FOUNDATION | {"storage"},
     "schema": FOUNDATION | {"storage", "domain", "engine"},
+    "worker": FOUNDATION | {"storage", "domain"},
     "server": FOUNDATION | {"storage", "domain", "engine", "schema"},
     "runtime": FOUNDATION | {"storage", "domain", "schema"},
-    "app": FOUNDATION | {"storage", "domain", "engine", "schema", "server", "runtime"},
+    "app": FOUNDATION | {"storage", "domain", "engine", "schema", "server", "worker", "runtime"},
 }
 """Room → rooms that its running code may import. `cli` and `testing` may import every one."""
 

@@ -6,6 +6,7 @@ import click
 
 COMMANDS = {
     "serve": ("serve", "Serve the GraphQL API."),
+    "worker": ("worker", "Do the owed work apart from the server."),
     "migrate": ("migrate", "Bring the database to the program's version."),
     "makemigrations": ("makemigrations", "Write a migration for changed models."),
     "import": ("importing", "Import customers or interactions from a file."),

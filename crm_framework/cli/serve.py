@@ -1,14 +1,18 @@
 """`crm serve`: serves the GraphQL API until it is told to stop."""
 
+import asyncio
 import errno
+import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import click
 import uvicorn
 
-from crm_framework.app import create_app, open_service
+from crm_framework.app import create_app, open_service, working_for
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import load_host, migrations_of
@@ -38,7 +42,8 @@ def command(
     """Serves /graphql, /healthz and /readyz.
 
     A new database is migrated first; an existing one never is: run `crm migrate`. Where there is no token
-    yet, one for an administrator is made and shown.
+    yet, one for an administrator is made and shown. The owed work (deliveries, jobs, schedules) is done here
+    too, unless `worker = false` is set.
     """
     settings = settings_of(context, host=host, port=port)
     with suppress(click.Abort):  # Ctrl-C is how it is stopped, no failure
@@ -62,19 +67,34 @@ async def _serve(settings: Settings, token_file: Path | None, log_level: str) ->
             if token:
                 console.print("The administrator's token:", token, soft_wrap=True)
             console.print("Stop it with Ctrl-C.")
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    create_app(service=service),
-                    http=BoundedHeads,
-                    log_config=log_config(log_level),
-                    access_log=False,
-                    lifespan="off",
-                    server_header=False,
-                    timeout_graceful_shutdown=GRACE_SECONDS,
-                )
+            config = uvicorn.Config(
+                create_app(service=service),
+                http=BoundedHeads,
+                log_config=log_config(log_level),
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
             )
-            rest_what_is_loaded()
-            await server.serve(sockets=[listener])
+            # uvicorn raises the signal again when it has ended, which must not end the worker half-way
+            signal.signal(signal.SIGTERM, lambda *_: None)
+            async with working_for(service) as worker:
+                rest_what_is_loaded()
+                await Server(config, worker.stop if worker else None).serve(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Tells the worker at once when it is told to stop itself, so that both end their work side by side."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop)
 
 
 async def _migrate_if_new(settings: Settings) -> None:

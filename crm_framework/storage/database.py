@@ -1,6 +1,6 @@
 """The database: reads outside a transaction, units of work, and what the app hangs on them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,9 @@ class Database:
         self.watchers: list[Callable[[Sequence[Event]], None]] = []
         """Called at once after every commit of this process with what may have happened in it: for what is
         kept in memory. Must not raise."""
+        self.bells: list[Callable[[Collection[str]], None]] = []
+        """Called at once after a commit of this process that left the worker something to do, with the names
+        of the loops that are to look for it. Must not raise."""
         self.event_types: EventTypes | None = None
         self.handler_budget_ms = 250
         self.labels: frozenset[str] = frozenset()
@@ -149,6 +152,12 @@ class Database:
         """Passes the events of a commit on to the watchers."""
         for watcher in self.watchers:
             watcher(events)
+
+    def ring(self, chores: Collection[str]) -> None:
+        """Wakes these loops of the worker, if it runs in this process."""
+        if chores:
+            for bell in self.bells:
+                bell(chores)
 
     async def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""

@@ -74,6 +74,7 @@ class UnitOfWork:
         self._transaction: Transaction | None = None
         self._events: list[Event] = []
         self._emitted: list[Event] = []
+        self._woken: set[str] = set()
         self._entered: Entered | None = None
         self._token: Token[UnitOfWork | None] | None = None
 
@@ -113,6 +114,7 @@ class UnitOfWork:
                 finally:
                     # after a failure too: the commit may have reached the disk and only its answer be lost
                     self.database.tell(self._emitted)
+                    self.database.ring(self._woken)
         finally:
             if self._entered is not None:
                 self._entered.leave()
@@ -188,6 +190,14 @@ class UnitOfWork:
         """The events that were emitted since they were last taken."""
         events, self._events = self._events, []
         return events
+
+    def wake(self, *chores: str) -> None:
+        """Has these loops of the worker look for work as soon as this is committed.
+
+        It is for whoever leaves them something to do.
+        """
+        self.transaction.check()
+        self._woken.update(chores)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -1,0 +1,76 @@
+"""`crm worker`: does the owed work of the CRM apart from the server."""
+
+import asyncio
+import logging.config
+import signal
+from contextlib import suppress
+
+import click
+
+from crm_framework.cli.running import console, run, settings_of
+from crm_framework.runtime import Runtime, open_runtime
+from crm_framework.server.logs import log_config
+from crm_framework.server.loops import new_event_loop
+from crm_framework.settings import Settings
+from crm_framework.worker.chores import all_chores
+from crm_framework.worker.loop import Worker, working
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Do what is due now and what comes of it, and end.")
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.pass_context
+def command(context: click.Context, once: bool, log_level: str) -> None:
+    """Does what is owed after changes: deliveries to plugins, jobs, schedules.
+
+    `crm serve` does it as well unless `worker = false` is set. Any number of workers may run on a database.
+    SIGTERM or Ctrl-C stops it: what runs then may come to its end for `worker_grace_s` seconds.
+    """
+    settings = settings_of(context)
+    logging.config.dictConfig(log_config(log_level))
+    with suppress(click.Abort):
+        run(_drain(settings) if once else _work(settings), new_event_loop)
+
+
+async def _work(settings: Settings) -> None:
+    async with open_runtime(settings) as runtime:
+        chores = all_chores(runtime.database, runtime.host, settings)
+        told = _told_to_stop()
+        async with working(runtime.database, chores, grace_seconds=settings.worker_grace_s):
+            _show_plugins(runtime)
+            names = ", ".join(chore.name for chore in chores)
+            console.print(f"The worker does: {names}. Stop it with Ctrl-C.", markup=False)
+            await told.wait()
+            console.print("The worker stops.")
+
+
+async def _drain(settings: Settings) -> None:
+    async with open_runtime(settings) as runtime:
+        worker = Worker(all_chores(runtime.database, runtime.host, settings))
+        told = asyncio.create_task(_stop(worker))
+        try:
+            done = await worker.drain()
+        finally:
+            told.cancel()
+        console.print(f"Pieces of work done: {done}.")
+
+
+async def _stop(worker: Worker) -> None:
+    await _told_to_stop().wait()
+    worker.stop()
+
+
+def _told_to_stop() -> asyncio.Event:
+    told = asyncio.Event()
+    for sent in SIGNALS:
+        with suppress(NotImplementedError):  # on Windows
+            asyncio.get_running_loop().add_signal_handler(sent, told.set)
+    return told
+
+
+def _show_plugins(runtime: Runtime) -> None:
+    for plugin in runtime.host.plugins:
+        if plugin.reason:
+            console.print(f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}", markup=False)

@@ -1,0 +1,60 @@
+"""`crm worker` as a process: does what is due, and ends when it is told to."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_serve import CRM, ask, environment, serving
+
+
+def migrated(folder: Path) -> None:
+    subprocess.run([*CRM, "migrate"], cwd=folder, env=environment(folder), check=True, capture_output=True)
+
+
+def test_once_ends_by_itself(tmp_path: Path) -> None:
+    migrated(tmp_path)
+    done = subprocess.run(
+        [*CRM, "worker", "--once"], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Pieces of work done: ")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_it_goes_on_until_it_is_told_to_stop(tmp_path: Path, sent: signal.Signals) -> None:
+    migrated(tmp_path)
+    process = subprocess.Popen(
+        [*CRM, "worker"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert "The worker does: " in process.stdout.readline()
+        process.send_signal(sent)
+        printed, log = process.communicate(timeout=60)
+        assert (process.returncode, printed, log) == (0, "The worker stops.\n", "")
+    finally:
+        process.kill()
+
+
+def test_it_wants_a_migrated_database(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*CRM, "worker", "--once"], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Run `crm migrate`." in done.stderr
+
+
+def test_the_server_works_beside_its_requests_and_ends_in_order(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, address, token):
+        assert ask(address, token).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "Traceback" not in log
