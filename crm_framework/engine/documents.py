@@ -36,7 +36,9 @@ MAX_PLANNED = 30_000
 MAX_PLANS = 1_000
 """How many plans are kept: each keeps its document, too."""
 MAX_KEPT_CHARACTERS = 20_000
-"""Longer documents are read again each time, so that the cache stays within some tens of megabytes."""
+"""Longer documents are read again each time."""
+MAX_CHARACTERS = 500_000
+"""Of all documents that are kept: read, each character takes some 120 bytes."""
 
 # ours counts the nesting of introspection in linear time
 _RULES = (
@@ -138,7 +140,8 @@ class Documents:
     """
 
     def __init__(self) -> None:
-        self._kept: Recent[tuple[str, Limits], Document] = Recent(MAX_DOCUMENTS)
+        self._kept: OrderedDict[tuple[str, Limits], Document] = OrderedDict()
+        self._characters = 0
         self._pinned: dict[str, Document] = {}
         self._plans: OrderedDict[int, Way] = OrderedDict()
         self._planned = 0
@@ -154,10 +157,12 @@ class Documents:
         self._plans[id(way)] = way  # the way is kept with it: its id is its own for as long
         self._planned += plan.size
         while len(self._plans) > MAX_PLANS or (self._planned > MAX_PLANNED and len(self._plans) > 1):
-            _, oldest = self._plans.popitem(last=False)
-            assert oldest.plan is not None  # only ways with one are here
-            self._planned -= oldest.plan.size
-            oldest.plan, oldest.is_planned = None, False
+            self._drop_plan(next(iter(self._plans.values())))
+
+    def _drop_plan(self, way: Way) -> None:
+        if way.plan is not None and self._plans.pop(id(way), None) is not None:
+            self._planned -= way.plan.size
+            way.plan, way.is_planned = None, False
 
     def read(self, schema: GraphQLSchema, text: str, context: Context) -> Document:
         """The document of a text. Raises `RequestError` and `InvalidDocument`."""
@@ -165,11 +170,23 @@ class Documents:
         if found is not None and context.limits is USUAL_LIMITS:
             return found
         key = (text, context.limits)
-        found = self._kept.recall(key)
+        found = self._kept.get(key)
         if found is not None:
+            self._kept.move_to_end(key)
             return found
         document = _read(schema, text, context.limits, hide_suggestions=not context.show_suggestions)
-        return self._kept.keep(key, document) if len(text) <= MAX_KEPT_CHARACTERS else document
+        if len(text) <= MAX_KEPT_CHARACTERS:
+            self._keep(key, document)
+        return document
+
+    def _keep(self, key: tuple[str, Limits], document: Document) -> None:
+        self._kept[key] = document
+        self._characters += len(key[0])
+        while len(self._kept) > MAX_DOCUMENTS or self._characters > MAX_CHARACTERS:
+            (text, _), oldest = self._kept.popitem(last=False)
+            self._characters -= len(text)
+            for way in oldest.ways.values():  # nobody asks for its plans again
+                self._drop_plan(way)
 
 
 def _read(schema: GraphQLSchema, text: str, limits: Limits, *, hide_suggestions: bool) -> Document:

@@ -89,6 +89,19 @@ async def test_the_cache_of_documents_is_bounded(filled: Library, monkeypatch: p
     assert (long, filled.visit().limits) not in ready.documents._kept
 
 
+async def test_the_cache_is_bounded_by_the_text_of_its_documents(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled = Library(library.make_schema(), filled.reader)
+    ready = prepared(filled.schema)
+    texts = [f"query Q{n} {{ authors(limit: 1) {{ name }} }}" for n in range(4)]
+    monkeypatch.setattr(documents, "MAX_CHARACTERS", len(texts[0]) * 2)
+    for text in texts:
+        await filled.data(text)
+    assert [text for text, _ in ready.documents._kept] == texts[-2:]
+    assert len(ready.documents._plans) == 2  # those of documents that are gone would never be used again
+
+
 async def test_what_is_still_under_way_at_the_end_is_cancelled(filled: Library) -> None:
     begun, gate = asyncio.Event(), asyncio.Event()
     visit = filled.visit()
