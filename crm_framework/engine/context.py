@@ -49,6 +49,8 @@ class Limits:
     max_aliases: int = 100
     max_repeats: int = 20
     """How often one response key may be written in one selection set."""
+    max_cost: int = 500_000
+    """How many objects the answer may have if each list is as long as its arguments allow; see `cost`."""
     max_rows: int = 20_000
     """How many rows one operation may read."""
     max_objects: int = 100_000
@@ -96,6 +98,9 @@ class Context:
     def restrict(self, source: "Source") -> Fragment | None:
         """A condition on the table `t` for the records of this source that the actor may see at all."""
         return None
+
+    def spend(self, cost: int) -> None:
+        """Told once, before an operation runs, how many objects it may lead to. May raise `RequestError`."""
 
     def admit(self, rows: int) -> None:
         """Counts rows that were read. Raises `RequestError` TOO_COMPLEX once they are too many."""

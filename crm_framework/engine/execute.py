@@ -9,6 +9,7 @@ from graphql import GraphQLError
 from . import reference
 from .access import check_access, with_defaults
 from .context import Context, end
+from .cost import admit_cost
 from .documents import Document, InvalidDocument, Way
 from .errors import RequestError
 from .failures import Failures
@@ -56,6 +57,7 @@ async def execute(
         plan = _plan(ready, document, way, given)
         if plan is None:
             return await reference.run(ready, document.node, given, operation_name, context, failures)
+        admit_cost(plan.cost, context, coerced)
         if context.trace is None:
             return await run_operation(ready, plan, context, coerced, given, failures)
         context.reader = TracedReader(context.reader, context.trace)
@@ -92,9 +94,14 @@ async def reference_execute(
     """The same by graphql-core alone, field by field: what `execute` is compared with."""
     failures = Failures(context)
     ready = prepared(schema)
+    given = variables or {}
     try:
-        document, *_ = _admitted(ready, text, variables or {}, operation_name, context, operations)
-        return await reference.run(ready, document.node, variables or {}, operation_name, context, failures)
+        document, way, _ = _admitted(ready, text, given, operation_name, context, operations)
+        coerced = ready.coercion.variables(way.operation, given)
+        plan = None if isinstance(coerced, list) else _plan(ready, document, way, given)
+        if plan is not None and not isinstance(coerced, list):
+            admit_cost(plan.cost, context, coerced)
+        return await reference.run(ready, document.node, given, operation_name, context, failures)
     except InvalidDocument as invalid:
         return refused(invalid.errors, failures)
     except RequestError as error:
@@ -124,6 +131,8 @@ async def subscribe(
         if isinstance(coerced, list):
             return refused(coerced, failures)
         plan = _plan(ready, document, way, given)
+        if plan is not None:
+            admit_cost(plan.cost, context, coerced)
         if plan is None or plan.fallbacks:
             return await reference.subscribe(ready, document.node, given, operation_name, context, failures)
         return await subscribed(ready, plan, context, coerced, failures)

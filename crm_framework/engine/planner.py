@@ -28,6 +28,7 @@ from strawberry.types.field import StrawberryField
 
 from .access import INTROSPECTION, included
 from .connections import Connected, PageCount, PagePart, listed
+from .cost import parts_of
 from .declarations import Column, Declaration, DeclaredField, Source, declaration_of, source_of
 from .errors import RequestError
 from .fields import Batched, Called, Computed
@@ -80,7 +81,7 @@ def planned(
                     place=key,
                 )
             )
-    return Plan(
+    plan = Plan(
         operation=operation,
         document=document,
         fragments=fragments,
@@ -88,6 +89,8 @@ def planned(
         fallbacks=fallbacks,
         size=planner.planned,
     )
+    plan.cost = parts_of(plan)
+    return plan
 
 
 def _alone(

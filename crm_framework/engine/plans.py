@@ -7,7 +7,7 @@ and `@include` look at. It is made once (`planner`) and run many times (`run`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as member
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from graphql import (
     DocumentNode,
@@ -24,6 +24,9 @@ from strawberry.types.field import StrawberryField
 from .arguments import ArgumentPlan
 from .declarations import Declaration, Source
 from .layouts import Layout
+
+if TYPE_CHECKING:
+    from .cost import Part
 
 Kind = Literal[
     "typename",  # the object's type
@@ -178,3 +181,5 @@ class Plan:
     root: Selection
     fallbacks: Mapping[str, Fallback]
     size: int
+    cost: "tuple[Part, ...]" = ()
+    """How many objects it may lead to: see `cost`."""
