@@ -5,8 +5,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 import uvicorn
-
 from crm_framework.server.heads import BoundedHeads
+
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded

@@ -10,6 +10,8 @@ from starlette.types import Message, Receive, Scope, Send
 from crm_framework.errors import CrmError
 from crm_framework.runtime import migrations_of, open_runtime
 from crm_framework.security.verify import TokenVerifier
+from crm_framework.server.limits.budgets import Budgets
+from crm_framework.server.limits.guesses import Guesses
 from crm_framework.server.persisted import load_persisted
 from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
@@ -42,6 +44,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 schema=runtime.schema,
                 verifier=verifier,
                 persisted=persisted,
+                budgets=Budgets(settings.rate_limit_per_minute),
+                guesses=Guesses(settings.wrong_tokens_per_minute),
             )
         finally:
             await verifier.close()

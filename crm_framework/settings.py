@@ -22,6 +22,7 @@ OTHER_VARIABLES = frozenset({"CRM_CONFIG", "CRM_TRACE_HOOKS", "CRM_TEST_DATABASE
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 TokenCacheMs = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -58,6 +59,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a customer may be contacted who has neither agreed nor refused."""
     request_timeout_s: Seconds = 30.0
     max_body_bytes: Positive = 16 * 1024 * 1024
+    max_connections: Positive = 1_000
+    """Connections at once per process; WebSockets are counted apart."""
+    rate_limit_per_minute: NotNegative = 600_000
+    """How many objects the operations of one token may lead to in a minute, per process; 0 is no limit."""
+    wrong_tokens_per_minute: Positive = 30
+    """How often one address may send a token that opens nothing before it is told to wait."""
     persisted_operations: str | None = None
     """A JSON file of documents that requests may name by `documentId`; see `crm persist`."""
     only_persisted_operations: bool = False

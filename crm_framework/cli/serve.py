@@ -18,7 +18,8 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import load_host, migrations_of
 from crm_framework.security.administrator import administrators_token
 from crm_framework.security.permissions import Permissions
-from crm_framework.server.heads import BoundedHeads
+from crm_framework.server.limits.connections import guarded
+from crm_framework.server.limits.descriptors import provide_for
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
@@ -51,6 +52,7 @@ def command(
 
 
 async def _serve(settings: Settings, token_file: Path | None, log_level: str) -> None:
+    provide_for(settings.max_connections)
     with _listening(settings) as listener:
         await _migrate_if_new(settings)
         async with open_service(settings) as service:
@@ -69,7 +71,7 @@ async def _serve(settings: Settings, token_file: Path | None, log_level: str) ->
             console.print("Stop it with Ctrl-C.")
             config = uvicorn.Config(
                 create_app(service=service),
-                http=BoundedHeads,
+                http=guarded(settings.max_connections),
                 log_config=log_config(log_level),
                 access_log=False,
                 lifespan="off",

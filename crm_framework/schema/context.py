@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from crm_framework.engine.context import Context
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CUSTOMERS = "crm_customer"
+
+
+class Budget(Protocol):
+    """What one token may still ask for, in objects."""
+
+    @property
+    def size(self) -> int:
+        """What a minute gives."""
+
+    def spend(self, cost: int) -> bool:
+        """Takes the cost away, or nothing where there is not enough."""
+
+    def seconds_until(self, cost: int) -> int:
+        """How long to wait for that much."""
+
 
 _TOP_LEVEL = {
     ErrorCode.BAD_INPUT: "BAD_INPUT",
@@ -47,6 +62,10 @@ class RequestContext(Context):
     host: "PluginHost"
     settings: "Settings"
     request_id: str = field(default_factory=lambda: uuid4().hex)
+    budget: "Budget | None" = None
+    """What the token may still ask for; None without a limit."""
+    wait_s: int = field(default=0, init=False)
+    """When to try again, in seconds, an operation that the budget refused."""
     _written: "Sequence[Insert]" = field(default=(), init=False, repr=False)
 
     def unit_of_work(self, *, repeatable: bool = False) -> "AbstractAsyncContextManager[UnitOfWork]":
@@ -68,6 +87,16 @@ class RequestContext(Context):
                         if row[place] == key:
                             return _as_read(insert.columns, row)
         return None
+
+    def spend(self, cost: int) -> None:
+        """Takes what an operation may cost from the token's budget. Raises `RequestError` RATE_LIMITED."""
+        if self.budget is not None and not self.budget.spend(cost):
+            self.wait_s = max(1, self.budget.seconds_until(cost))
+            raise RequestError(
+                "RATE_LIMITED",
+                f"the operation may lead to {cost:,} objects; this token has fewer left of its"
+                f" {self.budget.size:,} a minute. Wait {self.wait_s} s, or ask for less",
+            )
 
     def may(self, permission: str) -> bool:
         return self.actor.may(permission)

@@ -28,13 +28,16 @@ MAX_REMEMBERED = 200
 """Characters of an Accept header whose meaning is kept for the next request that says the same."""
 
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
 class Answer(NamedTuple):
     """A whole answer: bytes of JSON, and the headers that are not of every answer."""
 
     status: int
     body: bytes
     media: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
 
     async def send(self, send: Send) -> None:
         headers = [
@@ -112,16 +115,19 @@ def error_entry(code: str, message: str, **extensions: object) -> dict[str, Any]
     return {"message": message, "extensions": {"code": code, **extensions}}
 
 
-def answer(result: Result, media: str) -> Answer:
-    """The result of an operation as an answer.
+def answer(result: Result, media: str, headers: Headers = (), wait_s: int = 0) -> Answer:
+    """The result of an operation as an answer; `wait_s` says when to try again what asked for too much.
 
     Status codes follow GraphQL over HTTP: 200 if anything was executed; otherwise the error's own status, but
-    in `application/json` 200 again, which older clients expect of every well-formed request.
+    in `application/json` 200 again, which older clients expect of every well-formed request. Who asks for too
+    much is told by 429 in both: what repeats requests looks at the status.
     """
     status = 200
-    if result.refused and media == GRAPHQL:
+    if wait_s:
+        status, headers = 429, (*headers, (b"retry-after", b"%d" % wait_s))
+    elif result.refused and media == GRAPHQL:
         status = STATUS.get(result.code or "", 400)
-    return Answer(status, result.encoded(), media)
+    return Answer(status, result.encoded(), media, headers)
 
 
 def refused(refusal: Refusal, media: str) -> Answer:

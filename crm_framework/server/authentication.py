@@ -6,13 +6,19 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 
 from .answers import Refusal
+from .limits.guesses import Guesses
 
 Verify = Callable[[str], Awaitable[Actor]]
 REALM = 'Bearer realm="crm"'
 
 
-async def authenticate(headers: Mapping[bytes, bytes], verify: Verify) -> Actor:
-    """The actor of a request. Raises `Refusal`: 401 without a token that opens, 503 without a database."""
+async def authenticate(
+    headers: Mapping[bytes, bytes], verify: Verify, guesses: Guesses, address: str
+) -> Actor:
+    """The actor of a request from an address.
+
+    Raises `Refusal`: 401 without a token that opens, 429 for one more of too many, 503 without a database.
+    """
     scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if not scheme:
         raise Refusal(
@@ -32,6 +38,13 @@ async def authenticate(headers: Mapping[bytes, bytes], verify: Verify) -> Actor:
         return await verify(secret.strip())
     except CrmError as error:
         if error.code is ErrorCode.UNAUTHENTICATED:
+            if wait := guesses.note(address):
+                raise Refusal(
+                    429,
+                    "RATE_LIMITED",
+                    f"Too many tokens that open nothing came from your address. Wait {wait} s.",
+                    headers={"Retry-After": str(wait)},
+                ) from None
             raise Refusal(
                 401,
                 "UNAUTHENTICATED",

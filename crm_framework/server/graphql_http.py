@@ -58,7 +58,9 @@ class GraphQL:
             raise Refusal(406, "BAD_INPUT", f"The answer is {answers.GRAPHQL} or {JSON}; accept one of them.")
         service = service_in(scope)
         settings = service.settings
-        actor = await authenticate(headers, service.verifier.verify)
+        client = scope.get("client")
+        address = client[0] if client else ""
+        actor = await authenticate(headers, service.verifier.verify, service.guesses, address)
         note(scope, actor=actor.name)
         deadlines = self._of(settings.request_timeout_s)
         if method == "GET":
@@ -75,7 +77,9 @@ class GraphQL:
             )
             note(scope, operation=operation.operation_name)
         context = service.context(actor, request_id())
-        return answers.answer(await _in_time(service, operation, context, deadlines), media)
+        result = await _in_time(service, operation, context, deadlines)
+        budget = service.budgets.of(actor.token_id or actor.id)
+        return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
 
     def _of(self, seconds: float) -> Deadlines:
         if self._deadlines is None or self._deadlines.seconds != seconds:

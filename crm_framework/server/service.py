@@ -17,6 +17,8 @@ from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.migration.plan import MigrationPlan
 
+from .limits.budgets import Budgets
+from .limits.guesses import Guesses
 from .operations import Operation
 from .persisted import PersistedOperations
 
@@ -32,6 +34,8 @@ class Service:
     schema: ComposedSchema
     verifier: TokenVerifier
     persisted: PersistedOperations
+    budgets: Budgets
+    guesses: Guesses
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""
@@ -46,6 +50,7 @@ class Service:
             host=self.host,
             settings=self.settings,
             request_id=request_id,
+            budget=self.budgets.of(actor.token_id or actor.id),
             trace=Trace() if self.settings.debug else None,
         )
 

@@ -16,6 +16,8 @@ from crm_framework.engine.result import Result
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 from crm_framework.server.answers import GRAPHQL, JSON
+from crm_framework.server.limits.budgets import Budgets
+from crm_framework.server.limits.guesses import Guesses
 from crm_framework.server.operations import Operation
 from crm_framework.server.persisted import PersistedOperations
 from crm_framework.server.routes import middleware, routes
@@ -38,20 +40,30 @@ class Tokens:
 
 
 @dataclass
+class Visit:
+    """Stands in for the context of a request."""
+
+    id: str
+    wait_s: int = 0
+
+
+@dataclass
 class FakeService:
     """Stands in for an open CRM: keeps what it is asked, and answers as told."""
 
     settings: Settings = field(default_factory=lambda: Settings(max_body_bytes=1000, request_timeout_s=0.3))
     verifier: Tokens = field(default_factory=Tokens)
     persisted: PersistedOperations = field(default_factory=PersistedOperations)
+    budgets: Budgets = field(default_factory=lambda: Budgets(0))
+    guesses: Guesses = field(default_factory=lambda: Guesses(3))
     asked: list[Operation] = field(default_factory=list)
     actors: list[str] = field(default_factory=list)
 
-    def context(self, actor: Actor, request_id: str) -> str:
+    def context(self, actor: Actor, request_id: str) -> Visit:
         self.actors.append(actor.name)
-        return request_id
+        return Visit(request_id)
 
-    async def execute(self, operation: Operation, context: str) -> Result:
+    async def execute(self, operation: Operation, context: Visit) -> Result:
         self.asked.append(operation)
         if "sleep" in operation.query:
             await asyncio.sleep(10)
@@ -61,7 +73,7 @@ class FakeService:
             return Result(None, [{"message": "No.", "extensions": {"code": "FORBIDDEN"}}], refused=True)
         if "unsayable" in operation.query:
             return Result({"number": 2**64})
-        return Result({"id": context})
+        return Result({"id": context.id})
 
 
 @pytest.fixture

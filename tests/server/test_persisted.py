@@ -121,8 +121,8 @@ async def test_a_document_is_read_once_and_never_forgotten(
     open_client: OpenClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await open_client(persisted_operations=manifest(tmp_path, {document_id(ME): ME}))
-    documents = prepared(client.service.schema.schema).documents
-    monkeypatch.setattr(documents._kept, "size", 1)
+    kept = prepared(client.service.schema.schema).documents._kept
+    monkeypatch.setattr("crm_framework.engine.documents.MAX_DOCUMENTS", 1)
     for number in range(3):
         await client.data(f"{{ me {{ n{number}: name }} }}")
 
@@ -131,7 +131,7 @@ async def test_a_document_is_read_once_and_never_forgotten(
 
     monkeypatch.setattr("crm_framework.engine.documents._parsed", forbidden)
     assert (await ask(client, documentId=document_id(ME))).status_code == 200
-    assert len(documents._kept) == 1
+    assert len(kept) == 1
 
 
 @pytest.mark.parametrize(

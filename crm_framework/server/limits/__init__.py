@@ -1,0 +1,1 @@
+"""What one client, or all of them together, may ask of the server."""

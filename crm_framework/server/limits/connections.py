@@ -1,0 +1,101 @@
+"""Connections that do not get to a request, or do not take their answer, are ended: each holds a descriptor.
+
+uvicorn's fast parser sets no bound to what comes before a body, no time for it, and waits for ever for a
+client that does not read.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of the request line and the headers, not counting what came in one piece with the first byte of them."""
+
+HEAD_SECONDS = 10.0
+"""How long a new connection, or one whose request has begun, may take to the end of the headers."""
+
+
+def _answer(status: str, text: str) -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
+    return f"{head}content-length: {len(text)}\r\n\r\n{text}".encode()
+
+
+TOO_LARGE = _answer("431 Request Header Fields Too Large", "The headers are too large.\n")
+TOO_SLOW = _answer("408 Request Timeout", "The request did not arrive in time.\n")
+TOO_MANY = _answer(
+    "503 Service Unavailable\r\nretry-after: 1", "The server has too many connections; try again later.\n"
+)
+
+
+class Guarded(HttpToolsProtocol):
+    """HTTP/1.1 with bounds on the head of a request, in bytes and time, and on the number of connections."""
+
+    max_connections = 1_000
+
+    _head: int | None = None
+    """Bytes of the head that is under way; None between heads."""
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self.logger.warning("more than %d connections: one was refused", self.max_connections)
+            self._end(TOO_MANY)
+            return
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD_BYTES:
+                self._end(TOO_LARGE)
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        if self._timer is None:
+            self._expect_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # closing would wait until the client has read its answer
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _expect_head(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._late)
+
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            # whoever has sent nothing at all expects no answer either
+            self._end(TOO_SLOW if self._head is not None else b"")
+
+    def _end(self, answer: bytes) -> None:
+        if answer:
+            self.transport.write(answer)
+        self.transport.close()
+
+
+def guarded(max_connections: int) -> type[Guarded]:
+    """The protocol for a server that keeps so many connections at most, WebSockets not counted."""
+    return type("GuardedConnection", (Guarded,), {"max_connections": max_connections})

@@ -1,0 +1,201 @@
+"""The server as `crm serve` sets it up, over sockets: uvicorn's fast parser on the loop of the server."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from crm_framework.server.limits import connections
+from crm_framework.server.limits.connections import MAX_HEAD_BYTES, guarded
+from crm_framework.server.loops import new_event_loop
+
+OK = b"HTTP/1.1 200 OK\r\n"
+BEGIN = b"POST / HTTP/1.1\r\nHost: crm\r\n"
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the number of bytes in the body."""
+    length, more = 0, True
+    while more:
+        message = await receive()
+        length += len(message["body"])
+        more = message["more_body"]
+    body = b"%d" % length
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def served(limit: int, app: Any, keep_alive: int) -> AsyncIterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, http=guarded(limit), log_config=None, lifespan="off", timeout_keep_alive=keep_alive
+        )
+    )
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event to wait for
+            await asyncio.sleep(0.01)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+def on_our_loop(
+    work: Callable[[int], Coroutine[Any, Any, None]],
+    *,
+    limit: int = 1_000,
+    app: Any = app,
+    keep_alive: int = 5,
+) -> None:
+    async def run() -> None:
+        async with served(limit, app, keep_alive) as port:
+            await asyncio.wait_for(work(port), 20)
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(run())
+
+
+async def answers(port: int, pieces: list[bytes]) -> bytes:
+    """All that comes back until the server closes, or has nothing to say for a while."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    received = b""
+
+    async def read() -> None:
+        nonlocal received
+        while chunk := await reader.read(65536):
+            received += chunk
+
+    reading = asyncio.create_task(read())
+    for piece in pieces:
+        if reading.done():
+            break
+        writer.write(piece)
+        await asyncio.sleep(0.01)
+    await asyncio.wait([reading], timeout=0.5)
+    reading.cancel()
+    await asyncio.wait([reading])
+    writer.close()
+    return received
+
+
+def request(length: int) -> bytes:
+    return BEGIN + b"Content-Length: %d\r\n\r\n" % length + b"x" * length
+
+
+def test_a_head_without_end_is_not_read() -> None:
+    async def work(port: int) -> None:
+        for endless in (b"X-A: " + b"a" * 10_000, b"X-A: b\r\n" * 1250):
+            pieces = [BEGIN, *[endless] * (2 * MAX_HEAD_BYTES // len(endless))]
+            assert (await answers(port, pieces)).startswith(b"HTTP/1.1 431 ")
+
+    on_our_loop(work)
+
+
+def test_a_long_head_is_read() -> None:
+    async def work(port: int) -> None:
+        pieces = [BEGIN, *[b"X-A: " + b"a" * 5_000 + b"\r\n"] * 10, b"Content-Length: 1\r\n\r\nx"]
+        assert (await answers(port, pieces)).startswith(OK)
+
+    on_our_loop(work)
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_heads_are_counted_apart_from_bodies_and_from_each_other(size: int) -> None:
+    async def work(port: int) -> None:
+        stream = request(size) * 4
+        for length in (7, 1000) if size < 1000 else (60_000,):
+            pieces = [stream[at : at + length] for at in range(0, len(stream), length)]
+            received = await answers(port, pieces)
+            assert received.count(OK) == 4
+            assert received.count(b"\r\n\r\n%d" % size) == 4
+
+    on_our_loop(work)
+
+
+async def end_of(port: int, pieces: list[bytes]) -> bytes:
+    """All that comes back until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+    received = await reader.read()
+    writer.close()
+    return received
+
+
+@pytest.mark.parametrize(
+    ("pieces", "answer"),
+    [([], b""), ([BEGIN], b"HTTP/1.1 408 "), ([b"POST"], b"HTTP/1.1 408 "), ([request(1), BEGIN], OK)],
+)
+def test_a_connection_without_a_request_is_ended(
+    monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], answer: bytes
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def work(port: int) -> None:
+        assert (await end_of(port, pieces)).startswith(answer)
+
+    on_our_loop(work)
+
+
+def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def work(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(2)[:-1])
+        await asyncio.sleep(0.5)
+        writer.write(b"x")
+        assert (await reader.readline()) == OK
+        writer.close()
+
+    on_our_loop(work)
+
+
+def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:
+    async def work(port: int) -> None:
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        assert (await end_of(port, [])).startswith(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n")
+        for reader, writer in idle:
+            writer.write(request(1))
+            assert (await reader.readline()) == OK
+        idle[0][1].close()
+        await asyncio.sleep(0.1)
+        assert (await answers(port, [request(1)])).startswith(OK)
+        for _, writer in idle:
+            writer.close()
+
+    on_our_loop(work, limit=3)
+
+
+def test_a_client_that_does_not_read_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[bool] = []
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        body = b"x" * 20_000_000
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    lost = connections.Guarded.connection_lost
+    monkeypatch.setattr(
+        connections.Guarded, "connection_lost", lambda self, exc: (lost(self, exc), gone.append(True))
+    )
+
+    async def work(port: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        writer.write(request(0))
+        while not gone:  # noqa: ASYNC110  # what ends it is the server, a few seconds after its answer
+            await asyncio.sleep(0.05)
+        writer.close()
+
+    on_our_loop(work, app=large, keep_alive=1)
