@@ -1,6 +1,8 @@
 # make run      serve the CRM with every plugin of this repository (PORT=, CRM_DATABASE_URL=, DEMO=0)
 # make test     the whole suite, on SQLite and on a PostgreSQL that the tests start themselves
 # make torture  100,000 generated operations by the engine and by its reference (CASES=, SEED=, FROM= to go on)
+# make torture-power  1,000 power cuts under SQLite (CUTS=, SEED=)
+# make torture-crash  100 times the server is killed, on each database, and PostgreSQL too (KILLS=, SEED=)
 # make golden   writes the statements that the golden tests compare anew; look at what changed
 # make check    style, types, arrows between the rooms, completeness of the documentation
 # make bench    the workloads in benchmarks/ (PEERS=1 installs others beside, and measures them too)
@@ -12,6 +14,8 @@ PORT    ?= 8000
 DEMO    ?= 1
 ARGS    ?=
 CASES   ?= 100000
+CUTS    ?= 1000
+KILLS   ?= 100
 
 PLUGINS  := $(patsubst plugins/%/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(patsubst examples/%/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
@@ -29,7 +33,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser torture golden check format bench constraints schema reference clean
+.PHONY: run test test-browser torture torture-power torture-crash golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -50,6 +54,14 @@ torture: $(VENV)/testable
 	@CRM_PLUGINS= DIFFERENTIAL_CASES=$(CASES) DIFFERENTIAL_FAILURES=20 \
 	    $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) $(if $(FROM),DIFFERENTIAL_FROM=$(FROM)) \
 	    $(BIN)/python -m pytest tests/differential -s $(ARGS)
+
+torture-power: $(VENV)/testable
+	@CRM_PLUGINS= TORTURE_CUTS=$(CUTS) $(if $(SEED),TORTURE_SEED=$(SEED)) \
+	    $(BIN)/python -m pytest tests/durability/test_power.py -s $(ARGS)
+
+torture-crash: $(VENV)/testable
+	@CRM_PLUGINS= TORTURE_KILLS=$(KILLS) $(if $(SEED),TORTURE_SEED=$(SEED)) \
+	    $(BIN)/python -m pytest tests/durability/test_crashes.py -s $(ARGS)
 
 golden: $(VENV)/testable
 	@CRM_PLUGINS= CRM_TEST_RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/engine/test_golden.py tests/schema/test_golden.py
