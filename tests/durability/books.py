@@ -1,8 +1,8 @@
 """The books: what must be true of a database with all plugins on, whatever happened to the program before.
 
 `faults` looks at everything: that what was acknowledged is there and nothing that nobody did, that each
-change has its event and its audit entry, that each plugin did its part exactly once or still owes it, and that
-the sums agree.
+change has its event and its audit entry, that each plugin did its part exactly once or still owes it, and
+that the sums agree.
 """
 
 from collections import Counter, defaultdict

@@ -1,0 +1,142 @@
+"""Servers to be killed: `crm serve`, and a PostgreSQL that can be stopped at once and started again."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crm_framework.testing.postgres import (
+    SERVER_USER,
+    find_binaries,
+    free_port,
+    initialise,
+    lasting_folder,
+    reachable,
+    unprivileged_account,
+    wait_until_ready,
+)
+
+from .office import PLUGINS
+
+CRM = [sys.executable, "-c", "from crm_framework.cli import main; main()"]
+TOKEN_FILE = "administrator.token"
+
+
+@dataclass
+class CrmServer:
+    """`crm serve` with all plugins on a database; always at the same port, so that clients find it again."""
+
+    url: str
+    folder: Path
+    port: int = field(default_factory=free_port)
+    starts: int = 0
+    _process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.folder / TOKEN_FILE).read_text().strip()
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    async def start(self, handler_budget_ms: int) -> None:
+        """Starts it, and waits until it serves."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CRM_")}
+        with (self.folder / "log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *CRM, "serve", "--port", str(self.port), "--token-file", TOKEN_FILE,
+                cwd=self.folder,
+                env={
+                    **kept, "CRM_DATABASE_URL": self.url, "CRM_PLUGINS": ",".join(PLUGINS),
+                    "CRM_HANDLER_BUDGET_MS": str(handler_budget_ms), "PYTHONUNBUFFERED": "1",
+                },
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            if b"Stop it" in line:
+                self.starts += 1
+                return
+        raise AssertionError(f"crm serve ended: {self.log}")
+
+    async def kill(self) -> None:
+        """SIGKILL: it can do nothing about it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            await process.communicate()
+
+
+@dataclass
+class StoppablePostgres:
+    """A server that flushes as a real one. It ends with this process, however that ends."""
+
+    binaries: Path
+    folder: Path
+    account: str
+    password: str
+    port: int
+    _keeper: subprocess.Popen[bytes] | None = None
+    _server: int = 0
+
+    def url(self, database: str) -> str:
+        return f"postgres://{SERVER_USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        arguments = [
+            str(self.binaries / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port),
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "timezone=UTC",
+        ]  # fmt: skip
+        log = self.folder / "data" / "server.log"
+        script = f'"$@" <&- >>{log} 2>&1 & server=$!; echo $server; cat; kill -QUIT $server; wait $server'
+        self._keeper = subprocess.Popen(
+            ["sh", "-c", script, "sh", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # of `kill`, where the server is gone already
+            start_new_session=True,
+            cwd="/",
+            user=self.account or None,
+        )
+        assert self._keeper.stdout is not None
+        self._server = int(self._keeper.stdout.readline())
+        wait_until_ready(self.binaries, self.folder, self.port, self._keeper)
+
+    def stop_at_once(self) -> None:
+        """As `pg_ctl stop -m immediate`: without a checkpoint, so that it recovers when it starts."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            os.kill(self._server, signal.SIGQUIT)
+            keeper.communicate(timeout=60)
+            (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+
+
+@contextmanager
+def stoppable_postgres() -> Iterator[StoppablePostgres]:
+    with tempfile.TemporaryDirectory(prefix="crm-crashing-", dir=lasting_folder()) as temporary:
+        folder, account = Path(temporary), unprivileged_account()
+        binaries = reachable(find_binaries(), folder, account)
+        password = secrets.token_urlsafe(18)
+        initialise(binaries, folder, password, account)
+        server = StoppablePostgres(binaries, folder, account, password, free_port())
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop_at_once()
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(exist_ok=True)  # for whoever made it to remove
