@@ -118,6 +118,7 @@ async def open_database(
         wait_seconds=settings.database_pool_timeout_s,
         read_seconds=read_seconds,
         handler_budget_ms=settings.handler_budget_ms,
+        delivery_budget_ms=settings.delivery_budget_ms,
     )
     database.event_types = EventTypes([*CORE_EVENTS, *host.events])
     database.guards = host.guards

@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     handler_budget_ms: Positive = 250
     """Longest first try of one event handler inside the transaction of the change, for up to 50 events; more
     events have more time, in proportion."""
+    delivery_budget_ms: Positive = 5_000
+    """Longest later try of an event handler, in a transaction of its own; in proportion, too."""
     default_time_zone: str = "UTC"
     """IANA zone of customers whose own is not known: quiet hours go by it."""
     unknown_consent_allows: bool = True

@@ -146,18 +146,21 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Delivery",
             fields=[
-                ("id", fields.UUIDField(primary_key=True)),
+                ("position", fields.BigIntField(primary_key=True, generated=True)),
+                ("id", fields.UUIDField(unique=True)),
                 ("event", fields.ForeignKeyField("crm.OutboxEvent", on_delete=fields.RESTRICT)),
                 ("handler", fields.CharField(max_length=100)),
+                ("customer_id", fields.UUIDField(null=True)),
                 ("status", fields.CharField(max_length=24)),
                 ("attempts", fields.IntField()),
+                ("tried_at", fields.DatetimeField(null=True)),
                 ("next_at", fields.DatetimeField()),
                 ("error", fields.TextField(null=True)),
             ],
             options={
                 "table": "crm_delivery",
                 "unique_together": (("event_id", "handler"),),
-                "indexes": (("status", "next_at"),),
+                "indexes": (("handler", "status", "next_at"), ("customer_id", "handler")),
             },
         ),
         ops.CreateModel(

@@ -42,6 +42,7 @@ class Database:
         of the loops that are to look for it. Must not raise."""
         self.event_types: EventTypes | None = None
         self.handler_budget_ms = 250
+        self.delivery_budget_ms = 5_000
         self.labels: frozenset[str] = frozenset()
         """Labels of the apps that it was opened with: the core's, and those of the enabled plugins."""
         self._driver: Driver | None = driver
@@ -58,6 +59,7 @@ class Database:
         wait_seconds: float = 10.0,
         read_seconds: float | None = None,
         handler_budget_ms: int = 250,
+        delivery_budget_ms: int = 5_000,
     ) -> "Database":
         """Opens the database that `url` names (see `parse_url`); it must have been migrated.
 
@@ -84,6 +86,7 @@ class Database:
             )
         database = cls(driver, models, url, str(target))
         database.handler_budget_ms = handler_budget_ms
+        database.delivery_budget_ms = delivery_budget_ms
         database.labels = frozenset(apps)
         return database
 

@@ -2,12 +2,13 @@
 
 A handler gets its first try inside the transaction, in a savepoint and within a time budget: what it writes
 is there when the change is, exactly once. One that fails or is late loses what it wrote, never the change:
-the event then waits for it in crm_delivery.
+the event then waits for it in crm_delivery, and so does what happens to the same customer until it is done
+(see `debts` and `deliveries`).
 """
 
 import logging
+import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
+from .debts import FIRST_RETRY, Debts, Stored
 from .events import encode
 from .ids import new_id
 from .turns import in_turns
@@ -27,8 +29,6 @@ log = logging.getLogger(__name__)
 MAX_ROUNDS = 8
 """Events that handlers emit are handed on in the same transaction, so many times; what comes after waits."""
 
-FIRST_RETRY = timedelta(seconds=10)
-
 BUDGETED_EVENTS = 50
 """The handlers' time budget is for up to so many events; a bulk change has more in proportion."""
 
@@ -38,7 +38,6 @@ AUDIT_COLUMNS = (
     *("id", "at", "actor_kind", "actor_id", "actor_name", "token_id", "request_id", "action"),
     *("subject_type", "subject_id", "customer_id", "changes"),
 )
-DELIVERY_COLUMNS = ("id", "event_id", "handler", "status", "attempts", "next_at", "error")
 
 
 class EventHandler(Protocol):
@@ -59,25 +58,28 @@ class ChangeGuard(Protocol):
     async def __call__(self, events: Sequence[Event], tx: "UnitOfWork") -> None: ...
 
 
-Stored = tuple[str, Event]
-"""An event and its key in crm_event."""
-
-
 async def settle(tx: "UnitOfWork") -> None:
     """Takes what was emitted through guards, outbox and handlers. Called once, before the commit."""
-    pending = await _store(tx)
+    await hand_on(tx, await _store(tx))
+
+
+async def hand_on(tx: "UnitOfWork", stored: Sequence[Stored]) -> None:
+    """Hands stored events to the handlers, and what these emit too."""
     handlers = tx.database.handlers
-    if not handlers:
+    if not handlers or not stored:
         return
+    debts = Debts(tx)
+    pending = list(stored)
     for _ in range(MAX_ROUNDS):
-        if not pending:
-            return
         emitted: list[Stored] = []
         for handler in handlers:
-            emitted += await _first_try(tx, handler, pending)
+            emitted += await _first_try(tx, handler, pending, debts)
         pending = emitted
+        if not pending:
+            return
     for handler in handlers:
-        _owe(tx, handler, pending, attempts=0, error=f"more than {MAX_ROUNDS} rounds of events")
+        why = f"more than {MAX_ROUNDS} rounds of events"
+        debts.owe(handler.name, pending, attempts=0, next_at=tx.now + FIRST_RETRY, error=why)
 
 
 async def _store(tx: "UnitOfWork") -> list[Stored]:
@@ -142,32 +144,61 @@ def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _first_try(tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored]) -> list[Stored]:
+async def _first_try(
+    tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored], debts: Debts
+) -> list[Stored]:
     """The events that the handler emitted; none if it failed."""
-    budget = tx.database.handler_budget_ms / 1000 * max(1.0, len(stored) / BUDGETED_EVENTS)
+    budget = allowed(tx.database.handler_budget_ms, stored)
     await tx.transaction.flush()  # if that fails, the handler is not to blame
+    tried, behind = debts.split(handler.name, stored)
     try:
-        async with tx.savepoint():
-            await tx.transaction.lend(handler([event for _, event in stored], tx), budget)
-            return await _store(tx)
+        async with tx.transaction.savepoint(debts.seek(stored)) as found:
+            if await debts.look(stored, found=found):
+                tried, behind = debts.split(handler.name, stored)
+            emitted = await attempt(tx, handler, tried, budget) if tried else []
     except Exception as error:
-        if isinstance(error, TimeoutError) and not str(error):
-            reason = f"took longer than {budget * 1000:.0f} ms"
-        else:
-            reason = f"{type(error).__name__}: {error}"
-        log.warning("Plugin %s did not handle %d event(s) at once: %s", handler.name, len(stored), reason)
-        _owe(tx, handler, stored, attempts=1, error=reason)
-        return []
+        emitted = []
+        tx.take_events()
+        why = reason(error, budget)
+        log.warning("Plugin %s did not handle %d event(s) at once: %s", handler.name, len(tried), why)
+        text = kept(error, why, tried)
+        debts.owe(handler.name, tried, attempts=1, next_at=tx.now + FIRST_RETRY, error=text)
+    debts.owe(handler.name, behind, attempts=0, next_at=tx.now, error=None)
+    return emitted
 
 
-def _owe(
-    tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored], *, attempts: int, error: str
-) -> None:
-    tx.insert_values(
-        "crm_delivery",
-        DELIVERY_COLUMNS,
-        [
-            (new_id(), key, handler.name, "PENDING", attempts, tx.now + FIRST_RETRY, error[:2000])
-            for key, _ in stored
-        ],
-    )
+async def attempt(
+    tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored], seconds: float
+) -> list[Stored]:
+    """Has a handler handle events; what it emitted, stored. For the inside of a savepoint.
+
+    Raises what the handler raises, and TimeoutError where it takes longer than `seconds`.
+    """
+    began = time.perf_counter()
+    await tx.transaction.lend(handler([event for _, event in stored], tx), seconds)
+    taken = time.perf_counter() - began
+    if taken > 2 * seconds:
+        # Nobody else had a turn meanwhile, so nobody could stop it
+        log.warning(
+            "Plugin %s blocked the event loop for %.1f s; it has %.1f s.", handler.name, taken, seconds
+        )
+    return await _store(tx)
+
+
+def allowed(budget_ms: int, stored: Sequence[object]) -> float:
+    """Seconds that a handler has for so many events."""
+    return budget_ms / 1000 * max(1.0, len(stored) / BUDGETED_EVENTS)
+
+
+def reason(error: Exception, seconds: float) -> str:
+    """Why a handler failed, for the log."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"took longer than {seconds * 1000:.0f} ms"
+    return f"{type(error).__name__}: {error}"
+
+
+def kept(error: Exception, why: str, stored: Sequence[Stored]) -> str:
+    """The same for the table. What is about several customers would outlive the erasure of each of them."""
+    if len({event.customer_id for _, event in stored}) > 1 and not why.startswith("took longer"):
+        return f"{type(error).__name__} for {len(stored)} events at once; the log has its text"
+    return why

@@ -87,8 +87,10 @@ class PostgresSession:
         self._spotless = False
         await self._run(f"BEGIN; {sql}" if self._settled else sql)
 
-    async def control(self, sql: str) -> None:
-        await self._run(f"BEGIN; {sql}" if self._settled else sql)
+    async def control(self, sql: str, seek: str | None = None) -> bool:
+        begun = f"BEGIN; {sql}" if self._settled else sql
+        # the answer to several statements is that of the last one, with the number of its rows
+        return _count(await self._run(f"{begun}; {seek}" if seek else begun)) > 0
 
     async def write(self, gathered: Gathered) -> None:
         one = gathered.in_one()
@@ -146,12 +148,13 @@ class PostgresSession:
         if self._settled:
             await self._run("BEGIN")
 
-    async def _run(self, sql: str) -> None:
+    async def _run(self, sql: str) -> str:
         self._settled = False  # as soon as it may have begun
         try:
-            await self._connection.execute(sql)
+            status: str = await self._connection.execute(sql)
         except Exception as error:
             raise postgres_failure(error, self._target) from None
+        return status
 
     async def close(self) -> None:
         if self._open:

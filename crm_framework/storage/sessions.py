@@ -34,8 +34,8 @@ class Session(Protocol):
         """Several statements without values, inside the transaction."""
         ...
 
-    async def control(self, sql: str) -> None:
-        """SAVEPOINT and the like."""
+    async def control(self, sql: str, seek: str | None = None) -> bool:
+        """SAVEPOINT and the like; and whether the SELECT `seek`, without values, then finds a row."""
         ...
 
     async def write(self, gathered: Gathered) -> None:

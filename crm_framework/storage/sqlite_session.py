@@ -47,8 +47,8 @@ class SqliteSession:
         for statement in steps.statements(sql):
             await self._do(steps.query, statement, [])
 
-    async def control(self, sql: str) -> None:
-        await self._do(steps.query, sql, [])
+    async def control(self, sql: str, seek: str | None = None) -> bool:
+        return await self._do(steps.control, sql, seek)
 
     async def write(self, gathered: Gathered) -> None:
         await self._do(steps.write, gathered)

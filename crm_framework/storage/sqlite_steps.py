@@ -93,6 +93,11 @@ def query(connection: sqlite3.Connection, sql: str, args: list[Any]) -> tuple[in
     return len(rows), rows
 
 
+def control(connection: sqlite3.Connection, sql: str, seek: str | None) -> bool:
+    connection.execute(sql)
+    return seek is not None and connection.execute(seek).fetchone() is not None
+
+
 def tuples(connection: sqlite3.Connection, sql: str, args: list[Any]) -> list[tuple[Any, ...]]:
     return connection.execute(sql, args).fetchall()
 

@@ -93,19 +93,20 @@ class Transaction:
         return gathered
 
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self, seek: str | None = None) -> AsyncIterator[bool]:
+        """Yields whether `seek` finds a row: a SELECT without values, which costs no round trip here."""
         self._savepoints += 1
         label = f"crm_{self._savepoints}"
-        await self._control(f"SAVEPOINT {label}")
+        found = await self._control(f"SAVEPOINT {label}", seek)
         try:
-            yield
+            yield found
             await self._control(f"RELEASE SAVEPOINT {label}")
         except BaseException:
             await to_the_end(self._back_to(label))
             raise
 
-    async def _control(self, sql: str) -> None:
-        await self._statement(None, lambda session: session.control(sql))
+    async def _control(self, sql: str, seek: str | None = None) -> bool:
+        return await self._statement(None, lambda session: session.control(sql, seek))
 
     async def _back_to(self, label: str) -> None:
         self._gathered = Gathered()

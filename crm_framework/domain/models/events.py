@@ -6,6 +6,8 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
+from crm_framework.storage.ids import new_id
+
 from .columns import created, key
 
 
@@ -27,22 +29,29 @@ class OutboxEvent(Model):
 
 
 class Delivery(Model):
-    """What a handler still owes an event. No row means that it is done."""
+    """What a handler still owes an event. No row means that it is done.
 
-    id = key()
+    `position` grows with every row: keys are of the clocks of several machines and do not tell what comes
+    behind what.
+    """
+
+    position = fields.BigIntField(primary_key=True, generated=True)
+    id = fields.UUIDField(unique=True, default=new_id)
     event: Any = fields.ForeignKeyField(
         "crm.OutboxEvent", related_name="deliveries", on_delete=fields.RESTRICT
     )
     handler = fields.CharField(max_length=100)
+    customer_id = fields.UUIDField(null=True, description="the event's, to find what comes behind what")
     status = fields.CharEnumField(DeliveryStatus, max_length=24)
     attempts = fields.IntField()
+    tried_at = fields.DatetimeField(null=True, description="when the last attempt began")
     next_at = fields.DatetimeField()
     error = fields.TextField(null=True)
 
     class Meta:
         table = "crm_delivery"
         unique_together = (("event_id", "handler"),)
-        indexes = (("status", "next_at"),)
+        indexes = (("handler", "status", "next_at"), ("customer_id", "handler"))
 
 
 class AuditEntry(Model):

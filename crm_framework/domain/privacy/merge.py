@@ -208,6 +208,7 @@ async def _move_pending_events(tx: "UnitOfWork", report: MergeReport) -> int:
             for row in rows
         ],
     )
+    await _move(tx, "crm_delivery", report)
     return len(rows)
 
 

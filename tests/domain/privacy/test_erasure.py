@@ -116,10 +116,11 @@ async def known_person(database: Database) -> tuple[str, str, str]:
     )
     async with database.unit_of_work(actor) as tx:
         await update_customer(tx, made.id, CustomerChange(city="Pendennis"))
-        event = await tx.fetch("SELECT MIN(CAST(id AS text)) AS id FROM crm_event")
+        events = await tx.fetch("SELECT id, customer_id FROM crm_event ORDER BY id LIMIT 1")
         owed = {
             "id": new_id(),
-            "event_id": event[0]["id"],
+            "event_id": events[0]["id"],
+            "customer_id": events[0]["customer_id"],
             "handler": "h",
             "status": "PENDING",
             "attempts": 1,

@@ -72,7 +72,7 @@ async def two(records: Any) -> tuple[str, str]:
             await insert(tx, "crm_event", {**row, "created_at": NOW})
             if not delivered:
                 owed = {"id": new_id(), "event_id": event, "handler": "h", "status": "PENDING", "attempts": 1}
-                await insert(tx, "crm_delivery", {**owed, "next_at": NOW})
+                await insert(tx, "crm_delivery", {**owed, "customer_id": loser, "next_at": NOW})
     return winner, loser
 
 
@@ -119,6 +119,7 @@ async def test_all_that_belongs_to_the_loser_moves(database: Database, records: 
     delivered, owed, merged = await records.rows("crm_event")
     assert (delivered["customer_id"], owed["customer_id"]) == (loser, winner)
     assert (merged["type"], merged["customer_id"]) == ("customer.merged", winner)
+    assert [row["customer_id"] for row in await records.rows("crm_delivery")] == [winner]
     told = (await records.events())[-1][1]
     assert (told["losers"], told["changes"]["company"]) == ([loser], [None, "Analytical Engines"])
 
