@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CHORE = "deliveries"
+"""What the worker's loop is called that delivers."""
+
 BATCH = 50
 """Deliveries of one handler in one transaction, each of another customer."""
 BATCHED_ATTEMPTS = 2
@@ -151,6 +154,7 @@ async def _try(tx: "UnitOfWork", handler: EventHandler, owed: Sequence[Owed]) ->
     keys = [one.id for one in owed]
     await tx.execute(f"DELETE FROM crm_delivery WHERE id IN ({', '.join('?' * len(keys))})", keys)
     await outbox.hand_on(tx, emitted)
+    tx.wake(CHORE)  # what came behind these is due now
     return None
 
 
