@@ -15,6 +15,7 @@ from crm_framework.hooks.specs import Plugin
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.core import compose_schema
 from crm_framework.settings import Settings
+from crm_framework.storage import stream
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
 from crm_framework.storage.migration.migrator import CORE, AppMigrations, pending
@@ -120,6 +121,12 @@ async def open_database(
         handler_budget_ms=settings.handler_budget_ms,
         delivery_budget_ms=settings.delivery_budget_ms,
     )
+    try:
+        if await stream.mend(database):
+            log.warning("the database comes from another cluster: its stream of events goes on in this one")
+    except BaseException:
+        await database.close()
+        raise
     database.event_types = EventTypes([*CORE_EVENTS, *host.events])
     database.guards = host.guards
     database.handlers = host.handlers

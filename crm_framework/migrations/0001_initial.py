@@ -51,6 +51,15 @@ CONVERTED = (
     " ON crm_customer (converted_at, id, merged_into_id) WHERE merged_into_id IS NULL"
 )
 
+# What must be over before an event is read: see storage/stream.py. It is part of the INSERT that there is.
+STREAM_POSTGRES = [
+    "CREATE SEQUENCE crm_event_shift MINVALUE 0",
+    "ALTER TABLE crm_event ALTER COLUMN horizon SET DEFAULT"
+    " GREATEST(pg_current_xact_id()::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)"
+    " + COALESCE(pg_sequence_last_value('crm_event_shift'::regclass), 0)",
+    "CREATE INDEX crm_event_stream ON crm_event (horizon, position)",
+]
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -135,20 +144,26 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="OutboxEvent",
             fields=[
-                ("id", fields.UUIDField(primary_key=True)),
+                ("position", fields.BigIntField(primary_key=True, generated=True)),
+                ("id", fields.UUIDField(unique=True)),
+                ("horizon", fields.BigIntField(db_default=0)),
                 ("type", fields.CharField(max_length=100)),
                 ("customer_id", fields.UUIDField(null=True)),
                 ("payload", fields.JSONField()),
                 ("created_at", fields.DatetimeField()),
             ],
-            options={"table": "crm_event", "indexes": (("customer_id", "id"), ("type", "id"))},
+            options={"table": "crm_event", "indexes": (("customer_id", "position"),)},
         ),
+        DialectSQL(sqlite=[], postgres=STREAM_POSTGRES),
         ops.CreateModel(
             name="Delivery",
             fields=[
                 ("position", fields.BigIntField(primary_key=True, generated=True)),
                 ("id", fields.UUIDField(unique=True)),
-                ("event", fields.ForeignKeyField("crm.OutboxEvent", on_delete=fields.RESTRICT)),
+                (
+                    "event",
+                    fields.ForeignKeyField("crm.OutboxEvent", to_field="id", on_delete=fields.RESTRICT),
+                ),
                 ("handler", fields.CharField(max_length=100)),
                 ("customer_id", fields.UUIDField(null=True)),
                 ("status", fields.CharField(max_length=24)),

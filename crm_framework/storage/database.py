@@ -8,6 +8,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
 from .events import EventTypes
+from .notices import CHANNEL, Notices
 from .orm import Models
 from .outbox import ChangeGuard, EventHandler
 from .postgres import PostgresDriver
@@ -45,6 +46,10 @@ class Database:
         self.delivery_budget_ms = 5_000
         self.labels: frozenset[str] = frozenset()
         """Labels of the apps that it was opened with: the core's, and those of the enabled plugins."""
+        target = parse_url(url)
+        dsn = None if isinstance(target, SqliteTarget) else target.dsn
+        self.notices = Notices(driver.dialect, dsn, self._notify)
+        """Tells of new events; see `storage/stream.py` for the events themselves."""
         self._driver: Driver | None = driver
         self._logs: list[list[str]] = []
 
@@ -92,6 +97,7 @@ class Database:
 
     async def close(self) -> None:
         """Ends what runs and lets go of all connections. Closing again does nothing."""
+        await self.notices.close()
         driver, self._driver = self._driver, None
         if driver is not None:
             await driver.close()
@@ -152,7 +158,9 @@ class Database:
             statements.append(sql)
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Passes the events of a commit on to the watchers."""
+        """Passes the events of a commit on to the watchers, and says that there are some."""
+        if events:
+            self.notices.committed()
         for watcher in self.watchers:
             watcher(events)
 
@@ -161,6 +169,9 @@ class Database:
         if chores:
             for bell in self.bells:
                 bell(chores)
+
+    async def _notify(self, payload: str) -> None:
+        await self._open_driver().rows(f"SELECT pg_notify('{CHANNEL}', $1)", (payload,), bounded=True)
 
     async def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""

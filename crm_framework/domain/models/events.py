@@ -17,7 +17,11 @@ class DeliveryStatus(StrEnum):
 
 
 class OutboxEvent(Model):
-    id = key()
+    """`position` and `horizon` are the database's to fill in; `storage/stream.py` tells what they mean."""
+
+    position = fields.BigIntField(primary_key=True, generated=True)
+    id = fields.UUIDField(unique=True, default=new_id)
+    horizon = fields.BigIntField(db_default=0)
     type = fields.CharField(max_length=100)
     customer_id = fields.UUIDField(null=True)
     payload: Any = fields.JSONField()
@@ -25,7 +29,7 @@ class OutboxEvent(Model):
 
     class Meta:
         table = "crm_event"
-        indexes = (("customer_id", "id"), ("type", "id"))
+        indexes = (("customer_id", "position"),)
 
 
 class Delivery(Model):
@@ -38,7 +42,7 @@ class Delivery(Model):
     position = fields.BigIntField(primary_key=True, generated=True)
     id = fields.UUIDField(unique=True, default=new_id)
     event: Any = fields.ForeignKeyField(
-        "crm.OutboxEvent", related_name="deliveries", on_delete=fields.RESTRICT
+        "crm.OutboxEvent", to_field="id", related_name="deliveries", on_delete=fields.RESTRICT
     )
     handler = fields.CharField(max_length=100)
     customer_id = fields.UUIDField(null=True, description="the event's, to find what comes behind what")

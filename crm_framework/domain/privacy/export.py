@@ -15,6 +15,7 @@ FORMAT = "crm-customer-export/1"
 _JSON = frozenset({"attributes", "address", "permissions", "payload", "changes", "counts"})
 _BOOLEANS = frozenset({"confidential", "is_primary"})
 _TIMES = frozenset({"at"})
+_OF_THE_STREAM = frozenset({"position", "horizon"})
 
 
 class ExportPlugins(Protocol):
@@ -48,7 +49,10 @@ async def export_customer(
             {name: value for name, value in row.items() if name != "digest"}
             for row in await _of(tx, "crm_token", keys)
         ],
-        "events": await _of(tx, "crm_event", keys),
+        "events": [
+            {name: value for name, value in row.items() if name not in _OF_THE_STREAM}
+            for row in await _of(tx, "crm_event", keys, order="position")
+        ],
         "audit": await _of(tx, "crm_audit", keys),
         "erasures": await _of(tx, "crm_erasure", keys),
         "plugins": await _by_plugin(tx, keys, plugins),
