@@ -1,7 +1,7 @@
 """What happened, as typed values. Every change emits one; the outbox and the audit log are made of them."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -171,6 +171,32 @@ class SettingChanged(Event):
         return SETTINGS.get(self.kind, self.subject_type), self.record_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeliveriesRetried(Event):
+    """An operator had deliveries of `plugin` tried again that were parked: `count` of them."""
+
+    type = "deliveries.retried"
+    subject_type = "Plugin"
+    plugin: str = ""
+    count: int = 0
+
+    @classmethod
+    def of(cls, plugin: str, count: int) -> Self:
+        """For so many events of one plugin's handler."""
+        return cls(customer_id=None, plugin=plugin, count=count, changes={"count": (None, count)})
+
+    @property
+    def subject_id(self) -> str:
+        return self.plugin
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsReplayed(DeliveriesRetried):
+    """An operator had past events handed to the handler of `plugin` once more: `count` of them."""
+
+    type = "events.replayed"
+
+
 SETTINGS = {
     "attribute": "AttributeDefinition",
     "contact_rule": "ContactRule",
@@ -197,6 +223,8 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     PurchaseRecorded,
     RefundRecorded,
     SettingChanged,
+    DeliveriesRetried,
+    EventsReplayed,
 )
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "export": ("exporting", "Export customers or interactions to a file."),
     "demo": ("demo", "Load a small demo company."),
     "token": ("token", "Create, list and revoke tokens."),
+    "events": ("events", "List, retry and replay what plugins owe."),
     "plugins": ("plugins", "List, inspect, enable and remove plugins."),
     "new-plugin": ("new_plugin", "Create a plugin to start from."),
     "persist": ("persist", "Make a file of persisted operations."),

@@ -12,6 +12,7 @@ from . import (
     customer_changes,
     customers,
     duplicates,
+    event_deliveries,
     imports,
     interaction_changes,
     interactions,
@@ -47,6 +48,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     staff.parts,
     tokens.parts,
     audit.parts,
+    event_deliveries.parts,
     plugins.parts,
 )
 

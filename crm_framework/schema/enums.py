@@ -11,6 +11,7 @@ from crm_framework.domain.models import (
     Consent,
     CustomerKind,
     CustomerStage,
+    DeliveryStatus,
     Direction,
     Sentiment,
 )
@@ -115,6 +116,12 @@ describe(
     CHANNEL_LIMIT="There were as many touches on this channel as a rule allows.",
     SUPPORT_REST="The customer is left alone after a support case.",
     QUIET_HOURS="It is a quiet hour where the customer lives.",
+)
+describe(
+    DeliveryStatus,
+    "What becomes of an event that a plugin's handler owes.",
+    PENDING="It is tried again.",
+    PARKED="It is left, after too many attempts, until somebody has it retried.",
 )
 describe(
     DuplicateReason,

@@ -22,6 +22,8 @@ CORE_PERMISSIONS = (
     Permission("settings.write", "Change attribute definitions, segments and contact rules."),
     Permission("tokens.manage", "Create, list and revoke tokens."),
     Permission("audit.read", "See who changed what."),
+    Permission("events.read", "See events with all that they hold, and what plugins still owe to them."),
+    Permission("events.manage", "Have parked events tried again, and past ones handed to a plugin anew."),
     Permission("plugins.read", "See the plugins and their state."),
     Permission("schema.introspect", "Read the schema of the API."),
 )

@@ -47,7 +47,7 @@ def renamed(customer: str | None, to: str) -> Event:
 
 
 def word(event: Event) -> str:
-    text: str = event.changes["name"][1]
+    text: str = event.changes["name"][1] if "name" in event.changes else event.type
     return text
 
 
