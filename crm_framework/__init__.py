@@ -36,6 +36,8 @@ _HOME = {
     "InteractionKind": "hooks.specs",
     "InteractionLogged": "events",
     "InteractionUpdated": "events",
+    "Job": "hooks.specs",
+    "JobRun": "worker.runs",
     "LiveCustomer": "domain.customers.keys",
     "Member": "engine.filters",
     "Money": "schema.money",
@@ -143,6 +145,8 @@ __all__ = [
     "InteractionKind",
     "InteractionLogged",
     "InteractionUpdated",
+    "Job",
+    "JobRun",
     "LiveCustomer",
     "Member",
     "Money",
@@ -274,6 +278,7 @@ if TYPE_CHECKING:
     from .hooks.specs import (
         Channel,
         InteractionKind,
+        Job,
         Permission,
         Plugin,
         PluginSettings,
@@ -303,6 +308,7 @@ if TYPE_CHECKING:
     from .storage.clock import now, parse_time
     from .storage.ids import new_id
     from .storage.unit_of_work import UnitOfWork
+    from .worker.runs import JobRun
 
 
 def __getattr__(name: str) -> Any:

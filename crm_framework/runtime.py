@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from crm_framework.domain import kinds
+from crm_framework.domain.upkeep import CORE_JOBS
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CORE_EVENTS
 from crm_framework.hooks.discovery import load_plugins
@@ -130,6 +131,7 @@ async def open_database(
     database.event_types = EventTypes([*CORE_EVENTS, *host.events])
     database.guards = host.guards
     database.handlers = host.handlers
+    database.job_names = frozenset(declared.job.name for declared in [*CORE_JOBS, *host.jobs])
     return database
 
 

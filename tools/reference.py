@@ -17,7 +17,7 @@ import crm_framework.testing
 
 SUBJECTS = {
     "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC InteractionKind Channel TimelineEntry"
-    " DialectSQL",
+    " DialectSQL Job JobRun",
     "GraphQL declarations": "SchemaParts Node node record column computed batch Batch root reference children"
     " connection Connection fields_of describe Customer Interaction Staff Money",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
@@ -33,7 +33,7 @@ SUBJECTS = {
     " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Settings load_settings",
-    "Testing": "CrmClient PluginConformance",
+    "Testing": "CrmClient PluginConformance run_jobs",
 }
 
 CONSTRUCTED = {"CrmError", "DialectSQL"}

@@ -9,13 +9,16 @@ from typing import Any
 
 import pluggy
 
+from crm_framework.errors import CrmError
 from crm_framework.settings import FIELDS, nearest
 
+from .cron import check_cron
 from .loaded import PluginFault, PluginStatus
-from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin, PluginSettings
+from .specs import PROJECT, Channel, Hooks, InteractionKind, Job, Permission, Plugin, PluginSettings
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 CUSTOMER = "crm.Customer"
+JOB_NAME_LIMIT = 140
 PRIVACY_HOOKS = ("merge_customers", "export_customer", "erase_customer")
 RESERVED = frozenset(
     {
@@ -81,6 +84,7 @@ def check_declaration(module: ModuleType, name: str) -> Plugin:
     _items("kinds", plugin.kinds, InteractionKind)
     _items("channels", plugin.channels, Channel)
     _items("events", plugin.events, type)
+    _items("jobs", plugin.jobs, Job)
     if not (isinstance(plugin.settings, type) and issubclass(plugin.settings, PluginSettings)):
         raise _broken("settings is no subclass of PluginSettings.", "Name the class, not an object of it.")
     if plugin.name != name:
@@ -188,15 +192,43 @@ def _check_names(plugin: Plugin) -> None:
                 f"{word.name!r} cannot be the name of a kind or channel.",
                 "Take lower-case letters, digits and single underscores, 40 at most.",
             )
-    named: list[Permission | InteractionKind | Channel] = [*plugin.permissions, *words]
+    for job in plugin.jobs:
+        _check_job(job, prefix)
+    named: list[Permission | InteractionKind | Channel | Job] = [*plugin.permissions, *words, *plugin.jobs]
     for thing in named:
         if not thing.description.strip():
             raise _broken(f"{thing.name} has no description.", "Say in a sentence what it is for.")
-    for group in (plugin.permissions, plugin.kinds, plugin.channels):
+    for group in (plugin.permissions, plugin.kinds, plugin.channels, plugin.jobs):
         names = [thing.name for thing in group]
         for name in names:
             if names.count(name) > 1:
                 raise _broken(f"It declares {name} twice.", "Keep one of them.")
+
+
+def _check_job(job: Job, prefix: str) -> None:
+    if not job.name.startswith(prefix) or not NAME.fullmatch(job.name.removeprefix(prefix)):
+        raise _broken(
+            f"The job {job.name!r} is not named as it should be.",
+            f'Call it "{prefix}…", such as {prefix}tidy_up.',
+        )
+    if len(job.name) > JOB_NAME_LIMIT:
+        raise _broken(
+            f"The name of the job {job.name} is too long.", f"Take {JOB_NAME_LIMIT} characters at most."
+        )
+    if not inspect.iscoroutinefunction(job.run):
+        raise _broken(
+            f"run of the job {job.name} is no function made with async def.", "Write async def run(job)."
+        )
+    if len(inspect.signature(job.run).parameters) != 1:
+        raise _broken(f"run of the job {job.name} takes not just the run.", "Write async def run(job).")
+    if job.attempts < 1 or not job.timeout_s > 0:
+        raise _broken(
+            f"The job {job.name} could never run.", "Allow at least one attempt, and a timeout_s above 0."
+        )
+    try:
+        check_cron(job.cron, job.time_zone)
+    except CrmError as error:
+        raise _broken(f"The job {job.name}: {error.message}", error.hint or "Correct it.") from None
 
 
 def _check_options(name: str, options: Any) -> None:

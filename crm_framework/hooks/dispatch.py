@@ -19,7 +19,7 @@ from crm_framework.errors import CrmError, ErrorCode, PluginCrash
 
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
-from .specs import PROJECT, Channel, Hooks, InteractionKind, Permission, Plugin, TimelineEntry
+from .specs import PROJECT, Channel, Hooks, InteractionKind, Job, Permission, Plugin, TimelineEntry
 from .trace import traced
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ class EventsHook:
 
     async def __call__(self, events: "Sequence[Event]", tx: "UnitOfWork") -> None:
         await self.call(events, tx)
+
+
+@dataclass(frozen=True)
+class DeclaredJob:
+    """A job, and the settings that its runs find."""
+
+    job: Job
+    settings: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +127,16 @@ class PluginHost:
     def events(self) -> "tuple[type[Event], ...]":
         """Event classes that plugins add."""
         return tuple(event for plugin in self.declarations for event in plugin.events)
+
+    @property
+    def jobs(self) -> "tuple[DeclaredJob, ...]":
+        """Jobs of the plugins, each with the settings of its plugin."""
+        return tuple(
+            DeclaredJob(job, entry.settings)
+            for entry in self.enabled
+            if entry.plugin
+            for job in entry.plugin.jobs
+        )
 
     def app_migrations(self) -> tuple[AppMigrations, ...]:
         """The tables of the enabled plugins, dependencies first."""

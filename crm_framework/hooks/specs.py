@@ -5,7 +5,7 @@ before the plugin runs is data in `Plugin`; what it does is a hook. Hooks are ca
 never once per row. An implementation takes those of the hook's parameters that it needs, by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crm_framework.engine.parts import SchemaParts
     from crm_framework.events import Event
     from crm_framework.storage.unit_of_work import UnitOfWork
+    from crm_framework.worker.runs import JobRun
 
 PROJECT = "crm_framework"
 
@@ -61,6 +62,25 @@ class Channel:
     description: str
 
 
+@dataclass(frozen=True)
+class Job:
+    """Work that is done later, by the worker: `tx.defer(name, payload)` asks for it, or `cron` does.
+
+    A plugin's names begin with `<plugin name>.`. `run` is an `async def` that takes the `JobRun`. `cron` has
+    five fields (`"30 2 * * *"`) and goes by the wall clock of `time_zone`, an IANA name. A run that fails is
+    repeated later and later, until there were `attempts`; one that takes longer than `timeout_s` seconds is
+    cut short and counts as failed.
+    """
+
+    name: str
+    description: str
+    run: Callable[["JobRun"], Awaitable[None]]
+    cron: str | None = None
+    time_zone: str = "UTC"
+    attempts: int = 5
+    timeout_s: float = 300.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
     """What a plugin is, readable before any of its code runs.
@@ -84,6 +104,7 @@ class Plugin:
     kinds: Sequence[InteractionKind] = ()
     channels: Sequence[Channel] = ()
     events: Sequence[type["Event"]] = ()
+    jobs: Sequence[Job] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,12 @@ STREAM_POSTGRES = [
     "CREATE INDEX crm_event_stream ON crm_event (horizon, position)",
 ]
 
+# What waits under a key is there once: deferring it again moves it.
+WAITING_KEY = (
+    "CREATE UNIQUE INDEX crm_job_waiting_key"
+    " ON crm_job (name, key_text) WHERE status = 'WAITING' AND key_text IS NOT NULL"
+)
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -140,6 +146,42 @@ class Migration(migrations.Migration):
                 ("created_at", fields.DatetimeField()),
             ],
             options={"table": "crm_idempotency", "unique_together": (("actor", "operation", "key_text"),)},
+        ),
+        ops.CreateModel(
+            name="StoredJob",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("name", fields.CharField(max_length=140)),
+                ("key_text", fields.CharField(null=True, max_length=200)),
+                ("payload", fields.JSONField()),
+                ("status", fields.CharField(max_length=24)),
+                ("run_at", fields.DatetimeField()),
+                ("attempts", fields.IntField()),
+                ("cancelled", fields.BooleanField(db_default=False)),
+                ("lease", fields.UUIDField(null=True)),
+                ("leased_by", fields.CharField(null=True, max_length=200)),
+                ("leased_until", fields.DatetimeField(null=True)),
+                ("error", fields.TextField(null=True)),
+                ("created_at", fields.DatetimeField()),
+                ("started_at", fields.DatetimeField(null=True)),
+                ("finished_at", fields.DatetimeField(null=True)),
+            ],
+            options={
+                "table": "crm_job",
+                "indexes": (("status", "run_at", "id"), ("status", "finished_at"), ("name", "id")),
+            },
+        ),
+        ops.CreateModel(
+            name="Schedule",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("name", fields.CharField(unique=True, max_length=140)),
+                ("cron", fields.CharField(max_length=200)),
+                ("time_zone", fields.CharField(max_length=64)),
+                ("next_at", fields.DatetimeField()),
+                ("last_at", fields.DatetimeField(null=True)),
+            ],
+            options={"table": "crm_schedule"},
         ),
         ops.CreateModel(
             name="OutboxEvent",
@@ -400,4 +442,5 @@ class Migration(migrations.Migration):
         PostgresExtension("pg_trgm"),
         DialectSQL(sqlite=SEARCH_SQLITE, postgres=SEARCH_POSTGRES),
         DialectSQL(sqlite=[ONE_PRIMARY, LOSERS, CONVERTED], postgres=[ONE_PRIMARY, LOSERS, CONVERTED]),
+        DialectSQL(sqlite=[WAITING_KEY], postgres=[WAITING_KEY]),
     ]

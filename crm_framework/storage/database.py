@@ -42,6 +42,8 @@ class Database:
         """Called at once after a commit of this process that left the worker something to do, with the names
         of the loops that are to look for it. Must not raise."""
         self.event_types: EventTypes | None = None
+        self.job_names: Collection[str] | None = None
+        """With it set, a unit of work refuses to defer other jobs."""
         self.handler_budget_ms = 250
         self.delivery_budget_ms = 5_000
         self.labels: frozenset[str] = frozenset()

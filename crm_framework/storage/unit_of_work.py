@@ -1,16 +1,16 @@
 """A change: what is written, what happened, and who did it, in one transaction."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar, Token
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
-from . import outbox
+from . import deferrals, outbox
 from .clock import now
 from .gathered import Insert
 from .orm import Entered
@@ -74,6 +74,8 @@ class UnitOfWork:
         self._transaction: Transaction | None = None
         self._events: list[Event] = []
         self._emitted: list[Event] = []
+        self._deferred: list[deferrals.Deferral] = []
+        self._last: list[Callable[[UnitOfWork], Awaitable[None]]] = []
         self._woken: set[str] = set()
         self._entered: Entered | None = None
         self._token: Token[UnitOfWork | None] | None = None
@@ -109,6 +111,9 @@ class UnitOfWork:
         try:
             if exc_type is None:
                 await outbox.settle(self)
+                await deferrals.settle(self, self._deferred)
+                for work in self._last:
+                    await work(self)
                 try:
                     await transaction.commit()
                 finally:
@@ -191,6 +196,37 @@ class UnitOfWork:
         events, self._events = self._events, []
         return events
 
+    def defer(
+        self,
+        name: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        at: datetime | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Has the worker run a declared job once this is committed, at `at` or as soon as it can.
+
+        `payload` is what the job finds in `job.payload`: JSON, 64 KiB at most. Of the jobs that wait under
+        one `key` (200 characters at most) there is one: deferring it again moves it and replaces its payload,
+        and two of them never run at once. Without a key this costs no round trip.
+        """
+        self.transaction.check()
+        deferrals.check_declared(self, name)
+        self._deferred.append(deferrals.deferral(name, payload or {}, at, key))
+
+    def cancel_deferred(self, name: str, key: str) -> None:
+        """Takes back the job that waits under this key, if there is one, once this is committed.
+
+        One that runs already comes to its end, but is not run again, neither after a failure nor to go on.
+        """
+        self.transaction.check()
+        self._deferred.append(deferrals.cancellation(name, key))
+
+    def finally_do(self, work: "Callable[[UnitOfWork], Awaitable[None]]") -> None:
+        """Has this done after everything else and before the commit. What it raises rolls all back."""
+        self.transaction.check()
+        self._last.append(work)
+
     def wake(self, *chores: str) -> None:
         """Has these loops of the worker look for work as soon as this is committed.
 
@@ -202,12 +238,13 @@ class UnitOfWork:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """An attempt: if the block raises, what it wrote and emitted is undone, and the exception goes on."""
-        emitted = len(self._events)
+        emitted, deferred = len(self._events), len(self._deferred)
         try:
             async with self.transaction.savepoint():
                 yield
         except BaseException:
             del self._events[emitted:]
+            del self._deferred[deferred:]
             raise
 
     async def lock(

@@ -3,13 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"CrmClient": "client", "PluginConformance": "conformance"}
+_HOME = {"CrmClient": "client", "PluginConformance": "conformance", "run_jobs": "jobs"}
 
-__all__ = ["CrmClient", "PluginConformance"]
+__all__ = ["CrmClient", "PluginConformance", "run_jobs"]
 
 if TYPE_CHECKING:
     from .client import CrmClient
     from .conformance import PluginConformance
+    from .jobs import run_jobs
 
 
 def __getattr__(name: str) -> Any:

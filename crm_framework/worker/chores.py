@@ -1,13 +1,21 @@
 """Everything that the worker does, in one list: a new kind of owed work is hung in here."""
 
+from crm_framework.domain.upkeep import CORE_JOBS
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 
 from .deliveries import deliveries
+from .jobs import Jobs
 from .loop import Chore
+from .schedules import Schedules
 
 
 def all_chores(database: Database, host: PluginHost, settings: Settings) -> list[Chore]:
     """The chores of a process with these plugins."""
-    return [deliveries(database, settings.worker_width)]
+    declared = [*CORE_JOBS, *host.jobs]
+    return [
+        deliveries(database, settings.worker_width),
+        Schedules(database, declared).chore(),
+        Jobs(database, declared).chore(settings.worker_width),
+    ]

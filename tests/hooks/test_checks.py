@@ -276,3 +276,46 @@ def test_the_specifications_are_seven() -> None:
         "schema",
         "timeline",
     ]
+
+
+JOBS = """
+async def run(job): ...
+async def two(job, more): ...
+def plain(job): ...
+plugin = Plugin(name="one", requires_api="1.0", summary="S.", jobs=[{job}])
+"""
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        ('"one.run"', "jobs holds 'one.run'."),
+        ('Job("other.run", "D.", run)', "The job 'other.run' is not named as it should be."),
+        ('Job("one.", "D.", run)', "The job 'one.' is not named as it should be."),
+        ('Job("one.Run now", "D.", run)', "The job 'one.Run now' is not named as it should be."),
+        ('Job("one." + "x" * 140, "D.", run)', f"The name of the job one.{'x' * 140} is too long."),
+        ('Job("one.run", " ", run)', "one.run has no description."),
+        ('Job("one.run", "D.", run), Job("one.run", "D.", run)', "It declares one.run twice."),
+        ('Job("one.run", "D.", plain)', "run of the job one.run is no function made with async def."),
+        ('Job("one.run", "D.", two)', "run of the job one.run takes not just the run."),
+        ('Job("one.run", "D.", run, attempts=0)', "The job one.run could never run."),
+        ('Job("one.run", "D.", run, timeout_s=0)', "The job one.run could never run."),
+        (
+            'Job("one.run", "D.", run, cron="daily")',
+            "The job one.run: 'daily' is no cron expression: it has not five fields.",
+        ),
+        (
+            'Job("one.run", "D.", run, cron="0 0 * * *", time_zone="Mars")',
+            "The job one.run: 'Mars' is no time zone.",
+        ),
+    ],
+)
+def test_jobs_that_are_not_as_they_should_be(folder: PluginFolder, job: str, reason: str) -> None:
+    status, found, hint = check(folder, JOBS.format(job=job))
+    assert (status, found) == (PluginStatus.BROKEN, reason)
+    assert hint
+
+
+def test_a_job_as_it_should_be(folder: PluginFolder) -> None:
+    job = 'Job("one.run", "D.", run, cron="*/5 * * * MON-FRI", time_zone="Asia/Tokyo", attempts=1)'
+    assert check(folder, JOBS.format(job=job)) == (PluginStatus.ENABLED, None, None)

@@ -16,6 +16,7 @@ from .customers import (
 from .events import AuditEntry, Delivery, DeliveryStatus, IdempotencyRecord, OutboxEvent
 from .identity import Staff, Token
 from .interactions import Direction, Interaction, PurchaseLine, Sentiment
+from .jobs import JobStatus, Schedule, StoredJob
 
 __all__ = [
     "AttributeDefinition",
@@ -34,10 +35,13 @@ __all__ = [
     "ErasureReceipt",
     "IdempotencyRecord",
     "Interaction",
+    "JobStatus",
     "OutboxEvent",
     "PurchaseLine",
+    "Schedule",
     "Segment",
     "Sentiment",
     "Staff",
+    "StoredJob",
     "Token",
 ]

@@ -1,0 +1,55 @@
+"""The core's own jobs: what would otherwise grow for ever."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from crm_framework.domain import idempotency
+from crm_framework.hooks.dispatch import DeclaredJob
+from crm_framework.hooks.specs import Job
+
+if TYPE_CHECKING:
+    from crm_framework.worker.runs import JobRun
+
+KEPT = timedelta(days=7)
+"""How long a job that is done, or was cancelled, can still be looked up."""
+FAILURES_KEPT = timedelta(days=90)
+AT_ONCE = 1_000
+"""Rows removed in one transaction, so that others need not wait for it."""
+
+
+async def forget_repeats(job: "JobRun") -> None:
+    async with job.unit_of_work() as tx:
+        await idempotency.forget(tx)
+        job.done(tx)
+
+
+async def remove_finished_jobs(job: "JobRun") -> None:
+    async with job.unit_of_work() as tx:
+        removed = await tx.execute(
+            "DELETE FROM crm_job WHERE id IN (SELECT id FROM crm_job "
+            "WHERE (status IN ('DONE', 'CANCELLED') AND finished_at < ?) "
+            "OR (status = 'FAILED' AND finished_at < ?) LIMIT ?)",
+            (tx.now - KEPT, tx.now - FAILURES_KEPT, AT_ONCE),
+        )
+        job.done(tx, then={} if removed == AT_ONCE else None)
+
+
+CORE_JOBS = tuple(
+    map(
+        DeclaredJob,
+        [
+            Job(
+                "crm.forget_repeats",
+                "Forgets idempotency keys that are older than 30 days.",
+                forget_repeats,
+                cron="17 3 * * *",
+            ),
+            Job(
+                "crm.remove_finished_jobs",
+                "Removes jobs a week after they were done, and 90 days after they failed.",
+                remove_finished_jobs,
+                cron="47 * * * *",
+            ),
+        ],
+    )
+)
