@@ -43,6 +43,8 @@ class Reader(Protocol):
 class Limits:
     """What a document may ask for at most, counted over its fragments as if they were written out."""
 
+    max_characters: int = 50_000
+    """How long it may be: a long text in it costs as much as many short words, and belongs in a variable."""
     max_tokens: int = 1_000
     max_depth: int = 15
     max_fields: int = 2_000

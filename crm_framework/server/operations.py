@@ -39,6 +39,7 @@ async def read_operation(
     """The operation of a POST. Raises `Refusal` with the status that fits what is wrong."""
     _check_content(headers)
     body = await read_body(headers, receive, max_bytes=max_bytes, deadlines=deadlines)
+    _check_values(body)
     return from_members(parsed(body, "The body"), persisted, read_only=False)
 
 
@@ -102,6 +103,20 @@ def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
 
 
 _remembered_kinds = lru_cache(256)(_kinds)
+
+
+MAX_VALUES = 1_000_000
+"""Values in a body. Each takes several times as much memory as it has characters at least: two, in a list."""
+_SMALL = 2 * MAX_VALUES
+
+
+def _check_values(body: bytes) -> None:
+    """Refuses, before it is read, JSON of so many values that they would fill the memory.
+
+    Commas and brackets in texts count, too: of those there are few where the texts are meant to be read.
+    """
+    if len(body) > _SMALL and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise Refusal(413, "TOO_LARGE", f"The body has more than {MAX_VALUES:,} values. Send less at once.")
 
 
 async def read_body(headers: Headers, receive: Receive, *, max_bytes: int, deadlines: Deadlines) -> bytes:

@@ -137,7 +137,7 @@ async def test_the_page_about_limits_says_what_its_example_costs(service: Servic
     (said,) = re.findall(r"This one costs (\d+)", text)
     context = service.context(Actor.system(), "r")
     told: list[int] = []
-    context.spend = told.append  # type: ignore[method-assign]  # what would be charged
+    context.spend = told.append  # type: ignore[method-assign, assignment]  # what would be charged
     operation = Operation(query=example, variables=None, operation_name=None, read_only=True)
     result = await service.execute(operation, context)
     assert (result.errors, told) == ([], [int(said)])

@@ -1,0 +1,317 @@
+"""What an attacker may try over HTTP, and what each attempt gets: docs/limits.md has the list."""
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from graphql import get_introspection_query
+
+from crm_framework.app import create_app, open_service
+from crm_framework.cli.demo import load_demo
+from crm_framework.engine import documents
+from crm_framework.engine.ids import encode_id
+from crm_framework.engine.prepare import prepared
+from crm_framework.security.actors import Actor
+from crm_framework.security.permissions import Permissions
+from crm_framework.security.tokens import create_token
+from crm_framework.server.operations import Operation
+from crm_framework.server.service import Service
+from crm_framework.settings import Settings
+
+GRAPHQL = "application/graphql-response+json"
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attempt, and the status and code that it gets; `told` is part of the message."""
+
+    what: str
+    status: int
+    code: str
+    told: str
+    query: str | None = None
+    variables: Mapping[str, Any] | None = None
+    body: Any = None
+    headers: Headers | None = None
+    token: bool = True
+    reader: bool = False
+    """Whether the attacker's token may read customers and interactions; otherwise it may nothing."""
+
+    def request(self) -> dict[str, Any]:
+        content = {"query": self.query, "variables": self.variables} if self.query else self.body
+        sent = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return {"content": sent, "headers": {"content-type": "application/json", **(self.headers or {})}}
+
+
+def doubling(levels: int) -> str:
+    parts = [
+        f"fragment F{n} on Customer {{ a: owner {{ id }} ...F{n + 1} ...F{n + 1} }}" for n in range(levels)
+    ]
+    return " ".join(["{ customers { nodes { ...F0 } } }", *parts, f"fragment F{levels} on Customer {{ id }}"])
+
+
+CIRCLE = "interactions(first: 100) { nodes { customer { X } } }"
+
+
+def circles(times: int) -> str:
+    text = "id"
+    for _ in range(times):
+        text = CIRCLE.replace("X", text)
+    return f"{{ customers(first: 100) {{ nodes {{ {text} }} }} }}"
+
+
+ATTACKS = [
+    Attack("no token", 401, "UNAUTHENTICATED", "A token is needed", "{ me { name } }", token=False),
+    Attack(
+        "a token of the right form",
+        401,
+        "UNAUTHENTICATED",
+        "unknown, expired or revoked",
+        "{ me { name } }",
+        headers={"authorization": "Bearer crm_" + "A" * 43},
+    ),
+    Attack("introspection", 403, "FORBIDDEN", "__schema", get_introspection_query()),
+    Attack(
+        "the type of a field by its misspelling",
+        400,
+        "BAD_INPUT",
+        "Cannot query field 'nme' on type 'Actor'.",
+        "{ me { nme } }",
+    ),
+    Attack(
+        "aliases",
+        400,
+        "TOO_COMPLEX",
+        "101 aliases",
+        "{ " + " ".join(f"a{n}: __typename" for n in range(101)) + " }",
+    ),
+    Attack(
+        "the same field many times",
+        400,
+        "TOO_COMPLEX",
+        "selected 300 times",
+        "{ " + "__typename " * 300 + "}",
+    ),
+    Attack("fragments that double", 400, "TOO_COMPLEX", "fields", doubling(14)),
+    Attack(
+        "a fragment in itself", 400, "BAD_INPUT", "spreads itself", "{ ...A } fragment A on Query { ...A }"
+    ),
+    Attack("deep nesting", 400, "TOO_COMPLEX", "levels deep", circles(6)),
+    Attack("deeper nesting", 400, "TOO_COMPLEX", "nested too deeply", "{ a " * 480 + "}" * 480),
+    Attack("lists of lists of lists", 400, "TOO_COMPLEX", "may lead to", circles(3), reader=True),
+    Attack(
+        "the same by variables",
+        400,
+        "TOO_COMPLEX",
+        "may lead to",
+        "query ($n: Int) " + circles(3).replace("100", "$n"),
+        {"n": 100},
+        reader=True,
+    ),
+    Attack(
+        "a page too long",
+        200,
+        "BAD_INPUT",
+        "100",
+        "{ customers(first: 100000) { nodes { id } } }",
+        reader=True,
+    ),
+    Attack("many tokens", 400, "TOO_COMPLEX", "more than 1000 tokens", "{ " + "a " * 5_000 + "}"),
+    Attack(
+        "one long token",
+        400,
+        "TOO_COMPLEX",
+        "characters",
+        '{ customers(search: "' + "x" * 100_000 + '") { totalCount } }',
+    ),
+    Attack("a long comment", 400, "TOO_COMPLEX", "characters", "{ me { name } } #" + "x" * 1_000_000),
+    Attack(
+        "a long list",
+        400,
+        "TOO_COMPLEX",
+        "100000 items",
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        {"ids": ["x"] * 100_000},
+    ),
+    Attack(
+        "many values",
+        413,
+        "TOO_LARGE",
+        "more than 1,000,000 values",
+        body=b'{"variables": {"a": [' + b"[]," * 2_000_000 + b"[]]}}",
+    ),
+    Attack("a large body", 413, "TOO_LARGE", "bytes", body=b" " * 17_000_000),
+    Attack(
+        "nested JSON",
+        400,
+        "BAD_INPUT",
+        "not valid JSON",
+        body=b'{"variables":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ),
+    Attack("several operations", 400, "BAD_INPUT", "list", body=[{"query": "{ me { name } }"}] * 100),
+    Attack(
+        "a compressed body",
+        415,
+        "BAD_INPUT",
+        "Compressed",
+        "{ me { name } }",
+        headers={"content-encoding": "gzip"},
+    ),
+    Attack(
+        "a form of another site",
+        415,
+        "BAD_INPUT",
+        "send application/json",
+        body=b"query={me{name}}",
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    ),
+    Attack(
+        "JSON that another site may send",
+        415,
+        "BAD_INPUT",
+        "send application/json",
+        "{ me { name } }",
+        headers={"content-type": "text/plain"},
+    ),
+    Attack(
+        "no content type",
+        415,
+        "BAD_INPUT",
+        "content type is missing",
+        "{ me { name } }",
+        headers={"content-type": ""},
+    ),
+    Attack(
+        "a record by a guessed id",
+        403,
+        "FORBIDDEN",
+        "customers.read",
+        "query ($id: ID!) { customer(id: $id) { name } }",
+        {"id": encode_id("Customer", "0" * 32)},
+    ),
+    Attack(
+        "a change without the right",
+        403,
+        "FORBIDDEN",
+        "customers.write",
+        'mutation { createCustomer(input: {name: "x"}) { customer { id } } }',
+    ),
+]
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Service]:
+    async with open_service(Settings(database_url=database_url, wrong_tokens_per_minute=1_000)) as opened:
+        await load_demo(opened.database)
+        yield opened
+
+
+async def bearer(service: Service, *grants: str) -> str:
+    async with service.database.unit_of_work() as tx:
+        token = await create_token(tx, Permissions.of(()), name="attacker", grants=grants)
+    return f"Bearer {token.secret}"
+
+
+@pytest.fixture
+async def http(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client whose token grants nothing."""
+    transport = httpx2.ASGITransport(app=create_app(service=service))
+    headers = {"authorization": await bearer(service), "accept": GRAPHQL}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://crm", headers=headers) as client:
+        yield client
+
+
+async def test_what_each_attack_gets(http: httpx2.AsyncClient, service: Service) -> None:
+    nobody = http.headers["authorization"]
+    reader = await bearer(service, "customers.read", "interactions.read", "staff.read")
+    for attack in ATTACKS:
+        http.headers["authorization"] = reader if attack.reader else nobody
+        if not attack.token:
+            del http.headers["authorization"]
+        answer = await http.request("POST", "/graphql", **attack.request())
+        body = answer.json()
+        assert not any((body.get("data") or {}).values()), attack.what
+        error = body["errors"][0]
+        found = (answer.status_code, error["extensions"]["code"])
+        assert found == (attack.status, attack.code), (attack.what, error)
+        assert attack.told in error["message"], (attack.what, error)
+        assert len(answer.content) < 20_000, attack.what
+
+
+async def test_another_site_cannot_change_anything_by_a_link(http: httpx2.AsyncClient) -> None:
+    change = 'mutation { createCustomer(input: {name: "x"}) { customer { id } } }'
+    answer = await http.get("/graphql", params={"query": change})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    del http.headers["authorization"]  # a browser sends cookies along, but no token of ours
+    assert (await http.get("/graphql", params={"query": "{ me { name } }"})).status_code == 401
+
+
+def test_the_page_about_limits_lists_every_attack() -> None:
+    page = (Path(__file__).parents[2] / "docs/limits.md").read_text(encoding="utf-8")
+    listed = {
+        name: (int(status), code)
+        for name, status, code in re.findall(r"^\| ([^|]+?) \| (\d+) `([A-Z_]+)` \|", page, flags=re.M)
+    }
+    assert listed == {attack.what: (attack.status, attack.code) for attack in ATTACKS}
+
+
+LEAVES = (
+    "id version kind stage name email phone company city country tags attributes locale createdAt mergedIds"
+)
+WORST = {
+    "wide": "{ customers { nodes { "
+    + LEAVES
+    + " owner { name } interactions(first: 20) { nodes { id kind subject"
+    " body occurredAt customer { " + LEAVES + " } lines { sku } } } } } }",
+    "the same list twenty times": "{ customers { nodes { "
+    + "interactions(first: 20) { nodes { customer { name email } } } " * 20
+    + "} } }",
+    "interfaces": "{ "
+    + " ".join(
+        f'a{n}: node(id: "x") {{ id ... on Customer {{ name }} ... on Interaction {{ subject }} }}'
+        for n in range(40)
+    )
+    + " }",
+    "computed for each": "{ customers(first: 100) { nodes { "
+    + " ".join(
+        f'a{n}: canContact(channel: "email", at: "2026-01-{n + 1:02d}T00:00:00Z") {{ allowed }}'
+        for n in range(28)
+    )
+    + " } } }",
+    "conditions": "{ customers(filter: {or: ["
+    + ", ".join('{tags: {any: ["a"]}}' for _ in range(80))
+    + "]}) { totalCount nodes { name } } }",
+    "a long text": '{ customers(search: "' + "\\n" * 20_000 + '") { totalCount } }',
+    "unknown fields": "{ customers { nodes { " + " ".join(f"naem{n}" for n in range(480)) + " } } }",
+    "unused variables": "query ("
+    + " ".join(f"$v{n}: CustomerFilter" for n in range(200))
+    + ") { me { name } }",
+    "introspection": get_introspection_query(input_value_deprecation=True),
+}
+
+
+@pytest.mark.parametrize("what", WORST)
+async def test_what_the_worst_documents_cost(service: Service, what: str) -> None:
+    """In processor time: 50 ms to be checked, 250 ms to be answered from the demo's data."""
+    schema = prepared(service.schema.schema).schema
+    checks, answers = [], []
+    for attempt in range(5):
+        text = f"{WORST[what]} # {attempt}"
+        context = service.context(Actor.system(), "worst")
+        started = time.process_time()
+        with suppress(documents.InvalidDocument):
+            documents._read(schema, text, context.limits, hide_suggestions=False)
+        checks.append(time.process_time() - started)
+        started = time.process_time()
+        (await service.execute(Operation(text, None, None, True), context)).encoded()
+        answers.append(time.process_time() - started)
+    assert min(checks) < 0.05
+    assert min(answers) < 0.25
