@@ -150,7 +150,7 @@ async def replay_events(tx: "UnitOfWork", plugin: str, past: Past) -> int:
     )
     rows = await tx.fetch(
         f"SELECT e.id, e.customer_id FROM crm_event e WHERE {condition} AND {_NOT_OWED}"
-        f" ORDER BY e.created_at, e.id LIMIT {REPLAY_LIMIT + 1}",
+        f" ORDER BY e.position LIMIT {REPLAY_LIMIT + 1}",
         [*values, plugin],
     )
     if len(rows) > REPLAY_LIMIT:

@@ -61,9 +61,9 @@ EVENT_FILTER = FilterSpec(
         Member("createdAt", "datetime", "When the transaction of the change began.", column="created_at"),
     ],
 )
-# Keys grow with time.
+# Positions grow with time, and the events of a customer have an index by them.
 EVENT_ORDERS = Orders(
-    "EventOrder", [OrderField("CREATED_AT", "id", "By the moment of the change.", column="id")]
+    "EventOrder", [OrderField("CREATED_AT", "int", "By the moment of the change.", column="position")]
 )
 DELIVERY_FILTER = FilterSpec(
     "EventDeliveryFilter",
@@ -77,7 +77,8 @@ DELIVERY_FILTER = FilterSpec(
     ],
 )
 DELIVERY_ORDERS = Orders(
-    "EventDeliveryOrder", [OrderField("CREATED_AT", "id", "By the moment it came to be owed.", column="id")]
+    "EventDeliveryOrder",
+    [OrderField("CREATED_AT", "int", "By the moment it came to be owed.", column="position")],
 )
 
 
