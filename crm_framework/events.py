@@ -200,6 +200,7 @@ class EventsReplayed(DeliveriesRetried):
 SETTINGS = {
     "attribute": "AttributeDefinition",
     "contact_rule": "ContactRule",
+    "job": "Job",
     "segment": "Segment",
     "staff": "Staff",
     "token": "Token",

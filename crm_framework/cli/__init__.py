@@ -12,6 +12,7 @@ COMMANDS = {
     "import": ("importing", "Import customers or interactions from a file."),
     "export": ("exporting", "Export customers or interactions to a file."),
     "demo": ("demo", "Load a small demo company."),
+    "jobs": ("jobs", "List, retry and run jobs."),
     "token": ("token", "Create, list and revoke tokens."),
     "events": ("events", "List, retry and replay what plugins owe."),
     "plugins": ("plugins", "List, inspect, enable and remove plugins."),

@@ -28,6 +28,7 @@ RESERVED = frozenset(
         "staff",
         "tokens",
         "audit",
+        "jobs",
         "schema",
         "purchase",
         "refund",

@@ -16,6 +16,7 @@ from . import (
     imports,
     interaction_changes,
     interactions,
+    jobs,
     me,
     nodes,
     plugins,
@@ -49,6 +50,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     tokens.parts,
     audit.parts,
     event_deliveries.parts,
+    jobs.parts,
     plugins.parts,
 )
 

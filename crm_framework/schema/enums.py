@@ -13,6 +13,7 @@ from crm_framework.domain.models import (
     CustomerStage,
     DeliveryStatus,
     Direction,
+    JobStatus,
     Sentiment,
 )
 from crm_framework.errors import ErrorCode
@@ -122,6 +123,15 @@ describe(
     "What becomes of an event that a plugin's handler owes.",
     PENDING="It is tried again.",
     PARKED="It is left, after too many attempts, until somebody has it retried.",
+)
+describe(
+    JobStatus,
+    "What has become of a job.",
+    WAITING="It runs when its time has come.",
+    RUNNING="A worker has it.",
+    DONE="It is done.",
+    FAILED="It failed as often as it may, and is left until somebody has it run again.",
+    CANCELLED="It was cancelled while it ran, or another one under its key took its place.",
 )
 describe(
     DuplicateReason,

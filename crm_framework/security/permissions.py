@@ -25,6 +25,8 @@ CORE_PERMISSIONS = (
     Permission("events.read", "See events with all that they hold, and what plugins still owe to them."),
     Permission("events.manage", "Have parked events tried again, and past ones handed to a plugin anew."),
     Permission("plugins.read", "See the plugins and their state."),
+    Permission("jobs.read", "See jobs and schedules, with what they were asked for with."),
+    Permission("jobs.manage", "Have failed jobs run again."),
     Permission("schema.introspect", "Read the schema of the API."),
 )
 
