@@ -5,8 +5,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 import uvicorn
-from crm_framework.server.heads import BoundedHeads
 
+from crm_framework.server.limits.connections import Guarded
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
@@ -25,7 +25,7 @@ async def serve(app: object, port: int) -> None:
         uvicorn.Config(
             app,  # type: ignore[arg-type]  # bare functions, without the types of ASGI
             port=port,
-            http=BoundedHeads,
+            http=Guarded,
             log_config=log_config("warning"),
             access_log=False,
             lifespan="off",

@@ -205,8 +205,8 @@ def _parsed(text: str, limits: Limits) -> DocumentNode:
     if len(text) > limits.max_characters:
         raise RequestError(
             "TOO_COMPLEX",
-            f"the document has {len(text):,} characters; {limits.max_characters:,} are allowed. Pass long values"
-            " in variables",
+            f"the document has {len(text):,} characters; {limits.max_characters:,} are allowed. Pass long"
+            " values in variables",
         )
     try:
         return parse(text, max_tokens=limits.max_tokens)

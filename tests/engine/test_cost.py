@@ -57,7 +57,7 @@ async def test_what_an_operation_may_lead_to(filled: Library, what: str) -> None
     for run in (execute, reference_execute):
         visit = filled.visit()
         told: list[int] = []
-        visit.spend = told.append  # type: ignore[method-assign]  # what a context would charge
+        visit.spend = told.append  # type: ignore[method-assign, assignment]  # what a context would charge
         await run(filled.schema, text, variables, None, visit)
         assert told == [cost]
 

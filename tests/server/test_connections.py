@@ -187,9 +187,12 @@ def test_a_client_that_does_not_read_is_let_go_of(monkeypatch: pytest.MonkeyPatc
         await send({"type": "http.response.body", "body": body})
 
     lost = connections.Guarded.connection_lost
-    monkeypatch.setattr(
-        connections.Guarded, "connection_lost", lambda self, exc: (lost(self, exc), gone.append(True))
-    )
+
+    def let_go(self: connections.Guarded, error: Exception | None) -> None:
+        lost(self, error)
+        gone.append(True)
+
+    monkeypatch.setattr(connections.Guarded, "connection_lost", let_go)
 
     async def work(port: int) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
