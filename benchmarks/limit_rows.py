@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from hashlib import sha256
+from os import urandom
 from typing import Any
 
 import orjson
@@ -18,7 +20,7 @@ EVENT = ("crm_event", "id type customer_id payload created_at")
 AUDIT = (
     "crm_audit",
     "id at actor_kind actor_id actor_name token_id request_id action subject_type subject_id customer_id"
-    " changes",
+    " reason changes salt digest",
 )
 CREATE = (
     (
@@ -127,4 +129,7 @@ def _event(kind: str, customer: str, payload: Any, at: Any) -> tuple[Any, ...]:
 def _audit(kind: str, subject: str, key: str, customer: str, changes: Any, at: Any) -> tuple[Any, ...]:
     said = orjson.dumps(changes).decode()
     request = new_id().replace("-", "")
-    return (new_id(), at, "INTEGRATION", TOKEN, "bench", TOKEN, request, kind, subject, key, customer, said)
+    return (
+        new_id(), at, "INTEGRATION", TOKEN, "bench", TOKEN, request, kind, subject, key, customer, None, said,
+        urandom(16), sha256(said.encode()).digest(),
+    )  # fmt: skip

@@ -61,6 +61,7 @@ _HOME = {
     "Reader": "engine.context",
     "RefundRecorded": "events",
     "SchemaParts": "engine.parts",
+    "Secret": "secret",
     "SettingChanged": "events",
     "Settings": "settings",
     "Staff": "schema.staff",

@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from crm_framework.errors import CrmError
 from crm_framework.runtime import migrations_of, open_runtime
+from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
@@ -35,6 +36,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         for fault in persisted.faults:
             log.warning("a persisted operation cannot be run: %s", fault)
         verifier = TokenVerifier(runtime.database, settings.token_cache_ms)
+        refusals = Refusals(runtime.database)
+        runtime.sealer.sweep_regularly()
         try:
             yield Service(
                 settings=settings,
@@ -46,8 +49,11 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 persisted=persisted,
                 budgets=Budgets(settings.rate_limit_per_minute),
                 guesses=Guesses(settings.wrong_tokens_per_minute),
+                sealer=runtime.sealer,
+                refusals=refusals,
             )
         finally:
+            await refusals.close()
             await verifier.close()
 
 

@@ -108,7 +108,8 @@ class CustomersMerged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerErased(Event):
-    """The person's data was erased for good. `changes` is empty: it must not keep what is gone."""
+    """The person's data was erased for good. `changes` keeps nothing of it: it names the receipt, and the
+    number and the digest of the entries of the audit log that lost their values."""
 
     type = "customer.erased"
 

@@ -15,6 +15,8 @@ from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.hooks.specs import Plugin
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.core import compose_schema
+from crm_framework.security.audit.chain import AuditKeys
+from crm_framework.security.audit.sealing import Sealer, sealing
 from crm_framework.settings import Settings
 from crm_framework.storage import stream
 from crm_framework.storage.database import Database
@@ -36,6 +38,7 @@ class Runtime:
     host: PluginHost
     database: Database
     schema: ComposedSchema
+    sealer: Sealer
 
 
 def migrations_of(host: PluginHost) -> list[AppMigrations]:
@@ -87,6 +90,11 @@ async def _load_tables(apps: list[AppMigrations], dialect: Dialect) -> None:
     await Models.load(dialect, {app.label: app.models for app in apps})
 
 
+def audit_keys(settings: Settings) -> AuditKeys:
+    """The secrets of the audit log's chain."""
+    return AuditKeys.of([key.reveal() for key in settings.audit_keys])
+
+
 async def load_host(settings: Settings) -> PluginHost:
     """The plugins of `settings`; those enabled in it can be served, but for their part of the schema."""
     host = load_plugins(settings)
@@ -132,6 +140,7 @@ async def open_database(
     database.guards = host.guards
     database.handlers = host.handlers
     database.job_names = frozenset(declared.job.name for declared in [*CORE_JOBS, *host.jobs])
+    database.audit_key = audit_keys(settings).current
     return database
 
 
@@ -147,6 +156,7 @@ async def open_runtime(settings: Settings, *, read_seconds: float | None = None)
     schema = compose_schema(host)
     database = await open_database(settings, host, read_seconds=read_seconds)
     try:
-        yield Runtime(settings, host, database, schema)
+        async with sealing(database, audit_keys(settings)) as sealer:
+            yield Runtime(settings, host, database, schema, sealer)
     finally:
         await database.close()

@@ -5,6 +5,7 @@ host converts a section to the plugin's `PluginSettings` when it loads the plugi
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -14,9 +15,11 @@ from typing import Annotated, Any, TypeVar, get_origin
 import msgspec
 
 from .errors import CrmError, ErrorCode
+from .secret import HIDDEN, Secret
 
 DEFAULT_CONFIG = "crm.toml"
 PREFIX = "CRM_"
+SHORTEST_KEY = 16
 OTHER_VARIABLES = frozenset({"CRM_CONFIG", "CRM_TRACE_HOOKS", "CRM_TEST_DATABASE_URL"})
 """Variables of ours that are no settings."""
 
@@ -80,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pieces of one kind of owed work that a process does at once."""
     worker_grace_s: Seconds = 10.0
     """How long such work may go on when the program is told to stop; it is cut short then, and done again."""
+    audit_keys: tuple[Secret, ...] = ()
+    """Secrets, of 16 characters at least, with which the audit log is sealed: the one for what is new first,
+    then those of former times. Without one, whoever can write to the database can make the chain anew."""
 
     sections: Mapping[str, Mapping[str, Any]] = {}
     """Per plugin, what crm.toml or the caller says."""
@@ -87,6 +93,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Per plugin, what the environment says (`CRM_<SECTION>__<KEY>`), as text. It wins over `sections`."""
     config_path: Path | None = None
     """The file that was read, if there was one."""
+
+    def __repr__(self) -> str:
+        """Without the database's password, and without the plugins' sections, which may hold secrets."""
+        shown = {name: getattr(self, name) for name in FIELDS}
+        shown["database_url"] = _PASSWORD.sub(HIDDEN, self.database_url)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    __str__ = __repr__
+
+
+_PASSWORD = re.compile(r"(?<=:)[^:/]*(?=@)|(?<=password=)[^&]*")
 
 
 INTERNAL = frozenset({"sections", "section_variables", "config_path"})
@@ -119,6 +136,11 @@ def load_settings(
         raise _error(
             "only_persisted_operations is set without persisted_operations: nothing could be run.",
             "Name the file in persisted_operations; `crm persist` makes it.",
+        )
+    if any(len(key.reveal()) < SHORTEST_KEY for key in settings.audit_keys):
+        raise _error(
+            f"A key in audit_keys is shorter than {SHORTEST_KEY} characters.",
+            "Make one that cannot be guessed: openssl rand -hex 32.",
         )
     if settings.default_time_zone != "UTC":
         _check_zone(settings.default_time_zone)
@@ -159,7 +181,7 @@ def plugin_settings(settings: Settings, name: str, shape: type[S]) -> S:
         variable = f"{PREFIX}{name.upper()}__{key.upper()}"
         values[key] = _from_text("environment", key, text, types, shown=variable)
     try:
-        return msgspec.convert(values, shape)
+        return msgspec.convert(values, shape, dec_hook=_from_plain)
     except msgspec.ValidationError as error:
         raise _error(f"{place}: {_lower(str(error))}.", "Set it in that section.") from None
 
@@ -261,11 +283,22 @@ def _typed(
         known = f"Known are: {', '.join(types)}." if types else "There is nothing to set."
         raise _error(f"{place}: unknown key {shown or key}.", f"Did you mean {close}?" if close else known)
     try:
-        return msgspec.convert(value, types[key], strict=strict)
+        return msgspec.convert(value, types[key], strict=strict, dec_hook=_from_plain)
     except msgspec.ValidationError as error:
         raise _error(
             f"{place}: {shown or key}: {_lower(str(error))}.", hint or "Correct the value."
         ) from None
+
+
+def _from_plain(kind: type, value: object) -> Any:
+    """A value of a type that msgspec does not know; what is wrong with it is told without it."""
+    if kind is not Secret:
+        raise NotImplementedError(f"settings cannot be of type {kind.__name__}")
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, got {type(value).__name__}")
+    return Secret(value)
 
 
 def _lower(text: str) -> str:

@@ -15,6 +15,7 @@ COMMANDS = {
     "jobs": ("jobs", "List, retry and run jobs."),
     "token": ("token", "Create, list and revoke tokens."),
     "events": ("events", "List, retry and replay what plugins owe."),
+    "audit": ("audit", "List and verify the audit log."),
     "plugins": ("plugins", "List, inspect, enable and remove plugins."),
     "new-plugin": ("new_plugin", "Create a plugin to start from."),
     "persist": ("persist", "Make a file of persisted operations."),

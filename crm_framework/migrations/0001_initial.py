@@ -59,6 +59,37 @@ STREAM_POSTGRES = [
     " + COALESCE(pg_sequence_last_value('crm_event_shift'::regclass), 0)",
     "CREATE INDEX crm_event_stream ON crm_event (horizon, position)",
 ]
+AUDIT_ERASED = "CREATE INDEX crm_audit_erased ON crm_audit (erased_by, id) WHERE erased_by IS NOT NULL"
+AUDIT_STAYS = (
+    *("id", "at", "actor_kind", "actor_id", "token_id", "request_id", "action", "subject_type"),
+    *("subject_id", "customer_id", "reason", "digest"),
+)
+APPEND_ONLY = "The audit log is append-only: its rows are neither changed nor removed."
+AUDIT_GUARD_SQLITE = [
+    "CREATE TRIGGER crm_audit_guard_delete BEFORE DELETE ON crm_audit"
+    f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
+    "CREATE TRIGGER crm_audit_guard_update BEFORE UPDATE ON crm_audit"
+    " WHEN old.erased_by IS NOT NULL OR new.erased_by IS NULL OR new.salt IS NOT NULL"
+    f" OR {' OR '.join(f'new.{name} IS NOT old.{name}' for name in AUDIT_STAYS)}"
+    f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
+    *(
+        f"CREATE TRIGGER crm_audit_chain_guard_{event.lower()} BEFORE {event} ON crm_audit_chain"
+        f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
+        for event in ("DELETE", "UPDATE")
+    ),
+]
+AUDIT_GUARD_POSTGRES = [
+    f"CREATE FUNCTION crm_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
+    f" BEGIN RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'restrict_violation'; END $$",
+    "CREATE TRIGGER crm_audit_guard_update BEFORE UPDATE ON crm_audit FOR EACH ROW"
+    " WHEN (old.erased_by IS NOT NULL OR new.erased_by IS NULL OR new.salt IS NOT NULL"
+    f" OR {' OR '.join(f'new.{name} IS DISTINCT FROM old.{name}' for name in AUDIT_STAYS)})"
+    " EXECUTE FUNCTION crm_audit_refuse()",
+    "CREATE TRIGGER crm_audit_guard_delete BEFORE DELETE OR TRUNCATE ON crm_audit"
+    " FOR EACH STATEMENT EXECUTE FUNCTION crm_audit_refuse()",
+    "CREATE TRIGGER crm_audit_chain_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON crm_audit_chain"
+    " FOR EACH STATEMENT EXECUTE FUNCTION crm_audit_refuse()",
+]
 
 # What waits under a key is there once: deferring it again moves it.
 WAITING_KEY = (
@@ -99,12 +130,28 @@ class Migration(migrations.Migration):
                 ("subject_type", fields.CharField(max_length=60)),
                 ("subject_id", fields.CharField(max_length=100)),
                 ("customer_id", fields.UUIDField(null=True)),
-                ("changes", fields.JSONField()),
+                ("reason", fields.CharField(null=True, max_length=500)),
+                ("changes", fields.TextField()),
+                ("salt", fields.BinaryField(null=True)),
+                ("digest", fields.BinaryField()),
+                ("erased_by", fields.UUIDField(null=True)),
+                ("erased_digest", fields.BinaryField(null=True)),
             ],
             options={
                 "table": "crm_audit",
                 "indexes": (("subject_type", "subject_id", "id"), ("customer_id", "id")),
             },
+        ),
+        ops.CreateModel(
+            name="AuditLink",
+            fields=[
+                ("position", fields.BigIntField(primary_key=True, generated=False)),
+                ("entry_id", fields.UUIDField(unique=True)),
+                ("digest", fields.BinaryField()),
+                ("hash", fields.BinaryField()),
+                ("key_id", fields.CharField(null=True, max_length=16)),
+            ],
+            options={"table": "crm_audit_chain"},
         ),
         ops.CreateModel(
             name="ContactRule",
@@ -443,4 +490,7 @@ class Migration(migrations.Migration):
         DialectSQL(sqlite=SEARCH_SQLITE, postgres=SEARCH_POSTGRES),
         DialectSQL(sqlite=[ONE_PRIMARY, LOSERS, CONVERTED], postgres=[ONE_PRIMARY, LOSERS, CONVERTED]),
         DialectSQL(sqlite=[WAITING_KEY], postgres=[WAITING_KEY]),
+        DialectSQL(
+            sqlite=[AUDIT_ERASED, *AUDIT_GUARD_SQLITE], postgres=[AUDIT_ERASED, *AUDIT_GUARD_POSTGRES]
+        ),
     ]

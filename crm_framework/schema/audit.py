@@ -56,14 +56,17 @@ class AuditSubject:
         "subject_type": str,
         "subject_id": str,
         "customer_id": str,
+        "erased_by": str,
     },
 )
 class AuditEntry(Node):
-    """One change of one record. Entries are never changed, but for what the erasure of a person removes."""
+    """One change of one record, or a refused attempt (`access.refused`). Entries are never changed, but for
+    what the erasure of a person removes."""
 
     at: datetime = column("When the transaction of the change began.")
     action: str = column("What was done, such as customer.updated.")
     changes: JSON = column("By field, the value before and the value after: `{name: [before, after]}`.")
+    reason: str | None = column("Why an attempt was refused; null for a change.")
     request_id: str | None = column("The request that it came with; the log of the server has it too.")
     token: Token | None = reference("token_id", "The token that it came with; null for commands and jobs.")
 
@@ -79,6 +82,12 @@ class AuditEntry(Node):
     def subject(subject_type: str, subject_id: str) -> AuditSubject:
         """The record that was changed."""
         return AuditSubject(type=subject_type, id=strawberry.ID(encode_id(subject_type, subject_id)))
+
+    @computed()
+    @staticmethod
+    def erased(erased_by: str | None) -> bool:
+        """Whether the erasure of a person took the values out of it."""
+        return erased_by is not None
 
     @batch(needs=("customer_id",))
     @staticmethod

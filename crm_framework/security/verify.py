@@ -14,7 +14,7 @@ from crm_framework.events import CustomerErased, CustomersMerged, Event, Setting
 from crm_framework.storage.clock import now, parse_time
 
 from .actors import Actor, ActorKind
-from .tokens import PREFIX, digest_of
+from .tokens import HINT_LENGTH, PREFIX, digest_of
 
 if TYPE_CHECKING:
     from crm_framework.storage.database import Database
@@ -40,10 +40,21 @@ REFUSED = "This token is unknown, expired or revoked."
 """One message for all: which of them it is helps only whoever found the token."""
 
 
+class TokenRefused(CrmError):
+    """A token that opens nothing. `why`, whose it was and how it begins are for the audit log alone."""
+
+    def __init__(self, why: str, *, hint: str = "", holder: Actor | None = None) -> None:
+        super().__init__(ErrorCode.UNAUTHENTICATED, REFUSED, hint="Ask an administrator for a new one.")
+        self.why = why
+        self.begins = hint
+        self.holder = holder
+
+
 class Known(NamedTuple):
     """What a row says of a token. `actor` is None if it opens nothing, whatever the time."""
 
     token_id: str
+    holder: Actor
     actor: Actor | None
     expires_at: datetime | None
     last_used_at: datetime | None
@@ -79,24 +90,26 @@ class TokenVerifier:
     async def verify(self, secret: str) -> Actor:
         """The actor of a token. Raises CrmError UNAUTHENTICATED for one that does not open the door."""
         if not secret.startswith(PREFIX) or len(secret) > MAX_LENGTH or not secret.isascii():
-            raise _refused()
+            raise TokenRefused("malformed")
         digest = digest_of(secret)
         remembered = self._remembered.get(digest)
         if remembered is not None and monotonic() - remembered.read_at < self._window:
             known = remembered.known
         else:
-            known = await self._find(digest, remembered)
+            known = await self._find(secret, digest, remembered)
         at = now()
-        if known.actor is None or (known.expires_at is not None and at >= known.expires_at):
-            raise _refused()
+        if known.actor is None:
+            raise TokenRefused("revoked, or its holder is gone", holder=known.holder)
+        if known.expires_at is not None and at >= known.expires_at:
+            raise TokenRefused("expired", holder=known.holder)
         self._note_use(known, at)
         return known.actor
 
-    async def _find(self, digest: str, before: Remembered | None) -> Known:
+    async def _find(self, secret: str, digest: str, before: Remembered | None) -> Known:
         changes, read_at = self._changes, monotonic()
         rows = await self._database.rows(FIND, (digest,), bounded=True)
         if not rows or not hmac.compare_digest(rows[0][0], digest):
-            raise _refused()
+            raise TokenRefused("unknown", hint=secret[:HINT_LENGTH])
         row = tuple(rows[0])
         # the same row as before says the same: it need not be taken apart again
         known = before.known if before is not None and before.row == row else _known(row)
@@ -158,14 +171,10 @@ def _known(row: Sequence[Any]) -> Known:
         staff_id=staff_id,
         customer_id=customer_id,
     )
-    return Known(token_id, None if gone else actor, *times)
+    return Known(token_id, actor, None if gone else actor, *times)
 
 
 def _may_concern_tokens(event: Event) -> bool:
     if isinstance(event, SettingChanged):
         return event.kind in ("token", "staff")
     return isinstance(event, CustomerErased | CustomersMerged)
-
-
-def _refused() -> CrmError:
-    return CrmError(ErrorCode.UNAUTHENTICATED, REFUSED, hint="Ask an administrator for a new one.")

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
+from crm_framework.security.verify import TokenRefused
 
 from .answers import Refusal
 from .limits.guesses import Guesses
@@ -13,9 +14,13 @@ REALM = 'Bearer realm="crm"'
 
 
 async def authenticate(
-    headers: Mapping[bytes, bytes], verify: Verify, guesses: Guesses, address: str
+    headers: Mapping[bytes, bytes],
+    verify: Verify,
+    guesses: Guesses,
+    address: str,
+    told: Callable[[TokenRefused], None],
 ) -> Actor:
-    """The actor of a request from an address.
+    """The actor of a request from an address. `told` gets to know why a token opens nothing.
 
     Raises `Refusal`: 401 without a token that opens, 429 for one more of too many, 503 without a database.
     """
@@ -38,6 +43,8 @@ async def authenticate(
         return await verify(secret.strip())
     except CrmError as error:
         if error.code is ErrorCode.UNAUTHENTICATED:
+            if isinstance(error, TokenRefused):
+                told(error)
             if wait := guesses.note(address):
                 raise Refusal(
                     429,

@@ -10,6 +10,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from crm_framework.engine.result import Result
+from crm_framework.security.actors import Actor
+from crm_framework.security.verify import TokenRefused
 
 from . import answers
 from .access_log import note
@@ -58,9 +60,18 @@ class GraphQL:
             raise Refusal(406, "BAD_INPUT", f"The answer is {answers.GRAPHQL} or {JSON}; accept one of them.")
         service = service_in(scope)
         settings = service.settings
-        client = scope.get("client")
-        address = client[0] if client else ""
-        actor = await authenticate(headers, service.verifier.verify, service.guesses, address)
+        address = _address(scope)
+
+        def told(refused: TokenRefused) -> None:
+            service.refusals.unauthenticated(
+                why=refused.why,
+                hint=refused.begins,
+                holder=refused.holder,
+                request_id=request_id(),
+                source=address or None,
+            )
+
+        actor = await authenticate(headers, service.verifier.verify, service.guesses, address, told)
         note(scope, actor=actor.name)
         deadlines = self._of(settings.request_timeout_s)
         if method == "GET":
@@ -78,6 +89,8 @@ class GraphQL:
             note(scope, operation=operation.operation_name)
         context = service.context(actor, request_id())
         result = await _in_time(service, operation, context, deadlines)
+        if result.errors:
+            _note_forbidden(service, scope, actor, operation, result)
         budget = service.budgets.of(actor.token_id or actor.id)
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
 
@@ -85,6 +98,28 @@ class GraphQL:
         if self._deadlines is None or self._deadlines.seconds != seconds:
             self._deadlines = Deadlines(seconds)
         return self._deadlines
+
+
+def _note_forbidden(
+    service: Service, scope: Scope, actor: Actor, operation: Operation, result: Result
+) -> None:
+    """For the audit log: what the actor may not see or do."""
+    for error in result.errors:
+        if error["extensions"]["code"] == "FORBIDDEN":
+            service.refusals.forbidden(
+                actor,
+                error["message"],
+                operation=operation.operation_name,
+                request_id=request_id(),
+                source=_address(scope) or None,
+            )
+            return
+
+
+def _address(scope: Scope) -> str:
+    """Where the request came from, as far as the server knows it."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 async def _in_time(service: Service, operation: Operation, context: Any, deadlines: Deadlines) -> Result:

@@ -36,6 +36,10 @@ async def readyz(request: Request) -> Response:
         "status": "ready" if ready else "unready",
         "database": database,
         "migrations": migrations,
+        "audit": {
+            "unsealed": service.sealer.waiting,
+            "oldest_unsealed_s": round(service.sealer.lag_seconds, 1),
+        },
         "plugins": [
             {
                 "name": plugin.name,

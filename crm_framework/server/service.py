@@ -12,6 +12,8 @@ from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.context import RequestContext
 from crm_framework.security.actors import Actor
+from crm_framework.security.audit.sealing import Sealer
+from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
@@ -36,6 +38,8 @@ class Service:
     persisted: PersistedOperations
     budgets: Budgets
     guesses: Guesses
+    sealer: Sealer
+    refusals: Refusals
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""

@@ -7,6 +7,7 @@ from typing import Any
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
+from .audit import Written
 from .events import EventTypes
 from .notices import CHANNEL, Notices
 from .orm import Models
@@ -41,6 +42,11 @@ class Database:
         self.bells: list[Callable[[Collection[str]], None]] = []
         """Called at once after a commit of this process that left the worker something to do, with the names
         of the loops that are to look for it. Must not raise."""
+        self.auditors: list[Callable[[Sequence[Written]], None]] = []
+        """Called at once after every commit of this process with the entries that it added to the audit log.
+        Must not raise."""
+        self.audit_key: bytes | None = None
+        """The secret without which nobody can make an entry of the audit log that passes for one of ours."""
         self.event_types: EventTypes | None = None
         self.job_names: Collection[str] | None = None
         """With it set, a unit of work refuses to defer other jobs."""
@@ -127,10 +133,14 @@ class Database:
 
     async def rows(self, sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Tuples:
         """The same by position instead of by name."""
-        driver = self._open_driver()
         placed = numbered(sql) if self.dialect == "postgres" else sql
         self.note(placed)
-        return await driver.rows(placed, args, bounded=bounded)
+        return await self._open_driver().rows(placed, args, bounded=bounded)
+
+    async def fetch_aside(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """As `fetch`, for work of the program's own beside the requests: `counting` does not see it."""
+        placed = numbered(sql) if self.dialect == "postgres" else sql
+        return await self._open_driver().read(placed, args, bounded=False)
 
     def unit_of_work(
         self, actor: ActorLike | None = None, *, request_id: str | None = None, repeatable: bool = False
@@ -174,6 +184,12 @@ class Database:
 
     async def _notify(self, payload: str) -> None:
         await self._open_driver().rows(f"SELECT pg_notify('{CHANNEL}', $1)", (payload,), bounded=True)
+
+    def tell_audited(self, entries: Sequence[Written]) -> None:
+        """Passes the entries of the audit log that a commit added on to those who look after it."""
+        if entries:
+            for auditor in self.auditors:
+                auditor(entries)
 
     async def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""

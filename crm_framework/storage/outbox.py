@@ -11,11 +11,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
+from .audit import AuditRecord, audit_row, who_acts
 from .debts import FIRST_RETRY, Debts, Stored
 from .events import encode
 from .ids import new_id
@@ -34,10 +33,6 @@ BUDGETED_EVENTS = 50
 
 
 EVENT_COLUMNS = ("id", "type", "customer_id", "payload", "created_at")
-AUDIT_COLUMNS = (
-    *("id", "at", "actor_kind", "actor_id", "actor_name", "token_id", "request_id", "action"),
-    *("subject_type", "subject_id", "customer_id", "changes"),
-)
 
 
 class EventHandler(Protocol):
@@ -98,7 +93,7 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
         EVENT_COLUMNS,
         await in_turns(lambda one: _event_row(tx, *one), stored),
     )
-    tx.insert_values("crm_audit", AUDIT_COLUMNS, await in_turns(lambda one: _audit_row(tx, one[1]), stored))
+    tx.audit(await in_turns(lambda one: _audit_row(tx, one[1]), stored))
     return stored
 
 
@@ -130,18 +125,17 @@ def _event_row(tx: "UnitOfWork", key: str, event: Event) -> tuple[Any, ...]:
 
 
 def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:
-    actor = tx.actor
-    who = (
-        ("SYSTEM", None, "system", None)
-        if actor is None
-        else (actor.kind, actor.id, actor.name, actor.token_id)
+    subject_type, subject_id = event.audit_subject
+    record = AuditRecord(
+        who=who_acts(tx.actor),
+        action=event.type,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        customer_id=event.customer_id,
+        request_id=tx.request_id,
+        changes=event.changes,
     )
-    kind, actor_id, name, token_id = who
-    changes = msgspec.json.encode(event.changes).decode()
-    return (
-        new_id(), tx.now, kind, actor_id, name, token_id, tx.request_id, event.type,
-        *event.audit_subject, event.customer_id, changes,
-    )  # fmt: skip
+    return audit_row(record, at=tx.now, key=tx.database.audit_key)
 
 
 async def _first_try(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from crm_framework.errors import CrmError, ErrorCode
 
+from .audit import Written
 from .gathered import Gathered, Insert, Outdated
 from .sessions import Rows, Session, to_the_end
 
@@ -35,6 +36,8 @@ class Transaction:
         self._failure: BaseException | None = None
         self._savepoints = 0
         self._gathered = Gathered()
+        self.audited: list[Written] = []
+        """Entries of the audit log that it writes; those of a savepoint that is undone are taken out."""
         self._ran = False
         self.inserted: Sequence[Insert] = ()
         """After the commit: what was inserted, if no other statement ran; what ran might have changed it."""
@@ -97,11 +100,13 @@ class Transaction:
         """Yields whether `seek` finds a row: a SELECT without values, which costs no round trip here."""
         self._savepoints += 1
         label = f"crm_{self._savepoints}"
+        audited = len(self.audited)
         found = await self._control(f"SAVEPOINT {label}", seek)
         try:
             yield found
             await self._control(f"RELEASE SAVEPOINT {label}")
         except BaseException:
+            del self.audited[audited:]
             await to_the_end(self._back_to(label))
             raise
 

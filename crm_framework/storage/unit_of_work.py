@@ -11,6 +11,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
 from . import deferrals, outbox
+from .audit import AUDIT_COLUMNS
 from .clock import now
 from .gathered import Insert
 from .orm import Entered
@@ -120,6 +121,7 @@ class UnitOfWork:
                     # after a failure too: the commit may have reached the disk and only its answer be lost
                     self.database.tell(self._emitted)
                     self.database.ring(self._woken)
+                self.database.tell_audited(transaction.audited)
         finally:
             if self._entered is not None:
                 self._entered.leave()
@@ -190,6 +192,11 @@ class UnitOfWork:
         self.transaction.check()
         self._events.extend(events)
         self._emitted.extend(events)
+
+    def audit(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Entries of the audit log, each a row of `AUDIT_COLUMNS`."""
+        self.insert_values("crm_audit", AUDIT_COLUMNS, rows)
+        self.transaction.audited += [(row[0], row[-1]) for row in rows]
 
     def take_events(self) -> list[Event]:
         """The events that were emitted since they were last taken."""

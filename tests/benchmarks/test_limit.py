@@ -87,14 +87,14 @@ async def rows(company: CrmClient) -> dict[str, list[dict[str, Any]]]:
 
 
 def shape(row: dict[str, Any]) -> dict[str, Any]:
-    """A row in which keys and moments, and who did it, do not tell; the order in JSON does not either."""
+    """A row in which keys and moments, who did it, and digests do not tell; nor does the order in JSON."""
     texts = {
         name: MOMENT.sub("moment", KEY.sub("key", str(value)))
         for name, value in row.items()
         if name not in GIVEN
     }
     told = {name: orjson.loads(text) if text.startswith("{") else text for name, text in texts.items()}
-    return told | {name: "actor" for name in OF_THE_ACTOR if name in told}
+    return told | {name: "actor" for name in (*OF_THE_ACTOR, "salt", "digest") if name in told}
 
 
 def as_json(answer: Any) -> Any:

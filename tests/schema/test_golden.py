@@ -314,6 +314,8 @@ def _entry(number: int) -> dict[str, object]:
         "subject_id": key(1, number),
         "customer_id": key(1, number),
         "changes": "{}",
+        "salt": bytes(16),
+        "digest": bytes(32),
     }
 
 

@@ -48,6 +48,19 @@ class Visit:
 
 
 @dataclass
+class Noted:
+    """Keeps what would go into the audit log."""
+
+    noted: list[dict[str, Any]] = field(default_factory=list)
+
+    def unauthenticated(self, **facts: Any) -> None:
+        self.noted.append(facts)
+
+    def forbidden(self, actor: Actor, reason: str, **facts: Any) -> None:
+        self.noted.append({"actor": actor.name, "reason": reason, **facts})
+
+
+@dataclass
 class FakeService:
     """Stands in for an open CRM: keeps what it is asked, and answers as told."""
 
@@ -56,6 +69,7 @@ class FakeService:
     persisted: PersistedOperations = field(default_factory=PersistedOperations)
     budgets: Budgets = field(default_factory=lambda: Budgets(0))
     guesses: Guesses = field(default_factory=lambda: Guesses(3))
+    refusals: "Noted" = field(default_factory=lambda: Noted())
     asked: list[Operation] = field(default_factory=list)
     actors: list[str] = field(default_factory=list)
 

@@ -89,6 +89,7 @@ async def test_events_and_audit_are_written_with_the_change(database: Database) 
     assert parse_time(audit.pop("at")) == AT
     assert json.loads(audit.pop("changes")) == {"name": ["Ada", "Zoë"], "tags": [None, ["vip"]]}
     audit.pop("id")
+    assert (len(audit.pop("salt")), len(audit.pop("digest"))) == (16, 32)
     assert audit == {
         "actor_kind": "STAFF",
         "actor_id": "0190a0a0-0000-7000-8000-000000000001",
@@ -99,6 +100,9 @@ async def test_events_and_audit_are_written_with_the_change(database: Database) 
         "subject_type": "Customer",
         "subject_id": key,
         "customer_id": key,
+        "reason": None,
+        "erased_by": None,
+        "erased_digest": None,
     }
     assert (bought["subject_type"], bought["subject_id"], bought["customer_id"]) == (
         "Interaction",

@@ -13,7 +13,7 @@ from .customers import (
     ErasureReceipt,
     Segment,
 )
-from .events import AuditEntry, Delivery, DeliveryStatus, IdempotencyRecord, OutboxEvent
+from .events import AuditEntry, AuditLink, Delivery, DeliveryStatus, IdempotencyRecord, OutboxEvent
 from .identity import Staff, Token
 from .interactions import Direction, Interaction, PurchaseLine, Sentiment
 from .jobs import JobStatus, Schedule, StoredJob
@@ -22,6 +22,7 @@ __all__ = [
     "AttributeDefinition",
     "AttributeType",
     "AuditEntry",
+    "AuditLink",
     "Consent",
     "ContactPoint",
     "ContactRule",

@@ -70,11 +70,29 @@ class AuditEntry(Model):
     subject_type = fields.CharField(max_length=60)
     subject_id = fields.CharField(max_length=100)
     customer_id = fields.UUIDField(null=True)
-    changes: Any = fields.JSONField(description="field -> [before, after]")
+    reason = fields.CharField(max_length=500, null=True, description="why an attempt was refused")
+    changes = fields.TextField(description="JSON, field -> [before, after]; text, as the digest is over it")
+    salt = fields.BinaryField(null=True, description="null once the entry was erased")
+    digest = fields.BinaryField(description="see storage/audit.py")
+    erased_by = fields.UUIDField(null=True, description="receipt of the erasure that emptied the entry")
+    erased_digest = fields.BinaryField(null=True, description="salted digest of what was erased")
 
     class Meta:
         table = "crm_audit"
         indexes = (("subject_type", "subject_id", "id"), ("customer_id", "id"))
+
+
+class AuditLink(Model):
+    """A link of the chain over the audit log. Neither changed nor removed, nor are entries."""
+
+    position = fields.BigIntField(primary_key=True, generated=False)
+    entry_id = fields.UUIDField(unique=True)
+    digest = fields.BinaryField(description="the entry's")
+    hash = fields.BinaryField(description="over the link before and this one")
+    key_id = fields.CharField(max_length=16, null=True, description="which audit key it was made with")
+
+    class Meta:
+        table = "crm_audit_chain"
 
 
 class IdempotencyRecord(Model):

@@ -20,6 +20,7 @@ from crm_framework.domain.privacy.scrub import LEAST_TELLING, names_person, scru
 from crm_framework.domain.rows import check_key, for_update, insert, json_of, json_text, marks, time_of
 from crm_framework.domain.values.text import optional_line
 from crm_framework.events import CustomerErased
+from crm_framework.storage.audit import PERSONAL_KIND, erased_digest, personal_digest
 from crm_framework.storage.ids import new_id
 
 if TYPE_CHECKING:
@@ -60,12 +61,14 @@ async def erase_customer(
     await refuse_absent_plugins(tx, keys, "an erasure")
     by_plugin = await _erase_in_plugins(tx, keys, plugins)
     words = await _words(tx, keys)
+    receipt_id = new_id()
+    emptied = await _scrub_audit(tx, keys, receipt_id)
     core = {
         "crm_contact_point": await _delete(tx, "crm_contact_point", keys),
         "crm_customer_tag": await _delete(tx, "crm_customer_tag", keys),
         "crm_interaction": await _silence_interactions(tx, keys, words),
         "crm_token": await _revoke_tokens(tx, keys),
-        "crm_audit": await _scrub_audit(tx, keys),
+        "crm_audit": len(emptied),
         "crm_event": await _scrub_events(tx, keys),
         "crm_idempotency": await _forget_results(tx, keys, words),
         "crm_customer": await _anonymise(tx, keys),
@@ -73,7 +76,7 @@ async def erase_customer(
     counts = {"core": {table: count for table, count in core.items() if count}, **by_plugin}
     actor = tx.actor
     receipt = {
-        "id": new_id(),
+        "id": receipt_id,
         "customer_id": keys[0],
         "erased_at": tx.now,
         "actor_name": "system" if actor is None else ERASED if actor.id in keys else actor.name,
@@ -81,9 +84,18 @@ async def erase_customer(
         "counts": json_text(counts),
     }
     await insert(tx, "crm_erasure", receipt)
-    tx.emit(CustomerErased(customer_id=keys[0]))
+    tx.emit(
+        CustomerErased(
+            customer_id=keys[0],
+            changes={
+                "receipt": (None, receipt_id),
+                "auditEntries": (None, len(emptied)),
+                "auditDigest": (None, erased_digest(emptied)),
+            },
+        )
+    )
     return ErasureReport(
-        receipt_id=str(receipt["id"]),
+        receipt_id=receipt_id,
         customer_id=keys[0],
         erased_at=tx.now,
         counts=counts,
@@ -169,26 +181,40 @@ async def _revoke_tokens(tx: "UnitOfWork", keys: Sequence[str]) -> int:
     )
 
 
-async def _scrub_audit(tx: "UnitOfWork", keys: Sequence[str]) -> int:
-    """Who changed what and when stays; from which value to which goes."""
+async def _scrub_audit(tx: "UnitOfWork", keys: Sequence[str], receipt_id: str) -> list[tuple[str, str, str]]:
+    """Who changed what and when stays; from which value to which goes, with the salt of its digest.
+
+    Key, name and changes of the emptied entries as they are left: the erasure vouches for them in its own.
+    """
     among = marks(len(keys))
-    rows = await tx.fetch(
-        f"SELECT id, changes FROM crm_audit WHERE customer_id IN ({among})"
-        f" OR (subject_type = 'Customer' AND subject_id IN ({among}))",
-        [*keys, *keys],
-    )
-    await tx.execute_many(
-        "UPDATE crm_audit SET changes = ? WHERE id = ?",
-        [(json_text(scrubbed_changes(json_of(row["changes"]))), row["id"]) for row in rows],
-    )
+    which = f"customer_id IN ({among}) OR (subject_type = 'Customer' AND subject_id IN ({among}))"
+    args = [*keys, *keys]
     tokens = await tx.fetch(f"SELECT id FROM crm_token WHERE customer_id IN ({among})", keys)
     if tokens:  # the person may have acted, under its name
-        await tx.execute(
-            f"UPDATE crm_audit SET actor_name = ? WHERE actor_id IN ({among})"
-            f" OR token_id IN ({marks(len(tokens))})",
-            [ERASED, *keys, *(row["id"] for row in tokens)],
+        which += f" OR actor_id IN ({among}) OR token_id IN ({marks(len(tokens))})"
+        args += [*keys, *(row["id"] for row in tokens)]
+    rows = await tx.fetch(
+        f"SELECT id, actor_kind, actor_name, changes, salt FROM crm_audit WHERE ({which})"
+        f" AND erased_by IS NULL AND action <> ? ORDER BY id {for_update(tx)}",
+        [*args, CustomerErased.type],
+    )
+    emptied = [
+        (
+            row["id"],
+            ERASED if row["actor_kind"] == PERSONAL_KIND else row["actor_name"],
+            json_text(scrubbed_changes(json_of(row["changes"]))),
         )
-    return len(rows)
+        for row in rows
+    ]
+    await tx.execute_many(
+        "UPDATE crm_audit SET actor_name = ?, changes = ?, salt = NULL, erased_by = ?, erased_digest = ?"
+        " WHERE id = ?",
+        [
+            (name, changes, receipt_id, personal_digest(row), key)
+            for row, (key, name, changes) in zip(rows, emptied, strict=True)
+        ],
+    )
+    return emptied
 
 
 async def _scrub_events(tx: "UnitOfWork", keys: Sequence[str]) -> int:

@@ -16,6 +16,8 @@ _JSON = frozenset({"attributes", "address", "permissions", "payload", "changes",
 _BOOLEANS = frozenset({"confidential", "is_primary"})
 _TIMES = frozenset({"at"})
 _OF_THE_STREAM = frozenset({"position", "horizon"})
+_PROOF = frozenset({"salt", "digest", "erased_digest"})
+"""What proves an entry of the audit log and says nothing of anybody."""
 
 
 class ExportPlugins(Protocol):
@@ -53,7 +55,10 @@ async def export_customer(
             {name: value for name, value in row.items() if name not in _OF_THE_STREAM}
             for row in await _of(tx, "crm_event", keys, order="position")
         ],
-        "audit": await _of(tx, "crm_audit", keys),
+        "audit": [
+            {name: value for name, value in row.items() if name not in _PROOF}
+            for row in await _of(tx, "crm_audit", keys)
+        ],
         "erasures": await _of(tx, "crm_erasure", keys),
         "plugins": await _by_plugin(tx, keys, plugins),
     }
