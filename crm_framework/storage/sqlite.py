@@ -67,6 +67,7 @@ class SqliteDriver:
             raise misconfigured(f"The folder {folder} does not exist.", f"Create it: mkdir -p {folder}")
         if self._target.path.is_dir():
             raise misconfigured(f"{self._target} is a folder.", "Name a file inside it.")
+        self._target.make_private()
         self._writer = await self._on(self._writer_thread, self._open_writer)
         for number in range(self._read_slots.size):
             connection = await self._on(self._writer_thread, self._open_reader)

@@ -1,6 +1,7 @@
 """Database URLs: which database is meant, and no option that makes an acknowledged write less safe."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -24,6 +25,14 @@ class SqliteTarget:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    def make_private(self) -> None:
+        """Makes the file, if there is none, for its owner's eyes only; its log beside it has the same rights.
+
+        A file that is there keeps the rights that it has.
+        """
+        with suppress(OSError):  # SQLite says what is wrong with the place
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ async def migrate(
     file = _file(url)
     if file is not None and not file.exists():
         _make_folder(file)
+        SqliteTarget(file).make_private()
     else:
         async with schema_connection(url, lock_seconds=lock_seconds) as connection:
             if not plan.missing(await recorded(connection.client)):
