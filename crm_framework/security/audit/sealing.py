@@ -1,6 +1,6 @@
 """Takes new entries of the audit log into the chain, right after the commit that wrote them.
 
-Not in that commit: every write would then wait for the one before to be on disk (ADR 0017). A process knows
+Not in that commit: every write would then wait for the one before to be on disk (ADR 0018). A process knows
 what it wrote and seals it a moment later, many entries at once. Two processes that seal at the same moment
 make the same position, and the later one does it again behind the other. What a process wrote and did not
 seal, because it was killed, is found by the next one that sweeps.
