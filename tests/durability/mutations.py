@@ -1,0 +1,282 @@
+"""For each mutation of the schema an input that succeeds, and what must be there for it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import orjson
+
+from crm_framework.security.actors import Actor
+from crm_framework.server.operations import Operation
+from crm_framework.server.service import Service
+
+Input = dict[str, Any]
+
+
+@dataclass
+class Desk:
+    """Makes what mutations need, each thing anew, over the API itself."""
+
+    service: Service
+    numbers: "count[int]" = field(default_factory=count)
+
+    def new(self, what: str) -> str:
+        return f"{what}-{next(self.numbers)}"
+
+    def takes_key(self, name: str) -> bool:
+        """Whether the mutation can be asked for again by an idempotency key."""
+        found = self._input_type(name)
+        return found is not None and "idempotencyKey" in self.service.schema.graphql.type_map[found].fields  # type: ignore[attr-defined]  # an input's
+
+    def _input_type(self, name: str) -> str | None:
+        arguments = self.service.schema.graphql.mutation_type.fields[name].args  # type: ignore[union-attr]  # there are some
+        return str(arguments["input"].type).rstrip("!") if "input" in arguments else None
+
+    async def run(self, name: str, input_: Input, selection: str) -> Mapping[str, Any]:
+        """A mutation that must succeed; its payload."""
+        kind = self._input_type(name)
+        head, call = (f"mutation($input: {kind}!)", f"{name}(input: $input)") if kind else ("mutation", name)
+        operation = Operation(
+            f"{head} {{ answer: {call} {{ {selection} errors {{ message }} }} }}",
+            {"input": input_},
+            None,
+            False,
+        )
+        context = self.service.context(Actor.system("desk"), "desk")
+        answer = orjson.loads((await self.service.execute(operation, context)).encoded())
+        assert "errors" not in answer, (name, answer)
+        payload: Mapping[str, Any] = answer["data"]["answer"]
+        assert payload["errors"] == [], (name, payload)
+        return payload
+
+    async def make(self, name: str, what: str, /, **input_: Any) -> str:
+        """The id of the record that a mutation made."""
+        return str((await self.run(name, input_, f"{what} {{ id }}"))[what]["id"])
+
+    async def customer(self, **more: Any) -> str:
+        return await self.make("createCustomer", "customer", name=self.new("Customer"), **more)
+
+    async def contact_point(self) -> Input:
+        customer, mail = await self.customer(), self.new("mail") + "@example.com"
+        input_ = {"customer": customer, "contactPoint": {"channel": "email", "value": mail}}
+        return {
+            "customer": customer,
+            "contactPoint": await self.make("addContactPoint", "contactPoint", **input_),
+        }
+
+    async def purchase(self) -> str:
+        return await self.make("recordPurchase", "interaction", **await buy(self))
+
+    async def staff(self) -> str:
+        return await self.make("createStaff", "staff", name=self.new("Staff"))
+
+    async def segment(self) -> str:
+        return await self.make("createSegment", "segment", name=self.new("Segment"), filter={})
+
+    async def attribute(self) -> str:
+        return await self.make("defineAttribute", "attributeDefinition", **await define(self))
+
+    async def rule(self) -> str:
+        return await self.make("createContactRule", "contactRule", **await rule(self))
+
+    async def ticket(self) -> str:
+        return await self.make("openTicket", "ticket", **await ticket(self))
+
+
+async def buy(desk: Desk) -> Input:
+    lines = [{"sku": "S1", "quantity": 2, "unitPrice": {"amount": "9.50", "currency": "EUR"}}]
+    return {"customer": await desk.customer(), "lines": lines, "currency": "EUR"}
+
+
+async def refund(desk: Desk) -> Input:
+    return {"purchase": await desk.purchase(), "amount": {"amount": "5.00", "currency": "EUR"}}
+
+
+async def define(desk: Desk) -> Input:
+    return {"name": f"attribute{next(desk.numbers)}", "type": "TEXT"}
+
+
+async def rule(desk: Desk) -> Input:
+    async with desk.service.database.unit_of_work() as tx:  # there is one for each channel
+        await tx.execute("DELETE FROM crm_contact_rule")
+    return {"channel": "email", "maxTouches": 2, "windowHours": 72}
+
+
+async def ticket(desk: Desk) -> Input:
+    return {"customer": await desk.customer(), "subject": desk.new("Ticket"), "body": "Help"}
+
+
+async def merge(desk: Desk) -> Input:
+    loser = await buy(desk)
+    await desk.make("recordPurchase", "interaction", **loser)
+    return {"winner": await desk.customer(email="a@example.com"), "losers": [loser["customer"]]}
+
+
+async def erase(desk: Desk) -> Input:
+    bought = await buy(desk)
+    await desk.make("recordPurchase", "interaction", **bought)
+    return {"id": bought["customer"], "reason": "asked for"}
+
+
+async def import_customers(desk: Desk) -> Input:
+    names = [desk.new("Row") for _ in range(3)]
+    return {"rows": [{"name": name, "source": "desk", "reference": name} for name in names]}
+
+
+async def import_interactions(desk: Desk) -> Input:
+    rows = [{**await buy(desk), "kind": "purchase", "source": "desk", "reference": desk.new("r")}]
+    return {"rows": [*rows, {"kind": "note", "customer": rows[0]["customer"], "subject": "Said"}]}
+
+
+async def archived(desk: Desk) -> Input:
+    customer = await desk.customer()
+    await desk.run("archiveCustomer", {"id": customer}, "customer { id }")
+    return {"id": customer}
+
+
+async def inactive(desk: Desk) -> Input:
+    staff = await desk.staff()
+    await desk.run("deactivateStaff", {"id": staff}, "staff { id }")
+    return {"id": staff}
+
+
+async def leaving(desk: Desk) -> Input:
+    staff = await desk.staff()
+    await desk.customer(owner=staff)
+    return {"id": staff, "successor": await desk.staff()}
+
+
+async def token(desk: Desk) -> Input:
+    return {"name": desk.new("Token"), "permissions": ["customers.read"]}
+
+
+async def log(desk: Desk) -> Input:
+    return {"customer": await desk.customer(), "kind": "call", "subject": "Hello"}
+
+
+Make = Callable[[Desk], Awaitable[Input]]
+
+
+def of(make: Callable[[Desk], Awaitable[str]], **more: Any) -> Make:
+    """The input that names the id of a record, and more."""
+
+    async def made(desk: Desk) -> Input:
+        return {"id": await make(desk), **more}
+
+    return made
+
+
+def with_point(**more: Any) -> Make:
+    async def made(desk: Desk) -> Input:
+        return {**await desk.contact_point(), **more}
+
+    return made
+
+
+async def create(desk: Desk) -> Input:
+    return {"name": desk.new("New"), "email": "new@example.com", "tags": ["a", "b"]}
+
+
+async def assign(desk: Desk) -> Input:
+    return {"id": await desk.customer(), "owner": await desk.staff()}
+
+
+async def tag(desk: Desk) -> Input:
+    return {"customers": [await desk.customer(), await desk.customer()], "add": ["a", "b"]}
+
+
+async def add_point(desk: Desk) -> Input:
+    return {"customer": await desk.customer(), "contactPoint": {"channel": "phone", "value": "+49301234567"}}
+
+
+async def update_interaction(desk: Desk) -> Input:
+    return {"id": await desk.make("logInteraction", "interaction", **await log(desk)), "subject": "Other"}
+
+
+async def revoke(desk: Desk) -> Input:
+    return {"id": await desk.make("createToken", "token", **await token(desk))}
+
+
+async def reply(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "body": "Done"}
+
+
+async def change_status(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "status": "RESOLVED"}
+
+
+async def named(desk: Desk) -> Input:
+    return {"name": desk.new("Staff")}
+
+
+async def segment(desk: Desk) -> Input:
+    return {"name": desk.new("Segment"), "filter": {"city": {"eq": "Lyon"}}}
+
+
+async def program(desk: Desk) -> Input:
+    return {"name": desk.new("Program"), "currency": "JPY", "pointsPerUnit": 1}
+
+
+async def nothing(desk: Desk) -> Input:
+    await desk.purchase()
+    return {}
+
+
+async def customer(desk: Desk) -> str:
+    return await desk.customer()
+
+
+async def buyer(desk: Desk) -> str:
+    return await desk.customer(stage="CUSTOMER")
+
+
+async def former(desk: Desk) -> str:
+    return await desk.customer(stage="FORMER")
+
+
+INPUTS: dict[str, tuple[Make, str]] = {
+    "createCustomer": (create, "customer { name tags }"),
+    "updateCustomer": (of(customer, name="Renamed"), "customer { name }"),
+    "convertProspect": (of(customer), "customer { stage }"),
+    "lapseCustomer": (of(buyer), "customer { stage }"),
+    "returnCustomer": (of(former), "customer { stage }"),
+    "archiveCustomer": (of(customer), "customer { id }"),
+    "unarchiveCustomer": (archived, "customer { id }"),
+    "assignOwner": (assign, "customer { owner { name } }"),
+    "tagCustomers": (tag, "changed"),
+    "addContactPoint": (add_point, "contactPoint { id }"),
+    "updateContactPoint": (with_point(label="Office"), "contactPoint { label }"),
+    "removeContactPoint": (with_point(), "customer { id }"),
+    "setConsent": (with_point(consent="OPTED_IN", source="form"), "contactPoint { consent }"),
+    "logInteraction": (log, "interaction { id }"),
+    "updateInteraction": (update_interaction, "interaction { subject }"),
+    "recordPurchase": (buy, "interaction { id customer { name } }"),
+    "recordRefund": (refund, "interaction { id }"),
+    "createContactRule": (rule, "contactRule { id }"),
+    "updateContactRule": (of(Desk.rule, maxTouches=9), "contactRule { id }"),
+    "deleteContactRule": (of(Desk.rule), "contactRule { id }"),
+    "mergeCustomers": (merge, "losers"),
+    "exportCustomer": (of(customer), "data"),
+    "eraseCustomer": (erase, "receipt"),
+    "importCustomers": (import_customers, "created failed"),
+    "importInteractions": (import_interactions, "created failed"),
+    "createSegment": (segment, "segment { id }"),
+    "updateSegment": (of(Desk.segment, description="Other"), "segment { id }"),
+    "deleteSegment": (of(Desk.segment), "segment { id }"),
+    "defineAttribute": (define, "attributeDefinition { id }"),
+    "updateAttribute": (of(Desk.attribute, description="Other"), "attributeDefinition { id }"),
+    "removeAttribute": (of(Desk.attribute), "attributeDefinition { id }"),
+    "createStaff": (named, "staff { id }"),
+    "updateStaff": (of(Desk.staff, name="Renamed"), "staff { id }"),
+    "deactivateStaff": (leaving, "staff { id }"),
+    "reactivateStaff": (inactive, "staff { id }"),
+    "createToken": (token, "token { id }"),
+    "revokeToken": (revoke, "token { id }"),
+    "createLoyaltyProgram": (program, "program { id }"),
+    "openTicket": (ticket, "ticket { id }"),
+    "replyToTicket": (reply, "ticket { id }"),
+    "changeTicketStatus": (change_status, "ticket { id }"),
+    "rebuildDailyFigures": (nothing, "customers"),
+}
+"""Mutation → maker of its input, and what is selected of its payload."""
