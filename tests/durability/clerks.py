@@ -26,6 +26,7 @@ REFUND = "recordRefund(input: $input) { interaction { id } errors { code message
 MERGE = "mergeCustomers(input: $input) { losers errors { code message } }", "MergeCustomersInput"
 OPEN = "openTicket(input: $input) { ticket { id } errors { code message } }", "OpenTicketInput"
 REPLY = "replyToTicket(input: $input) { ticket { id } errors { code message } }", "ReplyToTicketInput"
+RETRY = "retryDeliveries(input: $input) { count errors { code message } }", "RetryDeliveriesInput"
 IMPORTED = "failed rows { index error { code message } } errors { code message }"
 BRING_CUSTOMERS = f"importCustomers(input: $input) {{ {IMPORTED} }}", "ImportCustomersInput"
 BRING_PURCHASES = f"importInteractions(input: $input) {{ {IMPORTED} }}", "ImportInteractionsInput"

@@ -218,6 +218,17 @@ async def program(desk: Desk) -> Input:
     return {"name": desk.new("Program"), "currency": "JPY", "pointsPerUnit": 1}
 
 
+async def replay(desk: Desk) -> Input:
+    bought = await buy(desk)
+    await desk.make("recordPurchase", "interaction", **bought)
+    return {"plugin": "loyalty", "customer": bought["customer"]}
+
+
+async def retry(desk: Desk) -> Input:
+    await desk.run("replayEvents", await replay(desk), "count")
+    return {"plugin": "loyalty"}
+
+
 async def nothing(desk: Desk) -> Input:
     await desk.purchase()
     return {}
@@ -273,6 +284,8 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "reactivateStaff": (inactive, "staff { id }"),
     "createToken": (token, "token { id }"),
     "revokeToken": (revoke, "token { id }"),
+    "replayEvents": (replay, "count"),
+    "retryDeliveries": (retry, "count"),
     "createLoyaltyProgram": (program, "program { id }"),
     "openTicket": (ticket, "ticket { id }"),
     "replyToTicket": (reply, "ticket { id }"),
