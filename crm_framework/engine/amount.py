@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from .plans import PlannedField, Selection
 
 
 class Amount:
     """Counts objects as they will be written, in time linear in those that there are.
 
-    `chosen` says of objects that could have been of several types what was selected of them, by their `id()`.
+    `chosen` says of objects that could have been of several types what was selected of them, by their `id()`,
+    and `sizes` of JSON texts how many objects they have, if not one.
     """
 
-    def __init__(self, chosen: Mapping[int, Selection]) -> None:
+    def __init__(self, chosen: Mapping[int, Selection], sizes: Mapping[int, int]) -> None:
         self._chosen = chosen
+        self._sizes = sizes
         self._known: dict[int, int] = {}
 
     def of(self, field: PlannedField, value: Any) -> int:
         """The number of objects in a field's value, which must stay as it is meanwhile."""
         if not isinstance(value, list | dict):
-            return 0
+            return self._sizes.get(id(value), 1) if isinstance(value, orjson.Fragment) else 0
         found = self._known.get(id(value))
         if found is None:
             found = self._known[id(value)] = self._counted(field, value)

@@ -3,9 +3,9 @@ for.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .context import Context
 from .cursors import place, row_cursor
@@ -196,9 +196,54 @@ class Chunk:
 _EMPTY = Chunk((), more=False)
 
 
+class Columns(Protocol):
+    """What a statement selects of each record: `selected` from the table `t`, `outer` from a query `x` that
+    selects it, and how many values that are.
+    """
+
+    selected: Mapping[Dialect, str]
+    outer: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rows a statement for pages takes: the best `limit` of each parent, or of all."""
+
+    listing: Listing
+    ordering: Ordering
+    condition: Fragment
+    limit: int
+    parents: Sequence[str]
+    bounded: bool
+
+
+def choice_of(context: Context, asked: Asked, keys: Sequence[str | None], *, peek: bool) -> Choice | None:
+    """What to read for the pages of these parents; `None` where that is nothing. Raises `RequestError`."""
+    listing, wanted, bounds = asked
+    keyed = listing.key is not None
+    parents = [key for key in dict.fromkeys(keys) if key is not None] if keyed else []
+    if keyed and not parents:
+        return None
+    if len(keys) * wanted.limit > context.limits.max_rows:
+        raise RequestError(
+            "TOO_COMPLEX",
+            f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
+            "rows that one operation may read; ask for fewer at a time",
+        )
+    return Choice(
+        listing,
+        listing.ordering.reversed() if wanted.backward else listing.ordering,
+        all_of([listing.where, visible(listing.source, context), *bounds]),
+        wanted.limit + 1 if peek else wanted.limit,
+        parents,
+        bounded=listing.where in (None, TRUE) and len(parents) <= MOST_BOUNDED,
+    )
+
+
 async def read_pages(
     context: Context,
-    layout: Layout,
+    columns: Columns,
     asked: Asked,
     keys: Sequence[str | None],
     *,
@@ -210,39 +255,53 @@ async def read_pages(
     Without `peek` it is not looked whether more rows follow; without `places` the rows come without the
     values that cursors are made of.
     """
-    listing, wanted, bounds = asked
-    dialect = context.reader.dialect
-    keyed = listing.key is not None
-    parents = [key for key in dict.fromkeys(keys) if key is not None] if keyed else []
-    if keyed and not parents:
+    chosen = choice_of(context, asked, keys, peek=peek)
+    if chosen is None:
         return [_EMPTY for _ in keys]
-    if len(keys) * wanted.limit > context.limits.max_rows:
-        raise RequestError(
-            "TOO_COMPLEX",
-            f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
-            "rows that one operation may read; ask for fewer at a time",
-        )
-    restriction = visible(listing.source, context)
-    condition = all_of([listing.where, restriction, *bounds])
-    ordering = listing.ordering.reversed() if wanted.backward else listing.ordering
-    limit = wanted.limit + 1 if peek else wanted.limit
-    bounded = listing.where in (None, TRUE) and len(parents) <= MOST_BOUNDED
-    sql, args = page_statement(layout, listing, ordering, condition, limit, parents, dialect, places)
+    dialect = context.reader.dialect
+    sql, args = page_statement(columns, chosen, dialect, places)
     try:
-        rows = await context.read(sql, args, bounded=bounded)
+        rows = await context.read(sql, args, bounded=chosen.bounded)
     except Exception as error:
         if ROW_NUMBER not in sql or f"t.{ROW_NUMBER}" not in str(error):
             raise
-        listing.source.row_number = listing.source.key  # it is a view, or a table without such numbers
-        sql, args = page_statement(layout, listing, ordering, condition, limit, parents, dialect, places)
-        rows = await context.read(sql, args, bounded=bounded)
+        source = asked.listing.source
+        source.row_number = source.key  # it is a view, or a table without such numbers
+        sql, args = page_statement(columns, chosen, dialect, places)
+        rows = await context.read(sql, args, bounded=chosen.bounded)
     context.admit(len(rows))
-    if not keyed:
-        return [chunk_of(rows, wanted)]
-    groups: list[list[Any]] = [[] for _ in parents]
+    if asked.listing.key is None:
+        return [chunk_of(rows, asked.window)]
+    groups: list[list[Any]] = [[] for _ in chosen.parents]
     for row in rows:
         groups[row[-1]].append(row)
-    chunks = {key: chunk_of(group, wanted) for key, group in zip(parents, groups, strict=True)}
+    return _each(chosen, groups, asked.window, keys)
+
+
+async def read_texts(
+    context: Context, texts: Columns, asked: Asked, keys: Sequence[str | None], *, peek: bool
+) -> list[Chunk]:
+    """The pages of all parents as texts, one line each; an empty one for a record without a text.
+
+    A row for each parent: of a row for each record the driver makes an object.
+    """
+    chosen = choice_of(context, asked, keys, peek=peek)
+    if chosen is None:
+        return [_EMPTY for _ in keys]
+    sql, args = text_statement(texts, chosen)
+    rows = await context.read(sql, args, bounded=chosen.bounded)
+    groups = [row[0].split("\n") if row[0] is not None else [] for row in rows]
+    context.admit(sum(map(len, groups)))
+    return _each(chosen, groups, asked.window, keys)
+
+
+def _each(
+    chosen: Choice, groups: Sequence[Sequence[Any]], wanted: Window, keys: Sequence[str | None]
+) -> list[Chunk]:
+    """The page of each key, from the rows of each parent."""
+    if len(chosen.parents) == len(keys):
+        return [chunk_of(group, wanted) for group in groups]
+    chunks = {key: chunk_of(group, wanted) for key, group in zip(chosen.parents, groups, strict=True)}
     return [_EMPTY if key is None else chunks[key] for key in keys]
 
 
@@ -267,45 +326,55 @@ def bounds_of(ordering: Ordering, source: Source, wanted: Window, dialect: Diale
 
 
 def page_statement(
-    layout: Layout,
-    listing: Listing,
-    ordering: Ordering,
-    condition: Fragment,
-    limit: int,
-    parents: Sequence[str],
-    dialect: Dialect,
-    places: bool,
+    columns: Columns, chosen: Choice, dialect: Dialect, places: bool
 ) -> tuple[str, tuple[Any, ...]]:
-    """The best `limit` rows of each parent, or of all rows: columns, places, the parent's number."""
-    source, key = listing.source, listing.key
+    """The best rows of each parent, or of all rows: columns, places, the parent's number."""
+    source, key = chosen.listing.source, chosen.listing.key
+    condition, ordering, limit = chosen.condition, chosen.ordering, chosen.limit
     given = ordering.select(dialect)
     table = f"{source.table} AS t"
     order = ordering.clause(dialect)
     if key is None:
-        columns = f"{layout.selected[dialect]}{given if places else ''}"
-        sql = f"SELECT {columns} FROM {table} WHERE {condition.sql} {order} LIMIT ?"
+        shown = f"{columns.selected[dialect]}{given if places else ''}"
+        sql = f"SELECT {shown} FROM {table} WHERE {condition.sql} {order} LIMIT ?"
         return sql, (*condition.args, limit)
     if dialect == "postgres":
         best = (
-            f"SELECT {layout.selected[dialect]}{given} FROM {table}"
+            f"SELECT {columns.selected[dialect]}{given} FROM {table}"
             f" WHERE t.{key} = g.{GROUP} AND ({condition.sql}) {order} LIMIT ?"
         )
-        shown = f"{layout.outer}{ordering.outer(places)}"
+        shown = f"{columns.outer}{ordering.outer(places)}"
         sql = (
-            f"SELECT {shown}, g.number - 1 AS {GROUP}"
-            f" FROM unnest(?::{source.key_type}[]) WITH ORDINALITY AS g({GROUP}, number)"
+            f"SELECT {shown}, g.number - 1 AS {GROUP} FROM {_numbered(source)}"
             f" CROSS JOIN LATERAL ({best}) AS x {ordering.outer_clause(dialect)}"
         )
-        return sql, (list(parents), *condition.args, limit)
+        return sql, (list(chosen.parents), *condition.args, limit)
     # SQLite: the numbers of the best few rows per parent, which the index has, and straight to these rows.
     # CROSS keeps it from beginning with the table, which it else may: all of it, once for each parent.
     number = source.row_number
     best = f"SELECT t.{number} FROM {table} WHERE t.{key} = g.value AND ({condition.sql}) {order} LIMIT ?"
     sql = (
-        f"SELECT {layout.selected[dialect]}{given if places else ''}, g.key AS {GROUP} FROM json_each(?) AS g"
-        f" CROSS JOIN {table} ON t.{number} IN ({best}) {order}"
+        f"SELECT {columns.selected[dialect]}{given if places else ''}, g.key AS {GROUP}"
+        f" FROM json_each(?) AS g CROSS JOIN {table} ON t.{number} IN ({best}) {order}"
     )
-    return sql, (json.dumps(parents), *condition.args, limit)
+    return sql, (json.dumps(chosen.parents), *condition.args, limit)
+
+
+def text_statement(texts: Columns, chosen: Choice) -> tuple[str, tuple[Any, ...]]:
+    """The lines of each parent, for PostgreSQL: aggregates of an ordered query keep its order."""
+    source, condition = chosen.listing.source, chosen.condition
+    best = (
+        f"SELECT {texts.selected['postgres']} FROM {source.table} AS t"
+        f" WHERE t.{chosen.listing.key} = g.{GROUP} AND ({condition.sql})"
+        f" {chosen.ordering.clause('postgres')} LIMIT ?"
+    )
+    lines = f"SELECT string_agg(coalesce({texts.outer}, ''), chr(10)) AS lines FROM ({best}) AS x"
+    sql = f"SELECT l.lines FROM {_numbered(source)} CROSS JOIN LATERAL ({lines}) AS l ORDER BY g.number"
+    return sql, (list(chosen.parents), *condition.args, chosen.limit)
+
+
+def _numbered(source: Source) -> str:
+    return f"unnest(?::{source.key_type}[]) WITH ORDINALITY AS g({GROUP}, number)"
 
 
 async def count_pages(context: Context, listing: Listing, keys: Sequence[str | None]) -> list[int]:

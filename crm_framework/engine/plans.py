@@ -27,6 +27,7 @@ from .layouts import Layout
 
 if TYPE_CHECKING:
     from .cost import Part
+    from .json_texts import Texts
 
 Kind = Literal[
     "typename",  # the object's type
@@ -142,6 +143,9 @@ class Selection:
     """The builder that was used last, with what it is for."""
     builders: dict[Any, Any] = member(default_factory=dict)
     """What makes the output of rows of one layout; made when such rows first come."""
+    texts: "Texts | None" = None
+    """How the database writes the objects itself, once it is known whether it can."""
+    texts_known: bool = False
 
     def add(self, one: PlannedField) -> None:
         """One more field."""

@@ -55,6 +55,8 @@ class Run:
         self.shares = False
         """Whether objects that lead to others stand at several places of the output."""
         self.chosen: dict[int, Selection] = {}
+        self.sizes: dict[int, int] = {}
+        """How many objects a JSON text has, by its `id()`."""
 
     def fail(self, error: BaseException) -> Failure:
         """Stands for a value that could not be had."""
@@ -65,7 +67,7 @@ class Run:
         """The output of a root field, or its failure where it is too large to be written out."""
         if self.shares and field.target is not None:
             try:
-                self.context.write(Amount(self.chosen).of(field, value))
+                self.context.write(Amount(self.chosen, self.sizes).of(field, value))
             except RequestError as error:
                 return self.fail(error)
         return value

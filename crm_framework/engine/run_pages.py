@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from .connections import Connected, PageCount, PageInfo, PagePart
 from .cursors import row_cursor
 from .declarations import DeclaredField
 from .errors import CompletionFailure, NullFailure
-from .pages import Asked, Content, Page, count_pages, read_pages
+from .json_texts import Texts, is_refused, texts_of
+from .pages import Asked, Chunk, Content, Page, count_pages, read_pages, read_texts
 from .plans import PlannedField, Reading, Selection
 from .rows import Level
 
@@ -30,6 +33,8 @@ class Spread:
     cursor: Callable[[int], str]
     spans: Sequence[tuple[int, int]]
     ends: Sequence[tuple[bool, bool]]
+    lists: Callable[[], Sequence[Any]] | None = None
+    """The records of each parent, where they can be had without those of all."""
 
 
 async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence[Any]]:
@@ -47,7 +52,7 @@ async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence
 
     async def records() -> Spread | BaseException | None:
         try:
-            return await _read(run, reading, asked, keys) if reading.rows else None
+            return await _read(run, ask, asked, keys) if reading.rows else None
         except Exception as error:
             return error
 
@@ -64,27 +69,97 @@ async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence
     return [await _pages(run, each.selection, len(keys), spread, numbers) for each in ask.fields]
 
 
-async def _read(run: "Run", reading: Reading, asked: Asked, keys: Sequence[str | None]) -> Spread:
+async def _read(run: "Run", ask: "Ask", asked: Asked, keys: Sequence[str | None]) -> Spread:
+    reading = ask.reading
+    if run.dialect == "postgres":
+        selection = _alone(ask)
+        texts = texts_of(selection, run.ready.leaves) if selection is not None else None
+        if selection is not None and texts is not None:
+            found = await _read_texts(run, selection, texts, reading, asked, keys)
+            if found is not None:
+                return found
     layout = reading.layout
     assert layout is not None
     chunks = await read_pages(run.context, layout, asked, keys, peek=reading.peek, places=reading.places)
     rows = chunks[0].rows if len(chunks) == 1 else [row for chunk in chunks for row in chunk.rows]
     level = run.level(layout, rows)
+
+    async def nodes(field: PlannedField) -> Sequence[Any]:
+        return await run.complete(field.selection, level)
+
+    return _spread(
+        asked, chunks, nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], layout.width)
+    )
+
+
+def _spread(
+    asked: Asked,
+    chunks: Sequence[Chunk],
+    nodes: Callable[[PlannedField], Awaitable[Sequence[Any]]],
+    cursor: Callable[[int], str],
+    lists: Callable[[], Sequence[Any]] | None = None,
+) -> Spread:
     spans: list[tuple[int, int]] = []
     end = 0
     for chunk in chunks:
         start, end = end, end + len(chunk.rows)
         spans.append((start, end))
-    ordering, window = asked.listing.ordering, asked.window
+    window = asked.window
+    ends = [(chunk.has_next(window), chunk.has_previous(window)) for chunk in chunks]
+    return Spread(nodes=nodes, cursor=cursor, spans=spans, ends=ends, lists=lists)
+
+
+def _alone(ask: "Ask") -> Selection | None:
+    """What is selected of the pages' records, if that is in one place."""
+    found: list[PlannedField] = []
+    for field in ask.fields:
+        for part in field.selection.fields:
+            if isinstance(part.declaration, PagePart) and part.declaration.part == "nodes":
+                found.append(part)
+            elif isinstance(part.declaration, PagePart) and part.declaration.part == "edges":
+                found += [each for each in part.selection.fields if each.name == "node"]
+    target = found[0].target if len(found) == 1 else None
+    return target if isinstance(target, Selection) else None
+
+
+async def _read_texts(
+    run: "Run", selection: Selection, texts: Texts, reading: Reading, asked: Asked, keys: Sequence[str | None]
+) -> Spread | None:
+    """The pages as the database has written them; `None` where it has not."""
+    lines = asked.listing.key is not None and not reading.places
+    try:
+        if lines:
+            chunks = await read_texts(run.context, texts, asked, keys, peek=reading.peek)
+        else:
+            chunks = await read_pages(
+                run.context, texts, asked, keys, peek=reading.peek, places=reading.places
+            )
+    except Exception as error:
+        if not is_refused(error):
+            raise
+        selection.texts = None  # this column will not change
+        return None
+    pages = [chunk.rows if lines else [row[0] for row in chunk.rows] for chunk in chunks]
+    if any("" in page or None in page for page in pages):
+        counted = {id(chunk): len(chunk.rows) + chunk.more for chunk in chunks}
+        run.context.admit(-sum(counted.values()))  # they are about to be counted again
+        return None
+    rows = [] if lines else [row for chunk in chunks for row in chunk.rows]
 
     async def nodes(field: PlannedField) -> Sequence[Any]:
-        return await run.complete(field.selection, level)
+        return [orjson.Fragment(text) for page in pages for text in page]
 
-    return Spread(
-        nodes=nodes,
-        cursor=lambda index: row_cursor(ordering, rows[index], layout.width),
-        spans=spans,
-        ends=[(chunk.has_next(window), chunk.has_previous(window)) for chunk in chunks],
+    def lists() -> Sequence[Any]:
+        found = [orjson.Fragment(f"[{','.join(page)}]") for page in pages]
+        run.sizes.update(zip(map(id, found), map(len, pages), strict=True))
+        return found
+
+    return _spread(
+        asked,
+        chunks,
+        nodes,
+        lambda index: row_cursor(asked.listing.ordering, rows[index], texts.width),
+        lists,
     )
 
 
@@ -131,6 +206,8 @@ def _counted(
 async def _part(run: "Run", field: PlannedField, spread: Spread) -> Sequence[Any]:
     part = field.declaration.part if isinstance(field.declaration, PagePart) else ""
     if part == "nodes":
+        if spread.lists is not None:
+            return spread.lists()
         every = await spread.nodes(field)
         if len(spread.spans) == 1:
             return [list(every)]

@@ -19,21 +19,22 @@ from .sql import Dialect
 
 Write = Callable[[Any], Any]
 
-_LEAST, _MOST = -(2**31), 2**31 - 1
+LEAST, MOST = -(2**31), 2**31 - 1
+"""What an `Int` can be."""
 
 
 class Leaves:
     """The leaf types of one schema. `plain` names scalars that orjson writes itself."""
 
     def __init__(self, plain: frozenset[str]) -> None:
-        self._plain = plain
+        self.plain = plain
         self._writers: dict[str, Write] = {}
 
     def writer(self, leaf: GraphQLLeafType) -> Write:
         """Writes any value that a function gave, null as null. Raises for one that the type does not have."""
         found = self._writers.get(leaf.name)
         if found is None:
-            found = self._writers[leaf.name] = _writer(leaf, self._plain)
+            found = self._writers[leaf.name] = _writer(leaf, self.plain)
         return found
 
     def column(self, leaf: GraphQLLeafType, kind: object, dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
@@ -46,10 +47,10 @@ class Leaves:
         if kind is str and name in ("String", "ID"):
             return "{0}", {}
         if kind is int and name == "Int":
-            return f"({{0}} if {_LEAST} <= {{0}} <= {_MOST} else w({{0}}))", {"w": self.writer(leaf)}
+            return f"({{0}} if {LEAST} <= {{0}} <= {MOST} else w({{0}}))", {"w": self.writer(leaf)}
         if kind is bool and name == "Boolean":
             return ("{0}", {}) if dialect == "postgres" else ("({0} != 0)", {})
-        if name in self._plain:
+        if name in self.plain:
             if kind is datetime:
                 return ("{0}", {}) if dialect == "postgres" else (_TEXT_MOMENT, _TEXT_MOMENT_CALLS)
             if kind is date:
@@ -121,7 +122,7 @@ def _writer(leaf: GraphQLLeafType, plain: frozenset[str]) -> Write:
     quick: Mapping[str, Write] = {
         "String": lambda value: value if type(value) is str else checked(value),
         "ID": lambda value: value if type(value) is str else checked(value),
-        "Int": lambda value: value if type(value) is int and _LEAST <= value <= _MOST else checked(value),
+        "Int": lambda value: value if type(value) is int and LEAST <= value <= MOST else checked(value),
         "Float": lambda value: value if type(value) is float and math.isfinite(value) else checked(value),
         "Boolean": lambda value: value if type(value) is bool else checked(value),
     }

@@ -348,9 +348,16 @@ PLUGIN_MEMBERS = {
 
 DURATION = strawberry.scalar(name="Duration", serialize=lambda value: value.total_seconds())
 CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION})
+MOMENT = strawberry.scalar(
+    name="DateTime",
+    serialize=lambda value: value.isoformat().replace("+00:00", "Z"),
+    parse_value=datetime.fromisoformat,
+)
+PLAIN_CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION, datetime: MOMENT})
+"""Moments as orjson writes them, for a schema with `plain_scalars`."""
 
 
-def make_schema(**options: Any) -> EngineSchema:
+def make_schema(config: StrawberryConfig = CONFIG, **options: Any) -> EngineSchema:
     """The library's schema, with the fields that other packages add."""
     return EngineSchema(
         Query,
@@ -358,7 +365,7 @@ def make_schema(**options: Any) -> EngineSchema:
         extend={Author: [shelf, fragile, secret, grid, posters]},
         filters=PLUGIN_MEMBERS,
         types=[Poster],
-        config=CONFIG,
+        config=config,
         **options,
     )
 

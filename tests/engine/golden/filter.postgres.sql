@@ -3,7 +3,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
 FROM lib_book AS t
 WHERE (t.title IN (?, ?)) AND (t.lent = ?)
 ORDER BY t.id

@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
 FROM lib_book AS t
 WHERE EXISTS (SELECT 1
   FROM lib_review AS r

@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title, t.binding COLLATE "C" AS _o0, t.id AS _o1
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.binding COLLATE "C" AS _o0, t.id AS _o1
 FROM lib_book AS t
 WHERE ((t.binding COLLATE "C", t.id) > (?, ?)) OR (t.binding COLLATE "C" IS NULL)
 ORDER BY t.binding COLLATE "C", t.id

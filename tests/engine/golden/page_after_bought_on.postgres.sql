@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title, t.bought_on AS _o0, t.id AS _o1
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.bought_on AS _o0, t.id AS _o1
 FROM lib_book AS t
 WHERE (t.bought_on, t.id) > (?, ?)
 ORDER BY t.bought_on, t.id

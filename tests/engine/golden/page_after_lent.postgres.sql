@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title, t.lent AS _o0, t.id AS _o1
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.lent AS _o0, t.id AS _o1
 FROM lib_book AS t
 WHERE (t.lent, t.id) > (?, ?)
 ORDER BY t.lent, t.id

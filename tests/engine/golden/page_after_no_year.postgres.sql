@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title, t.year AS _o0, t.id AS _o1
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.year AS _o0, t.id AS _o1
 FROM lib_book AS t
 WHERE (t.year IS NULL) AND ((t.id) > (?))
 ORDER BY t.year, t.id

@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title, t.price AS _o0, t.id AS _o1
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.price AS _o0, t.id AS _o1
 FROM lib_book AS t
 WHERE ((t.price, t.id) > (?, ?)) OR (t.price IS NULL)
 ORDER BY t.price, t.id

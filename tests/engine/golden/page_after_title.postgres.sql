@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title, t.title COLLATE "C" AS _o0, t.id AS _o1
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.title COLLATE "C" AS _o0, t.id AS _o1
 FROM lib_book AS t
 WHERE (t.title COLLATE "C", t.id) > (?, ?)
 ORDER BY t.title COLLATE "C", t.id

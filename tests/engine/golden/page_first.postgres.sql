@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- books
-SELECT t.id::text AS id, t.title
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
 FROM lib_book AS t
 WHERE 1 = 1
 ORDER BY t.title COLLATE "C", t.id

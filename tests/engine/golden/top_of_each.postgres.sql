@@ -9,11 +9,12 @@ ORDER BY t.id
 LIMIT ?;
 
 -- writers.nodes.catalogue
-SELECT x.id, x.title, g.number - 1 AS _parent
+SELECT l.lines
 FROM unnest(?::uuid[]) WITH ORDINALITY AS g(_parent, number)
-CROSS JOIN LATERAL (SELECT t.id::text AS id, t.title, t.published_at AS _o0, t.id AS _o1
-  FROM lib_book AS t
-  WHERE t.author_id = g._parent AND (1 = 1)
-  ORDER BY t.published_at DESC, t.id DESC
-  LIMIT ?) AS x
-ORDER BY _o0 DESC, _o1 DESC;
+CROSS JOIN LATERAL (SELECT string_agg(coalesce(x._json, ''), chr(10)) AS lines
+  FROM (SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
+    FROM lib_book AS t
+    WHERE t.author_id = g._parent AND (1 = 1)
+    ORDER BY t.published_at DESC, t.id DESC
+    LIMIT ?) AS x) AS l
+ORDER BY g.number;

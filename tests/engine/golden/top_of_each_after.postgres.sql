@@ -10,9 +10,9 @@ ORDER BY t.id
 LIMIT ?;
 
 -- writers.nodes.catalogue
-SELECT x.id, x.title, x._o0, x._o1, g.number - 1 AS _parent
+SELECT x._json, x._o0, x._o1, g.number - 1 AS _parent
 FROM unnest(?::uuid[]) WITH ORDINALITY AS g(_parent, number)
-CROSS JOIN LATERAL (SELECT t.id::text AS id, t.title, t.published_at AS _o0, t.id AS _o1
+CROSS JOIN LATERAL (SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.published_at AS _o0, t.id AS _o1
   FROM lib_book AS t
   WHERE t.author_id = g._parent AND ((t.published_at, t.id) < (?, ?))
   ORDER BY t.published_at DESC, t.id DESC

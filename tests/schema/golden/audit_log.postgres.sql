@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- auditLog
-SELECT t.id::text AS id, t.action
+SELECT '{"action":' || to_json(t.action COLLATE "C")::text || '}' AS _json
 FROM crm_audit AS t
 WHERE 1 = 1
 ORDER BY t.id DESC, t.id DESC

@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- customers
-SELECT t.id::text AS id, t.name
+SELECT '{"name":' || to_json(t.name COLLATE "C")::text || '}' AS _json
 FROM crm_customer AS t
 WHERE (t.merged_into_id IS NULL) AND ((t.created_at, t.id) < (?, ?))
 ORDER BY t.created_at DESC, t.id DESC

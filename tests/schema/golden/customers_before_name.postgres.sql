@@ -3,7 +3,7 @@
 -- 1 statement
 
 -- customers
-SELECT t.id::text AS id, t.name, t.sort_name COLLATE "C" AS _o0, t.id AS _o1
+SELECT '{"name":' || to_json(t.name COLLATE "C")::text || '}' AS _json, t.sort_name COLLATE "C" AS _o0, t.id AS _o1
 FROM crm_customer AS t
 WHERE (t.merged_into_id IS NULL) AND ((t.sort_name COLLATE "C", t.id) < (?, ?))
 ORDER BY t.sort_name COLLATE "C" DESC, t.id DESC

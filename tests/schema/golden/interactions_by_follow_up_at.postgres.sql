@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- interactions
-SELECT t.id::text AS id, t.subject
+SELECT '{"subject":' || coalesce(to_json(t.subject COLLATE "C")::text, 'null') || '}' AS _json
 FROM crm_interaction AS t
 WHERE 1 = 1
 ORDER BY t.follow_up_at, t.id

@@ -9,11 +9,12 @@ ORDER BY t.sort_name COLLATE "C", t.id
 LIMIT ?;
 
 -- customers.nodes.interactions
-SELECT x.id, x.kind, x.occurred_at, g.number - 1 AS _parent
+SELECT l.lines
 FROM unnest(?::uuid[]) WITH ORDINALITY AS g(_parent, number)
-CROSS JOIN LATERAL (SELECT t.id::text AS id, t.kind, t.occurred_at, t.occurred_at AS _o0, t.id AS _o1
-  FROM crm_interaction AS t
-  WHERE t.customer_id = g._parent AND (1 = 1)
-  ORDER BY t.occurred_at DESC, t.id DESC
-  LIMIT ?) AS x
-ORDER BY _o0 DESC, _o1 DESC;
+CROSS JOIN LATERAL (SELECT string_agg(coalesce(x._json, ''), chr(10)) AS lines
+  FROM (SELECT '{"kind":' || to_json(t.kind COLLATE "C")::text || ',"occurredAt":' || CASE WHEN pg_typeof(t.occurred_at) = 'timestamptz'::regtype AND t.occurred_at >= timestamptz '0001-01-01 00:00:00+00' AND t.occurred_at < timestamptz '10000-01-01 00:00:00+00' THEN '"' || replace(to_char(t.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '"' END || '}' AS _json
+    FROM crm_interaction AS t
+    WHERE t.customer_id = g._parent AND (1 = 1)
+    ORDER BY t.occurred_at DESC, t.id DESC
+    LIMIT ?) AS x) AS l
+ORDER BY g.number;
