@@ -9,7 +9,6 @@ from typing import Any, Generic, Literal, TypeVar
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
-from strawberry.types.base import get_object_definition
 from strawberry.types.info import Info
 
 from .context import Context
@@ -19,8 +18,6 @@ from .declarations import (
     DeclaredField,
     Source,
     level_of,
-    named,
-    require_source,
 )
 from .errors import DeclarationError
 from .fields import arguments_of, declared
@@ -172,7 +169,7 @@ class Connected(Declaration):
     ) -> Asked | Awaitable[Asked]:
         """The list and the part of it that arguments ask for. Raises `RequestError` BAD_INPUT."""
         context = context_of(info)
-        source = listed(field)
+        source = field.listed
         given = arguments.get
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
@@ -258,17 +255,6 @@ def bound(field: DeclaredField, inputs: FilterInputs) -> DeclaredField:
         paging = len(_paging_arguments())
         field.arguments = [*field.arguments[:paging], of, *field.arguments[paging:]]
     return field
-
-
-def listed(field: DeclaredField) -> Source:
-    """The source of the records that a connection field lists."""
-    definition = get_object_definition(named(field.type))
-    node = definition.type_var_map.get("T") if definition is not None else None
-    if node is None:
-        raise DeclarationError(
-            field.python_name, "a connection's type is no Connection[…]", "Annotate it Connection[TheType]"
-        )
-    return require_source(named(node))
 
 
 def _argument(python_name: str, annotation: Any, description: str) -> StrawberryArgument:

@@ -87,6 +87,17 @@ class DeclaredField(StrawberryField):
             )
         return definition.origin
 
+    @cached_property
+    def listed(self) -> "Source":
+        """Where the records come from that a connection lists; kept, as it is asked for in each request."""
+        definition = get_object_definition(named(self.type))
+        node = definition.type_var_map.get("T") if definition is not None else None
+        if node is None:
+            raise DeclarationError(
+                self.python_name, "a connection's type is no Connection[…]", "Annotate it Connection[TheType]"
+            )
+        return require_source(named(node))
+
 
 def named(annotation: Any) -> Any:
     """The type itself, out of optionals, lists and lazy references."""

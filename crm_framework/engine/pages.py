@@ -165,8 +165,7 @@ def listed_pages(context: Context, asked: Asked, keys: Sequence[str | None]) -> 
     return Pages(context, len(keys), load, count)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One parent's page as the database gave it, in the list's order; `more` rows follow in its direction.
 
     A row is the layout's columns, then the values that the list goes by, where they were asked for.

@@ -27,7 +27,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from .access import INTROSPECTION, included
-from .connections import Connected, PageCount, PagePart, listed
+from .connections import Connected, PageCount, PagePart
 from .cost import parts_of
 from .declarations import Column, Declaration, DeclaredField, Source, declaration_of, source_of
 from .errors import RequestError
@@ -353,7 +353,7 @@ def _reading_of_pages(planned: PlannedField, wanted: Mapping[type, Layout]) -> R
     layout: Layout | None = None
     if isinstance(planned.declaration, Connected):
         assert isinstance(planned.field, DeclaredField)
-        source = listed(planned.field)
+        source = planned.field.listed
         layout = wanted.get(source.type) or Layout(source, ())
     return Reading(layout=layout, wanted=wanted, rows=rows, places=places, peek=peek, count=count)
 

@@ -21,7 +21,7 @@ from strawberry.types.field import StrawberryField
 
 from .access import Rules
 from .coercion import Coercion
-from .connections import Connected, listed
+from .connections import Connected
 from .declarations import Column, DeclaredField, declaration_of, source_of
 from .documents import Documents
 from .errors import RequestError
@@ -98,7 +98,7 @@ def permissions_of(field: StrawberryField) -> tuple[str, ...]:
     found = [] if declaration.permission is None else [declaration.permission]
     if isinstance(declaration, Connected) and isinstance(field, DeclaredField):
         # the number of records alone tells something of them
-        found.append(listed(field).permission)
+        found.append(field.listed.permission)
     return tuple(dict.fromkeys(found))
 
 

@@ -32,7 +32,7 @@ class Spread:
     nodes: Callable[[PlannedField], Awaitable[Sequence[Any]]]
     cursor: Callable[[int], str]
     spans: Sequence[tuple[int, int]]
-    ends: Sequence[tuple[bool, bool]]
+    ends: Callable[[], Sequence[tuple[bool, bool]]]
     lists: Callable[[], Sequence[Any]] | None = None
     """The records of each parent, where they can be had without those of all."""
 
@@ -105,7 +105,10 @@ def _spread(
         start, end = end, end + len(chunk.rows)
         spans.append((start, end))
     window = asked.window
-    ends = [(chunk.has_next(window), chunk.has_previous(window)) for chunk in chunks]
+
+    def ends() -> Sequence[tuple[bool, bool]]:
+        return [(chunk.has_next(window), chunk.has_previous(window)) for chunk in chunks]
+
     return Spread(nodes=nodes, cursor=cursor, spans=spans, ends=ends, lists=lists)
 
 
@@ -189,6 +192,9 @@ def _rows(columns: Mapping[str, Sequence[Any]], number: int) -> list[dict[str, A
     """One object for each page or edge, also where `@skip` leaves out all that is selected of them."""
     if not columns:
         return [{} for _ in range(number)]
+    if len(columns) == 1:
+        [(key, values)] = columns.items()
+        return [{key: value} for value in values]
     keys = list(columns)
     return [dict(zip(keys, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -223,7 +229,7 @@ async def _part(run: "Run", field: PlannedField, spread: Spread) -> Sequence[Any
             end_cursor=spread.cursor(end - 1) if end > start and "endCursor" in names else None,
         )
         for names in [{each.name for each in selection.fields}]
-        for (start, end), (has_next, has_previous) in zip(spread.spans, spread.ends, strict=True)
+        for (start, end), (has_next, has_previous) in zip(spread.spans, spread.ends(), strict=True)
     ]
     return await run.complete(selection, Level(run.context, PageInfo, None, infos))
 
@@ -300,4 +306,4 @@ def _given(run: "Run", contents: Sequence[Content | None]) -> Spread:
     async def nodes(field: PlannedField) -> Sequence[Any]:
         return await run.items(field, rows)
 
-    return Spread(nodes=nodes, cursor=lambda index: cursors[index](), spans=spans, ends=ends)
+    return Spread(nodes=nodes, cursor=lambda index: cursors[index](), spans=spans, ends=lambda: ends)
