@@ -32,6 +32,7 @@ _HOME = {
     "FilterSpec": "engine.filters",
     "Fragment": "engine.sql",
     "Hold": "domain.customers.locks",
+    "INTERNAL": "security.actors",
     "Interaction": "schema.interactions",
     "InteractionKind": "hooks.specs",
     "InteractionLogged": "events",
@@ -52,6 +53,7 @@ _HOME = {
     "OrderDirection": "engine.keyset",
     "OrderField": "engine.keyset",
     "Orders": "engine.keyset",
+    "Own": "schema.mutation",
     "OwnerAssigned": "events",
     "PUBLIC": "engine.declarations",
     "Permission": "hooks.specs",
@@ -65,6 +67,7 @@ _HOME = {
     "SettingChanged": "events",
     "Settings": "settings",
     "Staff": "schema.staff",
+    "Through": "engine.declarations",
     "TimelineEntry": "hooks.specs",
     "UnitOfWork": "storage.unit_of_work",
     "among": "engine.sql",
@@ -120,6 +123,7 @@ _HOME = {
 
 __all__ = [
     "API_VERSION",
+    "INTERNAL",
     "PUBLIC",
     "Batch",
     "Channel",
@@ -162,6 +166,7 @@ __all__ = [
     "OrderDirection",
     "OrderField",
     "Orders",
+    "Own",
     "OwnerAssigned",
     "Permission",
     "Plugin",
@@ -173,6 +178,7 @@ __all__ = [
     "SettingChanged",
     "Settings",
     "Staff",
+    "Through",
     "TimelineEntry",
     "UnitOfWork",
     "among",
@@ -264,7 +270,7 @@ if TYPE_CHECKING:
 
     from .engine.connections import Connection, connection
     from .engine.context import Reader
-    from .engine.declarations import PUBLIC
+    from .engine.declarations import PUBLIC, Through
     from .engine.fields import batch, column, computed, root
     from .engine.filters import FilterSpec, Member
     from .engine.ids import decode_key, encode_id
@@ -303,8 +309,9 @@ if TYPE_CHECKING:
     )
     from .schema.interactions import Interaction
     from .schema.money import Money, MoneyInput
-    from .schema.mutation import mutation, payload
+    from .schema.mutation import Own, mutation, payload
     from .schema.staff import Staff
+    from .security.actors import INTERNAL
     from .settings import Settings, load_settings
     from .storage.clock import now, parse_time
     from .storage.ids import new_id

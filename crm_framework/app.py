@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
@@ -10,6 +11,10 @@ from starlette.types import Message, Receive, Scope, Send
 from crm_framework.errors import CrmError
 from crm_framework.runtime import migrations_of, open_runtime
 from crm_framework.security.refusals import Refusals
+
+
+from crm_framework.schema.scopes import SegmentReaches
+from crm_framework.security.permissions import Permissions
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
@@ -20,6 +25,9 @@ from crm_framework.settings import Settings, load_settings
 from crm_framework.storage.migration.plan import read_plan
 from crm_framework.worker.chores import all_chores
 from crm_framework.worker.loop import Worker, working
+
+if TYPE_CHECKING:
+    from crm_framework.security.oidc import Issuer
 
 log = logging.getLogger("crm_framework.server")
 
@@ -35,9 +43,16 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         persisted = load_persisted(settings, runtime.schema.schema)
         for fault in persisted.faults:
             log.warning("a persisted operation cannot be run: %s", fault)
-        verifier = TokenVerifier(runtime.database, settings.token_cache_ms)
         refusals = Refusals(runtime.database)
         runtime.sealer.sweep_regularly()
+
+        verifier = TokenVerifier(
+            runtime.database,
+            settings.token_cache_ms,
+            self_service=Permissions.of(runtime.host.declarations).self_service,
+            segments=SegmentReaches(runtime.schema, runtime.database),
+            issuer=_issuer(settings),
+        )
         try:
             yield Service(
                 settings=settings,
@@ -66,6 +81,14 @@ async def working_for(service: Service) -> AsyncIterator[Worker | None]:
     chores = all_chores(service.database, service.host, service.settings)
     async with working(service.database, chores, grace_seconds=service.settings.worker_grace_s) as worker:
         yield worker
+
+
+def _issuer(settings: Settings) -> "Issuer | None":
+    if settings.oidc_issuer is None:
+        return None
+    from crm_framework.security.oidc import issuer_of  # it brings cryptography along, which takes its time
+
+    return issuer_of(settings)
 
 
 def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Starlette:

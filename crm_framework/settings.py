@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -86,6 +87,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_keys: tuple[Secret, ...] = ()
     """Secrets, of 16 characters at least, with which the audit log is sealed: the one for what is new first,
     then those of former times. Without one, whoever can write to the database can make the chain anew."""
+    oidc_issuer: str | None = None
+    """The company's own issuer of tokens (OpenID Connect), as its tokens name it: an https address. Its
+    tokens then open the API for members of staff."""
+    oidc_audience: str | None = None
+    """Whom such a token must be meant for; needed with `oidc_issuer`."""
+    oidc_jwks_url: str | None = None
+    """Where the issuer publishes its keys; found by discovery where it is left out."""
+    oidc_staff_claim: str = "email"
+    """The claim with the e-mail address of the member of staff."""
 
     sections: Mapping[str, Mapping[str, Any]] = {}
     """Per plugin, what crm.toml or the caller says."""
@@ -142,9 +152,27 @@ def load_settings(
             f"A key in audit_keys is shorter than {SHORTEST_KEY} characters.",
             "Make one that cannot be guessed: openssl rand -hex 32.",
         )
+    if settings.oidc_issuer is not None:
+        _check_issuer(settings)
     if settings.default_time_zone != "UTC":
         _check_zone(settings.default_time_zone)
     return settings
+
+
+def _check_issuer(settings: Settings) -> None:
+    if not settings.oidc_audience:
+        raise _error(
+            "oidc_issuer is set without oidc_audience: tokens for other programs would open this one.",
+            "Name the audience that the issuer writes into tokens for this program.",
+        )
+    for key in ("oidc_issuer", "oidc_jwks_url"):
+        url = getattr(settings, key)
+        if url is None:
+            continue
+        parts = urlsplit(url)
+        near = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme != "https" and not (parts.scheme == "http" and near):
+            raise _error(f"{key} is {url!r}, which is no https address.", "Keys must come from who they say.")
 
 
 def _check_zone(zone: str) -> None:

@@ -90,7 +90,7 @@ def check_access(
 
 def _may(context: Context, permission: str | None) -> bool:
     asked = context.introspection_permission if permission is None else permission
-    return asked is not None and context.may(asked)
+    return asked is not None and context.granted(asked)
 
 
 def variables_of_directives(document: DocumentNode) -> tuple[str, ...]:

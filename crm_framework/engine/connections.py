@@ -13,6 +13,7 @@ from strawberry.types.info import Info
 
 from .context import Context
 from .declarations import (
+    AS_FAR,
     DECLARATION,
     Declaration,
     DeclaredField,
@@ -23,7 +24,7 @@ from .errors import DeclarationError
 from .fields import arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, check_members, compile_filter
-from .keyset import Ordering, Orders, ordering
+from .keyset import Ordering, Orders, check_orders, ordering
 from .load import context_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
 from .rows import Level, canonical
@@ -174,19 +175,32 @@ class Connected(Declaration):
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
         if self.filter is not None and (value := given("filter")) is not None:
-            check_members(self.filter, value, context.may)
+            check_members(self.filter, value, _granted(context, source))
             conditions.append(compile_filter(self.filter, value, context.reader.dialect))
         narrowed: Fragment | None = None
         if self.narrow is not None:
             own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
             narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
         where = _leading(conditions, narrowed, context.reader.dialect)
-        listing = Listing(source, self._ordering(source, given("order_by")), self.key, where)
+        chosen = given("order_by")
+        if chosen and self.orders is not None:
+            check_orders(self.orders, chosen, _granted(context, source))
+        listing = Listing(source, self._ordering(source, chosen), self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)
 
     def _ordering(self, source: Source, chosen: Any) -> Ordering:
         return ordering(source.key, self.orders, self.default_order, chosen)
+
+
+def _granted(context: Context, source: Source) -> Callable[[str], bool]:
+    """What a filter or an order tells of the records that the list shows: of all of them, or it is denied."""
+
+    def granted(need: str) -> bool:
+        far = need[:1] == "@" or context.granted(f"{AS_FAR}{need}:{source.permission}")
+        return far and context.granted(need)
+
+    return granted
 
 
 def _leading(conditions: Sequence[Fragment | None], narrowed: Fragment | None, dialect: Dialect) -> Fragment:

@@ -97,6 +97,12 @@ class Context:
         """Whether the actor has a permission. No one has any, unless a subclass says so."""
         return permission == ""
 
+    def granted(self, need: str) -> bool:
+        """Whether what an element needs is there: a permission, or what begins with `@` and rests on which
+        records the actor may see. All of that is, unless a subclass restricts them.
+        """
+        return need[:1] == "@" or self.may(need)
+
     def restrict(self, source: "Source") -> Fragment | None:
         """A condition on the table `t` for the records of this source that the actor may see at all."""
         return None

@@ -28,6 +28,11 @@ DECLARATION = "engine.declaration"
 PUBLIC = ""
 """The permission that every actor has."""
 
+EVERY_RECORD = "@all:"
+"""Before a permission: that, and that none of the records that it is about is out of the actor's reach."""
+AS_FAR = "@within:"
+"""Before two permissions and a colon between them: that the first reaches as far as the second."""
+
 ROW_NUMBER = "rowid"
 """SQLite's own number of a row, the shortest way to it; views and some tables have none."""
 
@@ -48,6 +53,10 @@ class Declaration:
     def needs_of(self) -> tuple[str, ...]:
         """Names of the parent's columns that the field is computed from."""
         return ()
+
+    def permissions_on(self, source: "Source | None") -> tuple[str, ...]:
+        """What selecting it needs, on a type that is read from `source` (None: made by functions)."""
+        return () if self.permission is None else (self.permission,)
 
 
 class DeclaredField(StrawberryField):
@@ -110,6 +119,22 @@ def named(annotation: Any) -> Any:
             return annotation
 
 
+@dataclass(frozen=True)
+class Through:
+    """Whose a record is, by way of another table: `column` holds the key of a row of `table`, whose `owner`
+    holds the owner's key.
+    """
+
+    column: str
+    table: str
+    owner: str = "customer_id"
+    key: str = "id"
+
+    def __post_init__(self) -> None:
+        for one in (self.column, self.table, self.owner, self.key):
+            name(one)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column(Declaration):
     """A column of the type's table. `sql` is its name there, where it differs from the field's."""
@@ -126,6 +151,9 @@ class Source:
     `hidden` are columns that no field shows, with their Python types. `where` holds for each record that
     exists as far as the API is concerned; it calls the table `t`. `key_type` is the key's SQL type on
     PostgreSQL.
+
+    `owner` says whose a record is: the column with the owner's key, or `Through` another table; `shared` that
+    it is nobody's. `own_where` holds, besides, for the records that owners themselves may see of theirs.
     """
 
     def __init__(
@@ -138,7 +166,14 @@ class Source:
         key_type: str = "uuid",
         hidden: Mapping[str, Any] | None = None,
         where: str | None = None,
+        owner: str | Through | None = None,
+        shared: bool = False,
+        own_where: str | None = None,
     ) -> None:
+        if shared and (owner is not None or own_where is not None):
+            raise DeclarationError(
+                type_.__name__, "what is shared has no owner", "Leave out the one or the other"
+            )
         self.type = type_
         self.table = name(table)
         self.permission = permission
@@ -148,6 +183,9 @@ class Source:
         self.where = where
         self.row_number = ROW_NUMBER
         self.visible = Fragment(where) if where else None
+        self.shared = shared
+        self.own = Fragment(own_where) if own_where else None
+        self._owner = owner
 
     def __repr__(self) -> str:
         return f"<source of {self.name}: {self.table}>"
@@ -156,6 +194,13 @@ class Source:
     def name(self) -> str:
         """The type's name in the schema."""
         return type_name(self.type)
+
+    @cached_property
+    def owner(self) -> str | Through | None:
+        """The column with the owner's key, `customer_id` where nothing else was said, or the way to it."""
+        if self._owner is None and not self.shared and "customer_id" in self.columns:
+            return self.columns["customer_id"][0]
+        return name(self._owner) if isinstance(self._owner, str) else self._owner
 
     @cached_property
     def columns(self) -> Mapping[str, tuple[str, object]]:

@@ -17,10 +17,14 @@ from strawberry.types.fields.resolver import Signature, StrawberryResolver
 from strawberry.types.info import Info
 
 from .declarations import (
+    AS_FAR,
     DECLARATION,
+    EVERY_RECORD,
+    PUBLIC,
     Column,
     Declaration,
     DeclaredField,
+    Source,
     described,
     level_of,
     unwrapped,
@@ -101,9 +105,23 @@ class Batched(Declaration):
     function: BatchFunction
     needs: tuple[str, ...]
     takes_info: bool
+    restricted: bool = False
 
     def needs_of(self) -> tuple[str, ...]:
         return self.needs
+
+    def permissions_on(self, source: Source | None) -> tuple[str, ...]:
+        """The parents are within reach. What hangs on them is too, if its permission reaches as far; what
+        hangs on a shared record may be anybody's.
+        """
+        plain = super().permissions_on(source)
+        if source is None or self.restricted:
+            return plain
+        if source.shared:
+            return (*plain, f"{EVERY_RECORD}{self.permission or source.permission}")
+        if self.permission in (None, PUBLIC, source.permission) or self.permission[:1] == "@":
+            return plain
+        return (*plain, f"{AS_FAR}{self.permission}:{source.permission}")
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         level, index = level_of(parent, info)
@@ -160,6 +178,7 @@ def batch(
     *,
     needs: Sequence[str] = ("id",),
     permission: str | None = None,
+    restricted: bool = False,
     name: str | None = None,
     deprecated: str | None = None,
 ) -> Callable[[BatchFunction], DeclaredField]:
@@ -168,6 +187,10 @@ def batch(
     `async def loyalty(customers: Batch[Customer], info: Info, program: ID | None = None) -> list[Account |
     None]`: the parents in, one result each out, in order. A result that is an exception is the error of that
     parent's field only. `needs` names the parents' columns that the function reads.
+
+    What it gives must hang on its parents, as those are the ones that the actor may see. Of a type that is
+    shared, it is refused to actors who do not see every record, unless `restricted` says that it looks to
+    that itself: it reads through `load` and its like, or with `info.context.reached`.
     """
 
     def decorate(function: BatchFunction) -> DeclaredField:
@@ -178,7 +201,11 @@ def batch(
                 made.__qualname__, "a batch field has no parents", "Let its first parameter be their Batch"
             )
         declaration = Batched(
-            permission=permission, function=made, needs=tuple(needs), takes_info="info" in parameters
+            permission=permission,
+            function=made,
+            needs=tuple(needs),
+            takes_info="info" in parameters,
+            restricted=restricted,
         )
         field = of_function(declaration, made, "batch", skip=parameters[:1], name=name, deprecated=deprecated)
         field.type_annotation = _of_each(made, field.type_annotation)
@@ -210,6 +237,11 @@ class Root(Called):
 
     function: Callable[..., Any]
     takes_info: bool
+    restricted: bool = False
+
+    def permissions_on(self, source: Source | None) -> tuple[str, ...]:
+        plain = super().permissions_on(source)
+        return plain if self.restricted else (*plain, f"{EVERY_RECORD}{self.permission or PUBLIC}")
 
     def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
         given = {"info": info, **arguments} if self.takes_info else arguments
@@ -244,14 +276,18 @@ async def _each(field: DeclaredField, info: Info, results: AsyncIterable[Any]) -
 
 
 def root(
-    *, permission: str, name: str | None = None, deprecated: str | None = None
+    *, permission: str, restricted: bool = False, name: str | None = None, deprecated: str | None = None
 ) -> Callable[[Callable[..., Any]], DeclaredField]:
-    """A field of Query, Mutation or (an async generator) Subscription. `PUBLIC` lets every actor use it."""
+    """A field of Query, Mutation or (an async generator) Subscription. `PUBLIC` lets every actor use it.
+
+    It is refused to actors who do not see every record, unless `restricted` says that it gives them no other:
+    it reads through `load` and its like, or with `info.context.reached`.
+    """
 
     def decorate(function: Callable[..., Any]) -> DeclaredField:
         made = unwrapped(function)
         takes_info = "info" in inspect.signature(made).parameters
-        declaration = Root(permission=permission, function=made, takes_info=takes_info)
+        declaration = Root(permission=permission, function=made, takes_info=takes_info, restricted=restricted)
         return of_function(declaration, made, "root", name=name, deprecated=deprecated)
 
     return decorate

@@ -1,6 +1,6 @@
 """Orderings of a list and the conditions that continue one: after this row, before that one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import strawberry
 from strawberry.types.field import StrawberryField
 
-from .errors import DeclarationError
+from .errors import DeclarationError, RequestError
 from .load import ordered
 from .sql import Dialect, Fragment, all_of, any_of, name
 
@@ -31,6 +31,8 @@ class OrderField:
     column: str | None = None
     sql: str | None = None
     nullable: bool = False
+    permission: str | None = None
+    """What an actor needs to order by it: cursors hold its values."""
 
     def __post_init__(self) -> None:
         if self.column is not None:
@@ -173,6 +175,15 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
             orders.known.clear()
         known = orders.known[(key, wanted)] = _ordering(key, orders, wanted)
     return known
+
+
+def check_orders(orders: Orders, chosen: Any, granted: Callable[[str], bool]) -> None:
+    """Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted."""
+    for each in _first_of_each(chosen):
+        wanted = each.removeprefix("-")
+        needs = next((one.permission for one in orders.fields if one.name == wanted), None)
+        if needs is not None and not granted(needs):
+            raise RequestError("FORBIDDEN", f"permission is missing for {orders.name}.{wanted} ({needs})")
 
 
 _MOST_KNOWN = 200

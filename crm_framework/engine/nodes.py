@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import strawberry
 from strawberry.types.info import Info
 
-from .declarations import Declaration, DeclaredField, Source, declare
+from .declarations import Declaration, DeclaredField, Source, Through, declare
 from .errors import DeclarationError
 from .fields import declared
 from .ids import encode_id
@@ -45,6 +45,9 @@ def node(
     key_type: str = "uuid",
     hidden: Mapping[str, Any] | None = None,
     where: str | None = None,
+    owner: str | Through | None = None,
+    shared: bool = False,
+    own_where: str | None = None,
     name: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Makes a subclass of `Node` a type whose objects are the rows of `table`; its docstring is the
@@ -53,13 +56,27 @@ def node(
     `permission` is what an actor needs to see any of them. `hidden` are further columns, with their types,
     that computed and batch fields may need. `where` holds for the rows that exist for the API; the table is
     called `t`.
+
+    `owner` is the column with the key of the customer whose row it is, or `Through` another table; left out,
+    a column `customer_id`. `shared` says instead that rows are no customer's: everybody with the permission
+    sees them all. `own_where` is what holds, besides, for rows that customers themselves may see of theirs.
     """
+
+    options = {
+        "key": key,
+        "key_type": key_type,
+        "hidden": hidden,
+        "where": where,
+        "owner": owner,
+        "shared": shared,
+        "own_where": own_where,
+    }
 
     def decorate(cls: type[T]) -> type[T]:
         if not issubclass(cls, Node):
             todo = f"Write class {cls.__name__}(Node), or use @record"
             raise DeclarationError(cls.__name__, "it is no Node", todo)
-        return _typed(cls, name, table, permission, key=key, key_type=key_type, hidden=hidden, where=where)
+        return _typed(cls, name, table, permission, options)
 
     return decorate
 
@@ -72,17 +89,30 @@ def record(
     key_type: str = "uuid",
     hidden: Mapping[str, Any] | None = None,
     where: str | None = None,
+    owner: str | Through | None = None,
+    shared: bool = False,
+    own_where: str | None = None,
     name: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Like `node`, for rows that are read only as a part of something else, such as the lines of a bill."""
 
+    options = {
+        "key": key,
+        "key_type": key_type,
+        "hidden": hidden,
+        "where": where,
+        "owner": owner,
+        "shared": shared,
+        "own_where": own_where,
+    }
+
     def decorate(cls: type[T]) -> type[T]:
-        return _typed(cls, name, table, permission, key=key, key_type=key_type, hidden=hidden, where=where)
+        return _typed(cls, name, table, permission, options)
 
     return decorate
 
 
-def _typed(cls: type[T], name: str | None, table: str, permission: str, **options: Any) -> type[T]:
+def _typed(cls: type[T], name: str | None, table: str, permission: str, options: Any) -> type[T]:
     description = cls.__dict__.get("__doc__")
     if not description:
         raise DeclarationError(cls.__name__, "the type has no description", "Give the class a docstring")

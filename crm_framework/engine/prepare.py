@@ -22,7 +22,7 @@ from strawberry.types.field import StrawberryField
 from .access import Rules
 from .coercion import Coercion
 from .connections import Connected
-from .declarations import Column, DeclaredField, declaration_of, source_of
+from .declarations import Column, DeclaredField, Source, declaration_of, source_of
 from .documents import Documents
 from .errors import RequestError
 from .fields import Batched, Computed
@@ -84,18 +84,20 @@ def _prepare_type(
     for name, field in kind.fields.items():
         declared = field.extensions.get(_DEFINITION)
         if isinstance(declared, StrawberryField):
-            fields[(kind.name, name)] = permissions_of(declared)
+            fields[(kind.name, name)] = permissions_of(declared, source)
             assert field.resolve is not None  # Strawberry gives every field of an object one
             ordinary[(kind.name, name)] = field.resolve
             field.resolve = _resolver(field, declared)
 
 
-def permissions_of(field: StrawberryField) -> tuple[str, ...]:
-    """What selecting a field needs, besides the permissions of the types that it leads from and to."""
+def permissions_of(field: StrawberryField, source: Source | None = None) -> tuple[str, ...]:
+    """What selecting a field needs, besides the permissions of the types that it leads from and to. `source`
+    is that of its own type.
+    """
     declaration = declaration_of(field)
     if declaration is None:
         return ()
-    found = [] if declaration.permission is None else [declaration.permission]
+    found = list(declaration.permissions_on(source))
     if isinstance(declaration, Connected) and isinstance(field, DeclaredField):
         # the number of records alone tells something of them
         found.append(field.listed.permission)

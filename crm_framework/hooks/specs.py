@@ -36,10 +36,14 @@ class PluginSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @dataclass(frozen=True)
 class Permission:
-    """A right that a token may carry; a plugin's begin with `<plugin name>.`."""
+    """A right that a token or a role may carry; a plugin's begin with `<plugin name>.`.
+
+    `self_service` gives it to every customer's own token too, on the rows that are theirs.
+    """
 
     name: str
     description: str
+    self_service: bool = False
 
 
 @dataclass(frozen=True)

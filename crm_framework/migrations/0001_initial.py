@@ -288,6 +288,7 @@ class Migration(migrations.Migration):
                 ("name", fields.CharField(max_length=200)),
                 ("email", fields.CharField(null=True, unique=True, max_length=320)),
                 ("active", fields.BooleanField(db_default=True)),
+                ("by_roles", fields.BooleanField(db_default=False)),
                 ("away_from", fields.DatetimeField(null=True)),
                 ("away_until", fields.DatetimeField(null=True)),
                 ("source", fields.CharField(null=True, max_length=100)),
@@ -461,6 +462,33 @@ class Migration(migrations.Migration):
             },
         ),
         ops.CreateModel(
+            name="Role",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
+                ("name", fields.CharField(unique=True, max_length=100)),
+                ("description", fields.CharField(null=True, max_length=500)),
+                ("permissions", fields.JSONField()),
+                ("scope", fields.CharField(max_length=24)),
+                (
+                    "segment",
+                    fields.ForeignKeyField("crm.Segment", null=True, on_delete=fields.RESTRICT),
+                ),
+                ("created_at", fields.DatetimeField()),
+                ("updated_at", fields.DatetimeField()),
+            ],
+            options={"table": "crm_role"},
+        ),
+        ops.CreateModel(
+            name="StaffRole",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("staff", fields.ForeignKeyField("crm.Staff", on_delete=fields.RESTRICT)),
+                ("role", fields.ForeignKeyField("crm.Role", db_index=True, on_delete=fields.RESTRICT)),
+            ],
+            options={"table": "crm_staff_role", "unique_together": (("staff_id", "role_id"),)},
+        ),
+        ops.CreateModel(
             name="Token",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
@@ -479,6 +507,11 @@ class Migration(migrations.Migration):
                         "crm.Customer", null=True, db_index=True, on_delete=fields.RESTRICT
                     ),
                 ),
+                (
+                    "segment",
+                    fields.ForeignKeyField("crm.Segment", null=True, on_delete=fields.RESTRICT),
+                ),
+                ("tag", fields.CharField(null=True, max_length=100)),
                 ("created_at", fields.DatetimeField()),
                 ("expires_at", fields.DatetimeField(null=True)),
                 ("revoked_at", fields.DatetimeField(null=True)),

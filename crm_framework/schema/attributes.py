@@ -20,7 +20,7 @@ from .inputs import chosen, expected, given, key_of, optional, required, retry_k
 from .mutation import mutation, payload
 
 
-@node(table="crm_attribute_definition", permission="settings.read")
+@node(table="crm_attribute_definition", permission="settings.read", shared=True)
 class AttributeDefinition(Node):
     """A custom field that customers may have."""
 
@@ -33,7 +33,7 @@ class AttributeDefinition(Node):
     created_at: datetime = column("When it was defined.")
 
 
-@root(permission="settings.read")
+@root(permission="settings.read", restricted=True)
 async def attribute_definitions(info: strawberry.Info) -> list[AttributeDefinition]:
     """All custom fields, by name; they are 500 at most."""
     return await load_where(info, AttributeDefinition, TRUE, order=("name",))

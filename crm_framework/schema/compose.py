@@ -15,7 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from crm_framework.engine.declarations import PUBLIC
+from crm_framework.engine.declarations import PUBLIC, source_of
 from crm_framework.engine.errors import DeclarationError
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.parts import SchemaParts
@@ -178,6 +178,7 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
     for name in schema.filters.unused():
         raise DeclarationError(name, "there is no such filter", "Name one that a list takes")
     _check_permissions(schema, known)
+    _check_owners(schema)
     schema.composed = ComposedSchema(schema, parts, members)
     return schema.composed
 
@@ -191,7 +192,23 @@ def _check_permissions(schema: EngineSchema, known: Permissions) -> None:
         _check_permission(type_, permission, known)
 
 
+def _check_owners(schema: EngineSchema) -> None:
+    """Of every type it must be known whose its rows are, or that they are nobody's."""
+    for kind in prepared(schema).rules.types:
+        definition = schema.get_type_by_name(kind)
+        source = source_of(getattr(definition, "origin", None))
+        if source is not None and not source.shared and source.owner is None:
+            raise DeclarationError(
+                kind,
+                "it does not say which customer a row belongs to",
+                "Give it a column customer_id, say owner=… or owner=Through(…), or shared=True if its rows"
+                " are no customer's",
+            )
+
+
 def _check_permission(element: str, permission: str, known: Permissions) -> None:
+    if permission[:1] == "@":  # these rest on a permission that is checked with them, or on none
+        return
     if permission not in (PUBLIC, *known.by_name):
         raise DeclarationError(
             element,

@@ -17,7 +17,7 @@ from crm_framework.storage.unit_of_work import UnitOfWork
 from .additions import fields_of
 from .customers import Customer
 from .inputs import chosen, expected, given, key_of, optional, optional_key, renamed, required, retry_key
-from .mutation import mutation, payload
+from .mutation import Own, mutation, payload
 
 
 @strawberry.type(description="A postal address, part by part.")
@@ -157,7 +157,7 @@ def _parts(address: AddressInput | None) -> dict[str, str | None] | None:
     return values
 
 
-@mutation(permission="customers.write")
+@mutation(permission="customers.write", own=Own("customer", only=("customer", "contact_point")))
 async def add_contact_point(tx: UnitOfWork, input: AddContactPointInput) -> ContactPointPayload:
     """Adds a contact point; one that is there already is left as it is."""
     key = key_of(input.customer, Customer, path=("customer",))
@@ -168,7 +168,7 @@ async def add_contact_point(tx: UnitOfWork, input: AddContactPointInput) -> Cont
     return ContactPointPayload(contact_point_id=point, customer_id=changed.id)
 
 
-@mutation(permission="customers.write")
+@mutation(permission="customers.write", own="customer")
 async def update_contact_point(tx: UnitOfWork, input: UpdateContactPointInput) -> ContactPointPayload:
     """Changes a contact point: its value, label or role."""
     change = given(input, leave_out=("customer", "contact_point", "address", "expected_version"))
@@ -186,7 +186,7 @@ async def update_contact_point(tx: UnitOfWork, input: UpdateContactPointInput) -
     return ContactPointPayload(contact_point_id=point, customer_id=changed.id)
 
 
-@mutation(permission="customers.write")
+@mutation(permission="customers.write", own="customer")
 async def remove_contact_point(tx: UnitOfWork, input: RemoveContactPointInput) -> ContactPointPayload:
     """Removes a contact point; the next one of its channel takes its role."""
     point = key_of(input.contact_point, ContactPoint, path=("contactPoint",))
@@ -197,7 +197,10 @@ async def remove_contact_point(tx: UnitOfWork, input: RemoveContactPointInput) -
     return ContactPointPayload(customer_id=changed.id)
 
 
-@mutation(permission="customers.write")
+@mutation(
+    permission="customers.write",
+    own=Own("customer", only=("customer", "contact_point", "channel", "consent")),
+)
 async def set_consent(tx: UnitOfWork, input: SetConsentInput) -> ContactPointPayload:
     """Records that a customer agreed, refused, or that nothing is known."""
     point = chosen(optional_key(input.contact_point, ContactPoint, ("contactPoint",)))

@@ -16,6 +16,7 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
 from crm_framework.engine.sql import TRUE
+from crm_framework.security.actors import INTERNAL
 from crm_framework.storage.clock import now
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -25,7 +26,7 @@ from .inputs import chosen, expected, given, key_of, optional, required, retry_k
 from .mutation import mutation, payload
 
 
-@node(table="crm_contact_rule", permission="settings.read")
+@node(table="crm_contact_rule", permission="settings.read", shared=True)
 class ContactRule(Node):
     """How often we may reach out, and when: on one channel, or over all of them together.
 
@@ -54,7 +55,7 @@ class ContactDecision:
     )
 
 
-@batch(permission="customers.read")
+@batch(permission=INTERNAL)
 async def can_contact(
     customers: Batch[Customer],
     info: strawberry.Info,
@@ -87,7 +88,7 @@ async def can_contact(
     ]
 
 
-@root(permission="settings.read", name="contactRules")
+@root(permission="settings.read", restricted=True, name="contactRules")
 async def all_contact_rules(info: strawberry.Info) -> list[ContactRule]:
     """The rules by channel, the one over all channels last; there is one for each at most."""
     return await load_where(info, ContactRule, TRUE, order=("channel",))

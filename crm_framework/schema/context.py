@@ -10,9 +10,10 @@ from uuid import uuid4
 
 from crm_framework.engine.context import Context
 from crm_framework.engine.errors import RequestError
-from crm_framework.engine.sql import FALSE, Fragment
+from crm_framework.engine.sql import FALSE, Fragment, all_of, any_of
 from crm_framework.errors import CrmError, ErrorCode, PluginCrash
-from crm_framework.security.actors import Actor, ActorKind
+from crm_framework.security.actors import PUBLIC, Actor, ActorKind
+from crm_framework.security.scopes import NOT_CONFIDENTIAL, Reach
 
 if TYPE_CHECKING:
     from crm_framework.engine.declarations import Source
@@ -68,10 +69,17 @@ class RequestContext(Context):
     """When to try again, in seconds, an operation that the budget refused."""
     _written: "Sequence[Insert]" = field(default=(), init=False, repr=False)
 
-    def unit_of_work(self, *, repeatable: bool = False) -> "AbstractAsyncContextManager[UnitOfWork]":
-        """One transaction, in the name of this request's actor."""
+    def unit_of_work(
+        self, *, permission: str = PUBLIC, repeatable: bool = False
+    ) -> "AbstractAsyncContextManager[UnitOfWork]":
+        """One transaction, in the name of this request's actor, on the customers in `permission`'s reach."""
         self._written = ()  # it may change what the last one wrote
-        return self.database.unit_of_work(self.actor, request_id=self.request_id, repeatable=repeatable)
+        return self.database.unit_of_work(
+            self.actor,
+            request_id=self.request_id,
+            repeatable=repeatable,
+            reach=self.actor.reach(permission),
+        )
 
     def wrote(self, tx: "UnitOfWork") -> None:
         """What a committed transaction inserted need not be read back for the payload that follows."""
@@ -101,16 +109,41 @@ class RequestContext(Context):
     def may(self, permission: str) -> bool:
         return self.actor.may(permission)
 
+    def granted(self, need: str) -> bool:
+        return self.actor.may(need)
+
     def restrict(self, source: "Source") -> Fragment | None:
-        """Customers see the records that name them and no others, whatever their token grants."""
-        if self.actor.kind is not ActorKind.CUSTOMER:
+        """The condition on records that hang on customers out of the actor's reach; none for most actors.
+
+        Customers see, whatever their token grants, the records that are theirs and no others.
+        """
+        if self.actor.unbounded or source.shared:
             return None
-        owner = (
-            "id" if source.table == CUSTOMERS else "customer_id" if "customer_id" in source.columns else None
-        )
-        if owner is None or self.actor.customer_id is None:
-            return FALSE
-        return Fragment(f"t.{owner} = ?", (self.actor.customer_id,))
+        reach = self.actor.reach(source.permission)
+        if reach is None:
+            return None
+        if source.table == CUSTOMERS:
+            found = Fragment(*reach.of_row("t"))
+        elif source.owner is None:
+            found = FALSE
+        elif isinstance(source.owner, str):
+            found = _of_owner(reach, f"t.{source.owner}")
+        else:
+            way = source.owner
+            inner = _of_owner(reach, f"way.{way.owner}")
+            found = Fragment(
+                f"EXISTS (SELECT 1 FROM {way.table} AS way WHERE way.{way.key} = t.{way.column}"
+                f" AND ({inner.sql}))",
+                inner.args,
+            )
+        return found if self.actor.kind is not ActorKind.CUSTOMER else all_of([found, source.own])
+
+    def reached(self, column: str, permission: str) -> Fragment | None:
+        """The condition on a column with customers' keys, for SQL of one's own: those on whom the actor has
+        this permission; None for all customers. `column` is written with its table, as `a.customer_id`.
+        """
+        reach = self.actor.reach(permission)
+        return None if reach is None else _of_owner(reach, column)
 
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of a `CrmError`; None for a fault of the program."""
@@ -129,6 +162,13 @@ class RequestContext(Context):
         message = error.message.replace(name, "the database")
         hint = error.hint.replace(name, "the database") if error.hint else None
         return CrmError(error.code, f"{message[:1].upper()}{message[1:]}", path=error.path, hint=hint)
+
+
+def _of_owner(reach: Reach, column: str) -> Fragment:
+    found = Fragment(*reach.of_key(column))
+    if reach is NOT_CONFIDENTIAL:  # what is nobody's is no secret
+        return any_of([Fragment(f"{column} IS NULL"), found])
+    return found
 
 
 _READ_AS_GIVEN = (str, int, bool, type(None))

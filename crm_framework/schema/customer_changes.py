@@ -14,12 +14,14 @@ from crm_framework.engine.fields import batch
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
+from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.security.actors import CONFIDENTIAL, Actor
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .contact_points import ContactPointInput, new_point
 from .customers import Customer, load_customers
 from .inputs import chosen, expected, given, key_of, keys_of, optional, optional_key, required, retry_key
-from .mutation import mutation, payload
+from .mutation import Own, mutation, payload
 from .staff import Staff
 
 JSON = strawberry.scalars.JSON
@@ -143,16 +145,36 @@ def new_customer(input: CustomerFields) -> NewCustomer:
     )
 
 
+def check_confidential(tx: UnitOfWork, input: Any) -> None:
+    """Raises `CrmError` FORBIDDEN for a mark that this actor may not set, or take away."""
+    given_ = input.confidential
+    left_out = given_ is strawberry.UNSET or (given_ is False and isinstance(input, CustomerFields))
+    if not left_out and isinstance(tx.actor, Actor) and not tx.actor.may(CONFIDENTIAL):
+        raise CrmError(
+            ErrorCode.FORBIDDEN,
+            f"The permission {CONFIDENTIAL} is missing to say whether a customer is confidential.",
+            path=("confidential",),
+            hint="Leave it out.",
+        )
+
+
 @mutation(permission="customers.write", repeatable=True)
 async def create_customer(tx: UnitOfWork, input: CreateCustomerInput) -> CustomerPayload:
     """Makes a customer, or finds the one that has this source and reference already."""
+    check_confidential(tx, input)
     made = await customers.create_customer(tx, new_customer(input))
     return CustomerPayload(customer_id=made.id)
 
 
-@mutation(permission="customers.write")
+@mutation(
+    permission="customers.write",
+    own=Own("id", only=("id", "name", "email", "phone", "city", "country", "locale", "time_zone")),
+)
 async def update_customer(tx: UnitOfWork, input: UpdateCustomerInput) -> CustomerPayload:
-    """Changes a customer."""
+    """Changes a customer. Customers with their own token may change their name, language and time zone, and
+    their primary contact points.
+    """
+    check_confidential(tx, input)
     values = given(input, leave_out=("id", "expected_version", "contact_points"))
     for name in ("tags", "attributes"):
         if values.get(name, ...) is None:

@@ -11,6 +11,7 @@ from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.sql import FALSE, Dialect, Fragment, all_of, listed, none_of
+from crm_framework.security.actors import INTERNAL
 
 from . import enums  # noqa: F401  # makes the domain's enumerations known to GraphQL
 from .attribute_filter import AttributeFilter, attribute_condition
@@ -130,13 +131,28 @@ CUSTOMER_FILTER = FilterSpec(
         Member("phone", "string", "The primary telephone, E.164.", column="phone", normalise=_digits),
         Member("city", "string", "The city of the primary address.", column="city"),
         Member("country", "string", "Its country, ISO 3166-1 alpha-2.", column="country"),
-        Member("owner", "id", "Who is responsible.", column="owner_id", of="Staff"),
-        Member("backup", "id", "Who stands in for the owner.", column="backup_id", of="Staff"),
+        Member("owner", "id", "Who is responsible.", column="owner_id", of="Staff", permission=INTERNAL),
+        Member(
+            "backup",
+            "id",
+            "Who stands in for the owner.",
+            column="backup_id",
+            of="Staff",
+            permission=INTERNAL,
+        ),
         Member("locale", "string", "The language, BCP 47.", column="locale"),
         Member("timeZone", "string", "The time zone, IANA.", column="time_zone"),
-        Member("source", "string", "The system that the record comes from.", column="source"),
-        Member("reference", "string", "Its key in that system.", column="reference"),
-        Member("confidential", "boolean", "Whether it is marked confidential.", column="confidential"),
+        Member(
+            "source", "string", "The system that the record comes from.", column="source", permission=INTERNAL
+        ),
+        Member("reference", "string", "Its key in that system.", column="reference", permission=INTERNAL),
+        Member(
+            "confidential",
+            "boolean",
+            "Whether it is marked confidential.",
+            column="confidential",
+            permission=INTERNAL,
+        ),
         Member("createdAt", "datetime", "When the record was made.", column="created_at"),
         Member("updatedAt", "datetime", "When it last changed.", column="updated_at"),
         Member("convertedAt", "datetime", "When a prospect became a customer.", column="converted_at"),
@@ -149,8 +165,11 @@ CUSTOMER_FILTER = FilterSpec(
             "Conditions on attributes; all must hold.",
             input=list[AttributeFilter],
             condition=attribute_condition,
+            permission=INTERNAL,
         ),
-        Member("tags", "custom", "A condition on tags.", input=TagFilter, condition=_tags),
+        Member(
+            "tags", "custom", "A condition on tags.", input=TagFilter, condition=_tags, permission=INTERNAL
+        ),
         Member(
             "contactPoint",
             "custom",
@@ -164,6 +183,7 @@ CUSTOMER_FILTER = FilterSpec(
             "The customer belongs to this segment.",
             input=strawberry.ID,
             condition=_segment,
+            permission=INTERNAL,
         ),
     ],
 )

@@ -17,6 +17,7 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
 from crm_framework.engine.sql import Fragment, among
+from crm_framework.security.actors import INTERNAL
 
 from .additions import fields_of
 from .customer_filter import CUSTOMER_FILTER, CUSTOMER_ORDERS, search_condition
@@ -32,6 +33,7 @@ JSON = strawberry.scalars.JSON
     permission="customers.read",
     hidden={"owner_id": str, "backup_id": str, "merged_into_id": str},
     where="t.merged_into_id IS NULL",
+    owner="id",
 )
 class Customer(Node):
     """A person or an organisation that we deal with, or would like to."""
@@ -47,12 +49,14 @@ class Customer(Node):
     country: str | None = column("The country of the primary address, ISO 3166-1 alpha-2.")
     owner: Staff | None = reference("owner_id", "The member of staff who deals with all of their matters.")
     backup: Staff | None = reference("backup_id", "Who stands in while the owner is away.")
-    attributes: JSON = column("The values of custom fields, by name.")
-    source: str | None = column("The system that the record comes from.")
-    reference: str | None = column("Its key in that system; unique together with `source`.")
+    attributes: JSON = column("The values of custom fields, by name.", permission=INTERNAL)
+    source: str | None = column("The system that the record comes from.", permission=INTERNAL)
+    reference: str | None = column(
+        "Its key in that system; unique together with `source`.", permission=INTERNAL
+    )
     locale: str | None = column("The language, BCP 47.")
     time_zone: str | None = column("The time zone, IANA; quiet hours go by it.")
-    confidential: bool = column("Whether it is marked confidential.")
+    confidential: bool = column("Whether it is marked confidential.", permission=INTERNAL)
     created_at: datetime = column("When the record was made.")
     updated_at: datetime = column("When it last changed.")
     converted_at: datetime | None = column("When the prospect became a customer.")
@@ -61,7 +65,7 @@ class Customer(Node):
     archived_at: datetime | None = column("When it was archived; null for one in use.")
     erased_at: datetime | None = column("When the person's data was erased; null for all others.")
 
-    @batch()
+    @batch(permission=INTERNAL)
     @staticmethod
     async def tags(customers: Batch["Customer"], info: strawberry.Info) -> list[list[str]]:
         """Words on the customer, in order."""
@@ -75,7 +79,7 @@ class Customer(Node):
             found[str(row["customer_id"])].append(row["tag"])
         return [sorted(found[key]) for key in customers.ids]
 
-    @batch(needs=("attributes",))
+    @batch(needs=("attributes",), permission=INTERNAL)
     @staticmethod
     def attribute(
         customers: Batch["Customer"],
@@ -84,7 +88,7 @@ class Customer(Node):
         """The value of one custom field; null where the customer has none."""
         return [values.get(name) for values in customers.column("attributes")]
 
-    @batch()
+    @batch(permission=INTERNAL)
     @staticmethod
     async def merged_ids(customers: Batch["Customer"], info: strawberry.Info) -> list[list[strawberry.ID]]:
         """Ids of the customers that were merged into this one; they lead here."""
@@ -106,7 +110,7 @@ async def load_customers(info: strawberry.Info, keys: Sequence[str]) -> list[Cus
     return [customer or more.get(key) for key, customer in zip(keys, found, strict=True)]
 
 
-@root(permission="customers.read")
+@root(permission="customers.read", restricted=True)
 async def customer(
     info: strawberry.Info,
     id: Annotated[strawberry.ID | None, strawberry.argument(description="The customer's id.")] = None,

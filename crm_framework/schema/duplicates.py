@@ -7,10 +7,12 @@ import strawberry
 from crm_framework.domain.customers import duplicates
 from crm_framework.domain.customers.duplicates import DuplicateReason
 from crm_framework.engine.connections import Connection
+from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import root
 from crm_framework.engine.pages import ReadyPage, pages_of, window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
+from crm_framework.security.actors import INTERNAL
 
 from . import enums  # noqa: F401  # makes DuplicateReason an enumeration of the API
 from .customers import Customer
@@ -26,7 +28,7 @@ class Duplicate:
     other: Customer = reference("other_id", "The customer whose record was made later.")
 
 
-@root(permission="customers.read")
+@root(permission="customers.read", restricted=True)
 async def duplicate_customers(
     info: strawberry.Info,
     first: Annotated[int | None, strawberry.argument(description="How many, after the cursor.")] = None,
@@ -37,7 +39,16 @@ async def duplicate_customers(
     Merged, erased and archived customers are left out.
     """
     wanted = window(info.context, first, after, None, None)
-    found = await duplicates.duplicate_customers(info.context.reader, first=wanted.limit, after=after)
+    context = info.context
+    if not context.may(INTERNAL):
+        raise RequestError("FORBIDDEN", "permission is missing for Query.duplicateCustomers")
+    reach = context.reached("t.id", "customers.read")
+    found = await duplicates.duplicate_customers(
+        context.reader,
+        first=wanted.limit,
+        after=after,
+        reach=None if reach is None else (reach.sql, reach.args),
+    )
     page = ReadyPage(
         nodes=[
             Duplicate(one_id=pair.one, other_id=pair.other, score=pair.score, reasons=list(pair.reasons))

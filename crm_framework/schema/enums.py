@@ -19,6 +19,7 @@ from crm_framework.domain.models import (
 from crm_framework.errors import ErrorCode
 from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.security.actors import ActorKind
+from crm_framework.security.scopes import ScopeKind
 
 
 def describe(kind: EnumMeta, description: str, *, name: str | None = None, **values: str) -> None:
@@ -101,7 +102,15 @@ describe(
     STAFF="A member of staff.",
     INTEGRATION="Another program.",
     CUSTOMER="A customer, on their own data.",
+    PARTNER="Another company, on some of the customers.",
     SYSTEM="The CRM itself: its commands and jobs.",
+)
+describe(
+    ScopeKind,
+    "Which customers a role is about.",
+    EVERYTHING="All of them.",
+    OWN="Those whose owner or backup the member of staff is.",
+    SEGMENT="Those that belong to a segment at that moment.",
 )
 describe(
     ContactReason,

@@ -15,7 +15,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.turns import Turn
 from crm_framework.storage.unit_of_work import UnitOfWork
 
-from .customer_changes import CustomerFields, new_customer
+from .customer_changes import CustomerFields, check_confidential, new_customer
 from .customers import Customer
 from .inputs import key_of, optional, required
 from .interaction_changes import MEMBERS, TouchInput, touch_of
@@ -87,6 +87,8 @@ class ImportInteractionsInput:
 @mutation(permission="customers.write")
 async def import_customers(tx: UnitOfWork, input: ImportCustomersInput) -> ImportPayload:
     """Creates many customers at once. One that is there already, by its reference, is left as it is."""
+    for row in input.rows:
+        check_confidential(tx, row)
     rows, places, refused = await _converted(input.rows, new_customer)
     report = await import_new(tx, rows, dry_run=input.dry_run)
     return _payload(report, places, refused, "Customer", input)

@@ -10,12 +10,13 @@ from crm_framework.domain.interactions import touches as interactions
 from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
+from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .customers import Customer
 from .inputs import chosen, expected, given, key_of, optional, optional_key, renamed, required, retry_key
 from .interactions import Interaction
-from .mutation import mutation, payload
+from .mutation import Own, mutation, payload
 from .staff import Staff
 
 
@@ -109,7 +110,26 @@ def touch_of(input: Any, *, more: Mapping[str, str | None] = _NONE) -> dict[str,
     return values
 
 
-@mutation(permission="interactions.write", repeatable=True)
+OWN_KINDS = ("message", "self_service")
+
+
+def _check_own(input: LogInteractionInput) -> None:
+    """What customers log themselves is what they say or do, themselves."""
+    if input.kind not in OWN_KINDS or input.direction is not Direction.INBOUND:
+        raise CrmError(
+            ErrorCode.FORBIDDEN,
+            f"A customer's own token logs {' or '.join(OWN_KINDS)} with the direction INBOUND.",
+            path=("kind",),
+        )
+
+
+@mutation(
+    permission="interactions.write",
+    own=Own(
+        "customer", only=("customer", "kind", "channel", "direction", "subject", "body"), check=_check_own
+    ),
+    repeatable=True,
+)
 async def log_interaction(tx: UnitOfWork, input: LogInteractionInput) -> InteractionPayload:
     """Records a touch, or finds the one that has this source and reference already."""
     customer = key_of(input.customer, Customer, path=("customer",))

@@ -21,6 +21,7 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import children, reference
 from crm_framework.engine.sql import Dialect, Fragment, all_of
 from crm_framework.errors import CrmError
+from crm_framework.security.actors import INTERNAL
 
 from . import enums  # noqa: F401  # makes the domain's enumerations known to GraphQL
 from .additions import fields_of
@@ -41,6 +42,8 @@ from .staff import Staff
         "total_minor": int,
         "currency": str,
     },
+    # what was said to or by the customer, or bought; not what staff noted for one another
+    own_where="t.kind <> 'note' AND (t.direction IS NOT NULL OR t.kind IN ('purchase', 'refund'))",
 )
 class Interaction(Node):
     """A touch with a customer, inbound or outbound: a call, a letter, a purchase, a note …"""
@@ -52,21 +55,23 @@ class Interaction(Node):
     direction: Direction | None = column("Who began it.")
     subject: str | None = column("What it was about, in one line.")
     body: str | None = column("What was said.")
-    outcome: str | None = column("What came of it.")
-    sentiment: Sentiment | None = column("How the customer felt about it.")
+    outcome: str | None = column("What came of it.", permission=INTERNAL)
+    sentiment: Sentiment | None = column("How the customer felt about it.", permission=INTERNAL)
     occurred_at: datetime = column("When it took place.")
     duration: timedelta | None = column("How long it took.", sql="duration_seconds")
     staff: Staff | None = reference("staff_id", "The member of staff.")
-    follow_up_at: datetime | None = column("When to come back to it.")
+    follow_up_at: datetime | None = column("When to come back to it.", permission=INTERNAL)
     reply_to: "Interaction | None" = reference("reply_to_id", "The message that it answers.")
     refund_of: "Interaction | None" = reference("refund_of_id", "Of a refund: the purchase.")
     refunds: "list[Interaction]" = children(
         key="refund_of_id", order=("occurred_at",), description="Of a purchase: what went back of it."
     )
     created_at: datetime = column("When the record was made.")
-    source: str | None = column("The system that the record comes from.")
+    source: str | None = column("The system that the record comes from.", permission=INTERNAL)
     # last, as its name hides the function that declares the fields above
-    reference: str | None = column("Its key in that system; unique together with `source`.")
+    reference: str | None = column(
+        "Its key in that system; unique together with `source`.", permission=INTERNAL
+    )
 
     @computed()
     @staticmethod
@@ -129,16 +134,27 @@ INTERACTION_FILTER = FilterSpec(
         Member("direction", "enum", "Who began it.", column="direction", enum=Direction),
         Member("subject", "string", "What it was about.", column="subject"),
         Member("body", "string", "What was said.", column="body"),
-        Member("outcome", "string", "What came of it.", column="outcome"),
-        Member("sentiment", "enum", "How the customer felt.", column="sentiment", enum=Sentiment),
+        Member("outcome", "string", "What came of it.", column="outcome", permission=INTERNAL),
+        Member(
+            "sentiment",
+            "enum",
+            "How the customer felt.",
+            column="sentiment",
+            enum=Sentiment,
+            permission=INTERNAL,
+        ),
         Member("occurredAt", "datetime", "When it took place.", column="occurred_at"),
         Member("durationSeconds", "int", "How many seconds it took.", column="duration_seconds"),
-        Member("staff", "id", "The member of staff.", column="staff_id", of="Staff"),
-        Member("followUpAt", "datetime", "When to come back to it.", column="follow_up_at"),
+        Member("staff", "id", "The member of staff.", column="staff_id", of="Staff", permission=INTERNAL),
+        Member(
+            "followUpAt", "datetime", "When to come back to it.", column="follow_up_at", permission=INTERNAL
+        ),
         Member("replyTo", "id", "The message that it answers.", column="reply_to_id", of="Interaction"),
         Member("refundOf", "id", "Of a refund: the purchase.", column="refund_of_id", of="Interaction"),
-        Member("source", "string", "The system that the record comes from.", column="source"),
-        Member("reference", "string", "Its key in that system.", column="reference"),
+        Member(
+            "source", "string", "The system that the record comes from.", column="source", permission=INTERNAL
+        ),
+        Member("reference", "string", "Its key in that system.", column="reference", permission=INTERNAL),
         Member("createdAt", "datetime", "When the record was made.", column="created_at"),
         Member("total", "custom", "A condition on the total.", input=TotalFilter, condition=_total),
         Member(
@@ -152,14 +168,19 @@ INTERACTION_ORDERS = Orders(
         OrderField("OCCURRED_AT", "datetime", "By when it took place.", column="occurred_at"),
         OrderField("CREATED_AT", "datetime", "By when the record was made.", column="created_at"),
         OrderField(
-            "FOLLOW_UP_AT", "datetime", "By when to come back to it.", column="follow_up_at", nullable=True
+            "FOLLOW_UP_AT",
+            "datetime",
+            "By when to come back to it.",
+            column="follow_up_at",
+            nullable=True,
+            permission=INTERNAL,
         ),
         OrderField("KIND", "string", "By kind.", column="kind"),
     ],
 )
 
 
-@root(permission="interactions.read")
+@root(permission="interactions.read", restricted=True)
 async def interaction(
     info: strawberry.Info,
     id: Annotated[strawberry.ID | None, strawberry.argument(description="The interaction's id.")] = None,

@@ -44,7 +44,7 @@ class CurrentActor:
         return [ends.get(key) for key in tokens]
 
 
-@root(permission=PUBLIC)
+@root(permission=PUBLIC, restricted=True)
 def me(info: strawberry.Info) -> CurrentActor:
     """Who asks, by the token of this request."""
     actor = info.context.actor

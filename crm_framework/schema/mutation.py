@@ -10,8 +10,8 @@ The change is committed before the payload's selection is read. An error means t
 import hashlib
 import inspect
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, dataclass_transform
@@ -20,14 +20,20 @@ import strawberry
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
+from strawberry.utils.str_converters import to_camel_case
 
 from crm_framework.domain import idempotency
-from crm_framework.engine.declarations import DeclaredField
-from crm_framework.engine.errors import DeclarationError, going_on
+from crm_framework.domain.customers.locks import reached
+from crm_framework.domain.customers.record import known_ids
+from crm_framework.engine.declarations import DeclaredField, Source
+from crm_framework.engine.errors import DeclarationError, RequestError, going_on
 from crm_framework.engine.fields import Called, of_function
+from crm_framework.engine.ids import decode_key
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.security.actors import Actor, ActorKind
+from crm_framework.events import CustomerCreated
+from crm_framework.security.actors import INTERNAL, OWN, PUBLIC, Actor, ActorKind
 from crm_framework.storage.gathered import Outdated
+from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .inputs import given
 from .user_errors import UserError, user_error
@@ -58,8 +64,71 @@ def payload(cls: type[T]) -> type[T]:
     return strawberry.type(cls, description=inspect.cleandoc(cls.__doc__))
 
 
+Find = Callable[[UnitOfWork, Any], Awaitable[str | None]]
+"""(unit of work, input) → key of the customer whom the change is about, or None."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """That customers may make a change themselves, on their own data.
+
+    `customer` is the member of the input with the customer's id, or a function that finds the key; the change
+    is refused unless that is the customer who asks. `only` are the members that customers may give, if not
+    all of them. `check` raises `CrmError` for other inputs that are not theirs to give.
+    """
+
+    customer: str | Find
+    only: Sequence[str] | None = None
+    check: Callable[[Any], None] | None = None
+
+    async def admit(self, tx: UnitOfWork, actor: Actor, input_: Any) -> None:
+        """Raises `CrmError` FORBIDDEN for what this customer may not change."""
+        beyond = [] if self.only is None else sorted(given(input_).keys() - {*self.only, *_ALWAYS})
+        # members that were left out and have a default are not the client's
+        beyond = [name for name in beyond if getattr(input_, name) != _default(type(input_), name)]
+        if beyond:
+            raise CrmError(
+                ErrorCode.FORBIDDEN,
+                f"A customer's own token may not give {', '.join(map(to_camel_case, beyond))}.",
+                hint="Leave it out.",
+            )
+        if isinstance(self.customer, str):
+            named = getattr(input_, self.customer)
+            try:
+                key = decode_key(named, "Customer") if isinstance(named, str) else None
+            except RequestError as error:
+                raise CrmError(ErrorCode.BAD_INPUT, f"{error.message}.", path=(self.customer,)) from None
+        else:
+            key = await self.customer(tx, input_)
+        if key is not None and key != actor.customer_id:
+            key = (await known_ids(tx, [key])).get(key)
+        if key is None or key != actor.customer_id:
+            raise CrmError(
+                ErrorCode.FORBIDDEN, "A customer's own token can change that customer's data only."
+            )
+        if self.check is not None:
+            self.check(input_)
+
+
+_ALWAYS = ("idempotency_key", "expected_version")
+
+
+def _default(input_type: type, name: str) -> object:
+    """What a member is when the client left it out; the member itself for one that must be given."""
+    for member in fields(input_type):
+        if member.name == name:
+            made = member.default_factory
+            return member.default if made is MISSING else made()
+    return MISSING
+
+
 def mutation(
-    *, permission: str, name: str | None = None, deprecated: str | None = None, repeatable: bool = False
+    *,
+    permission: str,
+    own: Own | str | None = None,
+    name: str | None = None,
+    deprecated: str | None = None,
+    repeatable: bool = False,
 ) -> Callable[[Change], DeclaredField]:
     """A field of Mutation from `async def change(tx, input) -> Payload`; it may take `info` as well.
 
@@ -68,7 +137,14 @@ def mutation(
 
     `repeatable` says that the function does nothing but through `tx`, so that it may be run once more: what
     it does can then rely on what is usually so instead of asking first, as `log_interaction` does.
+
+    Customers' own tokens are refused, unless `own` says how the input names the customer: `own="customer"`,
+    or an `Own` that says more. An actor who sees some customers only can change nothing of the others: what
+    holds or resolves customers does not find them, and a change whose events name one is rolled back.
     """
+
+    if isinstance(own, str):
+        own = Own(own)
 
     def decorate(function: Change) -> DeclaredField:
         parameters = inspect.signature(function).parameters
@@ -81,6 +157,7 @@ def mutation(
             function=function,
             takes_info="info" in parameters,
             repeatable=repeatable,
+            own=own,
         )
         field = of_function(declaration, function, "mutation", skip=("tx",), name=name, deprecated=deprecated)
         _describe_input(field)
@@ -96,9 +173,13 @@ class Mutation(Called):
     function: Change
     takes_info: bool
     repeatable: bool = False
+    own: Own | None = None
+
+    def permissions_on(self, source: Source | None) -> tuple[str, ...]:
+        needs = self.permission or PUBLIC
+        return (needs, INTERNAL) if self.own is None else (f"{OWN}{needs}",)
 
     async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
-        _refuse_customers(info.context.actor)
         input_ = arguments.get("input")
         try:
             answer = await self._change(field, info, input_, arguments)
@@ -122,11 +203,11 @@ class Mutation(Called):
         extra = {"info": info} if self.takes_info else {}
         key = getattr(input_, "idempotency_key", None) or None
         if key is None:
-            async with info.context.unit_of_work(repeatable=repeatable) as tx:
+            async with info.context.unit_of_work(permission=self.permission, repeatable=repeatable) as tx:
                 answer = await self._run(tx, arguments, extra)
             info.context.wrote(tx)
             return answer
-        async with info.context.unit_of_work(repeatable=repeatable) as tx:
+        async with info.context.unit_of_work(permission=self.permission, repeatable=repeatable) as tx:
             operation = field.python_name
             print_ = fingerprint(input_)
             earlier = await idempotency.recall(tx, operation, key, print_)
@@ -137,14 +218,33 @@ class Mutation(Called):
             return answer
 
     async def _run(self, tx: Any, arguments: dict[str, Any], extra: dict[str, Any]) -> Any:
+        if tx.reach is None:
+            with going_on():
+                return await self.function(tx, **arguments, **extra)
+        if isinstance(tx.actor, Actor) and tx.actor.kind is ActorKind.CUSTOMER:
+            if self.own is None:
+                raise CrmError(ErrorCode.FORBIDDEN, "A customer's own token cannot make this change.")
+            await self.own.admit(tx, tx.actor, arguments.get("input"))
         with going_on():
-            return await self.function(tx, **arguments, **extra)
+            answer = await self.function(tx, **arguments, **extra)
+        await _check_reach(tx)
+        return answer
 
 
-def _refuse_customers(actor: Actor) -> None:
-    # a change is not yet bound to the records of one customer, as reading is
-    if actor.kind is ActorKind.CUSTOMER:
-        raise CrmError(ErrorCode.FORBIDDEN, "A customer's own token can read, and not change anything.")
+async def _check_reach(tx: UnitOfWork) -> None:
+    """Refuses a change that told of customers out of reach, however it came to them."""
+    told = {event.customer_id for event in tx.events if event.customer_id is not None} - tx.admitted
+    beyond = told - set(await reached(tx, told))
+    if not beyond:
+        return
+    made = {event.customer_id for event in tx.events if isinstance(event, CustomerCreated)}
+    if beyond <= made:
+        raise CrmError(
+            ErrorCode.REFUSED,
+            "You would not see the customer that you create.",
+            hint="Make it one of those whom you may see, say by its owner, its tags, or not confidential.",
+        )
+    raise CrmError(ErrorCode.NOT_FOUND, "There is no such record.")
 
 
 def kept(answer: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from crm_framework.engine.parts import SchemaParts
 from .customers import Customer, load_customers
 
 
-@root(permission=PUBLIC)
+@root(permission=PUBLIC, restricted=True)
 async def node(
     info: strawberry.Info,
     id: Annotated[strawberry.ID, strawberry.argument(description="The record's id.")],
@@ -26,7 +26,7 @@ async def node(
     return (await _nodes(info, [id]))[0]
 
 
-@root(permission=PUBLIC)
+@root(permission=PUBLIC, restricted=True)
 async def nodes(
     info: strawberry.Info,
     ids: Annotated[list[strawberry.ID], strawberry.argument(description="The records' ids.")],

@@ -52,7 +52,7 @@ class Plugin:
         return [found[name] for name in plugins.column("name")]
 
 
-@root(permission="plugins.read")
+@root(permission="plugins.read", restricted=True)
 def plugins(info: strawberry.Info) -> list[Plugin]:
     """Every plugin that was found or asked for, the enabled ones first and in the order of their calls."""
     return [_shown(found) for found in info.context.host.plugins]

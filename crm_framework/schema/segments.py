@@ -34,7 +34,7 @@ from .segment_members import Compiled, conditions_of, count_members, member_page
 JSON = strawberry.scalars.JSON
 
 
-@node(table="crm_segment", permission="settings.read", hidden={"condition": JSON})
+@node(table="crm_segment", permission="settings.read", hidden={"condition": JSON}, shared=True)
 class Segment(Node):
     """A saved filter over customers. Who belongs to it is found when it is asked for."""
 
@@ -44,20 +44,20 @@ class Segment(Node):
     created_at: datetime = column("When it was made.")
     updated_at: datetime = column("When it last changed.")
 
-    @batch(needs=("condition",))
+    @batch(needs=("condition",), restricted=True)
     @staticmethod
     def filter(each: Batch["Segment"]) -> list[JSON]:
         """The customer filter, as JSON, with global ids."""
         return [_with_ids(condition) for condition in each.column("condition")]
 
-    @batch(needs=("condition",), permission="customers.read")
+    @batch(needs=("condition",), permission="customers.read", restricted=True)
     @staticmethod
     async def preview_count(each: Batch["Segment"], info: strawberry.Info) -> list[int | None]:
         """How many customers belong to it now; null, with an error, if its filter fits no more."""
         found: list[Any] = await count_members(info.context, await _conditions(each, info))
         return found
 
-    @batch(needs=("condition",), permission="customers.read")
+    @batch(needs=("condition",), permission="customers.read", restricted=True)
     @staticmethod
     async def members(
         each: Batch["Segment"],

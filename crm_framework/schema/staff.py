@@ -19,7 +19,7 @@ from .inputs import chosen, expected, given, key_of, optional, optional_key, req
 from .mutation import mutation, payload
 
 
-@node(table="crm_staff", permission="staff.read")
+@node(table="crm_staff", permission="staff.read", shared=True)
 class Staff(Node):
     """A member of staff."""
 

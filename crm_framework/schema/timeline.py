@@ -8,12 +8,14 @@ import strawberry
 
 from crm_framework.domain.interactions import timeline as domain
 from crm_framework.engine.connections import PageInfo
+from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.pages import window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
+from crm_framework.security.actors import INTERNAL, SEE_CUSTOMERS, WITHIN
 
 from .context import RequestContext
 from .customers import Customer
@@ -75,7 +77,10 @@ class _Readable:
             plugin.name
             for plugin in context.host.declarations
             for permission in plugin.permissions
-            if permission.name == f"{plugin.name}.read" and not context.may(permission.name)
+            if permission.name == f"{plugin.name}.read"
+            and not (
+                context.may(permission.name) and context.may(f"{WITHIN}{permission.name}:{SEE_CUSTOMERS}")
+            )
         }
 
     async def timeline(
@@ -102,6 +107,8 @@ async def timeline(
     ] = None,
 ) -> list[TimelineConnection]:
     """What happened, over all kinds, channels and the plugins whose records you may see, the latest first."""
+    if not info.context.may(INTERNAL):
+        raise RequestError("FORBIDDEN", "permission is missing for Customer.timeline: ask for interactions")
     wanted = window(info.context, first, after, None, None)
     found = await domain.timelines(
         info.context.database,

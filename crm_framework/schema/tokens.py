@@ -11,7 +11,6 @@ from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
-from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security import tokens
 from crm_framework.security.actors import ActorKind
 from crm_framework.security.permissions import Permissions
@@ -22,10 +21,15 @@ from .additions import fields_of
 from .customers import Customer
 from .inputs import chosen, key_of, optional, optional_key, required
 from .mutation import mutation, payload
+from .segments import Segment
 from .staff import Staff
 
 
-@node(table="crm_token", permission="tokens.manage", hidden={"staff_id": str, "customer_id": str})
+@node(
+    table="crm_token",
+    permission="tokens.manage",
+    hidden={"staff_id": str, "customer_id": str, "segment_id": str},
+)
 class Token(Node):
     """What opens the API to somebody. The secret itself is nowhere to be read."""
 
@@ -102,12 +106,15 @@ class CreateTokenInput:
     name: str = required("Who will use it.")
     permissions: list[str] = optional(
         "What it allows, such as customers.read; only what the one who makes it may do. A customer's own "
-        "token has none.",
+        "token has none. Of a member of staff with roles they narrow what the roles give; without any, the "
+        "token gives all of that.",
         default_factory=list,
     )
     kind: ActorKind = optional("What will act through it; never SYSTEM.", default=ActorKind.INTEGRATION)
     staff: strawberry.ID | None = optional("The member of staff that it acts for; kind STAFF only.")
     customer: strawberry.ID | None = optional("The customer that it belongs to; kind CUSTOMER only.")
+    segment: strawberry.ID | None = optional("The customers whom it is for; kind PARTNER: this or a tag.")
+    tag: str | None = optional("The tag of the customers whom it is for; kind PARTNER: this or a segment.")
     expires_at: datetime | None = optional("When it ends by itself; never, if left out.")
     idempotency_key: str | None = optional(
         "For repeats: the same key with the same input gives the first token again, without its secret."
@@ -123,10 +130,10 @@ class RevokeTokenInput:
 async def create_token(tx: UnitOfWork, input: CreateTokenInput, info: strawberry.Info) -> CreateTokenPayload:
     """Makes a token and shows its secret, this once.
 
-    Nobody grants what they may not do themselves.
+    Nobody grants what they may not do themselves, on all customers. In the name of somebody else it takes
+    `tokens.impersonate`.
     """
     known = Permissions.of(info.context.host.declarations)
-    _check_granted(info, known.checked(input.permissions))
     issued = await tokens.create_token(
         tx,
         known,
@@ -135,6 +142,8 @@ async def create_token(tx: UnitOfWork, input: CreateTokenInput, info: strawberry
         kind=input.kind,
         staff_id=chosen(optional_key(input.staff, Staff, ("staff",))),
         customer_id=chosen(optional_key(input.customer, Customer, ("customer",))),
+        segment_id=chosen(optional_key(input.segment, Segment, ("segment",))),
+        tag=chosen(input.tag),
         expires_at=chosen(input.expires_at),
     )
     return CreateTokenPayload(token_id=issued.id, secret=issued.secret)
@@ -146,17 +155,6 @@ async def revoke_token(tx: UnitOfWork, input: RevokeTokenInput) -> RevokeTokenPa
     key = key_of(input.id, Token)
     await tokens.revoke_token(tx, key)
     return RevokeTokenPayload(token_id=key)
-
-
-def _check_granted(info: strawberry.Info, permissions: tuple[str, ...]) -> None:
-    beyond = [permission for permission in permissions if not info.context.may(permission)]
-    if beyond:
-        raise CrmError(
-            ErrorCode.FORBIDDEN,
-            f"A token cannot be given what its maker may not do: {', '.join(beyond)}.",
-            path=("permissions",),
-            hint="Leave it out, or let somebody make the token who has it.",
-        )
 
 
 parts = SchemaParts(query=fields_of(_Queries), mutation=[create_token, revoke_token])

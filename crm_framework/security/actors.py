@@ -1,13 +1,31 @@
-"""Who acts: what a request, a command or a job may do, and what the audit log calls it."""
+"""Who acts: what a request, a command or a job may do, on which customers, and what the log calls it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+
+from .scopes import NOT_CONFIDENTIAL, Reach, all_of, any_of, one_customer
 
 PUBLIC = ""
 """The permission of what every actor may see. There is no anonymous actor."""
 
 EVERYTHING = "*"
 """The permission that grants every other."""
+
+SEE_CUSTOMERS = "customers.read"
+CONFIDENTIAL = "customers.confidential"
+"""The permission to see customers that are marked confidential, wherever the actor may see customers."""
+
+INTERNAL = "@internal"
+"""The permission of what customers on their own data never see or do. Every other actor has it."""
+
+OWN = "@own:"
+"""`@own:P` is the permission of a change that customers may make on their own data, and others with P."""
+ALL = "@all:"
+"""`@all:P` is the permission of what tells of all customers at once: P, and that it is not scoped."""
+WITHIN = "@within:"
+"""`@within:P:Q` is the permission of what P tells of customers that Q shows: that P reaches as far."""
 
 
 class ActorKind(StrEnum):
@@ -17,13 +35,47 @@ class ActorKind(StrEnum):
     """Another program."""
     CUSTOMER = "CUSTOMER"
     """A customer on their own data; `customer_id` names them."""
+    PARTNER = "PARTNER"
+    """Another company, on the customers of a segment or with a tag."""
     SYSTEM = "SYSTEM"
     """The CRM itself: its commands and jobs."""
 
 
+@dataclass(frozen=True)
+class Grant:
+    """Permissions, and the customers on whom they hold; None for all."""
+
+    permissions: frozenset[str]
+    reach: Reach | None = None
+
+
+def grants(permissions: frozenset[str], permission: str) -> bool:
+    """Whether one of these grants `permission`: by its name, by `*`, or by its group (`loyalty.*`)."""
+    return (
+        permission in permissions
+        or EVERYTHING in permissions
+        or f"{permission.partition('.')[0]}.*" in permissions
+    )
+
+
+def narrowed(permissions: Iterable[str], by: Iterable[str]) -> frozenset[str]:
+    """What both grant: `customers.*` narrowed by `customers.read` is `customers.read`."""
+    one, other = frozenset(permissions), frozenset(by)
+    return frozenset(
+        [name for name in one if _covered(other, name)] + [name for name in other if _covered(one, name)]
+    )
+
+
+def _covered(permissions: frozenset[str], pattern: str) -> bool:
+    return EVERYTHING in permissions if pattern == EVERYTHING else grants(permissions, pattern)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who acts, and what they may do. `id` is stable over the tokens of one staff member or customer."""
+    """Who acts, and what they may do. `id` is stable over the tokens of one staff member or customer.
+
+    Without `scoped`, all permissions hold on all customers; with it, each holds where a grant says so.
+    """
 
     kind: ActorKind
     id: str | None
@@ -32,9 +84,12 @@ class Actor:
     token_id: str | None = None
     staff_id: str | None = None
     customer_id: str | None = None
+    scoped: tuple[Grant, ...] = ()
 
     def may(self, permission: str) -> bool:
         """Whether `permission` is granted: by its name, by `*`, by its group (`loyalty.*`), or as public."""
+        if permission[:1] == "@":
+            return self._may_so(permission)
         return (
             permission == PUBLIC
             or permission in self.permissions
@@ -42,7 +97,74 @@ class Actor:
             or f"{permission.partition('.')[0]}.*" in self.permissions
         )
 
+    def _may_so(self, permission: str) -> bool:
+        own = self.kind is ActorKind.CUSTOMER
+        if permission.startswith(OWN):
+            return own or self.may(permission.removeprefix(OWN))
+        if permission.startswith(ALL):
+            wanted = permission.removeprefix(ALL)
+            return not own and self.may(wanted) and self._scope(wanted) is None
+        if permission.startswith(WITHIN):
+            wanted, _, shown = permission.removeprefix(WITHIN).partition(":")
+            return own or self._scope(wanted) in (None, self._scope(shown))
+        return permission == INTERNAL and not own
+
+    @cached_property
+    def unbounded(self) -> bool:
+        """Whether every customer is in reach of all that the actor may do: nothing needs a condition."""
+        return self.kind is not ActorKind.CUSTOMER and not self.scoped and self.may(CONFIDENTIAL)
+
+    def reach(self, permission: str) -> Reach | None:
+        """The customers on whom a permission holds; None for all of them.
+
+        What one may not see, one can do nothing with: it reaches no farther than `customers.read`, if the
+        actor has that.
+        """
+        if self.unbounded:
+            return None
+        found = self._reaches.get(permission, _UNKNOWN)
+        if isinstance(found, str):
+            found = self._reaches[permission] = self._reach(permission)
+        return found
+
+    def _reach(self, permission: str) -> Reach | None:
+        if self.kind is ActorKind.CUSTOMER:
+            return one_customer(self.customer_id)
+        shown = SEE_CUSTOMERS if self.may(SEE_CUSTOMERS) else permission
+        found = all_of((self._scope(permission), self._scope(shown)))
+        if not self.may(CONFIDENTIAL):
+            return all_of((found, NOT_CONFIDENTIAL))
+        secret = self._scope(CONFIDENTIAL)
+        if secret is None or secret == found:
+            return found
+        return all_of((found, any_of((NOT_CONFIDENTIAL, secret))))
+
+    def _scope(self, permission: str) -> Reach | None:
+        """Where the grants say that it holds; confidential customers count like all others."""
+        if not self.scoped:
+            return None
+        return any_of(
+            grant.reach
+            for grant in self.scoped
+            if permission == PUBLIC or grants(grant.permissions, permission)
+        )
+
+    def holds(self, permission: str) -> bool:
+        """Whether the actor has a permission on all customers, and so may pass it on. Patterns count too."""
+        if self.kind is ActorKind.CUSTOMER:
+            return False
+        if not self.scoped:
+            return _covered(self.permissions, permission)
+        return any(grant.reach is None and _covered(grant.permissions, permission) for grant in self.scoped)
+
+    @cached_property
+    def _reaches(self) -> dict[str, Reach | None]:
+        return {}
+
     @classmethod
     def system(cls, name: str = "system") -> "Actor":
         """The program itself, with every right; `name` says which part of it."""
         return cls(kind=ActorKind.SYSTEM, id=None, name=name, permissions=frozenset({EVERYTHING}))
+
+
+_UNKNOWN = "unknown"

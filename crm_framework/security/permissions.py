@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.hooks.specs import Permission, Plugin
@@ -9,18 +10,24 @@ from crm_framework.hooks.specs import Permission, Plugin
 from .actors import EVERYTHING
 
 CORE_PERMISSIONS = (
-    Permission("customers.read", "See customers, their contact points, tags and attributes."),
+    Permission(
+        "customers.read", "See customers, their contact points, tags and attributes.", self_service=True
+    ),
     Permission("customers.write", "Create and change customers, their contact points, tags and consent."),
+    Permission("customers.confidential", "See, and mark, customers that are confidential."),
     Permission("customers.merge", "Merge customers that are the same."),
     Permission("customers.erase", "Erase what is held on a person, for good."),
     Permission("customers.export", "Export everything held on a person."),
-    Permission("interactions.read", "See interactions, purchases and timelines."),
+    Permission("interactions.read", "See interactions, purchases and timelines.", self_service=True),
     Permission("interactions.write", "Log interactions and record purchases and refunds."),
     Permission("staff.read", "See members of staff."),
     Permission("staff.write", "Create and change members of staff."),
     Permission("settings.read", "See attribute definitions, segments and contact rules."),
     Permission("settings.write", "Change attribute definitions, segments and contact rules."),
     Permission("tokens.manage", "Create, list and revoke tokens."),
+    Permission("tokens.impersonate", "Create tokens that act in the name of somebody else."),
+    Permission("roles.read", "See roles and who has them."),
+    Permission("roles.manage", "Create and change roles, and give them to members of staff."),
     Permission("audit.read", "See who changed what."),
     Permission("events.read", "See events with all that they hold, and what plugins still owe to them."),
     Permission("events.manage", "Have parked events tried again, and past ones handed to a plugin anew."),
@@ -51,6 +58,11 @@ class Permissions:
                     )
             collected.extend(plugin.permissions)
         return cls(collected)
+
+    @cached_property
+    def self_service(self) -> frozenset[str]:
+        """What every customer may do on their own data."""
+        return frozenset(permission.name for permission in self if permission.self_service)
 
     @property
     def by_name(self) -> Mapping[str, Permission]:

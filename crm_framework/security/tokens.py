@@ -13,8 +13,9 @@ from crm_framework.events import SettingChanged
 from crm_framework.storage.clock import parse_time
 from crm_framework.storage.ids import is_key, new_id
 
-from .actors import ActorKind
+from .actors import Actor, ActorKind, narrowed
 from .permissions import Permissions
+from .roles import permissions_of_staff, refuse_beyond, require_segment
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -23,6 +24,8 @@ PREFIX = "crm_"
 SECRET_BYTES = 32
 HINT_LENGTH = 9
 MAX_NAME = 200
+MAX_TAG = 100
+IMPERSONATE = "tokens.impersonate"
 
 
 class Reader(Protocol):
@@ -50,6 +53,8 @@ class TokenInfo:
     permissions: tuple[str, ...]
     staff_id: str | None
     customer_id: str | None
+    segment_id: str | None
+    tag: str | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -74,12 +79,18 @@ async def create_token(
     kind: ActorKind = ActorKind.INTEGRATION,
     staff_id: str | None = None,
     customer_id: str | None = None,
+    segment_id: str | None = None,
+    tag: str | None = None,
     expires_at: datetime | None = None,
 ) -> IssuedToken:
     """Makes a token that grants the permissions named in `grants`, for ever or until `expires_at`.
 
+    A partner's token is for the customers of a segment or with a tag. Of a member of staff who has roles, the
+    permissions narrow what the roles give; without any the token gives all of that.
+
     Raises CrmError: BAD_INPUT for an unknown permission, a missing name, an end in the past or an owner that
-    does not fit the kind; NOT_FOUND for an unknown owner; REFUSED for rights on a customer's own token.
+    does not fit the kind; NOT_FOUND for an unknown owner; REFUSED for rights on a customer's own token;
+    FORBIDDEN for what its maker may not do, and in another's name without `tokens.impersonate`.
     """
     name = name.strip()
     if not name or len(name) > MAX_NAME:
@@ -95,12 +106,15 @@ async def create_token(
             ErrorCode.REFUSED,
             "A customer's own token cannot carry permissions: they would reach every customer.",
             path=("permissions",),
-            hint="Leave them out; what is public to every actor stays visible.",
+            hint="Leave them out: what customers may do on their own data needs none.",
         )
+    tag = None if tag is None else " ".join(tag.lower().split())
+    await _check_scope(tx, kind, segment_id, tag)
+    await _check_maker(tx, kind, granted, staff_id)
     issued = IssuedToken(id=new_id(), secret=PREFIX + secrets.token_urlsafe(SECRET_BYTES))
     await tx.execute(
-        "INSERT INTO crm_token (id, name, digest, hint, kind, permissions, staff_id, customer_id, created_at,"
-        " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO crm_token (id, name, digest, hint, kind, permissions, staff_id, customer_id, segment_id,"
+        " tag, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             issued.id,
             name,
@@ -110,6 +124,8 @@ async def create_token(
             json.dumps(granted),
             staff_id,
             customer_id,
+            segment_id,
+            tag,
             tx.now,
             expires_at,
         ),
@@ -162,8 +178,8 @@ async def list_tokens(reader: Reader) -> list[TokenInfo]:
 
 
 COLUMNS = (
-    "t.id, t.name, t.hint, t.kind, t.permissions, t.staff_id, t.customer_id, t.created_at, t.expires_at,"
-    " t.revoked_at, t.last_used_at"
+    "t.id, t.name, t.hint, t.kind, t.permissions, t.staff_id, t.customer_id, t.segment_id, t.tag,"
+    " t.created_at, t.expires_at, t.revoked_at, t.last_used_at"
 )
 
 
@@ -178,11 +194,51 @@ def token_info(row: dict[str, Any]) -> TokenInfo:
         permissions=tuple(json.loads(stored) if isinstance(stored, str) else stored),
         staff_id=_text(row["staff_id"]),
         customer_id=_text(row["customer_id"]),
+        segment_id=_text(row["segment_id"]),
+        tag=row["tag"],
         created_at=parse_time(row["created_at"]),
         expires_at=_time(row["expires_at"]),
         revoked_at=_time(row["revoked_at"]),
         last_used_at=_time(row["last_used_at"]),
     )
+
+
+async def _check_scope(tx: "UnitOfWork", kind: ActorKind, segment_id: str | None, tag: str | None) -> None:
+    partner = kind is ActorKind.PARTNER
+    if partner != ((segment_id is None) != (tag is None)) or (segment_id is not None and tag is not None):
+        raise _bad(
+            "A token of kind PARTNER, and no other, names either a segment or a tag.",
+            "segment",
+            "Correct it.",
+        )
+    if tag is not None and (not tag or len(tag) > MAX_TAG):
+        raise _bad(f"A tag has 1 to {MAX_TAG} characters.", "tag", "Name a tag that customers carry.")
+    if segment_id is not None:
+        await require_segment(tx, segment_id)
+
+
+async def _check_maker(
+    tx: "UnitOfWork", kind: ActorKind, granted: Sequence[str], staff_id: str | None
+) -> None:
+    """Nobody gives more than they have, or speaks for others without the permission for that."""
+    actor = tx.actor
+    if not isinstance(actor, Actor):
+        return
+    himself = staff_id is not None and staff_id == actor.staff_id
+    if kind is ActorKind.CUSTOMER or (staff_id is not None and not himself):
+        refuse_beyond(tx, (IMPERSONATE,), path=("kind",))
+    given = frozenset(granted)
+    if staff_id is not None and await _by_roles(tx, staff_id):
+        roles = await permissions_of_staff(tx, staff_id)
+        given = narrowed(roles, given) if given else roles
+    if himself:
+        given = given - narrowed(given, actor.permissions)  # on the customers whom they see as it is
+    refuse_beyond(tx, given)
+
+
+async def _by_roles(tx: "UnitOfWork", staff_id: str) -> bool:
+    rows = await tx.fetch("SELECT by_roles FROM crm_staff WHERE id = ?", (staff_id,))
+    return bool(rows and rows[0]["by_roles"])
 
 
 async def _check_owner(

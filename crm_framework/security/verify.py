@@ -4,7 +4,8 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,13 +14,20 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CustomerErased, CustomersMerged, Event, SettingChanged
 from crm_framework.storage.clock import now, parse_time
 
-from .actors import Actor, ActorKind
+from .actors import Actor, ActorKind, Grant, narrowed
+from .roles import ROLES_OF, grants_of, role_of
+from .scopes import NOBODY, Reach, tagged
 from .tokens import HINT_LENGTH, PREFIX, digest_of
 
 if TYPE_CHECKING:
     from crm_framework.storage.database import Database
 
+    from .oidc import Issuer
+
 log = logging.getLogger(__name__)
+
+_BY_ROLES, _SEGMENT = 14, 15
+"""Columns of `FIND`."""
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 MAX_LENGTH = 200
@@ -29,7 +37,8 @@ MAX_KEPT = 4_096
 
 FIND = (
     "SELECT t.digest, t.id, t.name, t.kind, t.permissions, t.staff_id, t.customer_id, t.expires_at,"
-    " t.revoked_at, t.last_used_at, s.name, s.active, c.erased_at, c.merged_into_id"
+    " t.revoked_at, t.last_used_at, s.name, s.active, c.erased_at, c.merged_into_id, s.by_roles,"
+    " t.segment_id, t.tag"
     " FROM crm_token t"
     " LEFT JOIN crm_staff s ON s.id = t.staff_id"
     " LEFT JOIN crm_customer c ON c.id = t.customer_id"
@@ -48,6 +57,15 @@ class TokenRefused(CrmError):
         self.why = why
         self.begins = hint
         self.holder = holder
+
+
+Segments = Callable[[Sequence[str]], Awaitable[Mapping[str, Reach | None]]]
+"""Keys of segments → whom they mean now; None for one whose filter does not fit any more."""
+
+
+async def no_segments(keys: Sequence[str]) -> Mapping[str, Reach | None]:
+    """Where no segment can be read, scopes that name one reach nobody."""
+    return {}
 
 
 class Known(NamedTuple):
@@ -76,10 +94,24 @@ class TokenVerifier:
     cache.
 
     When a token was last used is noted at most once a minute and after the request, never on its way.
+
+    `self_service` is what customers may do with their own tokens. `segments` reads segments for the scopes
+    of roles and partners. `issuer` is the company's own, whose tokens are checked at every request.
     """
 
-    def __init__(self, database: "Database", cache_ms: int = 0) -> None:
+    def __init__(
+        self,
+        database: "Database",
+        cache_ms: int = 0,
+        *,
+        self_service: frozenset[str] = frozenset(),
+        segments: Segments = no_segments,
+        issuer: "Issuer | None" = None,
+    ) -> None:
         self._database = database
+        self._self_service = self_service
+        self._segments = segments
+        self._issuer = issuer
         self._window = cache_ms / 1000 if database.dialect == "postgres" else 0.0
         self._remembered: dict[str, Remembered] = {}
         self._changes = 0
@@ -89,6 +121,8 @@ class TokenVerifier:
 
     async def verify(self, secret: str) -> Actor:
         """The actor of a token. Raises CrmError UNAUTHENTICATED for one that does not open the door."""
+        if self._issuer is not None and secret.count(".") == 2:
+            return await self._issuer.actor(secret, self._database, self._segments)
         if not secret.startswith(PREFIX) or len(secret) > MAX_LENGTH or not secret.isascii():
             raise TokenRefused("malformed")
         digest = digest_of(secret)
@@ -111,14 +145,32 @@ class TokenVerifier:
         if not rows or not hmac.compare_digest(rows[0][0], digest):
             raise TokenRefused("unknown", hint=secret[:HINT_LENGTH])
         row = tuple(rows[0])
-        # the same row as before says the same: it need not be taken apart again
-        known = before.known if before is not None and before.row == row else _known(row)
+        if row[_BY_ROLES] or row[_SEGMENT] is not None:
+            known = await self._scoped(row)
+        else:
+            # the same row as before says the same: it need not be taken apart again
+            same = before is not None and before.row == row
+            known = before.known if before is not None and same else _known(row, self._self_service)
         # what was read while a change was under way may be what was before it
         if known.actor is not None and changes == self._changes:
             if len(self._remembered) >= MAX_KEPT and digest not in self._remembered:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[digest] = Remembered(row, read_at, known)
         return known
+
+    async def _scoped(self, row: Sequence[Any]) -> Known:
+        """Of a token that roles or a segment limit: what these say now."""
+        known = _known(row, self._self_service)
+        if known.actor is None:
+            return known
+        actor = known.actor
+        if row[_SEGMENT] is not None:
+            reach = (await self._segments([str(row[_SEGMENT])])).get(str(row[_SEGMENT]))
+            return known._replace(actor=replace(actor, scoped=(Grant(actor.permissions, reach or NOBODY),)))
+        assert actor.staff_id is not None  # none but staff have roles
+        return known._replace(
+            actor=await staff_actor(self._database, actor, self._segments, narrowed_by=actor.permissions)
+        )
 
     def _watch(self, events: Sequence[Event]) -> None:
         if any(map(_may_concern_tokens, events)):
@@ -153,20 +205,38 @@ class TokenVerifier:
             log.warning("The last use of token %s could not be noted: %s", token_id, error)
 
 
-def _known(row: Sequence[Any]) -> Known:
+async def staff_actor(
+    database: "Database", actor: Actor, segments: Segments, *, narrowed_by: frozenset[str] = frozenset()
+) -> Actor:
+    """A member of staff with what their roles give; narrowed by a token's permissions, unless it has none."""
+    roles = [role_of(row) for row in await database.fetch(ROLES_OF, (actor.staff_id,), bounded=True)]
+    named = [role.segment_id for role in roles if role.segment_id is not None]
+    found = grants_of(roles, actor.staff_id or "", await segments(named) if named else {})
+    if narrowed_by:
+        found = tuple(Grant(narrowed(one.permissions, narrowed_by), one.reach) for one in found)
+    permissions = frozenset(name for one in found for name in one.permissions)
+    everywhere = all(one.reach is None for one in found)
+    return replace(actor, permissions=permissions, scoped=() if everywhere else found)
+
+
+def _known(row: Sequence[Any], self_service: frozenset[str]) -> Known:
     (
         _, token_id, name, kind, permissions, staff_id, customer_id, expires_at, revoked_at,
-        last_used_at, staff_name, staff_active, erased_at, merged_into,
+        last_used_at, staff_name, staff_active, erased_at, merged_into, _, _, tag,
     ) = row  # fmt: skip
     times = [None if time is None else parse_time(time) for time in (expires_at, last_used_at)]
     gone = revoked_at is not None or erased_at is not None or (staff_id is not None and not staff_active)
     actor_kind = ActorKind(kind)
     customer_id = merged_into or customer_id
+    own = actor_kind is ActorKind.CUSTOMER
+    granted = self_service if own else frozenset(json.loads(permissions))
+    scope = None if actor_kind is not ActorKind.PARTNER else NOBODY if tag is None else tagged(tag)
     actor = Actor(
         kind=actor_kind,
         id=staff_id or customer_id or token_id,
         name=staff_name or name,
-        permissions=frozenset() if actor_kind is ActorKind.CUSTOMER else frozenset(json.loads(permissions)),
+        permissions=granted,
+        scoped=() if scope is None else (Grant(granted, scope),),
         token_id=token_id,
         staff_id=staff_id,
         customer_id=customer_id,
@@ -176,5 +246,5 @@ def _known(row: Sequence[Any]) -> Known:
 
 def _may_concern_tokens(event: Event) -> bool:
     if isinstance(event, SettingChanged):
-        return event.kind in ("token", "staff")
+        return event.kind in ("token", "staff", "role", "segment")
     return isinstance(event, CustomerErased | CustomersMerged)

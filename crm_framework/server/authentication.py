@@ -60,6 +60,6 @@ async def authenticate(
             ) from None
         if error.code is ErrorCode.UNAVAILABLE:
             raise Refusal(
-                503, "TIMEOUT", "The database cannot be reached now.", headers={"Retry-After": "1"}
+                503, "TIMEOUT", "Tokens cannot be checked now; try again.", headers={"Retry-After": "1"}
             ) from error
         raise

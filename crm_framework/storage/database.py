@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
@@ -18,6 +18,9 @@ from .sql import Dialect, numbered
 from .sqlite import SqliteDriver
 from .unit_of_work import ActorLike, UnitOfWork
 from .urls import SqliteTarget, parse_url
+
+if TYPE_CHECKING:
+    from crm_framework.security.scopes import Reach
 
 
 class Database:
@@ -143,14 +146,19 @@ class Database:
         return await self._open_driver().read(placed, args, bounded=False)
 
     def unit_of_work(
-        self, actor: ActorLike | None = None, *, request_id: str | None = None, repeatable: bool = False
+        self,
+        actor: ActorLike | None = None,
+        *,
+        request_id: str | None = None,
+        repeatable: bool = False,
+        reach: "Reach | None" = None,
     ) -> UnitOfWork:
         """A new transaction, for `async with`. Without an actor it is the system that acts.
 
         `repeatable` says that the caller does all of it once more, in one that is not, if `Outdated` gets
-        out: see `UnitOfWork.assume`.
+        out: see `UnitOfWork.assume`. `reach` are the customers on whom the change may be; None for all.
         """
-        return UnitOfWork(self, actor, request_id, repeatable=repeatable)
+        return UnitOfWork(self, actor, request_id, repeatable=repeatable, reach=reach)
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:

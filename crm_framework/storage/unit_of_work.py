@@ -29,6 +29,8 @@ from .sql import (
 from .transaction import Transaction
 
 if TYPE_CHECKING:
+    from crm_framework.security.scopes import Reach
+
     from .database import Database
 
 _current: ContextVar["UnitOfWork | None"] = ContextVar("crm_unit_of_work", default=None)
@@ -62,11 +64,18 @@ class UnitOfWork:
         request_id: str | None,
         *,
         repeatable: bool = False,
+        reach: "Reach | None" = None,
     ) -> None:
         self.database = database
         self.dialect: Dialect = database.dialect
         self.actor = actor
         self.request_id = request_id
+        self.reach = reach
+        """The customers on whom the change may be; None for all. Whatever resolves or holds customers goes by
+        it; those out of reach are as if they were not there. It ends with the block: handlers have their own
+        business."""
+        self.admitted: set[str] = set()
+        """Keys of customers that were found within `reach`, where there is one."""
         self.now: datetime = now()
         """When the transaction began; every row it writes carries the same moment."""
         self._args = sqlite_args if database.dialect == "sqlite" else postgres_args
@@ -111,6 +120,7 @@ class UnitOfWork:
         transaction = self.transaction
         try:
             if exc_type is None:
+                self.reach = None
                 await outbox.settle(self)
                 await deferrals.settle(self, self._deferred)
                 for work in self._last:
@@ -197,6 +207,11 @@ class UnitOfWork:
         """Entries of the audit log, each a row of `AUDIT_COLUMNS`."""
         self.insert_values("crm_audit", AUDIT_COLUMNS, rows)
         self.transaction.audited += [(row[0], row[-1]) for row in rows]
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What was emitted and not taken yet."""
+        return self._events
 
     def take_events(self) -> list[Event]:
         """The events that were emitted since they were last taken."""

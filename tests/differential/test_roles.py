@@ -5,7 +5,8 @@ from random import Random
 
 from crm_framework.engine.result import Result
 from crm_framework.schema.context import RequestContext
-from crm_framework.security.actors import Actor, ActorKind
+from crm_framework.security.actors import CONFIDENTIAL, Actor, ActorKind, Grant
+from crm_framework.security.scopes import NOBODY, Reach
 
 from .company import ERASED, MARK, MERGED
 from .conftest import ADMIN, Company
@@ -44,17 +45,41 @@ def roles(rng: Random, keys: Sequence[str]) -> list[Actor]:
     few = rng.sample(READS, rng.randrange(len(READS)))
     most = [name for name in READS if name not in rng.sample(READS, rng.choice((1, 1, 2, 3)))]
     found = [ADMIN, _actor(frozenset(most)), _actor(frozenset(few)), _customer(rng, keys)]
+    found += [_scoped(rng, keys, frozenset(READS)), _scoped(rng, keys, frozenset(most))]
     rng.shuffle(found)
     return found
 
 
 def _actor(permissions: frozenset[str]) -> Actor:
+    if "settings.read" in permissions:  # some of those without it see what is confidential
+        permissions |= {CONFIDENTIAL}
     return Actor(kind=ActorKind.INTEGRATION, id="role", name="role", permissions=permissions)
+
+
+def _whole(keys: Sequence[str]) -> list[int]:
+    """Numbers of the customers whose marks are all their own."""
+    return [n for n in range(len(keys)) if n not in {*MERGED, *MERGED.values(), *ERASED}]
+
+
+def _scoped(rng: Random, keys: Sequence[str], permissions: frozenset[str]) -> Actor:
+    """A partner, or staff with roles, who reach some of the customers with all that they may do."""
+    numbers = rng.sample(_whole(keys), rng.randrange(6))
+    places = ", ".join("?" for _ in numbers)
+    reach = Reach(f"{{row}}.id IN ({places})", tuple(keys[n] for n in numbers)) if numbers else NOBODY
+    if rng.random() < 0.5:
+        permissions |= {CONFIDENTIAL}
+    return Actor(
+        kind=rng.choice((ActorKind.PARTNER, ActorKind.STAFF)),
+        id="scoped",
+        name=f"scoped {' '.join(map(str, numbers))}",
+        permissions=permissions,
+        scoped=(Grant(permissions, reach),),
+    )
 
 
 def _customer(rng: Random, keys: Sequence[str]) -> Actor:
     """A customer whose token grants more than it ever should: the records are restricted all the same."""
-    number = rng.choice([n for n in range(len(keys)) if n not in {*MERGED, *MERGED.values(), *ERASED}])
+    number = rng.choice(_whole(keys))
     permissions = rng.choice((frozenset({"*"}), frozenset(READS), frozenset({"customers.read"})))
     return Actor(
         kind=ActorKind.CUSTOMER,
@@ -78,6 +103,10 @@ def leaks(result: Result, actor: Actor, asked: str) -> list[str]:
         else:
             allowed = any(actor.may(permission) for permission in SHOWN_BY[letter])
             allowed |= actor.may("audit.read")
+            if letter in "cit":
+                secret = int(number) % 5 == 2 and int(number) not in MERGED
+                allowed &= not secret or actor.may(CONFIDENTIAL)
+                allowed &= not actor.scoped or number in actor.name.split()
         if not allowed:
             found.append(mark[0])
     return found

@@ -13,7 +13,7 @@ from crm_framework.hooks.specs import Permission, Plugin
 from crm_framework.schema.compose import ComposedSchema, compose
 
 
-@node(table="crm_customer", permission="customers.read")
+@node(table="crm_customer", permission="customers.read", owner="id")
 class Person(Node):
     """A person."""
 

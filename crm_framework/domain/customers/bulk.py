@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from crm_framework.domain.customers.attributes import definitions
 from crm_framework.domain.customers.changes import write_parts
 from crm_framework.domain.customers.draft import Draft, NewCustomer, check_source, draft
-from crm_framework.domain.customers.record import COLUMNS, resolve_ids, row_of
+from crm_framework.domain.customers.locks import reached
+from crm_framework.domain.customers.record import COLUMNS, known_ids, reference_elsewhere, row_of
 from crm_framework.domain.customers.staff import active_among
 from crm_framework.domain.rows import chunks, insert_new, marks
 from crm_framework.errors import CrmError, ErrorCode
@@ -72,6 +73,12 @@ async def import_customers(
     results: dict[int, ImportedRow] = {}
     references = _references(rows, results)
     known = await _known(tx, references.values())
+    if tx.reach is not None:
+        seen = await reached(tx, known.values())
+        for index, reference in references.items():
+            if reference in known and known[reference] not in seen:
+                error = reference_elsewhere(*reference).under("rows", index)
+                results[index] = ImportedRow(index, error=error)
     drafts = await _drafts(tx, rows, references, known, results, from_text=from_text)
     if not dry_run:
         # In one order for all imports: two that share references would wait for each other.
@@ -129,7 +136,7 @@ async def _known(tx: "UnitOfWork", references: Iterable[Reference]) -> dict[Refe
             for row in rows:
                 lost = row["merged_into_id"] is not None
                 (merged if lost else found)[source, row["reference"]] = row["id"]
-    winners = await resolve_ids(tx, merged.values())
+    winners = await known_ids(tx, merged.values(), anywhere=True)
     return found | {key: winners[there] for key, there in merged.items()}
 
 

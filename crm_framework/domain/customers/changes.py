@@ -35,11 +35,12 @@ from crm_framework.domain.customers.draft import (
     flag,
     sort_name,
 )
-from crm_framework.domain.customers.locks import Hold
+from crm_framework.domain.customers.locks import Hold, reached
 from crm_framework.domain.customers.record import (
     Changed,
     Record,
     lock_record,
+    reference_elsewhere,
     reference_taken,
     resolve_id,
     row_of,
@@ -52,6 +53,7 @@ from crm_framework.domain.rows import insert
 from crm_framework.domain.values.countries import country_code
 from crm_framework.domain.values.locales import locale_region, locale_tag, time_zone
 from crm_framework.domain.values.text import line, optional_line
+from crm_framework.errors import CrmError
 from crm_framework.events import Changes, CustomerUpdated
 from crm_framework.storage.ids import new_id
 
@@ -250,8 +252,13 @@ async def find_by_reference(tx: "UnitOfWork", source: str | None, reference: str
     )
     if not rows:
         return None
-    key: str = rows[0]["id"]
-    return key if rows[0]["merged_into_id"] is None else await resolve_id(tx, key)
+    key = str(rows[0]["id"])
+    if rows[0]["merged_into_id"] is None and tx.reach is None:
+        return key
+    try:
+        return await resolve_id(tx, key)
+    except CrmError as error:
+        raise reference_elsewhere(source, reference) from error
 
 
 async def _refuse_taken(tx: "UnitOfWork", record: Record) -> None:
@@ -262,4 +269,6 @@ async def _refuse_taken(tx: "UnitOfWork", record: Record) -> None:
         (record.source, record.reference, record.id),
     )
     if taken:
+        if not await reached(tx, [str(taken[0]["id"])]):
+            raise reference_elsewhere(record.source, record.reference)
         raise reference_taken(record.source, record.reference, f"the customer {taken[0]['id']}")

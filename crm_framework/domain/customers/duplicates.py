@@ -21,6 +21,7 @@ import orjson
 from crm_framework.domain.contacts.decisions import Reader
 from crm_framework.domain.contacts.values import PHONE_CHANNELS
 from crm_framework.domain.customers.name_pairs import similar_names
+from crm_framework.domain.rows import among
 from crm_framework.errors import CrmError, ErrorCode
 
 MOST = 1000
@@ -68,9 +69,16 @@ class DuplicatePage:
 _found: "WeakKeyDictionary[Reader, tuple[object, list[DuplicatePair]]]" = WeakKeyDictionary()
 
 
-async def duplicate_customers(reader: Reader, *, first: int = 50, after: str | None = None) -> DuplicatePage:
+Condition = tuple[str, Sequence[object]]
+"""SQL over crm_customer, called `t`, and its arguments."""
+
+
+async def duplicate_customers(
+    reader: Reader, *, first: int = 50, after: str | None = None, reach: Condition | None = None
+) -> DuplicatePage:
     """The next pairs after the cursor `after`, the most certain first. Merged, erased and archived customers
-    are left out. BAD_INPUT for a cursor of another list, or more pairs than 1,000."""
+    are left out, and with `reach` pairs of which not both fulfil it. BAD_INPUT for a cursor of another list,
+    or more pairs than 1,000."""
     if not 0 <= first <= MOST:
         raise CrmError(
             ErrorCode.BAD_INPUT,
@@ -80,8 +88,19 @@ async def duplicate_customers(reader: Reader, *, first: int = 50, after: str | N
         )
     start = None if after is None else _opened(after)
     pairs = await _all_pairs(reader)
+    if reach is not None:
+        pairs = await _within(reader, pairs, reach)
     begin = 0 if start is None else bisect_right(pairs, start, key=_order)
     return DuplicatePage(tuple(pairs[begin : begin + first]), len(pairs) > begin + first, len(pairs))
+
+
+async def _within(reader: Reader, pairs: Sequence[DuplicatePair], reach: Condition) -> list[DuplicatePair]:
+    chosen, keys = among(reader.dialect, "t.id", {key for pair in pairs for key in (pair.one, pair.other)})
+    rows = await reader.fetch(
+        f"SELECT t.id FROM crm_customer AS t WHERE {chosen} AND {reach[0]}", [keys, *reach[1]]
+    )
+    seen = {str(row["id"]) for row in rows}
+    return [pair for pair in pairs if pair.one in seen and pair.other in seen]
 
 
 async def _all_pairs(reader: Reader) -> list[DuplicatePair]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from crm_framework.domain.customers.locks import Hold, hold_customers
+from crm_framework.domain.customers.record import known_ids
 from crm_framework.domain.models import CustomerStage
 from crm_framework.domain.rows import not_found, time_of
 from crm_framework.errors import CrmError, ErrorCode
@@ -51,9 +52,11 @@ async def live_customer(
 def assume_live(tx: "UnitOfWork", customer_id: str) -> bool:
     """Whether records may be added as if this were the key of a live customer: see `UnitOfWork.assume`."""
     hold = Hold.ADD if tx.dialect == "postgres" else ""
+    seen, args = ("", ()) if tx.reach is None else tx.reach.of_row("t")
     return is_key(customer_id) and tx.assume(
-        f"SELECT 1 FROM crm_customer WHERE id = ? AND merged_into_id IS NULL AND erased_at IS NULL {hold}",
-        (customer_id,),
+        "SELECT 1 FROM crm_customer AS t WHERE t.id = ? AND t.merged_into_id IS NULL AND t.erased_at IS NULL"
+        f"{f' AND ({seen})' if seen else ''} {hold}",
+        (customer_id, *args),
     )
 
 
@@ -66,9 +69,16 @@ async def live_customers(
 
 
 async def customers_by_reference(tx: "UnitOfWork", references: Iterable[Reference]) -> dict[Reference, str]:
-    """Keys of the customers (or merged ones) that carry these references, in one statement."""
+    """Keys of the customers (or merged ones) that carry these references, in one statement.
+
+    Those out of the change's reach are left out.
+    """
     rows = await fetch_by_reference(tx, "crm_customer", "", references)
-    return {(row["source"], row["reference"]): str(row["id"]) for row in rows}
+    found = {(row["source"], row["reference"]): str(row["id"]) for row in rows}
+    if tx.reach is None:
+        return found
+    seen = await known_ids(tx, found.values())
+    return {reference: key for reference, key in found.items() if key in seen}
 
 
 async def fetch_by_reference(

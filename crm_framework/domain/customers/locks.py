@@ -24,7 +24,7 @@ waits for a lock of a savepoint that was released waits for the whole transactio
 savepoint is rolled back later.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,8 @@ class _GiveWay(Exception):
 async def hold_customers(
     tx: "UnitOfWork", keys: Iterable[str], hold: Hold, columns: Sequence[str], *, then: More | None = None
 ) -> dict[str, Row]:
-    """Key → row of the customer that it stands for now, held until the end. Unknown keys are left out.
+    """Key → row of the customer that it stands for now, held until the end. Unknown keys are left out, and
+    those of customers out of the change's reach.
 
     `columns` include `id` and `merged_into_id`. One statement where no customer was merged. `then` follows;
     if it tells keys, what it did is undone, and all begins anew with these keys too.
@@ -83,7 +84,7 @@ async def hold_customers(
         (key,) = at
         row = await _at_once(tx, key, hold, select)
         if row is not None:
-            return {key: row}
+            return {key: row} if str(row["id"]) in await reached(tx, [str(row["id"])]) else {}
     while at or then:
         try:
             async with tx.savepoint() if tx.dialect == "postgres" else nullcontext():
@@ -93,10 +94,27 @@ async def hold_customers(
                     raise _Anew(into)
                 if then is not None and (more := list(await then())):
                     raise _Anew({}, more)
-                return {key: rows[now] for key, now in at.items() if now in rows}
+                seen = await reached(tx, rows)
+                return {key: rows[now] for key, now in at.items() if now in rows and now in seen}
         except _Anew as anew:
             at = {key: anew.into.get(now, now) for key, now in at.items()} | {key: key for key in anew.more}
     return {}
+
+
+async def reached(tx: "UnitOfWork", keys: Iterable[str]) -> Collection[str]:
+    """Those of these customers on whom the change may be: its actor may not see the others.
+
+    All of them, and no statement, where nothing limits it.
+    """
+    wanted = dict.fromkeys(keys)
+    if tx.reach is None or not wanted:
+        return wanted.keys()
+    condition, args = tx.reach.of_row("t")
+    chosen, arg = among(tx.dialect, "t.id", wanted)
+    sql = f"SELECT t.id FROM crm_customer AS t WHERE {chosen} AND ({condition})"
+    seen = {str(row["id"]) for row in await tx.fetch(sql, [arg, *args])}
+    tx.admitted |= seen
+    return seen
 
 
 async def hold_with_losers(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crm_framework.domain.customers.locks import Hold, hold_customers
+from crm_framework.domain.customers.locks import Hold, hold_customers, reached
 from crm_framework.domain.models import CustomerKind, CustomerStage
 from crm_framework.domain.rows import (
     check_key,
@@ -86,7 +86,19 @@ async def resolve_id(tx: "UnitOfWork", key: str, *, path: Sequence[str | int] = 
 async def resolve_ids(
     tx: "UnitOfWork", keys: Iterable[str], *, path: Sequence[str | int] = ("id",)
 ) -> dict[str, str]:
-    """Key → key of the customer that it stands for now. NOT_FOUND for the first one that is unknown."""
+    """Key → key of the customer that it stands for now. NOT_FOUND for the first one that is unknown, or out
+    of the change's reach.
+    """
+    wanted = list(dict.fromkeys(keys))
+    resolved = await known_ids(tx, wanted)
+    for key in wanted:
+        if key not in resolved:
+            raise not_found("customer", key, path=path)
+    return resolved
+
+
+async def known_ids(tx: "UnitOfWork", keys: Iterable[str], *, anywhere: bool = False) -> dict[str, str]:
+    """The same without those that are unknown; and out of the change's reach, unless `anywhere` counts."""
     wanted = list(dict.fromkeys(keys))
     into: dict[str, str | None] = {}
     open_keys = [key for key in wanted if is_key(key)]
@@ -97,13 +109,15 @@ async def resolve_ids(
         open_keys = [key for key in winners if key is not None and key not in into]
     resolved: dict[str, str] = {}
     for key in wanted:
-        if key not in into:
-            raise not_found("customer", key, path=path)
-        at = key
-        while (winner := into[at]) is not None:
-            at = winner
-        resolved[key] = at
-    return resolved
+        if key in into:
+            at = key
+            while (winner := into[at]) is not None:
+                at = winner
+            resolved[key] = at
+    if anywhere or tx.reach is None:
+        return resolved
+    seen = await reached(tx, resolved.values())
+    return {key: at for key, at in resolved.items() if at in seen}
 
 
 async def lock_record(
@@ -194,6 +208,16 @@ def reference_taken(source: str | None, reference: str | None, by: str = "anothe
         f"The reference {reference!r} of {source!r} belongs to {by}.",
         path=("reference",),
         hint="Merge the two, or give another reference.",
+    )
+
+
+def reference_elsewhere(source: str | None, reference: str | None) -> CrmError:
+    """For a reference that a record out of the change's reach carries: nothing more is told of that."""
+    return CrmError(
+        ErrorCode.CONFLICT,
+        f"The reference {reference!r:.60} of {source!r:.60} belongs to a record that you may not see.",
+        path=("reference",),
+        hint="Give another reference, or ask somebody who may see more.",
     )
 
 

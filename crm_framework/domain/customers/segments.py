@@ -19,6 +19,8 @@ from crm_framework.domain.rows import (
 from crm_framework.domain.values.text import kind_of, line, optional_lines
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Changes, SettingChanged
+from crm_framework.security.actors import Actor
+from crm_framework.security.roles import refuse_scoping_segment
 from crm_framework.storage.ids import is_key, new_id
 
 if TYPE_CHECKING:
@@ -110,6 +112,19 @@ async def update_segment(
         return False
     if any(other.name == after.name and other.id != after.id for other in known.values()):
         raise _taken(after.name)
+    if (
+        after.condition != before.condition
+        and tx.reach is not None
+        and isinstance(tx.actor, Actor)
+        and tx.actor.scoped
+    ):
+        # it may be, or be a part of, what says whom the actor sees
+        raise CrmError(
+            ErrorCode.FORBIDDEN,
+            "Who sees some customers only cannot change whom a segment means.",
+            path=("condition",),
+            hint="Make a new segment, or ask somebody who sees all customers.",
+        )
     changes = _differences(before, after)
     after = replace(after, version=before.version + 1)
     values = {**_columns(after), "updated_at": tx.now}
@@ -133,6 +148,7 @@ async def delete_segment(tx: "UnitOfWork", segment_id: str) -> None:
             path=("id",),
             hint="Change these first.",
         )
+    await refuse_scoping_segment(tx, segment_id)
     await tx.execute("DELETE FROM crm_segment WHERE id = ?", (segment_id,))
     _emit(tx, segment, {name: (old, None) for name, (_, old) in _differences(None, segment).items()})
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from crm_framework.domain.customers.bulk import ROWS_LIMIT, ImportedRow, ImportReport
 from crm_framework.domain.customers.keys import LiveCustomer
+from crm_framework.domain.customers.record import reference_elsewhere
 from crm_framework.domain.interactions.conversion import CONVERT, converted
 from crm_framework.domain.interactions.lookup import (
     Batch,
@@ -170,6 +171,9 @@ async def _insert(tx: "UnitOfWork", batch: Batch, rows: Sequence[CheckedRow]) ->
     mine = []
     for row in ordered:
         key = there.get(row.reference, row.values["id"])
+        if key is None:
+            batch.refuse(row.index, reference_elsewhere(*(row.reference or ("", ""))))
+            continue
         batch.results[row.index] = ImportedRow(row.index, key, created=key == row.values["id"])
         if key == row.values["id"]:
             mine.append(row)

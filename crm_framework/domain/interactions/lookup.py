@@ -14,7 +14,8 @@ from crm_framework.domain.customers.keys import (
     customers_by_reference,
     fetch_by_reference,
 )
-from crm_framework.domain.customers.locks import Hold, hold_customers
+from crm_framework.domain.customers.locks import Hold, hold_customers, reached
+from crm_framework.domain.customers.record import reference_elsewhere
 from crm_framework.domain.interactions.refunds import Refundable, refundable
 from crm_framework.domain.interactions.rows import CheckedRow
 from crm_framework.domain.interactions.touches import other_customers
@@ -51,11 +52,15 @@ class Batch:
         self.results[index] = ImportedRow(index, error=error.under("rows", index))
 
 
-async def recorded(tx: "UnitOfWork", rows: Iterable[CheckedRow]) -> dict[Reference | None, str]:
-    """Keys of the interactions that carry the references of these rows."""
+async def recorded(tx: "UnitOfWork", rows: Iterable[CheckedRow]) -> dict[Reference | None, str | None]:
+    """Keys of the interactions that carry the references of these rows; None for one out of reach."""
     wanted = [row.reference for row in rows if row.reference is not None]
-    found = await fetch_by_reference(tx, "crm_interaction", "", wanted)
-    return {(row["source"], row["reference"]): str(row["id"]) for row in found}
+    found = await fetch_by_reference(tx, "crm_interaction", ", r.customer_id", wanted)
+    seen = await reached(tx, [str(row["customer_id"]) for row in found])
+    return {
+        (row["source"], row["reference"]): str(row["id"]) if str(row["customer_id"]) in seen else None
+        for row in found
+    }
 
 
 async def leave_out_known(tx: "UnitOfWork", batch: Batch) -> dict[int, int]:
@@ -69,7 +74,10 @@ async def leave_out_known(tx: "UnitOfWork", batch: Batch) -> dict[int, int]:
     fresh = []
     for row in batch.rows:
         if row.reference in known:
-            batch.results[row.index] = ImportedRow(row.index, known[row.reference])
+            if (there := known[row.reference]) is None:
+                batch.refuse(row.index, reference_elsewhere(*(row.reference or ("", ""))))
+            else:
+                batch.results[row.index] = ImportedRow(row.index, there)
         elif row.reference is not None and first.setdefault(row.reference, row.index) != row.index:
             repeats[row.index] = first[row.reference]
         else:
@@ -100,7 +108,10 @@ async def find_purchases(tx: "UnitOfWork", batch: Batch) -> None:
     wanted = {row.purchase_reference for row in batch.rows if row.purchase_reference is not None}
     more = "".join(f", r.{column}" for column in _PURCHASE_COLUMNS)
     found = await fetch_by_reference(tx, "crm_interaction", more, wanted)
-    by_reference = {(row["source"], row["reference"]): row for row in found}
+    seen = await reached(tx, [str(row["customer_id"]) for row in found])
+    by_reference = {
+        (row["source"], row["reference"]): row for row in found if str(row["customer_id"]) in seen
+    }
     here = {row.reference: row for row in batch.rows if row.reference in wanted and row.money is not None}
 
     def judge(row: CheckedRow) -> None:
@@ -227,4 +238,5 @@ async def _interactions(tx: "UnitOfWork", keys: Iterable[str | None]) -> dict[st
     rows = await tx.fetch(
         f"SELECT id, {', '.join(_PURCHASE_COLUMNS)} FROM crm_interaction WHERE {chosen}", [arg]
     )
-    return {str(row["id"]): row for row in rows}
+    seen = await reached(tx, [str(row["customer_id"]) for row in rows])
+    return {str(row["id"]): row for row in rows if str(row["customer_id"]) in seen}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.customers.keys import live_customer
-from crm_framework.domain.customers.locks import Hold
+from crm_framework.domain.customers.locks import Hold, reached
 from crm_framework.domain.interactions.purchase_lines import minor_units, same_currency
 from crm_framework.domain.interactions.touches import (
     PURCHASE,
@@ -132,7 +132,7 @@ async def _held_purchase(tx: "UnitOfWork", purchase_id: str) -> Refundable:
     """The purchase, locked so that refunds of it come one after the other."""
     key = check_key(purchase_id, "purchase", path=("purchaseId",))
     rows = await tx.fetch("SELECT customer_id FROM crm_interaction WHERE id = ?", [key])
-    if not rows:
+    if not rows or not await reached(tx, [str(rows[0]["customer_id"])]):
         raise not_found("purchase", purchase_id, path=("purchaseId",))
     await live_customer(tx, str(rows[0]["customer_id"]), Hold.ADD, path=("purchaseId",))
     await tx.lock("crm_interaction", [key], strength="NO KEY UPDATE")

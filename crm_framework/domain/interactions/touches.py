@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain import kinds
 from crm_framework.domain.customers.keys import assume_live, fetch_by_reference, live_customer
-from crm_framework.domain.customers.locks import Hold
+from crm_framework.domain.customers.locks import Hold, reached
+from crm_framework.domain.customers.record import reference_elsewhere
 from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.domain.rows import check_key, insert_sql, not_found, stale, time_of, time_text
 from crm_framework.domain.values.moments import moment
@@ -223,8 +224,13 @@ async def first_of_reference(tx: "UnitOfWork", values: Mapping[str, Any]) -> str
     """Key of the interaction that already carries this source and reference."""
     if values["source"] is None:
         return None
-    rows = await fetch_by_reference(tx, "crm_interaction", "", [(values["source"], values["reference"])])
-    return str(rows[0]["id"]) if rows else None
+    reference = (values["source"], values["reference"])
+    rows = await fetch_by_reference(tx, "crm_interaction", ", r.customer_id", [reference])
+    if not rows:
+        return None
+    if not await reached(tx, [str(rows[0]["customer_id"])]):
+        raise reference_elsewhere(*reference)
+    return str(rows[0]["id"])
 
 
 async def insert(tx: "UnitOfWork", values: Mapping[str, Any]) -> tuple[str, bool]:
@@ -298,7 +304,7 @@ async def staff_key(tx: "UnitOfWork", named: str | None) -> str | None:
 async def _own_message(tx: "UnitOfWork", replied: str, customer_id: str) -> str:
     key = check_key(replied, "interaction", path=("replyToId",))
     rows = await tx.fetch("SELECT customer_id FROM crm_interaction WHERE id = ?", [key])
-    if not rows:
+    if not rows or not await reached(tx, [str(rows[0]["customer_id"])]):
         raise not_found("interaction", replied, path=("replyToId",))
     if str(rows[0]["customer_id"]) != customer_id:
         raise other_customers(path=("replyToId",))
@@ -317,7 +323,7 @@ def other_customers(*, path: tuple[str, ...]) -> CrmError:
 async def _locked(tx: "UnitOfWork", key: str) -> dict[str, Any]:
     """The interaction's columns as they are and stay until the end of the transaction."""
     rows = await tx.fetch("SELECT customer_id FROM crm_interaction WHERE id = ?", [key])
-    if not rows:
+    if not rows or not await reached(tx, [str(rows[0]["customer_id"])]):
         raise not_found("interaction", key, path=("id",))
     await live_customer(tx, str(rows[0]["customer_id"]), Hold.ADD)
     await tx.lock("crm_interaction", [key], strength="NO KEY UPDATE")

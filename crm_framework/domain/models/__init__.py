@@ -14,7 +14,7 @@ from .customers import (
     Segment,
 )
 from .events import AuditEntry, AuditLink, Delivery, DeliveryStatus, IdempotencyRecord, OutboxEvent
-from .identity import Staff, Token
+from .identity import Role, Staff, StaffRole, Token
 from .interactions import Direction, Interaction, PurchaseLine, Sentiment
 from .jobs import JobStatus, Schedule, StoredJob
 
@@ -39,10 +39,12 @@ __all__ = [
     "JobStatus",
     "OutboxEvent",
     "PurchaseLine",
+    "Role",
     "Schedule",
     "Segment",
     "Sentiment",
     "Staff",
+    "StaffRole",
     "StoredJob",
     "Token",
 ]

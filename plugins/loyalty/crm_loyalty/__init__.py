@@ -18,7 +18,7 @@ plugin = Plugin(
     models="crm_loyalty.models",
     migrations="crm_loyalty.migrations",
     permissions=[
-        Permission("loyalty.read", "See loyalty programmes, accounts and entries."),
+        Permission("loyalty.read", "See loyalty programmes, accounts and entries.", self_service=True),
         Permission("loyalty.write", "Create loyalty programmes."),
     ],
     events=[PointsChanged, ProgramCreated],

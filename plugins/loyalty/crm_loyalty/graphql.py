@@ -16,6 +16,7 @@ from crm_framework import (
     OrderField,
     Orders,
     SchemaParts,
+    Through,
     UnitOfWork,
     batch,
     column,
@@ -43,7 +44,7 @@ ENTRY_ORDERS = Orders(
 )
 
 
-@node(table="loyalty_program", permission=READ)
+@node(table="loyalty_program", permission=READ, shared=True)
 class LoyaltyProgram(Node):
     """What earns points, and how many."""
 
@@ -55,7 +56,12 @@ class LoyaltyProgram(Node):
     created_at: datetime = column("When it was made; earlier purchases earn nothing.")
 
 
-@node(table="loyalty_entry", permission=READ, hidden={"corrects_id": str | None})
+@node(
+    table="loyalty_entry",
+    permission=READ,
+    hidden={"corrects_id": str | None},
+    owner=Through("account_id", "loyalty_account"),
+)
 class LoyaltyEntry(Node):
     """One line of an account. Entries are never changed or removed."""
 

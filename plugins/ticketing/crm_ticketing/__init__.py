@@ -28,7 +28,7 @@ plugin = Plugin(
     models="crm_ticketing.models",
     migrations="crm_ticketing.migrations",
     permissions=[
-        Permission("ticketing.read", "See tickets and their messages."),
+        Permission("ticketing.read", "See tickets and their messages.", self_service=True),
         Permission("ticketing.write", "Open tickets, answer them and change their status."),
     ],
     kinds=[InteractionKind("support", "A message about a ticket.", support_case=True)],

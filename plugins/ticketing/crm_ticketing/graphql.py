@@ -14,8 +14,10 @@ from crm_framework import (
     Node,
     OrderField,
     Orders,
+    Own,
     SchemaParts,
     Staff,
+    Through,
     UnitOfWork,
     column,
     connection,
@@ -34,7 +36,7 @@ from crm_framework import (
 
 from .models import MessageAuthor, TicketPriority, TicketStatus
 from .settings import TicketingSettings
-from .tickets import NewTicket, change_status, open_ticket, reply_to_ticket
+from .tickets import NewTicket, change_status, customer_of, open_ticket, reply_to_ticket
 
 READ = "ticketing.read"
 WRITE = "ticketing.write"
@@ -65,7 +67,12 @@ describe(
 )
 
 
-@node(table="ticketing_message", permission=READ, hidden={"staff_id": str | None})
+@node(
+    table="ticketing_message",
+    permission=READ,
+    hidden={"staff_id": str | None},
+    owner=Through("ticket_id", "ticketing_ticket"),
+)
 class TicketMessage(Node):
     """A message of a ticket."""
 
@@ -152,7 +159,7 @@ class _Queries:
 TicketId = Annotated[ID, strawberry.argument(description="The ticket's id.")]
 
 
-@root(permission=READ)
+@root(permission=READ, restricted=True)
 async def ticket(info: Info, id: TicketId) -> Ticket | None:
     """A ticket by its id; null where there is none."""
     [found] = await load(info, Ticket, [key_of(id, Ticket)], columns=())
@@ -197,11 +204,19 @@ class TicketPayload:
     ticket: Ticket | None = reference("ticket_id", "The ticket; null on failure.")
 
 
-@mutation(permission=WRITE, name="replyToTicket")
+async def _customer_of_ticket(tx: UnitOfWork, input: ReplyToTicketInput) -> str | None:
+    return await customer_of(tx, key_of(input.ticket, Ticket, path=("ticket",)))
+
+
+@mutation(permission=WRITE, own=Own(_customer_of_ticket, only=("ticket", "body")), name="replyToTicket")
 async def reply(tx: UnitOfWork, input: ReplyToTicketInput) -> TicketPayload:
-    """Adds a message. One of the customer opens a resolved or waiting ticket again."""
+    """Adds a message. One of the customer opens a resolved or waiting ticket again. What customers write
+    with their own token is theirs.
+    """
     key = key_of(input.ticket, Ticket, path=("ticket",))
-    return TicketPayload(ticket_id=await reply_to_ticket(tx, key, input.body, input.author))
+    own = tx.actor is not None and tx.actor.kind == "CUSTOMER"
+    author = MessageAuthor.CUSTOMER if own else input.author
+    return TicketPayload(ticket_id=await reply_to_ticket(tx, key, input.body, author))
 
 
 @mutation(permission=WRITE)
@@ -215,7 +230,11 @@ async def change_ticket_status(tx: UnitOfWork, input: ChangeTicketStatusInput) -
 def parts(settings: TicketingSettings) -> SchemaParts:
     """What the plugin adds, with the categories of the settings."""
 
-    @mutation(permission=WRITE, name="openTicket")
+    @mutation(
+        permission=WRITE,
+        own=Own("customer", only=("customer", "subject", "body", "category")),
+        name="openTicket",
+    )
     async def open(tx: UnitOfWork, input: OpenTicketInput) -> TicketPayload:
         """Opens a ticket. It goes to the customer's owner, or the backup while the owner is away."""
         new = NewTicket(

@@ -162,21 +162,33 @@ async def _add_message(
     tx.emit(TicketMessageAdded(customer_id=ticket["customer_id"], ticket_id=ticket["id"], message_id=message))
 
 
+async def customer_of(tx: UnitOfWork, ticket_id: str) -> str | None:
+    """Key of the customer whose ticket it is; None where there is no such ticket."""
+    rows = await tx.fetch("SELECT customer_id FROM ticketing_ticket WHERE id = ?", [ticket_id])
+    return rows[0]["customer_id"] if rows else None
+
+
 async def _held(tx: UnitOfWork, ticket_id: str) -> dict[str, Any]:
     """The ticket as it stays until the end of the transaction.
 
     Its customer is held first: a merge holds the customer when it comes to the tickets.
     """
-    owners = await tx.fetch("SELECT customer_id FROM ticketing_ticket WHERE id = ?", [ticket_id])
-    await live_customers(tx, [row["customer_id"] for row in owners], Hold.ADD)
+    owner = await customer_of(tx, ticket_id)
+    found = await live_customers(tx, [owner] if owner else [], Hold.ADD)
+    if any(isinstance(one, CrmError) and one.code is ErrorCode.NOT_FOUND for one in found.values()):
+        raise _no_ticket()  # the customer is out of reach
     await tx.lock("ticketing_ticket", [ticket_id])
     rows = await tx.fetch(
         "SELECT id, number, customer_id, subject, status, version FROM ticketing_ticket WHERE id = ?",
         [ticket_id],
     )
     if not rows:
-        raise CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=("ticket",))
+        raise _no_ticket()
     return rows[0]
+
+
+def _no_ticket() -> CrmError:
+    return CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=("ticket",))
 
 
 def _text(value: str, name: str, limit: int) -> str:
