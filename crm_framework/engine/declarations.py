@@ -42,9 +42,12 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """Base of what a field can be. `permission` `None` means that its type's permission is enough."""
+    """Base of what a field can be. `permission` `None` means that its type's permission is enough; `also` is
+    needed besides.
+    """
 
     permission: str | None = None
+    also: str | None = None
 
     def resolve(self, field: "DeclaredField", parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         """The field's value for one parent, or an awaitable of it."""
@@ -56,7 +59,7 @@ class Declaration:
 
     def permissions_on(self, source: "Source | None") -> tuple[str, ...]:
         """What selecting it needs, on a type that is read from `source` (None: made by functions)."""
-        return () if self.permission is None else (self.permission,)
+        return tuple(need for need in (self.permission, self.also) if need is not None)
 
 
 class DeclaredField(StrawberryField):

@@ -178,6 +178,7 @@ def batch(
     *,
     needs: Sequence[str] = ("id",),
     permission: str | None = None,
+    also: str | None = None,
     restricted: bool = False,
     name: str | None = None,
     deprecated: str | None = None,
@@ -187,6 +188,8 @@ def batch(
     `async def loyalty(customers: Batch[Customer], info: Info, program: ID | None = None) -> list[Account |
     None]`: the parents in, one result each out, in order. A result that is an exception is the error of that
     parent's field only. `needs` names the parents' columns that the function reads.
+
+    `also` is a permission that is needed besides `permission`.
 
     What it gives must hang on its parents, as those are the ones that the actor may see. Of a type that is
     shared, it is refused to actors who do not see every record, unless `restricted` says that it looks to
@@ -202,6 +205,7 @@ def batch(
             )
         declaration = Batched(
             permission=permission,
+            also=also,
             function=made,
             needs=tuple(needs),
             takes_info="info" in parameters,
@@ -276,9 +280,15 @@ async def _each(field: DeclaredField, info: Info, results: AsyncIterable[Any]) -
 
 
 def root(
-    *, permission: str, restricted: bool = False, name: str | None = None, deprecated: str | None = None
+    *,
+    permission: str,
+    also: str | None = None,
+    restricted: bool = False,
+    name: str | None = None,
+    deprecated: str | None = None,
 ) -> Callable[[Callable[..., Any]], DeclaredField]:
-    """A field of Query, Mutation or (an async generator) Subscription. `PUBLIC` lets every actor use it.
+    """A field of Query, Mutation or (an async generator) Subscription. `PUBLIC` lets every actor use it; what
+    `also` names is needed besides.
 
     It is refused to actors who do not see every record, unless `restricted` says that it gives them no other:
     it reads through `load` and its like, or with `info.context.reached`.
@@ -287,7 +297,9 @@ def root(
     def decorate(function: Callable[..., Any]) -> DeclaredField:
         made = unwrapped(function)
         takes_info = "info" in inspect.signature(made).parameters
-        declaration = Root(permission=permission, function=made, takes_info=takes_info, restricted=restricted)
+        declaration = Root(
+            permission=permission, also=also, function=made, takes_info=takes_info, restricted=restricted
+        )
         return of_function(declaration, made, "root", name=name, deprecated=deprecated)
 
     return decorate

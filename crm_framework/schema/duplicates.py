@@ -7,7 +7,6 @@ import strawberry
 from crm_framework.domain.customers import duplicates
 from crm_framework.domain.customers.duplicates import DuplicateReason
 from crm_framework.engine.connections import Connection
-from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import root
 from crm_framework.engine.pages import ReadyPage, pages_of, window
 from crm_framework.engine.parts import SchemaParts
@@ -28,7 +27,7 @@ class Duplicate:
     other: Customer = reference("other_id", "The customer whose record was made later.")
 
 
-@root(permission="customers.read", restricted=True)
+@root(permission="customers.read", also=INTERNAL, restricted=True)
 async def duplicate_customers(
     info: strawberry.Info,
     first: Annotated[int | None, strawberry.argument(description="How many, after the cursor.")] = None,
@@ -40,8 +39,6 @@ async def duplicate_customers(
     """
     wanted = window(info.context, first, after, None, None)
     context = info.context
-    if not context.may(INTERNAL):
-        raise RequestError("FORBIDDEN", "permission is missing for Query.duplicateCustomers")
     reach = context.reached("t.id", "customers.read")
     found = await duplicates.duplicate_customers(
         context.reader,

@@ -12,6 +12,7 @@ from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
+from crm_framework.security.roles import refuse_posing
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .additions import fields_of
@@ -113,7 +114,9 @@ async def create_staff(tx: UnitOfWork, input: CreateStaffInput) -> StaffPayload:
 
 @mutation(permission="staff.write")
 async def update_staff(tx: UnitOfWork, input: UpdateStaffInput) -> StaffPayload:
-    """Changes a member of staff, absences included."""
+    """Changes a member of staff. The address of one whose roles give more than you have stays."""
+    if input.email is not strawberry.UNSET:
+        await refuse_posing(tx, key_of(input.id, Staff))
     change = staff.StaffChange(**given(input, leave_out=("id", "expected_version")))
     saved = await staff.update_staff(
         tx, key_of(input.id, Staff), change, expected_version=chosen(input.expected_version)

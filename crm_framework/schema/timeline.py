@@ -8,7 +8,6 @@ import strawberry
 
 from crm_framework.domain.interactions import timeline as domain
 from crm_framework.engine.connections import PageInfo
-from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.pages import window
@@ -94,7 +93,7 @@ class _Readable:
         return await self._host.timeline(customer_ids, before, limit, kinds, reader, without=self._hidden)
 
 
-@batch(permission="interactions.read")
+@batch(permission="interactions.read", also=INTERNAL)
 async def timeline(
     customers: Batch[Customer],
     info: strawberry.Info,
@@ -107,8 +106,6 @@ async def timeline(
     ] = None,
 ) -> list[TimelineConnection]:
     """What happened, over all kinds, channels and the plugins whose records you may see, the latest first."""
-    if not info.context.may(INTERNAL):
-        raise RequestError("FORBIDDEN", "permission is missing for Customer.timeline: ask for interactions")
     wanted = window(info.context, first, after, None, None)
     found = await domain.timelines(
         info.context.database,

@@ -208,6 +208,15 @@ def refuse_beyond(
         )
 
 
+async def refuse_posing(tx: "UnitOfWork", staff_id: str) -> None:
+    """Raises CrmError FORBIDDEN unless the actor has all that the roles of this member of staff give.
+
+    For a change of their e-mail address: tokens of the company's issuer name them by it.
+    """
+    if isinstance(tx.actor, Actor) and tx.actor.staff_id != staff_id and is_key(staff_id):
+        refuse_beyond(tx, await permissions_of_staff(tx, staff_id), path=("email",))
+
+
 async def permissions_of_staff(tx: "UnitOfWork", staff_id: str) -> frozenset[str]:
     """All that the roles of a member of staff give."""
     rows = await tx.fetch(ROLES_OF, (staff_id,))

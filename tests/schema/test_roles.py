@@ -265,7 +265,7 @@ async def test_nobody_gives_what_they_do_not_have(api: Api, acting: Acting) -> N
     sam, _, _ = await company(api)
     boss = await staff(api, "Boss")
     await with_roles(api, acting, boss, {"name": "Boss", "permissions": ["*"]})
-    manager = ["roles.manage", "roles.read", "tokens.manage", "tokens.impersonate", "staff.read"]
+    manager = ["roles.manage", "roles.read", "tokens.manage", "tokens.impersonate", "staff.write"]
     few = Api(api.schema, api.database, api.host, await acting([*manager, "customers.read"]))
     made = await few.change("createRole", {"name": "R", "permissions": ["customers.read"]}, "role { id }")
     own = made["role"]["id"]
@@ -281,6 +281,7 @@ async def test_nobody_gives_what_they_do_not_have(api: Api, acting: Acting) -> N
         ("setStaffRoles", {"staff": boss, "roles": []}),
         ("createToken", {"name": "X", "permissions": ["customers.write"]}),
         ("createToken", {"name": "X", "kind": "STAFF", "staff": boss}),
+        ("updateStaff", {"id": boss, "email": "me@example.com"}),
     ):
         with pytest.raises(AssertionError, match="FORBIDDEN"):
             await few.errors(name, input)

@@ -7,6 +7,7 @@ import strawberry
 from strawberry import ID, Info
 
 from crm_framework import (
+    INTERNAL,
     Connection,
     Customer,
     FilterSpec,
@@ -122,7 +123,7 @@ TICKET_FILTER = FilterSpec(
         Member("priority", "enum", "How urgent it is.", column="priority", enum=TicketPriority),
         Member("category", "string", "One of the categories of the settings.", column="category"),
         Member("customer", "id", "Whose it is.", column="customer_id", of="Customer"),
-        Member("assignee", "id", "Who deals with it.", column="assignee_id", of="Staff"),
+        Member("assignee", "id", "Who deals with it.", column="assignee_id", of="Staff", permission=INTERNAL),
         Member("createdAt", "datetime", "When it was opened.", column="created_at"),
     ],
 )
