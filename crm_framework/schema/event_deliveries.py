@@ -82,7 +82,7 @@ DELIVERY_ORDERS = Orders(
 )
 
 
-@root(permission=READ)
+@root(permission=READ, restricted=True)
 async def event(
     info: strawberry.Info, id: Annotated[strawberry.ID, strawberry.argument(description="The event's id.")]
 ) -> Event | None:
@@ -140,7 +140,7 @@ class ReplayEventsInput:
     dry_run: bool = optional("Only counts them.", default=False)
 
 
-@mutation(permission=MANAGE)
+@mutation(permission=MANAGE, everyone=True)
 async def retry_deliveries(tx: UnitOfWork, input: RetryDeliveriesInput) -> RetryDeliveriesPayload:
     """Has parked deliveries tried again, with as many attempts as a new one. The worker does it soon."""
     count = await deliveries.retry_deliveries(
@@ -151,7 +151,7 @@ async def retry_deliveries(tx: UnitOfWork, input: RetryDeliveriesInput) -> Retry
     return RetryDeliveriesPayload(count=count)
 
 
-@mutation(permission=MANAGE)
+@mutation(permission=MANAGE, everyone=True)
 async def replay_events(tx: UnitOfWork, input: ReplayEventsInput) -> ReplayEventsPayload:
     """Hands past events to a plugin's handler once more, whether it handled them or not; 100,000 at most.
 

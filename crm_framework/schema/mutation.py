@@ -31,7 +31,7 @@ from crm_framework.engine.fields import Called, of_function
 from crm_framework.engine.ids import decode_key
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CustomerCreated
-from crm_framework.security.actors import INTERNAL, OWN, PUBLIC, Actor, ActorKind
+from crm_framework.security.actors import ALL, INTERNAL, OWN, PUBLIC, Actor, ActorKind
 from crm_framework.storage.gathered import Outdated
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -126,6 +126,7 @@ def mutation(
     *,
     permission: str,
     own: Own | str | None = None,
+    everyone: bool = False,
     name: str | None = None,
     deprecated: str | None = None,
     repeatable: bool = False,
@@ -140,7 +141,8 @@ def mutation(
 
     Customers' own tokens are refused, unless `own` says how the input names the customer: `own="customer"`,
     or an `Own` that says more. An actor who sees some customers only can change nothing of the others: what
-    holds or resolves customers does not find them, and a change whose events name one is rolled back.
+    holds or resolves customers does not find them, and a change whose events name one is rolled back. One that
+    is about all customers at once says `everyone`, and is refused to them.
     """
 
     if isinstance(own, str):
@@ -158,6 +160,7 @@ def mutation(
             takes_info="info" in parameters,
             repeatable=repeatable,
             own=own,
+            also=f"{ALL}{permission}" if everyone else None,
         )
         field = of_function(declaration, function, "mutation", skip=("tx",), name=name, deprecated=deprecated)
         _describe_input(field)
@@ -177,7 +180,8 @@ class Mutation(Called):
 
     def permissions_on(self, source: Source | None) -> tuple[str, ...]:
         needs = self.permission or PUBLIC
-        return (needs, INTERNAL) if self.own is None else (f"{OWN}{needs}",)
+        more = () if self.also is None else (self.also,)
+        return (needs, INTERNAL, *more) if self.own is None else (f"{OWN}{needs}",)
 
     async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
         input_ = arguments.get("input")

@@ -23,7 +23,12 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes"}
 SHARED = {"Staff", "Segment", "AttributeDefinition", "ContactRule", "Role", "LoyaltyProgram"}
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
-NOT_FOR_SOME = {"Query.dailyRevenue"}
+NOT_FOR_SOME = {
+    "Query.dailyRevenue",
+    "Mutation.rebuildDailyFigures",
+    "Mutation.replayEvents",
+    "Mutation.retryDeliveries",
+}
 """What tells of all customers at once, and is refused to actors who see some of them."""
 
 OWN_CHANGES = {
