@@ -141,8 +141,8 @@ def mutation(
 
     Customers' own tokens are refused, unless `own` says how the input names the customer: `own="customer"`,
     or an `Own` that says more. An actor who sees some customers only can change nothing of the others: what
-    holds or resolves customers does not find them, and a change whose events name one is rolled back. One that
-    is about all customers at once says `everyone`, and is refused to them.
+    holds or resolves customers does not find them, and a change whose events name one is rolled back. What is
+    about all customers at once says `everyone`, and is refused to them.
     """
 
     if isinstance(own, str):
