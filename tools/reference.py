@@ -16,13 +16,13 @@ import crm_framework
 import crm_framework.testing
 
 SUBJECTS = {
-    "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC InteractionKind Channel TimelineEntry"
-    " DialectSQL Job JobRun",
-    "GraphQL declarations": "SchemaParts Node node record column computed batch Batch root reference children"
-    " connection Connection fields_of describe Customer Interaction Staff Money",
+    "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC INTERNAL InteractionKind Channel"
+    " TimelineEntry DialectSQL Job JobRun",
+    "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
+    " children connection Connection fields_of describe Customer Interaction Staff Money",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
     "Filters and orders": "FilterSpec Member Orders OrderField OrderDirection",
-    "Mutations": "mutation payload required optional given expected chosen key_of keys_of optional_key"
+    "Mutations": "mutation Own payload required optional given expected chosen key_of keys_of optional_key"
     " retry_key renamed MoneyInput",
     "Events": "Event CustomerCreated CustomerUpdated CustomerConverted CustomerLapsed CustomerArchived"
     " CustomerTagged CustomersMerged CustomerErased OwnerAssigned ConsentChanged InteractionLogged"
