@@ -13,6 +13,7 @@ from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
+from crm_framework.security.actors import ALL
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from . import enums  # noqa: F401  # makes JobStatus an enumeration of the API
@@ -23,9 +24,11 @@ from .mutation import mutation, payload
 JSON = strawberry.scalars.JSON
 
 READ, MANAGE = "jobs.read", "jobs.manage"
+READ_ALL = f"{ALL}{READ}"
+"""What a job is about may be any customer: who sees some of them only sees no jobs."""
 
 
-@node(table="crm_job", permission=READ)
+@node(table="crm_job", permission=READ_ALL, shared=True)
 class Job(Node):
     """Work that a change left for later, or that came by the clock."""
 
@@ -44,7 +47,7 @@ class Job(Node):
     finished_at: datetime | None = column("When it was done, or given up.")
 
 
-@node(table="crm_schedule", permission=READ)
+@node(table="crm_schedule", permission=READ, shared=True)
 class Schedule(Node):
     """A job that comes by the clock."""
 
@@ -105,7 +108,7 @@ class RetryJobInput:
     id: strawberry.ID = required("Which job.")
 
 
-@mutation(permission=MANAGE)
+@mutation(permission=MANAGE, everyone=True)
 async def retry_job(tx: UnitOfWork, input: RetryJobInput) -> RetryJobPayload:
     """Has a job that failed or was cancelled run again, with as many attempts as a new one."""
     key = key_of(input.id, Job)

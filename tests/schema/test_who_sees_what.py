@@ -20,11 +20,18 @@ from crm_framework.testing import CrmClient
 PUBLIC = {"Query.me", "Query.node", "Query.nodes"}
 """Root fields that need no permission; `node` and `nodes` ask for that of the record's type."""
 
-SHARED = {"Staff", "Segment", "AttributeDefinition", "ContactRule", "Role", "LoyaltyProgram"}
+SHARED = {
+    "AttributeDefinition", "ContactRule", "Job", "LoyaltyProgram", "Role", "Schedule", "Segment", "Staff",
+}  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
 NOT_FOR_SOME = {
     "Query.dailyRevenue",
+    "Query.jobs",
+    "JobConnection.nodes",
+    "JobEdge.node",
+    "RetryJobPayload.job",
+    "Mutation.retryJob",
     "Mutation.rebuildDailyFigures",
     "Mutation.replayEvents",
     "Mutation.retryDeliveries",
