@@ -10,11 +10,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from crm_framework.errors import CrmError
 from crm_framework.runtime import migrations_of, open_runtime
-from crm_framework.security.refusals import Refusals
-
-
 from crm_framework.schema.scopes import SegmentReaches
 from crm_framework.security.permissions import Permissions
+from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses

@@ -23,7 +23,7 @@ import jwt
 from crm_framework.errors import CrmError, ErrorCode
 
 from .actors import Actor, ActorKind
-from .verify import Segments, staff_actor
+from .verify import Segments, TokenRefused, staff_actor
 
 if TYPE_CHECKING:
     from crm_framework.settings import Settings
@@ -234,9 +234,5 @@ def issuer_of(settings: "Settings") -> Issuer | None:
     return Issuer(keys, settings.oidc_audience, settings.oidc_staff_claim)
 
 
-def _refused() -> CrmError:
-    return CrmError(
-        ErrorCode.UNAUTHENTICATED,
-        "This token is not valid here, or names nobody who may come in.",
-        hint="Sign in again, or ask an administrator.",
-    )
+def _refused(holder: Actor | None = None) -> TokenRefused:
+    return TokenRefused("issuer", holder=holder)
