@@ -34,6 +34,7 @@ CORE_PERMISSIONS = (
     Permission("plugins.read", "See the plugins and their state."),
     Permission("jobs.read", "See jobs and schedules, with what they were asked for with."),
     Permission("jobs.manage", "Have failed jobs run again."),
+    Permission("metrics.read", "Read the figures of the running processes at /metrics."),
     Permission("schema.introspect", "Read the schema of the API."),
 )
 

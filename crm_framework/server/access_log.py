@@ -1,10 +1,12 @@
-"""One line of log per request: what was asked, by whom, how it ended and how long it took."""
+"""Each request is counted, and logged in one line: what, by whom, how it ended, how long it took."""
 
 import logging
 from time import perf_counter
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .service import service_in
 
 log = logging.getLogger("crm_framework.access")
 
@@ -27,7 +29,7 @@ class AccessLog:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not log.isEnabledFor(logging.INFO):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         notes: dict[str, Any] = scope.setdefault(NOTES, {})
@@ -43,7 +45,8 @@ class AccessLog:
         try:
             await self.app(scope, receive, send_and_see)
         finally:
-            if status >= 400 or scope["path"] not in QUIET:
+            elapsed = perf_counter() - started
+            service_in(scope).counts.request(scope["path"], status, elapsed)
+            if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
                 facts = " ".join(f"{name}={value}" for name, value in notes.items() if value)
-                elapsed = (perf_counter() - started) * 1000
-                log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, elapsed, facts)
+                log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, elapsed * 1000, facts)

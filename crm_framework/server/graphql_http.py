@@ -91,6 +91,7 @@ class GraphQL:
         result = await _in_time(service, operation, context, deadlines)
         if result.errors:
             _note_forbidden(service, scope, actor, operation, result)
+        service.counts.operation(result.code)
         budget = service.budgets.of(actor.token_id or actor.id)
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
 

@@ -8,6 +8,7 @@ from .access_log import AccessLog
 from .console import files
 from .graphql_http import GraphQL
 from .health import healthz, readyz
+from .metrics import metrics
 from .request_ids import RequestIds
 
 PATH = "/graphql"
@@ -19,6 +20,7 @@ def routes() -> list[BaseRoute]:
         files("/graphql/static"),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
+        Route("/metrics", metrics),
     ]
 
 

@@ -1,6 +1,6 @@
 """What the server serves: one open CRM, shared by all requests of a process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -19,6 +19,7 @@ from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.migration.plan import MigrationPlan
 
+from .counts import Counts
 from .limits.budgets import Budgets
 from .limits.guesses import Guesses
 from .operations import Operation
@@ -40,6 +41,7 @@ class Service:
     guesses: Guesses
     sealer: Sealer
     refusals: Refusals
+    counts: Counts = field(default_factory=Counts)
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""
