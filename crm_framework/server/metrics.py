@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from crm_framework.errors import CrmError
+from crm_framework.security.verify import TokenRefused
 from crm_framework.storage.backlog import Backlog, backlog
 
 from .answers import Refusal
 from .authentication import authenticate
+from .request_ids import request_id
 from .service import service_of
 
 log = logging.getLogger("crm_framework.server")
@@ -47,8 +49,18 @@ async def metrics(request: Request) -> Response:
     service = service_of(request)
     headers = dict(reversed(request.scope["headers"]))
     address = request.client.host if request.client else ""
+
+    def told(refused: TokenRefused) -> None:
+        service.refusals.unauthenticated(
+            why=refused.why,
+            hint=refused.begins,
+            holder=refused.holder,
+            request_id=request_id(),
+            source=address or None,
+        )
+
     try:
-        actor = await authenticate(headers, service.verifier.verify, service.guesses, address)
+        actor = await authenticate(headers, service.verifier.verify, service.guesses, address, told)
     except Refusal as refusal:
         return PlainTextResponse(f"{refusal.message}\n", refusal.status, refusal.headers)
     if not actor.may(PERMISSION):

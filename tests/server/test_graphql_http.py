@@ -16,6 +16,7 @@ from crm_framework.engine.result import Result
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 from crm_framework.server.answers import GRAPHQL, JSON
+from crm_framework.server.counts import Counts
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
 from crm_framework.server.operations import Operation
@@ -70,6 +71,7 @@ class FakeService:
     budgets: Budgets = field(default_factory=lambda: Budgets(0))
     guesses: Guesses = field(default_factory=lambda: Guesses(3))
     refusals: "Noted" = field(default_factory=lambda: Noted())
+    counts: Counts = field(default_factory=Counts)
     asked: list[Operation] = field(default_factory=list)
     actors: list[str] = field(default_factory=list)
 
