@@ -16,6 +16,7 @@ from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
+from crm_framework.server.limits.sockets import Sockets
 from crm_framework.server.persisted import load_persisted
 from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
@@ -51,6 +52,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             segments=SegmentReaches(runtime.schema, runtime.database),
             issuer=_issuer(settings),
         )
+        sockets = Sockets(
+            verifier,
+            runtime.database.feed,
+            most=settings.max_sockets,
+            most_per_token=settings.max_sockets_per_token,
+        )
         try:
             yield Service(
                 settings=settings,
@@ -64,8 +71,10 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 guesses=Guesses(settings.wrong_tokens_per_minute),
                 sealer=runtime.sealer,
                 refusals=refusals,
+                sockets=sockets,
             )
         finally:
+            await sockets.close()
             await refusals.close()
             await verifier.close()
 

@@ -67,6 +67,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: Positive = 16 * 1024 * 1024
     max_connections: Positive = 1_000
     """Connections at once per process; WebSockets are counted apart."""
+    max_sockets: Positive = 1_000
+    """WebSockets and event streams at once per process."""
+    max_sockets_per_token: Positive = 100
+    """The same for one token."""
+    max_socket_operations: Positive = 100
+    """Subscriptions, queries and mutations at once on one WebSocket."""
+    max_message_bytes: Positive = 1024 * 1024
+    """Longest message of a client on a WebSocket."""
+    socket_init_timeout_s: Seconds = 10.0
+    """How long a new WebSocket may take to send its token."""
+    socket_send_timeout_s: Seconds = 10.0
+    """How long a client may leave unread what is sent to it before its socket or event stream is ended."""
+    subscription_queue: Positive = 1_000
+    """Events that wait for one subscriber in memory; one that is slower reads them anew."""
     rate_limit_per_minute: NotNegative = 600_000
     """How many objects the operations of one token may lead to in a minute, per process; 0 is no limit."""
     wrong_tokens_per_minute: Positive = 30

@@ -20,6 +20,7 @@ from crm_framework.security.administrator import administrators_token
 from crm_framework.security.permissions import Permissions
 from crm_framework.server.limits.connections import guarded
 from crm_framework.server.limits.descriptors import provide_for
+from crm_framework.server.limits.socket_protocol import GuardedSocket
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
@@ -52,7 +53,7 @@ def command(
 
 
 async def _serve(settings: Settings, token_file: Path | None, log_level: str) -> None:
-    provide_for(settings.max_connections)
+    provide_for(settings.max_connections + settings.max_sockets)
     with _listening(settings) as listener:
         await _migrate_if_new(settings)
         async with open_service(settings) as service:
@@ -71,7 +72,10 @@ async def _serve(settings: Settings, token_file: Path | None, log_level: str) ->
             console.print("Stop it with Ctrl-C.")
             config = uvicorn.Config(
                 create_app(service=service),
-                http=guarded(settings.max_connections),
+                http=guarded(settings.max_connections, lambda: service.sockets.open),
+                ws=GuardedSocket,
+                ws_max_size=settings.max_message_bytes,
+                ws_per_message_deflate=False,  # it costs memory for each socket
                 log_config=log_config(log_level),
                 access_log=False,
                 lifespan="off",

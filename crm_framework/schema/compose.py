@@ -15,7 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from crm_framework.engine.declarations import PUBLIC, source_of
+from crm_framework.engine.declarations import PUBLIC, Source, source_of
 from crm_framework.engine.errors import DeclarationError
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.parts import SchemaParts
@@ -63,6 +63,18 @@ class ComposedSchema:
     def sdl(self) -> str:
         """The schema as text; every element that a plugin adds carries `@plugin(name:)`."""
         return print_owned(self.graphql, self.types, self.members)
+
+    @cached_property
+    def subjects(self) -> Mapping[str, Source]:
+        """Types whose records are read from a table, by name."""
+        found: dict[str, Source] = {}
+        for name in self.graphql.type_map:
+            definition = self.schema.get_type_by_name(name)
+            if isinstance(definition, StrawberryObjectDefinition):
+                source = source_of(definition.origin)
+                if source is not None:
+                    found[name] = source
+        return found
 
     def added_by(self, plugin: str) -> list[str]:
         """What a plugin adds: its types, and `Type.member` for what it adds to the types of others."""

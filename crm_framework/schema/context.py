@@ -1,7 +1,7 @@
 """One request to the API: who asks, and what their resolvers may use."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,9 +17,11 @@ from crm_framework.security.scopes import NOT_CONFIDENTIAL, Reach
 
 if TYPE_CHECKING:
     from crm_framework.engine.declarations import Source
+    from crm_framework.events import Event
     from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.settings import Settings
     from crm_framework.storage.database import Database
+    from crm_framework.storage.feed import Told
     from crm_framework.storage.gathered import Insert
     from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -63,6 +65,8 @@ class RequestContext(Context):
     host: "PluginHost"
     settings: "Settings"
     request_id: str = field(default_factory=lambda: uuid4().hex)
+    subjects: "Mapping[str, Source]" = field(default_factory=dict, repr=False)
+    """Types of the schema whose records are read from a table."""
     budget: "Budget | None" = None
     """What the token may still ask for; None without a limit."""
     wait_s: int = field(default=0, init=False)
@@ -144,6 +148,47 @@ class RequestContext(Context):
         """
         reach = self.actor.reach(permission)
         return None if reach is None else _of_owner(reach, column)
+
+    async def events(
+        self, *, types: Collection[str] | None = None, customer: str | None = None, after: str | None = None
+    ) -> "AsyncGenerator[Told, None]":
+        """What happens from now on, or since the position `after`: in the order of the commits, each once.
+
+        Of `types` or one `customer` (its key) only, where that is given. What concerns a record that the
+        actor may not see is left out. No transaction is open between two of them.
+        """
+        feed = self.database.feed
+        stream = feed.events(
+            types=types, customer=customer, after=after, queue=self.settings.subscription_queue
+        )
+        try:
+            async for told in stream:
+                if await self._sees(told.event):
+                    yield told
+        finally:
+            await stream.aclose()
+
+    async def _sees(self, event: "Event") -> bool:
+        """Whether the actor may see the customer that it is about, and the record that changed."""
+        records = [event.audit_subject]
+        if event.customer_id is not None:
+            records.append(("Customer", event.customer_id))
+        elif event.audit_subject[0] not in self.subjects:
+            # nothing tells whose it is: it is for those who may see everybody
+            return self.restrict(self.subjects["Customer"]) is None
+        for type_, key in dict.fromkeys(records):
+            source = self.subjects.get(type_)
+            restriction = None if source is None else self.restrict(source)
+            if source is None or restriction is None:
+                continue
+            seen = await self.read(
+                f"SELECT 1 FROM {source.table} AS t WHERE t.{source.key} = ? AND ({restriction.sql})",
+                (key, *restriction.args),
+                bounded=True,
+            )
+            if not seen:
+                return False
+        return True
 
     def translate(self, error: BaseException) -> RequestError | None:
         """The client's view of a `CrmError`; None for a fault of the program."""

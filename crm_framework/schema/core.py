@@ -13,6 +13,7 @@ from . import (
     customers,
     duplicates,
     event_deliveries,
+    events,
     imports,
     interaction_changes,
     interactions,
@@ -53,6 +54,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     audit.parts,
     event_deliveries.parts,
     jobs.parts,
+    events.parts,
     plugins.parts,
 )
 

@@ -173,9 +173,13 @@ class TokenVerifier:
         )
 
     def _watch(self, events: Sequence[Event]) -> None:
-        if any(map(_may_concern_tokens, events)):
-            self._changes += 1
-            self._remembered.clear()
+        if any(map(may_concern_tokens, events)):
+            self.forget()
+
+    def forget(self) -> None:
+        """Reads every token anew from now on, as one may have been changed elsewhere."""
+        self._changes += 1
+        self._remembered.clear()
 
     async def close(self) -> None:
         """Waits for what is still to be noted."""
@@ -244,7 +248,8 @@ def _known(row: Sequence[Any], self_service: frozenset[str]) -> Known:
     return Known(token_id, actor, None if gone else actor, *times)
 
 
-def _may_concern_tokens(event: Event) -> bool:
+def may_concern_tokens(event: Event) -> bool:
+    """Whether a token may open less, or nothing, after this."""
     if isinstance(event, SettingChanged):
         return event.kind in ("token", "staff", "role", "segment")
     return isinstance(event, CustomerErased | CustomersMerged)

@@ -5,23 +5,22 @@ nothing is done for a request without a token.
 """
 
 import logging
-from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from crm_framework.engine.result import Result
-from crm_framework.security.actors import Actor
 from crm_framework.security.verify import TokenRefused
 
 from . import answers
 from .access_log import note
-from .answers import JSON, Answer, Refusal, accepts_page, error_entry, media_type, refused
+from .answers import JSON, Answer, Refusal, accepts_page, media_type, refused
+from .attempts import address_of, note_forbidden, note_unauthenticated
 from .authentication import authenticate
 from .console import page
-from .deadlines import Deadlines
-from .operations import Headers, Operation, check_read_only, from_parameters, read_operation
+from .operations import Headers, check_read_only, from_parameters, read_operation
 from .request_ids import request_id
-from .service import Service, service_in
+from .running import deadlines_of, in_time
+from .service import service_in
+from .sse import accepts_stream, stream
 
 log = logging.getLogger("crm_framework.server")
 
@@ -32,9 +31,6 @@ class GraphQL:
     All methods come here, so that the refusal of most of them is an answer of this API.
     """
 
-    def __init__(self) -> None:
-        self._deadlines: Deadlines | None = None
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # the first of several headers of one name counts
         headers: Headers = dict(reversed(list(scope["headers"])))
@@ -42,17 +38,22 @@ class GraphQL:
         if scope["method"] in ("GET", "HEAD") and accepts_page(accept):
             await page()(scope, receive, send)
             return
-        media = media_type(accept)
-        answer: Answer
+        streamed = accepts_stream(accept)
+        media = JSON if streamed else media_type(accept)
+        answer: Answer | None
         try:
-            answer = await self._answer(scope, headers, receive, media)
+            answer = await self._answer(scope, headers, receive, media, send if streamed else None)
         except Refusal as refusal:
             answer = refused(refusal, media or JSON)
         except Exception as error:
             answer = refused(_internal(error, service_in(scope).settings.debug), media or JSON)
-        await answer.send(send)
+        if answer is not None:
+            await answer.send(send)
 
-    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, media: str | None) -> Answer:
+    async def _answer(
+        self, scope: Scope, headers: Headers, receive: Receive, media: str | None, stream_to: Send | None
+    ) -> Answer | None:
+        """The answer; None if it was sent as a stream of events already."""
         method = scope["method"]
         if method not in ("POST", "GET"):
             raise Refusal(405, "BAD_INPUT", "Send POST, or GET for queries.", headers={"Allow": "GET, POST"})
@@ -60,20 +61,13 @@ class GraphQL:
             raise Refusal(406, "BAD_INPUT", f"The answer is {answers.GRAPHQL} or {JSON}; accept one of them.")
         service = service_in(scope)
         settings = service.settings
-        address = _address(scope)
+        address = address_of(scope)
 
         def told(refused: TokenRefused) -> None:
-            service.refusals.unauthenticated(
-                why=refused.why,
-                hint=refused.begins,
-                holder=refused.holder,
-                request_id=request_id(),
-                source=address or None,
-            )
+            note_unauthenticated(service, scope, refused)
 
         actor = await authenticate(headers, service.verifier.verify, service.guesses, address, told)
         note(scope, actor=actor.name)
-        deadlines = self._of(settings.request_timeout_s)
         if method == "GET":
             operation = from_parameters(scope["query_string"], service.persisted)
             note(scope, operation=operation.operation_name)
@@ -84,57 +78,19 @@ class GraphQL:
                 receive,
                 service.persisted,
                 max_bytes=settings.max_body_bytes,
-                deadlines=deadlines,
+                deadlines=deadlines_of(settings.request_timeout_s),
             )
             note(scope, operation=operation.operation_name)
+        if stream_to is not None:
+            secret = headers[b"authorization"].decode("latin-1").partition(" ")[2].strip()
+            await stream(service, scope, actor, secret, operation, receive, stream_to)
+            return None
         context = service.context(actor, request_id())
-        result = await _in_time(service, operation, context, deadlines)
+        result = await in_time(service, operation, context)
         if result.errors:
-            _note_forbidden(service, scope, actor, operation, result)
-        service.counts.operation(result.code)
+            note_forbidden(service, scope, actor, operation, result)
         budget = service.budgets.of(actor.token_id or actor.id)
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
-
-    def _of(self, seconds: float) -> Deadlines:
-        if self._deadlines is None or self._deadlines.seconds != seconds:
-            self._deadlines = Deadlines(seconds)
-        return self._deadlines
-
-
-def _note_forbidden(
-    service: Service, scope: Scope, actor: Actor, operation: Operation, result: Result
-) -> None:
-    """For the audit log: what the actor may not see or do."""
-    for error in result.errors:
-        if error["extensions"]["code"] == "FORBIDDEN":
-            service.refusals.forbidden(
-                actor,
-                error["message"],
-                operation=operation.operation_name,
-                request_id=request_id(),
-                source=_address(scope) or None,
-            )
-            return
-
-
-def _address(scope: Scope) -> str:
-    """Where the request came from, as far as the server knows it."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
-
-
-async def _in_time(service: Service, operation: Operation, context: Any, deadlines: Deadlines) -> Result:
-    try:
-        with deadlines.begin() as deadline:
-            return await service.execute(operation, context)
-    except TimeoutError:
-        if not deadline.expired:
-            raise
-        message = (
-            f"The operation took longer than {deadlines.seconds:g} seconds and was stopped. Ask for less at"
-            " once; a change may have been made, so repeat it with the same idempotencyKey."
-        )
-        return Result(None, [error_entry("TIMEOUT", message)], refused=True)
 
 
 def _internal(error: Exception, debug: bool) -> Refusal:

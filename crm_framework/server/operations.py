@@ -89,6 +89,16 @@ def check_read_only(operation: Operation) -> None:
         )
 
 
+def kind_of(operation: Operation) -> str:
+    """ "query", "mutation" or "subscription", for an operation that can be read."""
+    text = operation.query
+    found = _remembered_kinds(text) if len(text) <= MAX_REMEMBERED else _kinds(text)
+    for name, kind in found:
+        if operation.operation_name in (None, name):
+            return kind.value
+    return OperationType.QUERY.value
+
+
 def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
     """Name and kind of the operations in a document; none if it cannot be read."""
     try:

@@ -1,7 +1,7 @@
 """The addresses that the server answers."""
 
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .access_log import AccessLog
@@ -10,6 +10,7 @@ from .graphql_http import GraphQL
 from .health import healthz, readyz
 from .metrics import metrics
 from .request_ids import RequestIds
+from .websocket import GraphQLSocket
 
 PATH = "/graphql"
 
@@ -17,6 +18,7 @@ PATH = "/graphql"
 def routes() -> list[BaseRoute]:
     return [
         Route(PATH, GraphQL(), name="graphql"),
+        WebSocketRoute(PATH, GraphQLSocket()),
         files("/graphql/static"),
         Route("/healthz", healthz),
         Route("/readyz", readyz),

@@ -1,11 +1,12 @@
 """What the server serves: one open CRM, shared by all requests of a process."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.types import Scope
 
-from crm_framework.engine.execute import execute
+from crm_framework.engine.execute import execute, subscribe
 from crm_framework.engine.result import Result
 from crm_framework.engine.trace import Trace
 from crm_framework.hooks.dispatch import PluginHost
@@ -22,6 +23,7 @@ from crm_framework.storage.migration.plan import MigrationPlan
 from .counts import Counts
 from .limits.budgets import Budgets
 from .limits.guesses import Guesses
+from .limits.sockets import Sockets
 from .operations import Operation
 from .persisted import PersistedOperations
 
@@ -41,6 +43,7 @@ class Service:
     guesses: Guesses
     sealer: Sealer
     refusals: Refusals
+    sockets: Sockets
     counts: Counts = field(default_factory=Counts)
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
@@ -56,6 +59,7 @@ class Service:
             host=self.host,
             settings=self.settings,
             request_id=request_id,
+            subjects=self.schema.subjects,
             budget=self.budgets.of(actor.token_id or actor.id),
             trace=Trace() if self.settings.debug else None,
         )
@@ -69,6 +73,15 @@ class Service:
             operation.operation_name,
             context,
             operations=("query",) if operation.read_only else ("query", "mutation"),
+        )
+
+    async def subscribe(
+        self, operation: Operation, context: RequestContext
+    ) -> AsyncIterator[Result] | Result:
+        """Starts a subscription: its results, which must be closed by whoever stops taking them, or the one
+        that refused it."""
+        return await subscribe(
+            self.schema.schema, operation.query, operation.variables, operation.operation_name, context
         )
 
 

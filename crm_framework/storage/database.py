@@ -9,6 +9,7 @@ from crm_framework.events import Event
 
 from .audit import Written
 from .events import EventTypes
+from .feed import Feed
 from .notices import CHANNEL, Notices
 from .orm import Models
 from .outbox import ChangeGuard, EventHandler
@@ -61,6 +62,8 @@ class Database:
         dsn = None if isinstance(target, SqliteTarget) else target.dsn
         self.notices = Notices(driver.dialect, dsn, self._notify)
         """Tells of new events; see `storage/stream.py` for the events themselves."""
+        self.feed = Feed(self)
+        """The events as they are committed, for all who follow them in this process."""
         self._driver: Driver | None = driver
         self._logs: list[list[str]] = []
 
@@ -108,6 +111,7 @@ class Database:
 
     async def close(self) -> None:
         """Ends what runs and lets go of all connections. Closing again does nothing."""
+        await self.feed.close()
         await self.notices.close()
         driver, self._driver = self._driver, None
         if driver is not None:

@@ -157,6 +157,12 @@ async def check_position(database: "Database", position: str) -> None:
         )
 
 
+def order_of(position: str) -> tuple[int, int]:
+    """What positions are compared by."""
+    spot = _parsed(position)
+    return spot.horizon, spot.position
+
+
 async def mend(database: "Database") -> bool:
     """Lets the stream go on in a database that came from a cluster with greater transaction ids.
 

@@ -5,6 +5,7 @@ client that does not read.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -32,6 +33,8 @@ class Guarded(HttpToolsProtocol):
     """HTTP/1.1 with bounds on the head of a request, in bytes and time, and on the number of connections."""
 
     max_connections = 1_000
+    sockets: Callable[[], int] = staticmethod(lambda: 0)
+    """WebSockets among the connections."""
 
     _head: int | None = None
     """Bytes of the head that is under way; None between heads."""
@@ -39,7 +42,7 @@ class Guarded(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
+        if len(self.connections) - self.sockets() > self.max_connections:
             self.logger.warning("more than %d connections: one was refused", self.max_connections)
             self._end(TOO_MANY)
             return
@@ -96,6 +99,7 @@ class Guarded(HttpToolsProtocol):
         self.transport.close()
 
 
-def guarded(max_connections: int) -> type[Guarded]:
-    """The protocol for a server that keeps so many connections at most, WebSockets not counted."""
-    return type("GuardedConnection", (Guarded,), {"max_connections": max_connections})
+def guarded(max_connections: int, sockets: Callable[[], int] = lambda: 0) -> type[Guarded]:
+    """The protocol for a server that keeps so many connections at most, besides its `sockets`."""
+    limits = {"max_connections": max_connections, "sockets": staticmethod(sockets)}
+    return type("GuardedConnection", (Guarded,), limits)

@@ -1,0 +1,54 @@
+"""Running operations within the time that they have, whichever way they came."""
+
+from collections.abc import AsyncIterator
+
+from crm_framework.engine.result import Result
+from crm_framework.schema.context import RequestContext
+
+from .answers import error_entry
+from .deadlines import Deadlines
+from .operations import Operation
+from .service import Service
+
+_deadlines: dict[float, Deadlines] = {}
+
+
+def deadlines_of(seconds: float) -> Deadlines:
+    """The limits of this length."""
+    found = _deadlines.get(seconds)
+    if found is None:
+        found = _deadlines[seconds] = Deadlines(seconds)
+    return found
+
+
+async def in_time(service: Service, operation: Operation, context: RequestContext) -> Result:
+    """Runs a query or a mutation, or stops it when its time is over."""
+    deadlines = deadlines_of(service.settings.request_timeout_s)
+    try:
+        with deadlines.begin() as deadline:
+            return await service.execute(operation, context)
+    except TimeoutError:
+        if not deadline.expired:
+            raise
+        return _late(
+            f"The operation took longer than {deadlines.seconds:g} seconds and was stopped. Ask for less at"
+            " once; a change may have been made, so repeat it with the same idempotencyKey."
+        )
+
+
+async def started_in_time(
+    service: Service, operation: Operation, context: RequestContext
+) -> Result | AsyncIterator[Result]:
+    """Starts a subscription: its results, or the one that refused it."""
+    deadlines = deadlines_of(service.settings.request_timeout_s)
+    try:
+        with deadlines.begin() as deadline:
+            return await service.subscribe(operation, context)
+    except TimeoutError:
+        if not deadline.expired:
+            raise
+        return _late(f"The subscription did not start within {deadlines.seconds:g} seconds.")
+
+
+def _late(message: str) -> Result:
+    return Result(None, [error_entry("TIMEOUT", message)], refused=True)
