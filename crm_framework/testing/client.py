@@ -1,15 +1,18 @@
 """A client of the API for tests: the whole application, without a socket."""
 
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 from starlette.applications import Starlette
 
+from crm_framework.engine.result import Result
 from crm_framework.security.actors import Actor
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import create_token
+from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
 
 
@@ -51,6 +54,24 @@ class CrmClient:
         assert "errors" in answer, f"it succeeded: {answer}"
         errors: list[dict[str, Any]] = answer["errors"]
         return errors
+
+    @asynccontextmanager
+    async def subscription(
+        self, query: str, **variables: Any
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """The answers of a subscription, one after the other.
+
+        async with client.subscription("subscription { events { type } }") as answers:
+            first = await anext(answers)
+        """
+        operation = Operation(query, variables, None, read_only=False)
+        actor = await self.service.verifier.verify(self.token)
+        outcome = await self.service.subscribe(operation, self.service.context(actor, "test"))
+        assert not isinstance(outcome, Result), outcome.errors
+        try:
+            yield (result.response async for result in outcome)
+        finally:
+            await outcome.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     async def acting_with(self, *permissions: str) -> "CrmClient":
         """The same application, asked with a new token that grants these permissions only."""

@@ -1,5 +1,6 @@
 """Each hook at work, in the plugins of tests/fixture_plugins, on both databases."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -245,6 +246,18 @@ async def test_hook_merge_customers_moves_all_that_is_the_losers(opened: Databas
         assert await host.merge_customers(ada, [twin], tx) == {"with_privacy": {"with_privacy_note": 1}}
     rows = await opened.fetch("SELECT customer_id FROM with_privacy_note ORDER BY id")
     assert [row["customer_id"] for row in rows] == [ada, ada, ben]
+
+
+async def test_hook_schema_adds_a_subscription(open_client: OpenClient) -> None:
+    client = await open_client("with_subscription")
+    query = 'subscription { customerArrived(after: "") { name interactions(first: 1) { totalCount } } }'
+    create = "mutation ($name: String!) { createCustomer(input: {name: $name}) { errors { message } } }"
+    async with client.subscription(query) as answers:
+        for name in ("Ada", "Grace"):
+            await client.data(create, name=name)
+            async with asyncio.timeout(30):
+                answer = await anext(answers)
+            assert answer == {"data": {"customerArrived": {"name": name, "interactions": {"totalCount": 0}}}}
 
 
 async def test_hook_export_customer_gives_what_is_held(opened: Database, host: PluginHost) -> None:

@@ -105,9 +105,10 @@ class Client:
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of a query or a mutation."""
         key = await self.subscribe(query, **variables)
-        message, end = await self.next(key), await self.next(key)
-        assert (message["type"], end["type"]) == ("next", "complete"), message
+        message = await self.next(key)
+        assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
+        assert (await self.next(key))["type"] == "complete"
         data: dict[str, Any] = message["payload"]["data"]
         return data
 
@@ -132,11 +133,7 @@ async def opened(node: Node, token: str | None = None, **options: Any) -> AsyncI
 
 @asynccontextmanager
 async def raw(node: Node, protocol: str = PROTOCOL, **options: Any) -> AsyncIterator[Client]:
-    async with connect(
-        f"ws://{node.address}/graphql",
-        subprotocols=[Subprotocol(protocol)],
-        proxy=None,
-        max_size=None,
-        **options,
-    ) as socket:
+    url = f"ws://{node.address}/graphql"
+    spoken = [Subprotocol(protocol)]
+    async with connect(url, subprotocols=spoken, proxy=None, max_size=None, **options) as socket:
         yield Client(socket)
