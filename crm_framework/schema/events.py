@@ -12,7 +12,7 @@ from crm_framework.engine.fields import batch, root
 from crm_framework.engine.ids import decode_key, encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.rows import Batch
-from crm_framework.events import Event as Happened
+from crm_framework.events import Event
 from crm_framework.settings import nearest
 
 from .audit import AuditSubject
@@ -25,8 +25,10 @@ JSON = strawberry.scalars.JSON
 @strawberry.type(
     description="Something that happened. Events come in the order in which they were committed."
 )
-class Event:
-    id: strawberry.ID = strawberry.field(description="The event's own id; the same however often it is sent.")
+class StreamedEvent:
+    id: strawberry.ID = strawberry.field(
+        description="The event's id, also for `event(id:)`; the same however often it is sent."
+    )
     position: str = strawberry.field(
         description="Its place in the stream. Keep the last one: `after` goes on behind it."
     )
@@ -40,7 +42,7 @@ class Event:
 
     @batch(needs=("customer_id",))
     @staticmethod
-    async def customer(events: Batch["Event"], info: strawberry.Info) -> list[Customer | None]:
+    async def customer(events: Batch["StreamedEvent"], info: strawberry.Info) -> list[Customer | None]:
         """The customer that it is about, if any, as it is now; for a merged one, the winner."""
         keys = events.column("customer_id")
         known = [key for key in dict.fromkeys(keys) if key is not None]
@@ -64,7 +66,7 @@ async def events(
             " it, only what happens from now on."
         ),
     ] = None,
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[StreamedEvent]:
     """What happens, in order, each event once. With `events.read`, events of all types; otherwise those of
     records whose type one may read. What concerns a record that one may not see is left out."""
     context: RequestContext = info.context
@@ -78,7 +80,7 @@ async def events(
             if not every and not _may_read(context, happened):
                 continue
             type_, subject = happened.audit_subject
-            yield Event(
+            yield StreamedEvent(
                 id=strawberry.ID(encode_id("Event", told.id)),
                 position=told.position,
                 type=happened.type,
@@ -91,7 +93,7 @@ async def events(
         await stream.aclose()
 
 
-def _may_read(context: RequestContext, happened: Happened) -> bool:
+def _may_read(context: RequestContext, happened: Event) -> bool:
     source = context.subjects.get(happened.audit_subject[0])
     return source is not None and context.may(source.permission)
 

@@ -209,19 +209,22 @@ async def test_thousands_of_sockets_dropped_in_the_middle_of_mutations(tmp_path:
         )
         messages = framed(init) + framed(mutation)
 
-        async def drop() -> int:
+        async def drop() -> bool:
+            """Whether it got in: those before may not be gone altogether."""
             reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write(head.encode())
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(messages)
-            await reader.readuntil(b'"connection_ack"}')
-            writer.transport.abort()
-            return 1
+            try:
+                writer.write(head.encode())
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(messages)
+                answer = await reader.read(100)
+                return b"connection_ack" in answer
+            finally:
+                writer.transport.abort()
 
         dropped = 0
-        for _ in range(100):
-            dropped += sum(await asyncio.gather(*(drop() for _ in range(100))))
-        assert dropped == 10_000
+        async with asyncio.timeout(280):
+            while dropped < 10_000:
+                dropped += sum(await asyncio.gather(*(drop() for _ in range(100))))
         async with opened(node) as client:
             assert await client.ask("{ me { name } }") == {"me": {"name": "Administrator"}}
             made = await client.ask(CREATE, name="Whole")
