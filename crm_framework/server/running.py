@@ -26,14 +26,16 @@ async def in_time(service: Service, operation: Operation, context: RequestContex
     deadlines = deadlines_of(service.settings.request_timeout_s)
     try:
         with deadlines.begin() as deadline:
-            return await service.execute(operation, context)
+            result = await service.execute(operation, context)
     except TimeoutError:
         if not deadline.expired:
             raise
-        return _late(
+        result = _late(
             f"The operation took longer than {deadlines.seconds:g} seconds and was stopped. Ask for less at"
             " once; a change may have been made, so repeat it with the same idempotencyKey."
         )
+    service.counts.operation(result.code)
+    return result
 
 
 async def started_in_time(
