@@ -1,8 +1,8 @@
 """The books: what must be true of a database with all plugins on, whatever happened to the program before.
 
 `faults` looks at everything: that what was acknowledged is there and nothing that nobody did, that each
-change has its event and its audit entry, that each plugin did its part exactly once or still owes it, and
-that the sums agree.
+change has its event and its audit entry, that each plugin did its part exactly once or still owes it, that
+the audit log verifies, and that the sums agree.
 """
 
 from collections import Counter, defaultdict
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from crm_loyalty.rules import points_for
 
+from crm_framework.security.audit.verifying import verify
 from crm_framework.storage.database import Database
 
 from .clerks import SOURCE, Note
@@ -22,6 +23,9 @@ TABLES = (
     "crm_delivery", "crm_idempotency", "loyalty_program", "loyalty_account", "loyalty_entry",
     "analytics_daily", "analytics_activity", "ticketing_ticket", "ticketing_message",
 )  # fmt: skip
+
+SEALED_LATER = 3600.0
+"""Seconds that an audit entry may be outside the chain: a server that was killed seals when it is back."""
 
 Row = dict[str, Any]
 
@@ -68,6 +72,9 @@ async def faults(database: Database, notes: Sequence[Note]) -> list[str]:
     books = await read(database, notes)
     for look in LOOKS:
         found += look(books)
+    verdict = await verify(database, patience_seconds=SEALED_LATER)
+    if verdict.fault:
+        found.append(f"the audit log does not verify: {verdict.fault}")
     return found
 
 
