@@ -1,5 +1,6 @@
 """For each mutation of the schema an input that succeeds, and what must be there for it."""
 
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -10,6 +11,7 @@ import orjson
 from crm_framework.security.actors import Actor
 from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
+from crm_framework.storage.ids import new_id
 
 Input = dict[str, Any]
 
@@ -76,6 +78,9 @@ class Desk:
 
     async def attribute(self) -> str:
         return await self.make("defineAttribute", "attributeDefinition", **await define(self))
+
+    async def role(self) -> str:
+        return await self.make("createRole", "role", **await new_role(self))
 
     async def rule(self) -> str:
         return await self.make("createContactRule", "contactRule", **await rule(self))
@@ -229,6 +234,25 @@ async def retry(desk: Desk) -> Input:
     return {"plugin": "loyalty"}
 
 
+async def new_role(desk: Desk) -> Input:
+    return {"name": desk.new("Role"), "permissions": ["customers.read"]}
+
+
+async def give_role(desk: Desk) -> Input:
+    return {"staff": await desk.staff(), "roles": [await desk.role()]}
+
+
+async def failed_job(desk: Desk) -> Input:
+    key = new_id()
+    async with desk.service.database.unit_of_work() as tx:
+        await tx.execute(
+            "INSERT INTO crm_job (id, name, payload, status, run_at, attempts, created_at)"
+            " VALUES (?, 'desk.job', '{}', 'FAILED', ?, 3, ?)",
+            [key, tx.now, tx.now],
+        )
+    return {"id": base64.b64encode(f"Job:{key}".encode()).decode()}
+
+
 async def nothing(desk: Desk) -> Input:
     await desk.purchase()
     return {}
@@ -282,10 +306,15 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "updateStaff": (of(Desk.staff, name="Renamed"), "staff { id }"),
     "deactivateStaff": (leaving, "staff { id }"),
     "reactivateStaff": (inactive, "staff { id }"),
+    "createRole": (new_role, "role { id }"),
+    "updateRole": (of(Desk.role, description="Other"), "role { id }"),
+    "deleteRole": (of(Desk.role), "role { id }"),
+    "setStaffRoles": (give_role, "staff { id }"),
     "createToken": (token, "token { id }"),
     "revokeToken": (revoke, "token { id }"),
     "replayEvents": (replay, "count"),
     "retryDeliveries": (retry, "count"),
+    "retryJob": (failed_job, "job { id }"),
     "createLoyaltyProgram": (program, "program { id }"),
     "openTicket": (ticket, "ticket { id }"),
     "replyToTicket": (reply, "ticket { id }"),
