@@ -104,7 +104,7 @@ class Run:
         else:
             together: list[Ask] = []
             for ask in asks:
-                if ask.first.kind in _OWN and self.dialect == "sqlite":
+                if _waits_for_nobody(ask.first) or (ask.first.kind in _OWN and self.dialect == "sqlite"):
                     await self._answer(ask, level)
                 else:
                     together.append(ask)
@@ -290,11 +290,15 @@ class Run:
             return await given_pages(self, field, values)
         if field.leaf is not None:
             return self.written(field, values)
-        if len(values) == 1 and type(values[0]) is Row and field.shape.item is None:
-            level, target = values[0]._level, field.target
-            if level.layout is field.reading.layout and isinstance(target, Selection) and level.layout:
-                # the most frequent case: one record, read for this very field
-                return await self.complete(target, self.level(level.layout, (values[0]._values,)))
+        if len(values) == 1 and field.shape.item is None and isinstance(field.target, Selection):
+            value, target = values[0], field.target
+            # the most frequent cases: one record, read for this very field, and the payload of a mutation
+            if type(value) is Row:
+                layout = value._level.layout
+                if layout is not None and layout is field.reading.layout:
+                    return await self.complete(target, self.level(layout, (value._values,)))
+            elif type(value) is target.origin and target.layout is None:
+                return await self.complete(target, Level(self.context, target.origin, None, values))
         return await Gathered(self, field, field.shape).output(values)
 
     def written(self, field: PlannedField, values: Sequence[Any]) -> Sequence[Any]:
@@ -372,6 +376,15 @@ class Ask:
         self.fields = [field]
         self.reading = field.reading
         self.values: list[Sequence[Any]] = []
+
+
+def _waits_for_nobody(field: PlannedField) -> bool:
+    """Whether nothing is read for it: starting it beside others would only cost a task."""
+    if field.kind != "objects":
+        return False
+    target = field.target
+    options = () if target is None else (target,) if isinstance(target, Selection) else target.options.values()
+    return not any(option.filled for option in options)
 
 
 def _path(field: PlannedField) -> Path:
