@@ -140,7 +140,7 @@ class Documents:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, Limits], Document] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Limits | None], Document] = OrderedDict()
         self._characters = 0
         self._pinned: dict[str, Document] = {}
         self._plans: OrderedDict[int, Way] = OrderedDict()
@@ -169,7 +169,7 @@ class Documents:
         found = self._pinned.get(text)
         if found is not None and context.limits is USUAL_LIMITS:
             return found
-        key = (text, context.limits)
+        key = (text, None if context.limits is USUAL_LIMITS else context.limits)  # they have no short hash
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
@@ -179,7 +179,7 @@ class Documents:
             self._keep(key, document)
         return document
 
-    def _keep(self, key: tuple[str, Limits], document: Document) -> None:
+    def _keep(self, key: tuple[str, Limits | None], document: Document) -> None:
         self._kept[key] = document
         self._characters += len(key[0])
         while len(self._kept) > MAX_DOCUMENTS or self._characters > MAX_CHARACTERS:

@@ -54,11 +54,11 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> int:
     Raises `RequestError` TOO_COMPLEX for a list with too many of them, before any is looked at.
     """
     try:
-        return sum(
-            _items(value, limits, (f"${name}",))
-            for name, value in variables.items()
-            if isinstance(value, list | dict)
-        )
+        found = 0
+        for name, value in variables.items():
+            if isinstance(value, list | dict):
+                found += _items(value, limits, (f"${name}",))
+        return found
     except RecursionError:
         raise RequestError("TOO_COMPLEX", "the variables are nested too deeply to be read") from None
 

@@ -62,8 +62,9 @@ class _Operation:
     async def _one_after_another(self, fields: Sequence[PlannedField]) -> dict[str, Any]:
         output: dict[str, Any] = {}
         for field in fields:
-            output[field.key] = await self._value(field)
-            if self._settled(field, output[field.key]).output is None:
+            value = output[field.key] = await self._value(field)
+            may_have_failed = self._run.failed or field.key in self._results
+            if may_have_failed and self._settled(field, value).output is None:
                 break
         return output
 

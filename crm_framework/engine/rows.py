@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from inspect import isawaitable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from weakref import WeakKeyDictionary
 
 from strawberry.types.base import get_object_definition, has_object_definition
 
@@ -254,5 +255,14 @@ def canonical(value: Any) -> Any:
 
 def type_name(type_: type) -> str:
     """The name that a type has in the schema."""
-    definition = get_object_definition(type_)
-    return definition.name if definition else type_.__name__
+    found = _TYPE_NAMES.get(type_)
+    if found is None:
+        definition = get_object_definition(type_)
+        found = definition.name if definition else type_.__name__
+        if definition:
+            _TYPE_NAMES[type_] = found
+    return found
+
+
+_TYPE_NAMES: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+"""Asked for every id and every object of an interface."""

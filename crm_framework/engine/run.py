@@ -383,7 +383,9 @@ def _waits_for_nobody(field: PlannedField) -> bool:
     if field.kind != "objects":
         return False
     target = field.target
-    options = () if target is None else (target,) if isinstance(target, Selection) else target.options.values()
+    options = (
+        () if target is None else (target,) if isinstance(target, Selection) else target.options.values()
+    )
     return not any(option.filled for option in options)
 
 

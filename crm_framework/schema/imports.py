@@ -9,8 +9,10 @@ from crm_framework.domain.customers.bulk import ROWS_LIMIT, ImportedRow, ImportR
 from crm_framework.domain.customers.bulk import import_customers as import_new
 from crm_framework.domain.interactions.bulk import import_interactions as import_touches
 from crm_framework.domain.interactions.rows import InteractionRow
+from crm_framework.engine.fields import batch
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.parts import SchemaParts
+from crm_framework.engine.rows import Batch
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.turns import Turn
 from crm_framework.storage.unit_of_work import UnitOfWork
@@ -18,7 +20,7 @@ from crm_framework.storage.unit_of_work import UnitOfWork
 from .customer_changes import CustomerFields, check_confidential, new_customer
 from .customers import Customer
 from .inputs import key_of, optional, required
-from .interaction_changes import MEMBERS, TouchInput, touch_of
+from .interaction_changes import MEMBERS, TOUCH, TouchInput, touch_of
 from .interactions import Interaction
 from .money import MoneyInput
 from .mutation import mutation, payload
@@ -45,9 +47,14 @@ class ImportPayload:
     created: int = strawberry.field(description="Rows that made a record.", default=0)
     existing: int = strawberry.field(description="Rows whose record was there already.", default=0)
     failed: int = strawberry.field(description="Rows that were left out.", default=0)
-    rows: list[ImportedRecord] = strawberry.field(
-        description="One for each row, in order.", default_factory=list
-    )
+    make_rows: strawberry.Private[Callable[[], list[ImportedRecord]] | None] = None
+
+    @batch(needs=("make_rows",))
+    @staticmethod
+    def rows(payloads: Batch["ImportPayload"]) -> list[list[ImportedRecord]]:
+        """One for each row, in order."""
+        return [[] if make is None else make() for make in payloads.column("make_rows")]
+
     dry_run: bool = strawberry.field(description="Whether nothing was changed.", default=False)
 
 
@@ -105,7 +112,7 @@ async def import_interactions(tx: UnitOfWork, input: ImportInteractionsInput) ->
 
 
 def _row(input: InteractionRowInput) -> InteractionRow:
-    values = touch_of(input, more=_OWN)
+    values = touch_of(input, names=_NAMES)
     _read_key(values, "customer_id", Customer, "customer")
     _read_key(values, "reply_to_id", Interaction, "replyTo")
     if input.lines or isinstance(input.total, MoneyInput):
@@ -117,14 +124,14 @@ def _row(input: InteractionRowInput) -> InteractionRow:
     return InteractionRow.of(values)
 
 
-_OWN = {
-    **dict.fromkeys(("customer_source", "customer_reference", "customer_name", "currency")),
+_NAMES = {
+    **{name: name for name in (*TOUCH, "customer_source", "customer_reference", "customer_name", "currency")},
     "customer": "customer_id",
     "reply_to": "reply_to_id",
     "refund_of": "refund_of_id",
-    **dict.fromkeys(("refund_of_source", "refund_of_reference")),
+    **{name: name for name in ("refund_of_source", "refund_of_reference")},
 }
-"""Members that a row has besides those of a touch, and what the domain calls them where that differs."""
+"""Members of a row that are taken as they are → what the domain calls them."""
 
 
 def _read_key(values: dict[str, Any], name: str, type_: type, member: str) -> None:
@@ -164,13 +171,16 @@ def _payload(
     results = {index: ImportedRow(index, error=error) for index, error in refused.items()}
     for row, index in zip(report.rows, places, strict=True):
         results[index] = row
-    rows = [_record(index, results[index], type_name, type(input)) for index in range(len(results))]
-    failed = sum(row.error is not None for row in rows)
+    failed = sum(row.error is not None for row in results.values())
+
+    def make_rows() -> list[ImportedRecord]:
+        return [_record(index, results[index], type_name, type(input)) for index in range(len(results))]
+
     return ImportPayload(
         created=report.created,
-        existing=len(rows) - report.created - failed,
+        existing=len(results) - report.created - failed,
         failed=failed,
-        rows=rows,
+        make_rows=make_rows,
         dry_run=report.dry_run,
     )
 

@@ -14,7 +14,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .customers import Customer
-from .inputs import chosen, expected, given, key_of, optional, optional_key, renamed, required, retry_key
+from .inputs import chosen, expected, key_of, optional, optional_key, renamed, required, retry_key
 from .interactions import Interaction
 from .mutation import Own, mutation, payload
 from .staff import Staff
@@ -80,28 +80,23 @@ MEMBERS = {
 }
 """The domain's names of members of inputs, where they differ from the API's."""
 
-_TOUCH = frozenset(
-    {
-        *("channel", "direction", "subject", "body", "outcome", "sentiment", "occurred_at", "follow_up_at"),
-        *("kind", "source", "reference"),
-    }
+TOUCH = (
+    *("channel", "direction", "subject", "body", "outcome", "sentiment", "occurred_at", "follow_up_at"),
+    *("kind", "source", "reference"),
 )
-_NESTED = ("lines", "total", "amount")
-"""Members of purchases and refunds that are read one by one."""
-_NONE: Mapping[str, str | None] = {}
+_ITSELF: Mapping[str, str] = {name: name for name in TOUCH}
 
 
-def touch_of(input: Any, *, more: Mapping[str, str | None] = _NONE) -> dict[str, Any]:
+def touch_of(input: Any, *, names: Mapping[str, str] = _ITSELF) -> dict[str, Any]:
     """The members that every touch has, as the domain calls them. Raises `CrmError` for a wrong id.
 
-    `more` are other members, and what the domain calls them where that differs.
+    `names` are those that are taken as they are, with the domain's names for them.
     """
-    values: dict[str, Any] = {}
-    for name, value in given(input, leave_out=_NESTED).items():
-        if name in _TOUCH:
-            values[name] = value
-        elif name in more:
-            values[more[name] or name] = value
+    values = {
+        names[member]: value
+        for member, value in vars(input).items()
+        if value is not strawberry.UNSET and member in names
+    }
     if input.duration is not strawberry.UNSET:
         seconds = None if input.duration is None else int(input.duration.total_seconds())
         values["duration_seconds"] = seconds

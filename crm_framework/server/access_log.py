@@ -11,6 +11,7 @@ from .service import service_in
 log = logging.getLogger("crm_framework.access")
 
 NOTES = "crm_framework.notes"
+LINE = "%s %s %d %.1f ms %s"
 QUIET = frozenset({"/healthz", "/readyz"})
 """Asked every few seconds by machines; logged only when they fail."""
 
@@ -49,4 +50,6 @@ class AccessLog:
             service_in(scope).counts.request(scope["path"], status, elapsed)
             if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
                 facts = " ".join(f"{name}={value}" for name, value in notes.items() if value)
-                log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, elapsed * 1000, facts)
+                said = (scope["method"], scope["path"], status, elapsed * 1000, facts)
+                # without looking for the line of the program that it comes from: that takes half the time
+                log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, LINE, said, None))

@@ -1,8 +1,26 @@
 """How the log of a server looks: one line a record, with the id of the request that it belongs to."""
 
+import logging
 from typing import Any
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
+
+TIME = "%Y-%m-%dT%H:%M:%S%z"
+
+
+class Lines(logging.Formatter):
+    """The form of a line. A second is spelt once for all its records: that takes as long as the rest."""
+
+    def __init__(self) -> None:
+        super().__init__(FORMAT, TIME)
+        self._second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        second, text = self._second
+        if second != int(record.created):
+            text = super().formatTime(record, datefmt)
+            self._second = (int(record.created), text)
+        return text
 
 
 def log_config(level: str = "INFO") -> dict[str, Any]:
@@ -14,7 +32,7 @@ def log_config(level: str = "INFO") -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"request_id": {"()": "crm_framework.server.request_ids.RequestIdFilter"}},
-        "formatters": {"line": {"format": FORMAT, "datefmt": "%Y-%m-%dT%H:%M:%S%z"}},
+        "formatters": {"line": {"()": Lines}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
         },

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from .sql import aware
+from .sql import are_one, aware
 from .turns import Turn
 
 MANY = 100
@@ -58,12 +58,13 @@ async def each(blocks: Sequence[bytes]) -> AsyncIterator[bytes]:
 
 def _column(values: tuple[object, ...]) -> Iterable[str]:
     """A column's values; most columns need no look at each."""
-    kinds = set(map(type, values))
-    if kinds == {str}:
+    if are_one(values):
+        return [_text(values[0])] * len(values)
+    if set(map(type, values)) == {str}:
         texts: Any = values
         whole = "".join(texts)
         return texts if not any(special in whole for special, _ in _ESCAPES) else map(_escaped, texts)
-    return ["\\N"] * len(values) if kinds == {type(None)} else map(_text, values)
+    return map(_text, values)
 
 
 def _escaped(text: str) -> str:
@@ -77,7 +78,7 @@ def _text(value: object) -> str:
     if value is None:
         return "\\N"
     if isinstance(value, datetime):
-        return _moment(aware(value))
+        return aware(value).isoformat()
     if isinstance(value, Enum):
         return _text(value._value_)
     if isinstance(value, str):
@@ -89,8 +90,3 @@ def _text(value: object) -> str:
     if isinstance(value, int | float | Decimal | date | UUID):
         return str(value)
     raise Uncopied
-
-
-@lru_cache(maxsize=256)
-def _moment(value: datetime) -> str:
-    return value.isoformat()

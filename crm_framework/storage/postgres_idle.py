@@ -33,8 +33,8 @@ class Idle:
         return None
 
     def keep(self, connection: Any) -> bool:
-        """Whether it is kept; else it is to be given to the pool."""
-        if self._closed or not _alive(connection):
+        """Whether it is kept; else it is to be given to the pool. `take` finds out whether it is alive."""
+        if self._closed:
             return False
         loop = asyncio.get_running_loop()
         self._kept.append((connection, loop.time()))

@@ -46,7 +46,7 @@ class PostgresSession:
             return await self._change(sql, values), []
         await self._begin(sql)
         try:
-            rows = [dict(record) for record in await self._connection.fetch(sql, *values)]
+            rows = [dict(record.items()) for record in await self._connection.fetch(sql, *values)]
         except Exception as error:
             raise postgres_failure(error, self._target) from None
         return len(rows), rows

@@ -102,8 +102,16 @@ class Slots:
 async def to_the_end(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     """Runs `work` to its end even if the caller is cancelled; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
+    ended: asyncio.Future[None] = task.get_loop().create_future()  # `shield` costs three times as much
+
+    def end(_: object) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    task.add_done_callback(end)
     try:
-        return await asyncio.shield(task)
+        await ended
+        return task.result()
     except asyncio.CancelledError:
         while not task.done():
             with suppress(asyncio.CancelledError):

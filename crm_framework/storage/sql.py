@@ -1,7 +1,7 @@
 """What differs between the dialects in a statement: placeholders and the values that fill them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -106,11 +106,19 @@ def _converted(
 ) -> list[list[Any]]:
     if len(rows) < _BY_COLUMN:
         return [convert(row) for row in rows]
-    columns = (
-        column if _PLAIN.issuperset(map(type, column)) else map(convert_one, column)
-        for column in zip(*rows, strict=True)
-    )
+    columns = (_converted_column(column, convert_one) for column in zip(*rows, strict=True))
     return list(map(list, zip(*columns, strict=True)))
+
+
+def _converted_column(values: tuple[object, ...], convert_one: Callable[[object], Any]) -> Iterable[Any]:
+    if _PLAIN.issuperset(map(type, values)):
+        return values
+    return [convert_one(values[0])] * len(values) if are_one(values) else map(convert_one, values)
+
+
+def are_one(values: Sequence[object]) -> bool:
+    """Whether all are the same object, such as the moment of a transaction in each of its rows."""
+    return len(set(map(id, values))) == 1
 
 
 _BY_COLUMN = 20

@@ -149,11 +149,7 @@ async def _write(tx: "UnitOfWork", batch: Batch) -> None:
         if isinstance(row.purchase, CheckedRow):
             row.values["refund_of_id"] = batch.results[row.purchase.index].id
     written = touches + await _insert(tx, batch, refunds)
-    turn = Turn()
-    for row in sorted(written, key=lambda row: row.index):
-        if turn.is_over:
-            await turn.end()
-        tx.emit(_event(row))
+    tx.emit(*await in_turns(_event, sorted(written, key=lambda row: row.index)))
     await _convert(tx, touches)
 
 

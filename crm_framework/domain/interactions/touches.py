@@ -248,12 +248,16 @@ async def insert(tx: "UnitOfWork", values: Mapping[str, Any]) -> tuple[str, bool
 
 
 def row_of(values: Mapping[str, Any]) -> list[Any]:
-    return [values.get(column) for column in COLUMNS]
+    return list(map(values.get, COLUMNS))
 
 
 def first_changes(values: Mapping[str, Any]) -> Changes:
     """What a new interaction's event says of it."""
-    return {name: (None, plain(value)) for name in _TOLD if (value := values.get(name)) is not None}
+    return {
+        name: (None, value if type(value) is str else plain(value))
+        for name in _TOLD
+        if (value := values.get(name)) is not None
+    }
 
 
 def plain(value: Any) -> Any:
