@@ -21,7 +21,7 @@ from crm_framework.settings import Settings
 from crm_framework.storage import stream
 from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
-from crm_framework.storage.migration.migrator import CORE, AppMigrations, pending
+from crm_framework.storage.migration.migrator import CORE, AppMigrations, is_unused, migrate, pending
 from crm_framework.storage.migration.plan import read_plan
 from crm_framework.storage.orm import Models
 from crm_framework.storage.sql import Dialect
@@ -101,6 +101,17 @@ async def load_host(settings: Settings) -> PluginHost:
     install_vocabulary(host)
     await refuse_unsound_tables(host, parse_url(settings.database_url).dialect)
     return host
+
+
+async def migrate_if_new(settings: Settings) -> None:
+    """Makes the tables of a database in which nothing was ever changed, so that nothing can be lost.
+
+    Every change is in the audit log. Several processes may do so at once: those that find it half done take
+    part, each migration is done by one of them, and all return when there is none left.
+    """
+    apps = migrations_of(await load_host(settings))
+    if await pending(settings.database_url, apps) and await is_unused(settings.database_url):
+        await migrate(settings.database_url, apps)
 
 
 async def open_database(

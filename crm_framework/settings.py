@@ -50,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A folder whose `*.py` files are plugins too."""
     host: str = "127.0.0.1"
     port: Port = 8000
+    processes: Positive = 1
+    """Processes of `crm serve` that share its socket, each with connections of its own to the database."""
     debug: bool = False
     """Shows the text of unexpected errors to clients. Not for use in public."""
     page_size: Positive = 50

@@ -1,9 +1,11 @@
-"""`crm serve`: serves the GraphQL API until it is told to stop."""
+"""`crm serve`: serves the GraphQL API until it is told to stop, in one process or in several."""
 
 import asyncio
 import errno
+import logging.config
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ import uvicorn
 from crm_framework.app import create_app, open_service, working_for
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.runtime import load_host, migrations_of
+from crm_framework.runtime import Runtime, migrate_if_new, open_runtime
 from crm_framework.security.administrator import administrators_token
 from crm_framework.security.permissions import Permissions
 from crm_framework.server.limits.connections import guarded
@@ -24,91 +26,174 @@ from crm_framework.server.limits.socket_protocol import GuardedSocket
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
+from crm_framework.server.processes import Processes, this_command
+from crm_framework.server.service import Service
 from crm_framework.settings import Settings
-from crm_framework.storage.migration.migrator import migrate, pending
-from crm_framework.storage.migration.plan import read_plan
 
 GRACE_SECONDS = 10
 """How long requests that are under way may still take when the server is told to stop."""
+LAST_SECONDS = 10.0
+"""How much longer than all graces together a process may take to end before it is killed."""
 
 
 @click.command("serve")
 @click.option("--host", help="Address to listen at; default 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default 8000; 0 takes a free one.")
+@click.option("--processes", type=click.IntRange(1), help="Processes that serve; default 1.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Keep the administrator's token here.")
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--inherited", hidden=True, help="File descriptors from the process that keeps this one.")
 @click.pass_context
 def command(
-    context: click.Context, host: str | None, port: int | None, token_file: Path | None, log_level: str
+    context: click.Context,
+    host: str | None,
+    port: int | None,
+    processes: int | None,
+    token_file: Path | None,
+    log_level: str,
+    inherited: str | None,
 ) -> None:
     """Serves /graphql, /healthz and /readyz.
 
     A new database is migrated first; an existing one never is: run `crm migrate`. Where there is no token
     yet, one for an administrator is made and shown. The owed work (deliveries, jobs, schedules) is done here
-    too, unless `worker = false` is set.
+    too, unless `worker = false` is set. With several processes, one that ends is replaced, and SIGHUP
+    replaces each in turn without a pause in service.
     """
-    settings = settings_of(context, host=host, port=port)
+    settings = settings_of(context, host=host, port=port, processes=processes)
+    if inherited is not None:
+        work = _serve_for_keeper(settings, log_level, *map(int, inherited.split(",")))
+    elif settings.processes > 1:
+        work = _keep(settings, token_file, log_level)
+    else:
+        work = _serve_alone(settings, token_file, log_level)
     with suppress(click.Abort):  # Ctrl-C is how it is stopped, no failure
-        run(_serve(settings, token_file, log_level), new_event_loop)
+        run(work, new_event_loop)
 
 
-async def _serve(settings: Settings, token_file: Path | None, log_level: str) -> None:
-    provide_for(settings.max_connections + settings.max_sockets)
+async def _serve_alone(settings: Settings, token_file: Path | None, log_level: str) -> None:
     with _listening(settings) as listener:
-        await _migrate_if_new(settings)
+        await migrate_if_new(settings)
         async with open_service(settings) as service:
-            token = await administrators_token(
-                service.database, Permissions.of(service.host.declarations), token_file
+            greeting = await _greeting(service, listener, token_file)
+            await _serve(service, listener, log_level, lambda: _greet(greeting))
+
+
+async def _serve_for_keeper(settings: Settings, log_level: str, listener: int, control: int) -> None:
+    """One of several processes: the keeper did the rest."""
+    with socket.socket(fileno=listener) as inherited, socket.socket(fileno=control) as keeper:
+        async with open_service(settings) as service:
+            await _serve(service, inherited, log_level, lambda: keeper.send(b"serves"), keeper)
+
+
+async def _keep(settings: Settings, token_file: Path | None, log_level: str) -> None:
+    """Keeps several processes that serve."""
+    if sys.platform == "win32":
+        raise CrmError(
+            ErrorCode.CONFIGURATION,
+            "Several processes cannot share a socket on Windows.",
+            hint="Set processes = 1.",
+        )
+    logging.config.dictConfig(log_config(log_level))
+    with _listening(settings) as listener:
+        await migrate_if_new(settings)
+        async with open_runtime(settings) as runtime:
+            greeting = await _greeting(runtime, listener, token_file)
+        processes = Processes(
+            this_command(),
+            listener,
+            settings.processes,
+            grace_seconds=GRACE_SECONDS + settings.worker_grace_s + LAST_SECONDS,
+        )
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, processes.stop)
+        loop.add_signal_handler(signal.SIGINT, processes.stop)
+        loop.add_signal_handler(signal.SIGHUP, processes.renew)
+        if not await processes.run(lambda: _greet(greeting)):
+            raise CrmError(
+                ErrorCode.CONFIGURATION, "A process that should serve ended.", hint="It said why above."
             )
-            address, port = listener.getsockname()[:2]
-            console.print(f"The CRM is at http://{_shown(address)}:{port}/graphql")
-            for plugin in service.host.plugins:
-                if plugin.reason:
-                    console.print(
-                        f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}", markup=False
-                    )
-            if token:
-                console.print("The administrator's token:", token, soft_wrap=True)
-            console.print("Stop it with Ctrl-C.")
-            config = uvicorn.Config(
-                create_app(service=service),
-                http=guarded(settings.max_connections, lambda: service.sockets.open),
-                ws=GuardedSocket,
-                ws_max_size=settings.max_message_bytes,
-                ws_per_message_deflate=False,  # it costs memory for each socket
-                log_config=log_config(log_level),
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-            # uvicorn raises the signal again when it has ended, which must not end the worker half-way
-            signal.signal(signal.SIGTERM, lambda *_: None)
-            async with working_for(service) as worker:
-                rest_what_is_loaded()
-                await Server(config, worker.stop if worker else None).serve(sockets=[listener])
+
+
+async def _greeting(opened: Service | Runtime, listener: socket.socket, token_file: Path | None) -> list[str]:
+    """What to show once it serves."""
+    token = await administrators_token(opened.database, Permissions.of(opened.host.declarations), token_file)
+    address, port = listener.getsockname()[:2]
+    lines = [f"The CRM is at http://{_shown(address)}:{port}/graphql"]
+    lines += [
+        f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}"
+        for plugin in opened.host.plugins
+        if plugin.reason
+    ]
+    return [*lines, *([f"The administrator's token: {token}"] if token else []), "Stop it with Ctrl-C."]
+
+
+def _greet(lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+async def _serve(
+    service: Service,
+    listener: socket.socket,
+    log_level: str,
+    started: Callable[[], object],
+    keeper: socket.socket | None = None,
+) -> None:
+    settings = service.settings
+    provide_for(settings.max_connections + settings.max_sockets)
+    config = uvicorn.Config(
+        create_app(service=service),
+        http=guarded(settings.max_connections, lambda: service.sockets.open),
+        ws=GuardedSocket,
+        ws_max_size=settings.max_message_bytes,
+        ws_per_message_deflate=False,  # it costs memory for each socket
+        log_config=log_config(log_level),
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    # uvicorn raises the signal again when it has ended, which must not end the worker half-way
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    async with working_for(service) as worker:
+        rest_what_is_loaded()
+        server = Server(config, started, worker.stop if worker else None)
+        if keeper is not None:
+            keeper.setblocking(False)
+            asyncio.get_running_loop().add_reader(keeper, server.leave)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if keeper is not None:
+                asyncio.get_running_loop().remove_reader(keeper)
 
 
 class Server(uvicorn.Server):
-    """Tells the worker at once when it is told to stop itself, so that both end their work side by side."""
+    """Says when it serves; told to stop, it tells the worker at once: both end their work side by side."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], object], stop: Callable[[], None] | None
+    ) -> None:
         super().__init__(config)
+        self._say_started = started
         self._stop = stop
         self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._say_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         if self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop)
 
-
-async def _migrate_if_new(settings: Settings) -> None:
-    """There is nothing in a database without a single migration, so nothing can be lost."""
-    apps = migrations_of(await load_host(settings))
-    missing = await pending(settings.database_url, apps)
-    if len(missing) == len(read_plan(apps).steps):
-        await migrate(settings.database_url, apps)
+    def leave(self) -> None:
+        """Stops in order: whoever kept this process is gone."""
+        self.should_exit = True
+        if self._stop is not None:
+            self._stop()
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -27,11 +27,12 @@ async def administrators_token(
     if kept_in is None:
         if await database.fetch("SELECT id FROM crm_token LIMIT 1"):
             return None
-        return await _issue(database, permissions)
+        return await _issue(database, permissions, only_first=True)
     kept = _read(kept_in)
     if kept and await _opens(database, kept):
         return kept
     secret = await _issue(database, permissions)
+    assert secret is not None
     _write(kept_in, secret)
     return secret
 
@@ -73,6 +74,12 @@ async def _opens(database: "Database", secret: str) -> bool:
         await verifier.close()
 
 
-async def _issue(database: "Database", permissions: Permissions) -> str:
+async def _issue(database: "Database", permissions: Permissions, *, only_first: bool = False) -> str | None:
+    """A new token's secret; with `only_first`, None where another process made one meanwhile."""
     async with database.unit_of_work(Actor.system("first start")) as tx:
+        if only_first:
+            if tx.dialect == "postgres":
+                await tx.execute("LOCK TABLE crm_token IN SHARE ROW EXCLUSIVE MODE")
+            if await tx.fetch("SELECT id FROM crm_token LIMIT 1"):
+                return None
         return (await create_token(tx, permissions, name=NAME, grants=[EVERYTHING])).secret

@@ -17,6 +17,11 @@ HEAD_SECONDS = 10.0
 """How long a new connection, or one whose request has begun, may take to the end of the headers."""
 
 
+DRAIN_SECONDS = 1.0
+"""How long an idle connection is still listened to when the server stops: a request may be on its way. It is
+answered, and is the last of its connection."""
+
+
 def _answer(status: str, text: str) -> bytes:
     head = f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
     return f"{head}content-length: {len(text)}\r\n\r\n{text}".encode()
@@ -39,6 +44,7 @@ class Guarded(HttpToolsProtocol):
     _head: int | None = None
     """Bytes of the head that is under way; None between heads."""
     _timer: asyncio.TimerHandle | None = None
+    _stopping = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -72,6 +78,19 @@ class Guarded(HttpToolsProtocol):
         self._head = None
         self._expect_nothing()
         super().on_headers_complete()
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(DRAIN_SECONDS, self._drained)
+        else:
+            super().shutdown()
+
+    def _drained(self) -> None:
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
 
     def timeout_keep_alive_handler(self) -> None:
         if self.transport.get_write_buffer_size():

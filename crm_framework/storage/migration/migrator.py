@@ -31,7 +31,7 @@ from crm_framework.storage.migration.plan import (
 )
 from crm_framework.storage.urls import SqliteTarget, parse_url
 
-__all__ = ["CORE", "AppMigrations", "AppliedMigration", "Progress", "migrate", "pending"]
+__all__ = ["CORE", "AppMigrations", "AppliedMigration", "Progress", "is_unused", "migrate", "pending"]
 
 Progress = Callable[[AppliedMigration, int, int], None]
 """Called before each migration with it, its number from 1, and how many there are."""
@@ -87,20 +87,36 @@ async def pending(url: str, apps: Sequence[AppMigrations]) -> list[AppliedMigrat
         return plan.missing(await recorded(connection.client))
 
 
+async def is_unused(url: str) -> bool:
+    """Whether nothing was ever changed in it: its audit log is empty, or there is none."""
+    file = _file(url)
+    if file is not None and not file.exists():
+        return True
+    async with schema_connection(url, lock_seconds=5.0) as connection:
+        if not await _has_table(connection.client, "crm_audit"):
+            return True
+        return not await connection.client.execute_query_dict("SELECT 1 FROM crm_audit LIMIT 1")
+
+
 async def recorded(client: Any) -> list[AppliedMigration]:
     """The migrations that the database has; none where it was never migrated."""
-    sqlite = client.capabilities.dialect == "sqlite"
-    found = await client.execute_query_dict(
-        "SELECT 1 FROM sqlite_master WHERE name = 'crm_migration'"
-        if sqlite
-        else "SELECT 1 WHERE to_regclass('crm_migration') IS NOT NULL"
-    )
-    if not found:
+    if not await _has_table(client, "crm_migration"):
         return []
     rows = await client.execute_query_dict(
         "SELECT app, name FROM crm_migration ORDER BY applied_at, app, name"
     )
     return [AppliedMigration(row["app"], row["name"]) for row in rows]
+
+
+async def _has_table(client: Any, table: str) -> bool:
+    sqlite = client.capabilities.dialect == "sqlite"
+    return bool(
+        await client.execute_query_dict(
+            f"SELECT 1 FROM sqlite_master WHERE name = '{table}'"
+            if sqlite
+            else f"SELECT 1 WHERE to_regclass('{table}') IS NOT NULL"
+        )
+    )
 
 
 def _file(url: str) -> Path | None:
