@@ -68,7 +68,7 @@ torture-cancel: $(VENV)/testable
 	@CRM_PLUGINS= TORTURE_CANCEL=1 $(BIN)/python -m pytest tests/durability/test_cancelled_mutations.py -s $(ARGS)
 
 golden: $(VENV)/testable
-	@CRM_PLUGINS= CRM_TEST_RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/engine/test_golden.py tests/schema/test_golden.py
+	@CRM_PLUGINS= CRM_TEST_RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/engine/test_golden.py tests/schema/test_golden.py tests/schema/test_who_sees_what.py
 
 check: $(VENV)/testable
 	$(BIN)/ruff check .

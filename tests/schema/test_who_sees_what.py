@@ -44,7 +44,7 @@ OWN_CHANGES = {
 }  # fmt: skip
 """What customers may change themselves."""
 
-CUSTOMERS_SEE = Path(__file__).parent / "golden" / "customers_see.txt"
+CUSTOMERS_SEE = Path(__file__).with_name("customers_see.txt")
 RENEW = os.environ.get("CRM_TEST_RENEW_GOLDEN") == "1"
 KEY = "018f0000-0000-7000-8000-000000000001"
 
