@@ -13,6 +13,7 @@ from crm_framework.engine.ids import decode_key, encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.rows import Batch
 from crm_framework.events import Event
+from crm_framework.security.actors import INTERNAL
 from crm_framework.settings import nearest
 
 from .audit import AuditSubject
@@ -50,7 +51,8 @@ class StreamedEvent:
         return [found.get(key) for key in keys]
 
 
-@root(permission=PUBLIC)
+# what changed is told by all its fields, of which customers see some only
+@root(permission=PUBLIC, also=INTERNAL, restricted=True)
 async def events(
     info: strawberry.Info,
     types: Annotated[

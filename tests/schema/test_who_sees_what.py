@@ -17,8 +17,8 @@ from crm_framework.security.scopes import NOBODY, one_customer
 from crm_framework.server.service import Service
 from crm_framework.testing import CrmClient
 
-PUBLIC = {"Query.me", "Query.node", "Query.nodes"}
-"""Root fields that need no permission; `node` and `nodes` ask for that of the record's type."""
+PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
+"""Root fields that need no permission: they ask for that of each record's type, by themselves."""
 
 SHARED = {
     "AttributeDefinition", "ContactRule", "Job", "LoyaltyProgram", "Role", "Schedule", "Segment", "Staff",
