@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -158,6 +158,72 @@ def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> 
         writer.close()
 
     on_our_loop(work)
+
+
+BODIES = {
+    "a body that goes on": b"Content-Length: 100000\r\n\r\n",
+    "chunks that go on": b"Transfer-Encoding: chunked\r\n\r\n5\r\n",
+}
+
+
+async def at_once(scope: Any, receive: Any, send: Any) -> None:
+    """Answers without a look at the body."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize("what", BODIES)
+def test_what_nobody_reads_any_more_does_not_hold_the_connection(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 0.2)
+
+    async def work(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(BEGIN + BODIES[what])
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(OK)
+        writer.write(b"x")  # a late byte once stopped the clock
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+
+    on_our_loop(work, app=at_once, keep_alive=60)
+
+
+def test_a_body_that_ends_after_its_answer_keeps_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 0.3)
+
+    async def work(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(request(2)[:-1])
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(OK)
+            writer.write(b"x")
+            await asyncio.sleep(0.5)
+        writer.close()
+
+    on_our_loop(work, app=at_once, keep_alive=60)
+
+
+@pytest.mark.parametrize("piece", [b"x-1: " + b"a" * 1_000 + b"\r\n", b"a" * 1_000])
+@pytest.mark.parametrize("served_by", [app, at_once])
+def test_headers_after_a_body_are_bounded(piece: bytes, served_by: Any) -> None:
+    async def work(port: int) -> None:
+        start = BEGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        start += b"" if piece.startswith(b"x") else b"x-1: "
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(start)
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 50 * MAX_HEAD_BYTES and not reader.at_eof():
+                writer.write(piece * 10)
+                await writer.drain()
+                sent += 10 * len(piece)
+                await asyncio.sleep(0)
+        assert sent < 50 * MAX_HEAD_BYTES
+        writer.close()
+
+    on_our_loop(work, app=served_by, keep_alive=60)
 
 
 def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:

@@ -13,6 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 64 * 1024
 """Of the request line and the headers, not counting what came in one piece with the first byte of them."""
 
+UNREAD_SECONDS = 1.0
+"""How long a client may go on with the body of a request that has its answer already."""
+
 HEAD_SECONDS = 10.0
 """How long a new connection, or one whose request has begun, may take to the end of the headers."""
 
@@ -43,6 +46,11 @@ class Guarded(HttpToolsProtocol):
 
     _head: int | None = None
     """Bytes of the head that is under way; None between heads."""
+    _unparsed = 0
+    """Bytes after a head since the parser last made something of them."""
+    _trailers = 0
+    """Bytes of the headers that follow a body in chunks."""
+    _unread: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _stopping = False
 
@@ -56,6 +64,7 @@ class Guarded(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        self._expect_the_rest(False)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,7 +75,33 @@ class Guarded(HttpToolsProtocol):
             if self._head > MAX_HEAD_BYTES:
                 self._end(TOO_LARGE)
                 return
+        else:
+            self._unparsed += len(data)
+            if max(self._unparsed - len(data), self._trailers) > MAX_HEAD_BYTES:
+                self._end(TOO_LARGE)
+                return
         super().data_received(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head is None:  # nothing here looks at what comes after a body
+            self._unparsed = 0
+            self._trailers += len(name) + len(value)
+        else:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unparsed = self._trailers = 0
+        self._expect_the_rest(False)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
+            self._expect_the_rest(True)
 
     def on_message_begin(self) -> None:
         self._head = 0
@@ -100,6 +135,12 @@ class Guarded(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_SECONDS, self._late)
+
+    def _expect_the_rest(self, expected: bool) -> None:
+        """Of a body that nobody reads: as long as it does not end, the connection is of no use."""
+        if self._unread is not None:
+            self._unread.cancel()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort) if expected else None
 
     def _expect_nothing(self) -> None:
         if self._timer is not None:
