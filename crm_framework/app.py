@@ -16,6 +16,7 @@ from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
+from crm_framework.server.limits.shares import Shares
 from crm_framework.server.limits.sockets import Sockets
 from crm_framework.server.persisted import load_persisted
 from crm_framework.server.routes import middleware, routes
@@ -68,6 +69,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 verifier=verifier,
                 persisted=persisted,
                 budgets=Budgets(settings.rate_limit_per_minute),
+                shares=Shares(settings.database_read_pool_size),
                 guesses=Guesses(settings.wrong_tokens_per_minute),
                 sealer=runtime.sealer,
                 refusals=refusals,

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
@@ -40,6 +41,9 @@ class Budget(Protocol):
     def spend(self, cost: int) -> bool:
         """Takes the cost away, or nothing where there is not enough."""
 
+    def charge(self, seconds: float) -> None:
+        """Takes away what that much time gives, after long reads that took it."""
+
     def seconds_until(self, cost: int) -> int:
         """How long to wait for that much."""
 
@@ -69,6 +73,8 @@ class RequestContext(Context):
     """Types of the schema whose records are read from a table."""
     budget: "Budget | None" = None
     """What the token may still ask for; None without a limit."""
+    share: "AbstractAsyncContextManager[None] | None" = None
+    """What long reads wait for and hold, so that one token does not have all connections."""
     wait_s: int = field(default=0, init=False)
     """When to try again, in seconds, an operation that the budget refused."""
     _written: "Sequence[Insert]" = field(default=(), init=False, repr=False)
@@ -99,6 +105,18 @@ class RequestContext(Context):
                         if row[place] == key:
                             return _as_read(insert.columns, row)
         return None
+
+    async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
+        """Rows by position. Of long reads a token has some at once, and their time counts as its budget's."""
+        if bounded or self.share is None:
+            return await super().read(sql, args, bounded=bounded)
+        async with self.share:
+            started = monotonic()
+            try:
+                return await super().read(sql, args, bounded=bounded)
+            finally:
+                if self.budget is not None:
+                    self.budget.charge(monotonic() - started)
 
     def spend(self, cost: int) -> None:
         """Takes what an operation may cost from the token's budget. Raises `RequestError` RATE_LIMITED."""

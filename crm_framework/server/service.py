@@ -23,6 +23,7 @@ from crm_framework.storage.migration.plan import MigrationPlan
 from .counts import Counts
 from .limits.budgets import Budgets
 from .limits.guesses import Guesses
+from .limits.shares import Shares
 from .limits.sockets import Sockets
 from .operations import Operation
 from .persisted import PersistedOperations
@@ -44,10 +45,12 @@ class Service:
     sealer: Sealer
     refusals: Refusals
     sockets: Sockets
+    shares: Shares
     counts: Counts = field(default_factory=Counts)
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""
+        holder = actor.token_id or actor.id
         return RequestContext(
             reader=self.database,
             page_default=self.settings.page_size,
@@ -60,7 +63,8 @@ class Service:
             settings=self.settings,
             request_id=request_id,
             subjects=self.schema.subjects,
-            budget=self.budgets.of(actor.token_id or actor.id),
+            budget=self.budgets.of(holder),
+            share=self.shares.of(holder) if holder is not None else None,
             trace=Trace() if self.settings.debug else None,
         )
 

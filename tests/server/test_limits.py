@@ -1,11 +1,14 @@
 """Budgets of tokens, wrong tokens, and descriptors."""
 
+import asyncio
 import re
 import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import httpx2
 import pytest
@@ -55,6 +58,46 @@ def test_budgets_are_bounded_and_each_token_has_its_own() -> None:
     for number in range(MAX_KEPT):
         budgets.of(str(number))
     assert budgets.of("first") is not first
+
+
+def test_time_is_charged_as_what_it_gives() -> None:
+    budget = Budget(60_000, at=monotonic())
+    budget.charge(30)
+    assert 29_000 < budget.left() < 31_000
+    budget.charge(60)
+    assert not budget.spend(1)
+
+
+async def test_long_reads_of_one_token_leave_half_of_the_connections(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[str] = []
+    most = 0
+    rows = service.database.rows
+
+    async def watched(sql: str, args: Any = (), *, bounded: bool = False) -> Any:
+        nonlocal most
+        if bounded:
+            return await rows(sql, args, bounded=bounded)
+        running.append(sql)
+        most = max(most, len(running))
+        try:
+            await asyncio.sleep(0.02)
+            return await rows(sql, args, bounded=bounded)
+        finally:
+            running.remove(sql)
+
+    monkeypatch.setattr(service.database, "rows", watched)
+    heavy = " ".join(
+        f'a{n}: customers(first: 1, filter: {{name: {{contains: "x{n}"}}}}) {{ totalCount }}'
+        for n in range(30)
+    )
+    async with await client(service) as http:
+        answers = await asyncio.gather(
+            *(http.post("/graphql", json={"query": f"{{ {heavy} }}"}) for _ in range(2))
+        )
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert most == service.settings.database_read_pool_size // 2
 
 
 def test_wrong_tokens_are_counted_for_a_minute() -> None:

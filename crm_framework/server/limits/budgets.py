@@ -40,6 +40,10 @@ class Budget:
         self._left = left - cost
         return True
 
+    def charge(self, seconds: float) -> None:
+        """Takes away what that much time gives, after long reads that took it; that may leave a debt."""
+        self._left = self.left() - seconds * self.size / 60
+
     def seconds_until(self, cost: int, at: float | None = None) -> int:
         """How long to wait for that much, in whole seconds; 0 if it is there."""
         missing = min(cost, self.size) - self.left(at)
