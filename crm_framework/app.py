@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from crm_framework.errors import CrmError
 from crm_framework.runtime import migrations_of, open_runtime
 from crm_framework.schema.scopes import SegmentReaches
+from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
@@ -87,7 +88,9 @@ async def working_for(service: Service) -> AsyncIterator[Worker | None]:
     if not service.settings.worker:
         yield None
         return
-    chores = all_chores(service.database, service.host, service.settings)
+    chores = all_chores(
+        service.database, service.host, service.settings, webhook_api(service.database, service.schema.schema)
+    )
     async with working(service.database, chores, grace_seconds=service.settings.worker_grace_s) as worker:
         yield worker
 

@@ -156,7 +156,7 @@ class RefundRecorded(InteractionLogged):
 
 @dataclass(frozen=True, kw_only=True)
 class SettingChanged(Event):
-    """An attribute definition, segment, staff member, contact rule or token was made or changed."""
+    """An attribute definition, segment, staff member, contact rule, token or webhook was made or changed."""
 
     type = "setting.changed"
     subject_type = "Setting"
@@ -198,6 +198,20 @@ class EventsReplayed(DeliveriesRetried):
     type = "events.replayed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WebhookPaused(Event):
+    """A webhook was paused because nothing reaches it any more; `reason` tells why."""
+
+    type = "webhook.paused"
+    subject_type = "Webhook"
+    webhook_id: str = ""
+    reason: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.webhook_id
+
+
 SETTINGS = {
     "attribute": "AttributeDefinition",
     "contact_rule": "ContactRule",
@@ -205,6 +219,7 @@ SETTINGS = {
     "segment": "Segment",
     "staff": "Staff",
     "token": "Token",
+    "webhook": "Webhook",
 }
 """Kind of a setting → its type, as the API calls it."""
 
@@ -227,6 +242,7 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     SettingChanged,
     DeliveriesRetried,
     EventsReplayed,
+    WebhookPaused,
 )
 
 

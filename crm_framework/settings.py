@@ -29,6 +29,7 @@ TokenCacheMs = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+WebhookSeconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -100,6 +101,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pieces of one kind of owed work that a process does at once."""
     worker_grace_s: Seconds = 10.0
     """How long such work may go on when the program is told to stop; it is cut short then, and done again."""
+    webhook_allow_http: bool = False
+    """Lets webhooks have URLs that are not encrypted."""
+    webhook_allow_private: tuple[str, ...] = ()
+    """Networks, such as 10.20.0.0/16, that webhooks may lead to although they are not public."""
+    webhook_timeout_s: WebhookSeconds = 15.0
+    """How long one request to a webhook may take, from the look-up of its name to the end of the answer."""
+    webhook_width: Positive = 32
+    """Requests to webhooks at once, per process; to each of them four at most."""
     audit_keys: tuple[Secret, ...] = ()
     """Secrets, of 16 characters at least, with which the audit log is sealed: the one for what is new first,
     then those of former times. Without one, whoever can write to the database can make the chain anew."""
@@ -170,6 +179,8 @@ def load_settings(
         )
     if settings.oidc_issuer is not None:
         _check_issuer(settings)
+    for network in settings.webhook_allow_private:
+        _check_network(network)
     if settings.default_time_zone != "UTC":
         _check_zone(settings.default_time_zone)
     return settings
@@ -189,6 +200,18 @@ def _check_issuer(settings: Settings) -> None:
         near = parts.hostname in ("localhost", "127.0.0.1", "::1")
         if parts.scheme != "https" and not (parts.scheme == "http" and near):
             raise _error(f"{key} is {url!r}, which is no https address.", "Keys must come from who they say.")
+
+
+def _check_network(network: str) -> None:
+    from ipaddress import ip_network
+
+    try:
+        ip_network(network)
+    except ValueError:
+        raise _error(
+            f"webhook_allow_private: {network!r} is no network.",
+            "Write networks such as 10.20.0.0/16, or addresses such as 10.20.0.7.",
+        ) from None
 
 
 def _check_zone(zone: str) -> None:

@@ -9,11 +9,12 @@ import click
 
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.runtime import Runtime, open_runtime
+from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
 from crm_framework.settings import Settings
 from crm_framework.worker.chores import all_chores
-from crm_framework.worker.loop import Worker, working
+from crm_framework.worker.loop import Chore, Worker, working
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -36,7 +37,7 @@ def command(context: click.Context, once: bool, log_level: str) -> None:
 
 async def _work(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
-        chores = all_chores(runtime.database, runtime.host, settings)
+        chores = _chores(runtime)
         told = _told_to_stop()
         async with working(runtime.database, chores, grace_seconds=settings.worker_grace_s):
             _show_plugins(runtime)
@@ -48,7 +49,7 @@ async def _work(settings: Settings) -> None:
 
 async def _drain(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
-        worker = Worker(all_chores(runtime.database, runtime.host, settings))
+        worker = Worker(_chores(runtime))
         told = asyncio.create_task(_stop(worker))
         try:
             done = await worker.drain()
@@ -60,6 +61,11 @@ async def _drain(settings: Settings) -> None:
 async def _stop(worker: Worker) -> None:
     await _told_to_stop().wait()
     worker.stop()
+
+
+def _chores(runtime: Runtime) -> list[Chore]:
+    api = webhook_api(runtime.database, runtime.schema.schema)
+    return all_chores(runtime.database, runtime.host, runtime.settings, api)
 
 
 def _told_to_stop() -> asyncio.Event:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 KEPT = timedelta(days=7)
 """How long a job that is done, or was cancelled, can still be looked up."""
+SENT_KEPT = timedelta(days=30)
+"""How long it can be looked up what was sent to a webhook."""
 FAILURES_KEPT = timedelta(days=90)
 AT_ONCE = 1_000
 """Rows removed in one transaction, so that others need not wait for it."""
@@ -34,6 +36,17 @@ async def remove_finished_jobs(job: "JobRun") -> None:
         job.done(tx, then={} if removed == AT_ONCE else None)
 
 
+async def remove_webhook_deliveries(job: "JobRun") -> None:
+    async with job.unit_of_work() as tx:
+        removed = await tx.execute(
+            "DELETE FROM crm_webhook_delivery WHERE id IN (SELECT id FROM crm_webhook_delivery "
+            "WHERE (status = 'DELIVERED' AND finished_at < ?) OR (status = 'FAILED' AND finished_at < ?) "
+            "LIMIT ?)",
+            (tx.now - SENT_KEPT, tx.now - FAILURES_KEPT, AT_ONCE),
+        )
+        job.done(tx, then={} if removed == AT_ONCE else None)
+
+
 CORE_JOBS = tuple(
     map(
         DeclaredJob,
@@ -49,6 +62,12 @@ CORE_JOBS = tuple(
                 "Removes jobs a week after they were done, and 90 days after they failed.",
                 remove_finished_jobs,
                 cron="47 * * * *",
+            ),
+            Job(
+                "crm.remove_webhook_deliveries",
+                "Removes what was sent to webhooks 30 days after it arrived, and 90 after it was given up.",
+                remove_webhook_deliveries,
+                cron="37 * * * *",
             ),
         ],
     )

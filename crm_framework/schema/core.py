@@ -28,6 +28,7 @@ from . import (
     staff,
     timeline,
     tokens,
+    webhooks,
 )
 from .clashes import Host
 from .compose import ComposedSchema, compose
@@ -55,6 +56,7 @@ CORE_PARTS: Sequence[SchemaParts] = (
     event_deliveries.parts,
     jobs.parts,
     events.parts,
+    webhooks.parts,
     plugins.parts,
 )
 

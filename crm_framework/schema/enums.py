@@ -15,6 +15,8 @@ from crm_framework.domain.models import (
     Direction,
     JobStatus,
     Sentiment,
+    WebhookDeliveryStatus,
+    WebhookStatus,
 )
 from crm_framework.errors import ErrorCode
 from crm_framework.hooks.loaded import PluginStatus
@@ -141,6 +143,19 @@ describe(
     DONE="It is done.",
     FAILED="It failed as often as it may, and is left until somebody has it run again.",
     CANCELLED="It was cancelled while it ran, or another one under its key took its place.",
+)
+describe(
+    WebhookStatus,
+    "Whether a webhook is sent to.",
+    ACTIVE="It is sent to.",
+    PAUSED="Nothing is sent, until it is resumed.",
+)
+describe(
+    WebhookDeliveryStatus,
+    "What has become of an event that is owed to a webhook.",
+    PENDING="It is sent, or tried again, when its time has come.",
+    DELIVERED="The receiver answered with a status from 200 to 299.",
+    FAILED="It did not arrive, after all attempts.",
 )
 describe(
     DuplicateReason,

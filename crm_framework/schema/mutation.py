@@ -169,6 +169,25 @@ def mutation(
     return decorate
 
 
+def errand(*, permission: str) -> Callable[[Change], DeclaredField]:
+    """A field of Mutation from `async def errand(info, input) -> Payload` that waits for the world outside.
+
+    It has no transaction of its own, as that would keep others waiting: where it changes something, before
+    and after, it opens `info.context.unit_of_work()`. `CrmError` becomes an entry of `errors`. It is refused
+    to actors who see some customers only.
+    """
+
+    def decorate(function: Change) -> DeclaredField:
+        declaration = Errand(
+            permission=permission, function=function, takes_info=True, also=f"{ALL}{permission}"
+        )
+        field = of_function(declaration, function, "mutation")
+        _describe_input(field)
+        return field
+
+    return decorate
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mutation(Called):
     """One change, in a transaction of its own."""
@@ -249,6 +268,17 @@ async def _check_reach(tx: UnitOfWork) -> None:
             hint="Make it one of those whom you may see, say by its owner, its tags, or not confidential.",
         )
     raise CrmError(ErrorCode.NOT_FOUND, "There is no such record.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand(Mutation):
+    """Something that is done outside, between transactions."""
+
+    async def _once(
+        self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any], *, repeatable: bool
+    ) -> Any:
+        with going_on():
+            return await self.function(info, **arguments)
 
 
 def kept(answer: Any) -> dict[str, Any]:

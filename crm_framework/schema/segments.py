@@ -1,26 +1,20 @@
 """Segments: saved filters over customers, evaluated when asked."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
+from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
 
 from crm_framework.domain.customers import segments
 from crm_framework.engine.connections import Connection, connection
-from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch, column
-from crm_framework.engine.filters import FilterSpec, Member, check_members, compile_filter
-from crm_framework.engine.ids import decode_key, encode_id
+from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.keyset import OrderField, Orders, ordering
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.pages import window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
-from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .additions import fields_of
@@ -28,8 +22,8 @@ from .customer_filter import CUSTOMER_FILTER, CUSTOMER_ORDERS
 from .customers import Customer
 from .inputs import chosen, expected, filter_member, given, key_of, optional, renamed, required, retry_key
 from .mutation import mutation, payload
-from .scalars import format_date_time
 from .segment_members import Compiled, conditions_of, count_members, member_pages
+from .stored_filters import check_of, customer_filter, stored, with_ids
 
 JSON = strawberry.scalars.JSON
 
@@ -48,7 +42,7 @@ class Segment(Node):
     @staticmethod
     def filter(each: Batch["Segment"]) -> list[JSON]:
         """The customer filter, as JSON, with global ids."""
-        return [_with_ids(condition) for condition in each.column("condition")]
+        return [with_ids(condition) for condition in each.column("condition")]
 
     @batch(needs=("condition",), permission="customers.read", restricted=True)
     @staticmethod
@@ -84,14 +78,7 @@ class Segment(Node):
 
 
 async def _conditions(each: Batch[Segment], info: strawberry.Info) -> Compiled:
-    return await conditions_of(info.context, _spec(info), each.column("condition"))
-
-
-def _spec(info: strawberry.Info) -> FilterSpec:
-    """The customer filter of this schema, with the members of plugins."""
-    schema: Any = info.schema
-    found: FilterSpec = schema.filters.extended(CUSTOMER_FILTER)
-    return found
+    return await conditions_of(info.context, customer_filter(info.schema), each.column("condition"))
 
 
 SEGMENT_FILTER = FilterSpec("SegmentFilter", [Member("name", "string", "The name.", column="name")])
@@ -151,9 +138,9 @@ async def create_segment(tx: UnitOfWork, info: strawberry.Info, input: CreateSeg
     """Saves a filter over customers under a name."""
     with renamed(condition="filter"):
         new = segments.NewSegment(
-            name=input.name, condition=_stored(input.filter), description=chosen(input.description)
+            name=input.name, condition=stored(input.filter), description=chosen(input.description)
         )
-        return SegmentPayload(segment_id=await segments.create_segment(tx, new, _check(info)))
+        return SegmentPayload(segment_id=await segments.create_segment(tx, new, check_of(info)))
 
 
 @mutation(permission="settings.write")
@@ -163,12 +150,12 @@ async def update_segment(tx: UnitOfWork, info: strawberry.Info, input: UpdateSeg
     key = key_of(input.id, Segment)
     with renamed(condition="filter"):
         if input.filter is not strawberry.UNSET:
-            values["condition"] = _stored(input.filter)
+            values["condition"] = stored(input.filter)
         await segments.update_segment(
             tx,
             key,
             segments.SegmentChange(**values),
-            _check(info),
+            check_of(info),
             expected_version=chosen(input.expected_version),
         )
     return SegmentPayload(segment_id=key)
@@ -179,56 +166,6 @@ async def delete_segment(tx: UnitOfWork, input: DeleteSegmentInput) -> SegmentPa
     """Deletes a segment. Refused while other segments build on it."""
     await segments.delete_segment(tx, key_of(input.id, Segment))
     return SegmentPayload()
-
-
-def _check(info: strawberry.Info) -> segments.Check:
-    """Whether a condition is a customer filter; segments in it are looked up by the domain."""
-    spec, dialect = _spec(info), info.context.reader.dialect
-
-    def check(condition: Mapping[str, Any]) -> None:
-        try:
-            check_members(spec, condition, info.context.may)
-            compile_filter(spec, _without_segments(condition), dialect)
-        except RequestError as error:
-            code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
-            raise CrmError(code, f"{error.message}.") from None
-
-    return check
-
-
-def _without_segments(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_segments(inner) for name, inner in value.items() if name != "segment"}
-    return [_without_segments(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _stored(value: Any, name: str = "") -> Any:
-    """A filter as it was given, in plain JSON, with the key of another segment instead of its global id."""
-    if name == "segment":
-        try:
-            return decode_key(value, "Segment")
-        except RequestError as error:
-            raise CrmError(ErrorCode.BAD_INPUT, f"{error.message}.", path=("filter", "segment")) from None
-    if isinstance(value, Mapping):
-        return {inner: _stored(one, inner) for inner, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_stored(one) for one in value]
-    if isinstance(value, datetime):
-        return format_date_time(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value.name if isinstance(value, Enum) else value
-
-
-def _with_ids(value: Any, name: str = "") -> Any:
-    """A stored condition as a client writes it."""
-    if isinstance(value, Mapping):
-        return {inner: _with_ids(one, inner) for inner, one in value.items()}
-    if isinstance(value, list):
-        return [_with_ids(one) for one in value]
-    return encode_id("Segment", value) if name == "segment" and isinstance(value, str) else value
 
 
 parts = SchemaParts(query=fields_of(_Queries), mutation=[create_segment, update_segment, delete_segment])

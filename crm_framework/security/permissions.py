@@ -35,6 +35,8 @@ CORE_PERMISSIONS = (
     Permission("jobs.read", "See jobs and schedules, with what they were asked for with."),
     Permission("jobs.manage", "Have failed jobs run again."),
     Permission("metrics.read", "Read the figures of the running processes at /metrics."),
+    Permission("webhooks.read", "See webhooks, what was sent to them and what they answered."),
+    Permission("webhooks.manage", "Have events, with all that they hold, sent to addresses outside."),
     Permission("schema.introspect", "Read the schema of the API."),
 )
 

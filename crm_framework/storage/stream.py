@@ -141,6 +141,12 @@ async def tail(database: "Database") -> str:
     return str((await _tail(database))[0])
 
 
+def is_after(position: str, other: str) -> bool:
+    """Whether a position comes after another one."""
+    one, two = _parsed(position), _parsed(other)
+    return (one.horizon, one.position) > (two.horizon, two.position)
+
+
 async def check_position(database: "Database", position: str) -> None:
     """Raises CrmError for a position that events cannot be read from without a gap: BAD_INPUT if it is none,
     NOT_FOUND if its event is not there, as the database was restored to an older state or is another one."""

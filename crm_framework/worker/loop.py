@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from crm_framework.events import Event
 from crm_framework.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class Chore:
 
     `due(room)` gives at most `room` pieces that are due now; each is then run in a task of its own, `width`
     at once. It reads first and changes only when there is something, as it is asked every few seconds. Fewer
-    pieces than `room` mean that there are no more. A piece sees to it by itself that another process does not
+    pieces than `room` mean that there are no more. With `on_events` it also looks whenever this process has
+    committed events. A piece sees to it by itself that another process does not
     do it too, and that a failure is noted; what it raises is taken for a fault of the database, and the chore
     pauses.
     """
@@ -41,6 +43,7 @@ class Chore:
     name: str
     due: Callable[[int], Awaitable[Sequence[Piece]]]
     width: int = 1
+    on_events: bool = False
 
 
 class Worker:
@@ -192,12 +195,20 @@ async def working(
     cancelled.
     """
     worker = Worker(chores)
+    followers = [chore.name for chore in chores if chore.on_events]
+
+    def watch(events: Sequence[Event]) -> None:
+        if events:
+            worker.wake(followers)
+
     database.bells.append(worker.wake)
+    database.watchers.append(watch)
     running = asyncio.create_task(worker.run(), name="crm worker")
     try:
         yield worker
     finally:
         database.bells.remove(worker.wake)
+        database.watchers.remove(watch)
         await finish(worker, running, grace_seconds)
 
 

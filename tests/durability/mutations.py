@@ -85,6 +85,9 @@ class Desk:
     async def rule(self) -> str:
         return await self.make("createContactRule", "contactRule", **await rule(self))
 
+    async def webhook(self) -> str:
+        return await self.make("createWebhook", "webhook", **await webhook(self))
+
     async def ticket(self) -> str:
         return await self.make("openTicket", "ticket", **await ticket(self))
 
@@ -106,6 +109,13 @@ async def rule(desk: Desk) -> Input:
     async with desk.service.database.unit_of_work() as tx:  # there is one for each channel
         await tx.execute("DELETE FROM crm_contact_rule")
     return {"channel": "email", "maxTouches": 2, "windowHours": 72}
+
+
+async def webhook(desk: Desk) -> Input:
+    async with desk.service.database.unit_of_work() as tx:  # there may not be many
+        await tx.execute("DELETE FROM crm_webhook_delivery")
+        await tx.execute("DELETE FROM crm_webhook")
+    return {"url": "https://hooks.invalid/"}  # nobody is there
 
 
 async def ticket(desk: Desk) -> Input:
@@ -253,6 +263,18 @@ async def failed_job(desk: Desk) -> Input:
     return {"id": base64.b64encode(f"Job:{key}".encode()).decode()}
 
 
+async def resend(desk: Desk) -> Input:
+    id = await desk.webhook()
+    await desk.purchase()
+    return {"id": id, "since": "2020-01-01T00:00:00Z"}
+
+
+async def paused(desk: Desk) -> Input:
+    id = await desk.webhook()
+    await desk.run("pauseWebhook", {"id": id}, "webhook { id }")
+    return {"id": id}
+
+
 async def nothing(desk: Desk) -> Input:
     await desk.purchase()
     return {}
@@ -315,6 +337,14 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "replayEvents": (replay, "count"),
     "retryDeliveries": (retry, "count"),
     "retryJob": (failed_job, "job { id }"),
+    "createWebhook": (webhook, "webhook { id }"),
+    "updateWebhook": (of(Desk.webhook, types=["customer.*"]), "webhook { types }"),
+    "deleteWebhook": (of(Desk.webhook), "webhook { id }"),
+    "rotateWebhookSecret": (of(Desk.webhook), "webhook { id }"),
+    "pauseWebhook": (of(Desk.webhook), "webhook { status }"),
+    "resumeWebhook": (paused, "webhook { status }"),
+    "testWebhook": (of(Desk.webhook), "delivery { status }"),
+    "replayWebhook": (resend, "count"),
     "createLoyaltyProgram": (program, "program { id }"),
     "openTicket": (ticket, "ticket { id }"),
     "replyToTicket": (reply, "ticket { id }"),

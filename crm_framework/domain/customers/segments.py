@@ -71,7 +71,7 @@ async def create_segment(tx: "UnitOfWork", new: NewSegment, check: Check) -> str
         id=new_id(),
         name=line(new.name, "The name", 200, path=("name",)),
         description=_description(new.description),
-        condition=_condition(new.condition, check),
+        condition=checked_condition(new.condition, check),
     )
     known = await _all(tx)
     _refuse_loops(segment, known)
@@ -105,7 +105,7 @@ async def update_segment(
     if not isinstance(change.description, UnsetType):
         after = replace(after, description=_description(change.description))
     if not isinstance(change.condition, UnsetType):
-        after = replace(after, condition=_condition(change.condition, check))
+        after = replace(after, condition=checked_condition(change.condition, check))
         _refuse_loops(after, known)
         _refuse_excess(after, known)
     if after == before:
@@ -225,7 +225,8 @@ def _refuse_excess(changed: Segment, known: Mapping[str, Segment]) -> None:
             )
 
 
-def _condition(condition: object, check: Check) -> Mapping[str, Any]:
+def checked_condition(condition: object, check: Check) -> Mapping[str, Any]:
+    """The condition in plain JSON, once it is known to be a filter. BAD_INPUT, at `condition`."""
     if not isinstance(condition, Mapping):
         raise CrmError(
             ErrorCode.BAD_INPUT,

@@ -17,6 +17,7 @@ from .events import AuditEntry, AuditLink, Delivery, DeliveryStatus, Idempotency
 from .identity import Role, Staff, StaffRole, Token
 from .interactions import Direction, Interaction, PurchaseLine, Sentiment
 from .jobs import JobStatus, Schedule, StoredJob
+from .webhooks import StreamReader, Webhook, WebhookDelivery, WebhookDeliveryStatus, WebhookStatus
 
 __all__ = [
     "AttributeDefinition",
@@ -46,5 +47,10 @@ __all__ = [
     "Staff",
     "StaffRole",
     "StoredJob",
+    "StreamReader",
     "Token",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookDeliveryStatus",
+    "WebhookStatus",
 ]

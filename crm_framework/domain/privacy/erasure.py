@@ -226,6 +226,10 @@ async def _scrub_events(tx: "UnitOfWork", keys: Sequence[str]) -> int:
     )
     # What a plugin said about it may hold anything. What it still owes is kept, and reads the scrubbed event.
     await tx.execute(f"UPDATE crm_delivery SET error = NULL WHERE customer_id IN ({among})", keys)
+    # Receivers of webhooks may have answered with it. What is still to be sent is made of the scrubbed event.
+    await tx.execute(
+        f"UPDATE crm_webhook_delivery SET response_text = NULL WHERE customer_id IN ({among})", keys
+    )
     return len(rows)
 
 

@@ -1,0 +1,61 @@
+"""What the webhooks' worker needs of the API: which customers a filter holds for, and their ids."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crm_framework.domain.webhooks.passing import Matches
+from crm_framework.engine.context import Context
+from crm_framework.engine.errors import RequestError
+from crm_framework.engine.ids import encode_id
+from crm_framework.engine.sql import among
+
+from .segment_members import conditions_of
+from .stored_filters import customer_filter
+
+if TYPE_CHECKING:
+    from crm_framework.storage.database import Database
+
+
+@dataclass(frozen=True)
+class WebhookApi:
+    """For one database under one schema."""
+
+    database: "Database"
+    schema: Any
+
+    async def matching(
+        self, conditions: Mapping[str, Mapping[str, Any]], customers: Collection[str]
+    ) -> Matches:
+        """For each condition, by any key, those of the customers that it holds for now, or why it fits no
+        more. One statement a condition."""
+        context = Context(reader=self.database)
+        found: dict[str, frozenset[str] | str] = {}
+        for key, condition in conditions.items():
+            try:
+                found[key] = await self._matching(context, condition, sorted(customers))
+            except RequestError as error:
+                found[key] = error.message
+        return found
+
+    async def _matching(
+        self, context: Context, condition: Mapping[str, Any], customers: Sequence[str]
+    ) -> frozenset[str]:
+        (compiled,) = await conditions_of(context, customer_filter(self.schema), [condition])
+        if isinstance(compiled, RequestError):
+            raise compiled
+        chosen = among("t.id", customers, self.database.dialect)
+        rows = await self.database.fetch(
+            f"SELECT t.id FROM crm_customer AS t WHERE {chosen.sql} AND ({compiled.sql})",
+            (*chosen.args, *compiled.args),
+        )
+        return frozenset(row["id"] for row in rows)
+
+    def customer_id(self, key: str) -> str:
+        """The global id of a customer."""
+        return encode_id("Customer", key)
+
+
+def webhook_api(database: "Database", schema: Any) -> WebhookApi:
+    """The view of a composed schema's `schema`."""
+    return WebhookApi(database, schema)
