@@ -266,7 +266,9 @@ async def failed_job(desk: Desk) -> Input:
 async def resend(desk: Desk) -> Input:
     id = await desk.webhook()
     await desk.purchase()
-    return {"id": id, "since": "2020-01-01T00:00:00Z"}
+    latest = await desk.service.database.fetch("SELECT id FROM crm_event ORDER BY position DESC LIMIT 2")
+    events = [base64.b64encode(f"Event:{row['id']}".encode()).decode() for row in latest]
+    return {"id": id, "events": events}
 
 
 async def paused(desk: Desk) -> Input:
