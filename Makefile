@@ -4,6 +4,7 @@
 # make torture-power  1,000 power cuts under SQLite (CUTS=, SEED=)
 # make torture-crash  100 times the server is killed, on each database, and PostgreSQL too (KILLS=, SEED=)
 # make torture-cancel  every mutation, cancelled at every await in every way
+# make torture-fuzz  20,000 spoilt requests of each kind to a real server, on each database (REQUESTS=, SEED=)
 # make golden   writes the statements that the golden tests compare anew; look at what changed
 # make check    style, types, arrows between the rooms, completeness of the documentation
 # make bench    the workloads in benchmarks/ (PEERS=1 installs others beside, and measures them too)
@@ -17,6 +18,7 @@ ARGS    ?=
 CASES   ?= 100000
 CUTS    ?= 1000
 KILLS   ?= 100
+REQUESTS ?= 20000
 
 PLUGINS  := $(patsubst plugins/%/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(patsubst examples/%/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
@@ -34,7 +36,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser torture torture-power torture-crash torture-cancel golden check format bench constraints schema reference clean
+.PHONY: run test test-browser torture torture-power torture-crash torture-cancel torture-fuzz golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -66,6 +68,9 @@ torture-crash: $(VENV)/testable
 
 torture-cancel: $(VENV)/testable
 	@CRM_PLUGINS= TORTURE_CANCEL=1 $(BIN)/python -m pytest tests/durability/test_cancelled_mutations.py -s $(ARGS)
+
+torture-fuzz: $(VENV)/testable
+	@CRM_PLUGINS= FUZZ_CASES=$(REQUESTS) $(if $(SEED),FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
 
 golden: $(VENV)/testable
 	@CRM_PLUGINS= CRM_TEST_RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/engine/test_golden.py tests/schema/test_golden.py tests/schema/test_who_sees_what.py

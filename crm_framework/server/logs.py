@@ -7,9 +7,16 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
 TIME = "%Y-%m-%dT%H:%M:%S%z"
 
+_SHOWN = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""Controls, written as Python writes them."""
+
 
 class Lines(logging.Formatter):
-    """The form of a line. A second is spelt once for all its records: that takes as long as the rest."""
+    """The form of a line. A second is spelt once for all its records: that takes as long as the rest.
+
+    Paths and names that clients chose make up no lines of their own, nor move the cursor of a terminal. A
+    traceback follows below its line.
+    """
 
     def __init__(self) -> None:
         super().__init__(FORMAT, TIME)
@@ -21,6 +28,10 @@ class Lines(logging.Formatter):
             text = super().formatTime(record, datefmt)
             self._second = (int(record.created), text)
         return text
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        return line if line.isprintable() else line.rstrip("\n").translate(_SHOWN)
 
 
 def log_config(level: str = "INFO") -> dict[str, Any]:

@@ -268,3 +268,32 @@ def test_a_client_that_does_not_read_is_let_go_of(monkeypatch: pytest.MonkeyPatc
         writer.close()
 
     on_our_loop(work, app=large, keep_alive=1)
+
+
+def test_who_goes_away_with_several_requests_under_way_leaves_no_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, gone, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        try:
+            await gone.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for number in range(5):  # the first tell the server that nobody is there
+                await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": number < 4})
+                await asyncio.sleep(0.02)
+        finally:
+            done.set()
+
+    async def work(port: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(1) * 2)
+        await begun.wait()
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        gone.set()
+        await done.wait()
+
+    on_our_loop(work, app=late)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

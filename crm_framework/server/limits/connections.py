@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of the request line and the headers, not counting what came in one piece with the first byte of them."""
@@ -53,6 +53,31 @@ class Guarded(HttpToolsProtocol):
     _unread: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _stopping = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.app = self._answering(self.app)
+
+    def _answering(self, app: Any) -> Any:
+        """The application, whose answers go nowhere once the connection is closing.
+
+        uvicorn hears of that later, and only for the last of several requests in a row; it would fail, and
+        write a traceback to the log for each client that goes away at the right moment.
+        """
+
+        async def answering(scope: Any, receive: Any, send: Any) -> None:
+            cycle: RequestResponseCycle = send.__self__
+
+            async def send_while_open(message: Any) -> None:
+                if self.flow.write_paused:
+                    await self.flow.drain()
+                if self.transport.is_closing():
+                    cycle.disconnected = True
+                await send(message)
+
+            await app(scope, receive, send_while_open)
+
+        return answering
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
