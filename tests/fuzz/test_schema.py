@@ -29,7 +29,7 @@ SCALARS = {
         TEXTS.map(nodes.String), st.integers().map(nodes.Int), st.booleans().map(nodes.Boolean)
     ),
 }
-EXAMPLES = max(10, CASES // 4)
+EXAMPLES = max(10, CASES // 10)
 
 
 def test_operations_of_the_schema(server: FuzzServer, asked: Asked) -> None:
