@@ -1,5 +1,6 @@
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
+from tortoise.migrations.constraints import CheckConstraint
 
 from crm_framework.storage.migration.operations import DialectSQL, PostgresExtension
 
@@ -77,6 +78,14 @@ AUDIT_GUARD_SQLITE = [
         f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
         for event in ("DELETE", "UPDATE")
     ),
+    # INSERT OR REPLACE removes the row that is there, and no trigger for DELETE sees it
+    "CREATE TRIGGER crm_audit_guard_insert BEFORE INSERT ON crm_audit"
+    " WHEN EXISTS (SELECT 1 FROM crm_audit WHERE id = new.id)"
+    f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
+    "CREATE TRIGGER crm_audit_chain_guard_insert BEFORE INSERT ON crm_audit_chain"
+    " WHEN EXISTS (SELECT 1 FROM crm_audit_chain WHERE position = new.position)"
+    " OR EXISTS (SELECT 1 FROM crm_audit_chain WHERE entry_id = new.entry_id)"
+    f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
 ]
 AUDIT_GUARD_POSTGRES = [
     f"CREATE FUNCTION crm_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
@@ -152,6 +161,13 @@ class Migration(migrations.Migration):
                 ("key_id", fields.CharField(null=True, max_length=16)),
             ],
             options={"table": "crm_audit_chain"},
+        ),
+        ops.AddConstraint(
+            "AuditLink",
+            CheckConstraint(
+                name="crm_audit_chain_position",
+                check="position > 0 AND position = CAST(position AS BIGINT)",
+            ),
         ),
         ops.CreateModel(
             name="ContactRule",

@@ -93,6 +93,9 @@ def personal_digest(row: Mapping[str, Any]) -> bytes:
 
 def is_genuine(row: Mapping[str, Any], keys: Sequence[bytes | None]) -> bool:
     """Whether a stored entry says what it said when it was written under one of the keys."""
+    at = _stored_moment(row["at"])
+    if at is None or not all(isinstance(row[name], str | None) for name in CONTENT if name != "at"):
+        return False
     if row["erased_by"] is None:
         if row["salt"] is None or row["erased_digest"] is not None:
             return False
@@ -104,7 +107,7 @@ def is_genuine(row: Mapping[str, Any], keys: Sequence[bytes | None]) -> bool:
     kind = row["actor_kind"]
     rest = _encode(
         (
-            row["id"], _moment(parse_time(row["at"])), kind, row["actor_id"],
+            row["id"], at, kind, row["actor_id"],
             None if kind == PERSONAL_KIND else row["actor_name"], row["token_id"], row["request_id"],
             row["action"], row["subject_type"], row["subject_id"], row["customer_id"], row["reason"],
             personal.hex(),
@@ -128,6 +131,20 @@ def _personal(salt: bytes, kind: str, name: str, changes: str) -> bytes:
 
 def _signed(key: bytes | None, said: bytes) -> bytes:
     return sha256(said).digest() if key is None else hmac.digest(key, said, "sha256")
+
+
+def _stored_moment(stored: Any) -> str | None:
+    """The moment of a stored entry; None for a text that is not spelt as it was written.
+
+    SQLite sorts and compares moments as texts: one spelt with another offset stands elsewhere in the log.
+    """
+    if not isinstance(stored, str | datetime):
+        return None
+    try:
+        at = _moment(parse_time(stored))
+    except (ValueError, OverflowError):
+        return None
+    return at if isinstance(stored, datetime) or stored == at else None
 
 
 @lru_cache(maxsize=256)

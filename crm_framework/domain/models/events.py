@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
 from crm_framework.storage.ids import new_id
@@ -93,6 +94,13 @@ class AuditLink(Model):
 
     class Meta:
         table = "crm_audit_chain"
+        constraints = (
+            # SQLite takes a text or a fraction for an integer
+            CheckConstraint(
+                name="crm_audit_chain_position",
+                check="position > 0 AND position = CAST(position AS BIGINT)",
+            ),
+        )
 
 
 class IdempotencyRecord(Model):

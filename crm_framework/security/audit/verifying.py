@@ -17,7 +17,7 @@ from crm_framework.storage.audit import erased_digest, is_genuine
 from crm_framework.storage.clock import now, parse_time
 
 from .chain import NO_KEYS, START, AuditKeys, Head, link_hash
-from .sealing import BATCH, ENTRY_COLUMNS, unsealed
+from .sealing import BATCH, ENTRY_COLUMNS, UNSEALED, unsealed
 
 if TYPE_CHECKING:
     from crm_framework.storage.database import Database
@@ -31,8 +31,17 @@ MOVED_WITHIN = 1_000
 LINKS = (
     "SELECT c.position, c.entry_id AS link_entry, c.digest AS link_digest, c.hash, c.key_id,"
     f" {ENTRY_COLUMNS} FROM crm_audit_chain c LEFT JOIN crm_audit a ON a.id = c.entry_id"
-    f" WHERE c.position > ? ORDER BY c.position LIMIT {BATCH}"
+    " {} ORDER BY c.position LIMIT " + str(BATCH)
 )
+FIRST_LINKS = LINKS.format("")
+NEXT_LINKS = LINKS.format("WHERE c.position > ?")
+
+COUNTS = (
+    "SELECT (SELECT COUNT(*) FROM crm_audit) AS entries, (SELECT COUNT(*) FROM crm_audit_chain) AS links,"
+    " (SELECT MAX(position) FROM crm_audit_chain) AS last,"
+    f" (SELECT COUNT(*) FROM crm_audit a WHERE {UNSEALED}) AS unsealed"
+)
+"""In one statement, so that it holds while others write."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Fault:
     def __str__(self) -> str:
         at = "" if self.position is None else f"position {self.position}"
         entry = "" if self.entry_id is None else f"entry {self.entry_id}"
-        return f"{', '.join(part for part in (at, entry) if part)}: {self.what}"
+        return f"{', '.join(part for part in (at, entry) if part) or 'the number of rows'}: {self.what}"
 
 
 @dataclass
@@ -96,6 +105,7 @@ async def verify(
     try:
         await _chain(database, keys, verdict, erasures, kept, progress)
         await _rest(database, keys, verdict, erasures, now() - timedelta(seconds=patience_seconds))
+        await _counted(database)
         for receipt, (_, position, entry_id) in erasures.emptied.items():
             if receipt not in erasures.vouched:
                 raise _Wrong(position, entry_id, "is emptied, and no erasure vouches for it")
@@ -113,10 +123,12 @@ async def _chain(
     progress: Progress | None,
 ) -> None:
     count = await database.fetch_aside("SELECT MAX(position) AS last FROM crm_audit_chain")
-    last, keyed = int(count[0]["last"] or 0), False
+    last, keyed = count[0]["last"], False
+    last = last if isinstance(last, int) else 0
     if kept is not None and kept.position == 0 and kept != START:
         raise _Wrong(0, None, "the kept head is none")
-    while rows := await database.fetch_aside(LINKS, [verdict.head.position]):
+    rows = await database.fetch_aside(FIRST_LINKS)
+    while rows:
         for row in rows:
             await _link(database, keys, verdict.head, row)
             if keyed and row["key_id"] is None:
@@ -132,6 +144,7 @@ async def _chain(
                 )  # fmt: skip
         if progress is not None:
             progress(verdict.head.position, max(last, verdict.head.position))
+        rows = await database.fetch_aside(NEXT_LINKS, [verdict.head.position])
     if kept is not None and kept.position > verdict.head.position:
         raise _Wrong(
             verdict.head.position + 1, None,
@@ -147,6 +160,9 @@ async def _chain(
 
 async def _link(database: "Database", keys: AuditKeys, head: Head, row: dict[str, Any]) -> None:
     expected, entry_id = head.position + 1, row["link_entry"]
+    if not isinstance(row["position"], int) or row["position"] < expected:
+        at = str(row["position"])[:40]
+        raise _Wrong(expected, entry_id, f"a link was put in at {at!r}, which is no position of the chain")
     if row["position"] != expected:
         missing = row["position"] - expected
         raise _Wrong(expected, None, f"{missing} link(s) of the chain were removed here")
@@ -248,11 +264,11 @@ async def _rest(
     while rows := await unsealed(database, after=after, before=None):
         after = rows[-1]["id"]
         for row in rows:
-            at = parse_time(row["at"])
             verdict.unsealed += 1
-            verdict.oldest_unsealed = min(at, verdict.oldest_unsealed or at)
             if not is_genuine(row, (*keys.keys, None) if keys.keys else (None,)):
                 raise _Wrong(None, row["id"], "the entry was altered, or put in by somebody else")
+            at = parse_time(row["at"])
+            verdict.oldest_unsealed = min(at, verdict.oldest_unsealed or at)
             await _emptied(database, row, None, erasures)
             if forgotten is None and at < until:
                 forgotten = row["id"]
@@ -260,4 +276,20 @@ async def _rest(
         raise _Wrong(
             None, forgotten, f"the entry is not in the chain, nor are {verdict.unsealed - 1} more: it was put"
             " in by somebody else, its link was removed, or nobody sealed it (`crm audit seal`)",
+        )  # fmt: skip
+
+
+async def _counted(database: "Database") -> None:
+    """Every row was read: as many links as the last one's position says, and an entry for each of them."""
+    (found,) = await database.fetch_aside(COUNTS)
+    if found["links"] != (found["last"] or 0):
+        raise _Wrong(
+            None, None,
+            f"there are {found['links']} links, and the last one has the position {found['last']}",
+        )  # fmt: skip
+    if found["entries"] != found["links"] + found["unsealed"]:
+        raise _Wrong(
+            None, None,
+            f"there are {found['entries']} entries, for {found['links']} links and {found['unsealed']}"
+            " entries without one",
         )  # fmt: skip

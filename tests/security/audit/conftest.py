@@ -42,12 +42,16 @@ class Intruder:
                 "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'crm_audit%'"
             ).fetchall():
                 intruder._sqlite.execute(f"DROP TRIGGER {name}")
+            intruder._sqlite.execute("PRAGMA ignore_check_constraints = ON")
         else:
             intruder._postgres = await asyncpg.connect(url)
             await intruder._postgres.set_type_codec(
                 "uuid", encoder=str, decoder=str, schema="pg_catalog", format="text"
             )
             await intruder._postgres.execute("SET session_replication_role = replica")
+            await intruder._postgres.execute(
+                "ALTER TABLE crm_audit_chain DROP CONSTRAINT crm_audit_chain_position"
+            )
         return intruder
 
     async def run(self, sql: str, *args: Any) -> None:

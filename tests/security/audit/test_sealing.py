@@ -182,6 +182,34 @@ async def test_the_tables_refuse_changes(database: Database) -> None:
     assert (await verify(database)).fault is None
 
 
+async def test_the_tables_refuse_what_would_stand_in_a_row_s_place(database: Database) -> None:
+    await fill(database)
+    replacing = [
+        "INSERT OR REPLACE INTO crm_audit SELECT * FROM crm_audit LIMIT 1",
+        "INSERT OR REPLACE INTO crm_audit_chain SELECT * FROM crm_audit_chain LIMIT 1",
+        "INSERT OR REPLACE INTO crm_audit_chain SELECT position + 1000, entry_id, digest, hash, key_id"
+        " FROM crm_audit_chain LIMIT 1",
+    ]
+    updating = [
+        "INSERT INTO crm_audit SELECT * FROM crm_audit LIMIT 1 ON CONFLICT (id) DO UPDATE SET action = 'x'",
+        "INSERT INTO crm_audit_chain SELECT * FROM crm_audit_chain LIMIT 1"
+        " ON CONFLICT (position) DO UPDATE SET key_id = 'x'",
+    ]
+    for statement in replacing if database.dialect == "sqlite" else updating:
+        with pytest.raises((IntegrityError, OperationalError, CrmError), match="append-only"):
+            async with database.unit_of_work() as tx:
+                await tx.execute(statement)
+    for position in ("0", "-1", *(["'x'", "3.5"] if database.dialect == "sqlite" else [])):
+        with pytest.raises((IntegrityError, OperationalError, CrmError), match="crm_audit_chain_position"):
+            async with database.unit_of_work() as tx:
+                await tx.execute(
+                    "INSERT INTO crm_audit_chain (position, entry_id, digest, hash)"
+                    f" SELECT {position}, '018f0000-0000-7000-8000-00000000000a', digest, hash"
+                    " FROM crm_audit_chain LIMIT 1"
+                )
+    assert (await verify(database, patience_seconds=-1)).fault is None
+
+
 async def test_several_processes(database: Database, database_url: str) -> None:
     writers = [writer(database_url, label, 4, 25) for label in "abc"]
     for process in writers:

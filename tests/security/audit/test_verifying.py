@@ -1,7 +1,8 @@
 """Whatever is done to a row of the audit log or of its chain is found, and the first wrong place named."""
 
 import json
-from datetime import timedelta
+from base64 import b64decode
+from datetime import timedelta, timezone
 from itertools import combinations
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from crm_framework.security.audit.chain import NO_KEYS, AuditKeys, Head, links
 from crm_framework.security.audit.sealing import Sealer, read_head, sealing
 from crm_framework.security.audit.verifying import Fault, verify
 from crm_framework.storage.audit import AUDIT_COLUMNS, AuditRecord, audit_row, personal_digest, who_acts
-from crm_framework.storage.clock import now
+from crm_framework.storage.clock import now, parse_time
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.sql import sqlite_args
@@ -218,6 +219,79 @@ async def test_an_entry_put_beside_the_chain(database: Database, intruder: Intru
     forged = await _forge(database, intruder)
     assert (await verify(database)).unsealed == 1  # it may be one that is about to be sealed
     await named(database, None, forged["id"], "put in by somebody else")
+
+
+@pytest.mark.parametrize("keys", [NO_KEYS, KEYS], ids=["no keys", "keys"])
+@pytest.mark.parametrize("position", [0, -1, -7, 10_000])
+async def test_a_link_where_the_chain_has_none(
+    database: Database, intruder: Intruder, position: int, keys: AuditKeys
+) -> None:
+    """It keeps a forged entry from being looked at as one without a link."""
+    await fill(database, keys)
+    forged = await _forge(database, intruder)
+    link = {"position": position, "entry_id": forged["id"], "digest": b"\0", "hash": b"\0", "key_id": None}
+    await intruder.put("crm_audit_chain", link)
+    found = await fault(database, keys)
+    assert found is not None
+    if position < 1:
+        assert (found.position, found.entry_id) == (1, forged["id"])
+        assert f"a link was put in at '{position}'" in found.what
+    else:
+        assert (found.position, "removed here" in found.what) == (ENTRIES + 1, True)
+
+
+@pytest.mark.parametrize("position", ["x", 3.5, b"3"])
+async def test_a_position_that_is_no_number(database: Database, intruder: Intruder, position: Any) -> None:
+    await fill(database)
+    if database.dialect == "postgres":
+        return  # its columns hold numbers only
+    forged = await _forge(database, intruder)
+    link = {"position": position, "entry_id": forged["id"], "digest": b"\0", "hash": b"\0", "key_id": None}
+    await intruder.put("crm_audit_chain", link)
+    found = await fault(database)
+    assert found is not None
+    assert (found.entry_id, "a link was put in" in found.what) == (forged["id"], True)
+
+
+async def test_a_link_put_in_while_the_others_are_read(database: Database, intruder: Intruder) -> None:
+    await fill(database)
+    forged = await _forge(database, intruder)
+    link = {"position": 0, "entry_id": forged["id"], "digest": b"\0", "hash": b"\0", "key_id": None}
+    told: list[int] = []
+    if intruder._sqlite is None:
+        return  # the callback cannot await; what is counted is the same statement
+    others = intruder._sqlite
+
+    def put_in(done: int, of: int) -> None:
+        told.append(done)
+        others.execute(
+            f"INSERT INTO crm_audit_chain ({', '.join(link)}) VALUES (?, ?, ?, ?, ?)", tuple(link.values())
+        )
+
+    verdict = await verify(database, progress=put_in)
+    assert told == [ENTRIES]
+    assert f"there are {ENTRIES + 1} links" in str(verdict.fault)
+
+
+async def test_values_spelt_another_way(database: Database, intruder: Intruder) -> None:
+    """SQLite compares moments as texts, and takes bytes for a text."""
+    await fill(database)
+    if database.dialect == "postgres":
+        return  # its columns have types
+    for row in await entries(database):
+        moved = parse_time(row["at"]).astimezone(timezone(timedelta(hours=-23)))
+        for column, value in (
+            ("at", moved.isoformat(" ", "microseconds")),
+            ("at", row["at"].replace(" ", "T")),
+            ("at", row["at"].replace("+00:00", "")),
+            ("at", "some day"),
+            ("action", row["action"].encode()),
+            ("action", b64decode("abcd")),
+        ):
+            await intruder.run(f"UPDATE crm_audit SET {column} = ? WHERE id = ?", value, row["id"])
+            await named(database, row["position"], row["id"], "the entry was altered")
+            await intruder.run(f"UPDATE crm_audit SET {column} = ? WHERE id = ?", row[column], row["id"])
+    assert await fault(database) is None
 
 
 async def test_a_chain_made_anew_shows_by_a_head_kept_elsewhere(
