@@ -69,19 +69,30 @@ class Keys:
     _read_at: float | None = field(default=None, init=False)
     _tried_at: float | None = field(default=None, init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _reading: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     async def key(self, name: str) -> "PublicKey | None":
         """The key of that name, or None. Raises `Unreachable` while no keys could be read at all.
 
-        Keys that were read stay good while the issuer is away.
+        Keys that were read stay good while the issuer is away, and nobody waits for it then. Only after a
+        long time in which nobody came are they read again first: one of them may be withdrawn.
         """
-        if self._due(name):
-            async with self._lock:  # one asks, the others take what it found
-                if self._due(name):
-                    await self._read()
+        if name in self._known and not self._long_untried():
+            if self._due(name) and (self._reading is None or self._reading.done()):
+                self._reading = asyncio.create_task(self._read_in_turn(name))
+        elif self._due(name):
+            await self._read_in_turn(name)
         if self._read_at is None:
             raise Unreachable(f"the keys of {self.issuer} could not be read")
         return self._known.get(name)
+
+    async def _read_in_turn(self, name: str) -> None:
+        async with self._lock:  # one asks, the others take what it found
+            if self._due(name):
+                await self._read()
+
+    def _long_untried(self) -> bool:
+        return self._tried_at is None or monotonic() - self._tried_at >= 2 * self.hold_seconds
 
     def _due(self, name: str) -> bool:
         now = monotonic()
@@ -209,9 +220,10 @@ class Issuer:
         longer active."""
         claims = await self.claims(token)
         named = claims.get(self.claim)
-        if not isinstance(named, str) or not named.strip():
+        # no database takes half a surrogate pair, nor PostgreSQL a NUL
+        if not isinstance(named, str) or not named.strip().isprintable() or not named.strip():
             raise _refused()
-        if self.claim == "email" and claims.get("email_verified") is False:
+        if self.claim == "email" and not _verified(claims):
             raise _refused()  # anybody may write anybody's address there
         rows = await database.fetch(
             "SELECT id, name, active FROM crm_staff WHERE email = ?", (named.strip().lower(),), bounded=True
@@ -223,6 +235,13 @@ class Issuer:
             kind=ActorKind.STAFF, id=key, name=rows[0]["name"], permissions=frozenset(), staff_id=key
         )
         return await staff_actor(database, actor, segments)
+
+
+def _verified(claims: Mapping[str, Any]) -> bool:
+    """Whether the issuer vouches for the address. One that says nothing about it is taken at its word; some
+    write `true` as a text."""
+    said = claims.get("email_verified", True)
+    return said is True or said == "true"
 
 
 def issuer_of(settings: "Settings") -> Issuer | None:

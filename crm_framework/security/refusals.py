@@ -1,7 +1,8 @@
 """Refused attempts, for the audit log: by a token that lacks a permission, and by one that opens nothing.
 
 They are written after the answer and never hold it up. The same attempt again within a minute is counted, and
-no more than a few are told apart a minute: so nobody can fill the disk by knocking.
+no more than a few of an actor are told apart a minute, of a bounded number of actors: so nobody can fill the
+disk by knocking, nor hide what others do.
 """
 
 import asyncio
@@ -25,9 +26,13 @@ log = logging.getLogger(__name__)
 
 ACTION = "access.refused"
 
-MAX_TOLD_APART = 20
-"""Attempts of a process that have entries of their own in a minute, of known actors and of unknown ones
-apart. Those beyond share an entry."""
+MAX_KINDS = 5
+"""Attempts of one actor, with one token, that have entries of their own in a minute and process. Those beyond
+share an entry, under the same name and token: operations are named by the client as it likes."""
+MAX_ACTORS = 50
+"""Known actors that have entries of their own. Those beyond share one."""
+MAX_UNKNOWN = 20
+"""Attempts by unknown ones that have entries of their own. Those beyond share one."""
 WINDOW_SECONDS = 60.0
 WRITE_SECONDS = 1.0
 """How long after the first attempt of its kind an entry is written; how often it came again, after the
@@ -36,7 +41,9 @@ window."""
 MAX_REASON = 500
 
 NOBODY: Who = ("SYSTEM", None, "unknown", None)
+SEVERAL: Who = ("SYSTEM", None, "several", None)
 OTHERS = "These and more: too many in this minute to be told apart."
+OTHERS_OF_ACTOR = "Other operations: too many in this minute to be told apart."
 
 
 class Attempt(NamedTuple):
@@ -60,7 +67,7 @@ class _Seen:
     written: bool = False
 
 
-KNOWN_OTHERS = Attempt(("SYSTEM", None, "several", None), "Operation", None, OTHERS, None)
+KNOWN_OTHERS = Attempt(SEVERAL, "Operation", None, OTHERS, None)
 UNKNOWN_OTHERS = Attempt(NOBODY, "Token", None, OTHERS, None)
 
 
@@ -83,7 +90,8 @@ class Refusals:
         request_id: str | None = None,
         source: str | None = None,
     ) -> None:
-        """An actor asked for what it may not see or do. `operation` is the client's name for it."""
+        """An actor asked for what it may not see or do. `operation` is the client's name for
+        it."""
         named = (operation or "(unnamed)")[:100]
         attempt = Attempt(who_acts(actor), "Operation", named, reason[:MAX_REASON], source)
         self._note(attempt, request_id, named)
@@ -109,10 +117,9 @@ class Refusals:
         if self._closed:
             return
         if attempt not in self._seen:
-            nobody = attempt.who == NOBODY
-            if sum((one.who == NOBODY) == nobody for one in self._seen) >= MAX_TOLD_APART:
-                attempt = UNKNOWN_OTHERS if nobody else KNOWN_OTHERS
-                subject = "(several)"
+            shared = self._shared(attempt.who)
+            if shared is not None:
+                attempt, subject = shared, "(several)"
         seen = self._seen.get(attempt)
         if seen is not None:
             seen.count += 1
@@ -122,6 +129,17 @@ class Refusals:
         self._seen[attempt] = _Seen(now(), subject, request_id)
         if self._task is None:
             self._task = asyncio.create_task(self._write_on())
+
+    def _shared(self, who: Who) -> Attempt | None:
+        """What one more attempt counts as, if it gets no entry of its own."""
+        own = sum(one.who == who for one in self._seen)
+        if who == NOBODY:
+            return UNKNOWN_OTHERS if own >= MAX_UNKNOWN else None
+        if own >= MAX_KINDS:
+            return Attempt(who, "Operation", None, OTHERS_OF_ACTOR, None)
+        if own == 0 and len({one.who for one in self._seen} - {NOBODY, SEVERAL}) >= MAX_ACTORS:
+            return KNOWN_OTHERS
+        return None
 
     async def _write_on(self) -> None:
         while self._seen:

@@ -23,13 +23,17 @@ class LocalIssuer:
     keys: dict[str, tuple[str, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     broken: bool = False
+    answers: threading.Event = field(default_factory=threading.Event)
+    """Cleared, it takes requests and says nothing."""
 
     def __post_init__(self) -> None:
         issuer = self
+        self.answers.set()
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.requests.append(self.path)
+                issuer.answers.wait()
                 if issuer.broken:
                     self.send_error(503)
                     return
@@ -48,6 +52,7 @@ class LocalIssuer:
         self._thread.start()
 
     def close(self) -> None:
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

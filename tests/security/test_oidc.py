@@ -86,13 +86,29 @@ async def test_a_good_token_is_a_member_of_staff_with_their_roles(
         {"email": ["ann@example.com"]},
         {"email": "bob@example.com"},
         {"email_verified": False},
+        {"email_verified": "false"},
+        {"email_verified": 0},
+        {"email_verified": 1},
+        {"email_verified": ""},
+        {"email_verified": ["true"]},
+        {"email": "\ud800"},
+        {"email": "ann@example.com\0"},
     ],
-    ids=str,
+    ids=ascii,
 )
 async def test_claims_that_do_not_hold_are_refused(
     database: Database, local: LocalIssuer, issuer: Issuer, ann: str, wrong: dict[str, Any]
 ) -> None:
     await refused(database, issuer, by_key(local, claims(local, **wrong)))
+
+
+async def test_an_address_must_be_vouched_for(
+    database: Database, local: LocalIssuer, issuer: Issuer, ann: str
+) -> None:
+    await refused(database, issuer, by_key(local, {**claims(local), "email_verified": None}))
+    for said in (True, "true"):
+        token = local.token("rsa", claims(local, email_verified=said))
+        assert (await issuer.actor(token, database, no_segments)).staff_id == ann
 
 
 def by_key(local: LocalIssuer, claims: dict[str, Any]) -> str:
@@ -188,6 +204,43 @@ async def test_keys_outlive_their_issuer(database: Database, local: LocalIssuer,
     before = len(local.requests)
     assert (await issuer.actor(token, database, no_segments)).staff_id == ann
     assert len(local.requests) > before  # it was asked in vain
+
+
+async def test_nobody_waits_for_an_issuer_that_hangs_while_there_are_keys(
+    database: Database, local: LocalIssuer, ann: str
+) -> None:
+    keys = Keys(local.name, hold_seconds=3600.0, refetch_seconds=0.0)
+    issuer = Issuer(keys, AUDIENCE)
+    token = local.token("rsa", claims(local))
+    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert keys._read_at is not None
+    keys._read_at -= 3601.0
+    old = keys._read_at
+    local.answers.clear()
+    for _ in range(3):
+        assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+        assert keys._reading is not None
+        assert not keys._reading.done()
+    assert keys._read_at == old
+    local.answers.set()
+    await keys._reading
+    assert keys._read_at > old
+    assert local.requests == ["/.well-known/openid-configuration", "/keys"] * 2
+
+
+async def test_after_a_long_time_alone_keys_are_read_first(
+    database: Database, local: LocalIssuer, ann: str
+) -> None:
+    keys = Keys(local.name, hold_seconds=3600.0, refetch_seconds=0.0)
+    issuer = Issuer(keys, AUDIENCE)
+    token = local.token("rsa", claims(local))
+    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert keys._read_at is not None
+    assert keys._tried_at is not None
+    keys._read_at -= 7201.0
+    keys._tried_at -= 7201.0
+    local.keys = {"next": new_key("RS256")}
+    await refused(database, issuer, token)  # its key was withdrawn
 
 
 async def test_without_keys_nobody_comes_in_and_it_is_said_why(

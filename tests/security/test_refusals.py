@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 
 from crm_framework.security import refusals as module
 from crm_framework.security.actors import Actor, ActorKind
-from crm_framework.security.refusals import MAX_TOLD_APART, Refusals
+from crm_framework.security.refusals import MAX_ACTORS, MAX_KINDS, MAX_UNKNOWN, Refusals
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
 
@@ -84,10 +85,39 @@ async def test_many_sources_and_operations_share_an_entry(refusals: Refusals, da
         refusals.forbidden(CLERK, f"no {number}", operation=f"{number}")
     await refusals.close()
     rows = await written(database)
-    assert len(rows) == 2 * (MAX_TOLD_APART + 1)
+    assert len(rows) == MAX_KINDS + 1 + MAX_UNKNOWN + 1
     assert sum(row["changes"]["count"][1] for row in rows) == 20_000
     shared = [row for row in rows if row["subject_id"] == "(several)"]
-    assert [row["changes"]["count"][1] for row in shared] == [10_000 - MAX_TOLD_APART] * 2
+    assert {row["actor_name"]: row["changes"]["count"][1] for row in shared} == {
+        "clerk": 10_000 - MAX_KINDS,
+        "unknown": 10_000 - MAX_UNKNOWN,
+    }
+    assert {row["token_id"] for row in shared} == {CLERK.token_id, None}
+
+
+async def test_one_actor_does_not_hide_what_others_do(refusals: Refusals, database: Database) -> None:
+    for number in range(1_000):
+        refusals.forbidden(CLERK, f"no {number}", operation=f"{number}", source=f"192.0.2.{number}")
+    other = replace(CLERK, id="p", name="partner", token_id=new_id())
+    refusals.forbidden(other, "permission is missing", operation="Export")
+    await refusals.close()
+    rows = [row for row in await written(database) if row["actor_name"] == "partner"]
+    assert [(row["token_id"], row["subject_id"], row["changes"]["count"]) for row in rows] == [
+        (other.token_id, "Export", [None, 1])
+    ]
+
+
+async def test_more_actors_than_are_told_apart(refusals: Refusals, database: Database) -> None:
+    for number in range(MAX_ACTORS + 30):
+        actor = replace(CLERK, id=f"{number}", name=f"clerk {number}", token_id=new_id())
+        for operation in "abcdefgh":
+            refusals.forbidden(actor, "no", operation=operation)
+    await refusals.close()
+    rows = await written(database)
+    assert len(rows) == MAX_ACTORS * (MAX_KINDS + 1) + 1
+    assert sum(row["changes"]["count"][1] for row in rows) == (MAX_ACTORS + 30) * 8
+    (several,) = [row for row in rows if row["actor_name"] == "several"]
+    assert several["changes"]["count"] == [None, 30 * 8]
 
 
 async def test_whose_token_it_was(refusals: Refusals, database: Database) -> None:
