@@ -1,6 +1,8 @@
 """The one error that crosses every room: what happened, where, and what to do."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 
 
@@ -63,3 +65,34 @@ class PluginCrash(CrmError):
 
     What it raised is in the log already, under the request's id.
     """
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Makes what a plugin raises and is no `Exception` a RuntimeError: in a task it may end the event loop.
+
+    Only the cancellation of the task that it runs in goes on as one. Outside an event loop Ctrl-C raises
+    KeyboardInterrupt wherever the program is, so there it goes on too; inside one the loop sees to Ctrl-C.
+    """
+    try:
+        yield
+    except (Exception, GeneratorExit):  # the latter closes a coroutine, which must not go on
+        raise
+    except asyncio.CancelledError:
+        task = _task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("it raised CancelledError though nobody cancelled it") from None
+    except SystemExit as error:
+        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and _task() is None:
+            raise
+        raise RuntimeError(f"it raised {type(error).__name__}: {error}".rstrip(": ")) from error
+
+
+def _task() -> "asyncio.Task[object] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

@@ -7,7 +7,7 @@ it by name; whether it ends the operation is the hook's contract.
 import contextlib
 import io
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import isawaitable
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from crm_framework.errors import CrmError, ErrorCode, PluginCrash
+from crm_framework.errors import CrmError, ErrorCode, PluginCrash, contained
 
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
@@ -244,7 +244,7 @@ class PluginHost:
     def _call(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
         given = {**arguments, "settings": self._plugins[impl.plugin_name].settings}
         names = (*impl.argnames, *impl.kwargnames)
-        with _going_on():
+        with contained():
             answer = traced(hook, impl.plugin_name, impl.function, {name: given[name] for name in names})
         return _awaited(answer) if isawaitable(answer) else answer
 
@@ -288,17 +288,8 @@ class PluginHost:
         return dict(answer)
 
 
-@contextlib.contextmanager
-def _going_on() -> Iterator[None]:
-    """Makes `sys.exit()` in a hook a fault of the plugin: in a task it would end the event loop."""
-    try:
-        yield
-    except SystemExit as error:
-        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
-
-
 async def _awaited(answer: Awaitable[Any]) -> Any:
-    with _going_on():
+    with contained():
         return await answer
 
 

@@ -4,6 +4,7 @@ POST takes JSON and GET takes queries only, so that no other site can make a bro
 nothing is done for a request without a token.
 """
 
+import asyncio
 import logging
 
 from starlette.types import Receive, Scope, Send
@@ -45,7 +46,9 @@ class GraphQL:
             answer = await self._answer(scope, headers, receive, media, send if streamed else None)
         except Refusal as refusal:
             answer = refused(refusal, media or JSON)
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) and _ends(error):
+                raise
             answer = refused(_internal(error, service_in(scope).settings.debug), media or JSON)
         if answer is not None:
             await answer.send(send)
@@ -93,7 +96,14 @@ class GraphQL:
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
 
 
-def _internal(error: Exception, debug: bool) -> Refusal:
+def _ends(error: BaseException) -> bool:
+    """Whether it ends this very task. What else is no `Exception` is a resolver's: Ctrl-C is a signal."""
+    task = asyncio.current_task()
+    cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return cancelled or isinstance(error, GeneratorExit)
+
+
+def _internal(error: BaseException, debug: bool) -> Refusal:
     """A fault of the program: its text goes to the log, the client gets the id to find it by."""
     log.error("request failed", exc_info=error)
     text = f" {type(error).__name__}: {error}" if debug else ""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, contained
 
 from .audit import Written
 from .gathered import Gathered, Insert, Outdated
@@ -130,7 +130,7 @@ class Transaction:
         """
         self.check()
         owner = self._owner
-        borrower = self._owner = asyncio.ensure_future(work)
+        borrower = self._owner = asyncio.ensure_future(_contained(work))
         try:
             await asyncio.wait([borrower], timeout=seconds)
         finally:
@@ -172,6 +172,14 @@ class Transaction:
         if self._failure is not None:
             raise _gone_wrong(self._failure)
         return self._session
+
+
+async def _contained(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        with contained():
+            await work
+    except GeneratorExit as error:
+        raise RuntimeError("it raised GeneratorExit") from error
 
 
 async def _nothing(session: Session) -> None: ...

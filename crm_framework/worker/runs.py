@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, contained
 from crm_framework.hooks.dispatch import DeclaredJob
 from crm_framework.security.actors import Actor
 from crm_framework.storage import jobs
@@ -147,10 +147,8 @@ async def run_job(
 
 
 async def _call(declared: DeclaredJob, run: JobRun) -> None:
-    try:
+    with contained():
         await declared.job.run(run)
-    except SystemExit as error:  # in a task it would end the event loop
-        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
 
 
 async def _renew(database: Database, leased: Leased) -> None:

@@ -1,5 +1,6 @@
 """The host's calls, over plugins written for the purpose; `tx` and `reader` are only handed through."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +53,38 @@ async def test_a_handler_that_exits_has_failed_and_no_more(folder: PluginFolder)
     folder.write("one", "@hookimpl\nasync def on_events():\n    raise SystemExit(3)")
     with pytest.raises(RuntimeError, match=r"it called sys\.exit\(3\)"):
         await folder.load("one").handlers[0]([], TX)
+
+
+@pytest.mark.parametrize(
+    "raised", ["KeyboardInterrupt", "BaseException('b')", "asyncio.CancelledError('mine')"]
+)
+async def test_nothing_that_a_hook_raises_ends_more_than_the_hook(folder: PluginFolder, raised: str) -> None:
+    text = f"@hookimpl\nasync def NAME():\n    import asyncio\n    raise {raised}"
+    folder.write("one", f"{text.replace('NAME', 'on_events')}\n{text.replace('NAME', 'before_change')}")
+    host = folder.load("one")
+    with pytest.raises(
+        RuntimeError, match=rf"^it raised {raised.partition('(')[0].removeprefix('asyncio.')}"
+    ):
+        await host.handlers[0]([], TX)
+    with pytest.raises(CrmError, match="The plugin one failed in before_change"):
+        await host.guards[0]([], TX)
+
+
+async def test_a_hook_whose_task_is_cancelled_goes_with_it(folder: PluginFolder) -> None:
+    folder.write(
+        "one", "@hookimpl\nasync def before_change():\n    import asyncio\n    await asyncio.sleep(60)"
+    )
+    task = asyncio.ensure_future(folder.load("one").guards[0]([], TX))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+def test_ctrl_c_during_a_schema_ends_the_program(folder: PluginFolder) -> None:
+    folder.write("one", "@hookimpl\ndef schema():\n    raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        folder.load("one").schema_parts()
 
 
 def test_a_schema_that_exits_takes_its_plugin_out(folder: PluginFolder) -> None:

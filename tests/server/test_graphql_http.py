@@ -35,6 +35,12 @@ class Tokens:
                 return Actor.system("tester")
             case "crm_broken":
                 raise RuntimeError("SELECT digest FROM crm_token")
+            case "crm_odd":
+                raise BaseException("b")
+            case "crm_interrupted":
+                raise KeyboardInterrupt
+            case "crm_dropped":
+                raise asyncio.CancelledError
             case "crm_away":
                 raise CrmError(ErrorCode.UNAVAILABLE, "postgres://db:5432 cannot be reached.")
         raise CrmError(ErrorCode.UNAUTHENTICATED, "This token is unknown, expired or revoked.")
@@ -348,6 +354,12 @@ async def test_a_fault_is_masked_and_found_in_the_log(
     assert (response.status_code, code_of(response)) == (500, "INTERNAL")
     assert response.json()["errors"][0]["message"] == "The server failed. The log has it as r-2."
     assert "RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("secret", ["crm_odd", "crm_interrupted", "crm_dropped"])
+async def test_what_is_no_exception_is_a_fault_as_well(http: httpx2.AsyncClient, secret: str) -> None:
+    response = await http.post("/graphql", json=QUERY, headers={"Authorization": f"Bearer {secret}"})
+    assert (response.status_code, code_of(response)) == (500, "INTERNAL")
 
 
 async def test_a_result_that_is_no_json_is_a_fault(http: httpx2.AsyncClient) -> None:

@@ -236,6 +236,24 @@ async def test_a_handler_whose_statement_fails_does_not_spoil_the_transaction(
     ]
 
 
+@pytest.mark.parametrize("error", [BaseException("b"), KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+async def test_whatever_a_handler_raises_fails_the_handler_only(
+    database: Database, error: BaseException
+) -> None:
+    async def fail(events: Sequence[Event], tx: UnitOfWork) -> None:
+        await add(tx, "half done")
+        raise error
+
+    async def cancel_itself(events: Sequence[Event], tx: UnitOfWork) -> None:
+        raise asyncio.CancelledError
+
+    database.handlers = [Plugin("failing", fail), Plugin("ending", cancel_itself)]
+    await change(database, renamed(new_id()))
+    assert await names(database) == ["written"]
+    rows = await database.fetch("SELECT handler, attempts FROM crm_delivery ORDER BY handler")
+    assert [tuple(row.values()) for row in rows] == [("ending", 1), ("failing", 1)]
+
+
 async def hang(events: Sequence[Event], tx: UnitOfWork) -> None:
     await add(tx, "half done")
     await asyncio.Event().wait()
