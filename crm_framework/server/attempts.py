@@ -6,7 +6,7 @@ from crm_framework.engine.result import Result
 from crm_framework.security.actors import Actor
 from crm_framework.security.verify import TokenRefused
 
-from .operations import Operation
+from .operations import Operation, name_of
 from .request_ids import request_id
 from .service import Service
 
@@ -34,11 +34,12 @@ def note_forbidden(
     """What the actor may not see or do, if that is among the result's errors."""
     for error in result.errors:
         if error["extensions"]["code"] == "FORBIDDEN":
-            service.refusals.forbidden(
-                actor,
-                error["message"],
-                operation=operation.operation_name,
-                request_id=request_id(),
-                source=address_of(scope) or None,
-            )
+            note_lacking(service, scope, actor, error["message"], name_of(operation))
             return
+
+
+def note_lacking(service: Service, scope: Scope, actor: Actor, reason: str, operation: str | None) -> None:
+    """An actor asked for what it may not see or do."""
+    service.refusals.forbidden(
+        actor, reason, operation=operation, request_id=request_id(), source=address_of(scope) or None
+    )

@@ -14,8 +14,8 @@ from crm_framework.security.verify import TokenRefused
 from crm_framework.storage.backlog import Backlog, backlog
 
 from .answers import Refusal
+from .attempts import address_of, note_lacking, note_unauthenticated
 from .authentication import authenticate
-from .request_ids import request_id
 from .service import service_of
 
 log = logging.getLogger("crm_framework.server")
@@ -48,23 +48,19 @@ async def metrics(request: Request) -> Response:
     """The text format of Prometheus; 401 without a token, 403 without the right."""
     service = service_of(request)
     headers = dict(reversed(request.scope["headers"]))
-    address = request.client.host if request.client else ""
+    address = address_of(request.scope)
 
     def told(refused: TokenRefused) -> None:
-        service.refusals.unauthenticated(
-            why=refused.why,
-            hint=refused.begins,
-            holder=refused.holder,
-            request_id=request_id(),
-            source=address or None,
-        )
+        note_unauthenticated(service, request.scope, refused)
 
     try:
         actor = await authenticate(headers, service.verifier.verify, service.guesses, address, told)
     except Refusal as refusal:
         return PlainTextResponse(f"{refusal.message}\n", refusal.status, refusal.headers)
     if not actor.may(PERMISSION):
-        return PlainTextResponse(f"The permission {PERMISSION} is missing.\n", 403)
+        missing = f"The permission {PERMISSION} is missing."
+        note_lacking(service, request.scope, actor, missing, "GET /metrics")
+        return PlainTextResponse(f"{missing}\n", 403)
     text = generate_latest(service.counts.registry)
     try:
         owed = CollectorRegistry()

@@ -99,6 +99,15 @@ def kind_of(operation: Operation) -> str:
     return OperationType.QUERY.value
 
 
+def name_of(operation: Operation) -> str | None:
+    """The operation's name: the one that was asked for, or else the only one in the document."""
+    text = operation.query
+    if operation.operation_name is not None:
+        return operation.operation_name
+    found = _remembered_kinds(text) if len(text) <= MAX_REMEMBERED else _kinds(text)
+    return found[0][0] if len(found) == 1 else None
+
+
 def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
     """Name and kind of the operations in a document; none if it cannot be read."""
     try:

@@ -222,8 +222,10 @@ async def test_nobody_waits_for_an_issuer_that_hangs_while_there_are_keys(
         assert keys._reading is not None
         assert not keys._reading.done()
     assert keys._read_at == old
+    reading = keys._reading
+    assert reading is not None
     local.answers.set()
-    await keys._reading
+    await reading
     assert keys._read_at > old
     assert local.requests == ["/.well-known/openid-configuration", "/keys"] * 2
 

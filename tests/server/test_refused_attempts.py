@@ -74,6 +74,36 @@ async def test_permissions_that_are_missing(client: CrmClient) -> None:
     assert entry["erased"] is False
 
 
+async def test_the_name_stands_in_the_document(client: CrmClient) -> None:
+    _, secret = await token(client, "reader")
+    for query in (
+        "query Peek { auditLog { totalCount } }",
+        "# why\nquery Look { ...F } fragment F on Query { auditLog { totalCount } }",
+        "{ auditLog { totalCount } }",
+    ):
+        assert await knock(client, secret, query) == 200
+    await client.service.refusals._write(ended=True)
+    rows = await client.service.database.fetch(
+        "SELECT subject_id FROM crm_audit WHERE action = 'access.refused' ORDER BY id"
+    )
+    assert [row["subject_id"] for row in rows] == ["Peek", "Look", "(unnamed)"]
+
+
+async def test_the_figures_are_among_what_is_refused(client: CrmClient) -> None:
+    _, secret = await token(client, "reader")
+    for bearer, status in ((secret, 403), ("crm_unknown-token-of-nobody", 401)):
+        answer = await client.http.get("/metrics", headers={"Authorization": f"Bearer {bearer}"})
+        assert answer.status_code == status
+    await client.service.refusals._write(ended=True)
+    rows = await client.service.database.fetch(
+        "SELECT actor_name, subject_id, reason FROM crm_audit WHERE action = 'access.refused' ORDER BY id"
+    )
+    assert [(row["actor_name"], row["subject_id"], row["reason"]) for row in rows] == [
+        ("reader", "GET /metrics", "The permission metrics.read is missing."),
+        ("unknown", "crm_unkno", "The token is unknown."),
+    ]
+
+
 async def test_a_customers_own_token(client: CrmClient) -> None:
     made = await client.data('mutation { createCustomer(input: {name: "Ada"}) { customer { id } } }')
     customer = made["createCustomer"]["customer"]["id"]
