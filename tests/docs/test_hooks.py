@@ -41,7 +41,7 @@ def test_its_section_has_the_exact_signature(hook: str) -> None:
 
 @pytest.mark.parametrize("hook", SPECS)
 def test_its_section_says_when_it_is_called(hook: str) -> None:
-    assert re.search(r"^\*\*Called\*\* \w.+\.$", SECTIONS[hook], re.MULTILINE)
+    assert re.search(r"^\*\*Called\*\* \w.+(\n.+)*\.$", SECTIONS[hook], re.MULTILINE)
 
 
 @pytest.mark.parametrize("hook", SPECS)
