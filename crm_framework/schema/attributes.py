@@ -74,14 +74,14 @@ class RemoveAttributeInput:
     id: strawberry.ID = required("Which definition; no customer may have a value any more.")
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def define_attribute(tx: UnitOfWork, input: DefineAttributeInput) -> AttributePayload:
     """Defines a custom field of customers."""
     new = attributes.NewAttribute(**given(input, leave_out=("idempotency_key",)))
     return AttributePayload(definition_id=await attributes.define_attribute(tx, new))
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def update_attribute(tx: UnitOfWork, input: UpdateAttributeInput) -> AttributePayload:
     """Changes a custom field. Refused where values of customers would not fit any more."""
     key = key_of(input.id, AttributeDefinition)
@@ -91,7 +91,7 @@ async def update_attribute(tx: UnitOfWork, input: UpdateAttributeInput) -> Attri
     return AttributePayload(definition_id=key)
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def remove_attribute(tx: UnitOfWork, input: RemoveAttributeInput) -> AttributePayload:
     """Removes a custom field. Refused while customers have values."""
     await attributes.remove_attribute(tx, key_of(input.id, AttributeDefinition))

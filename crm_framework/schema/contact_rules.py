@@ -133,14 +133,14 @@ class DeleteContactRuleInput:
     expected_version: int | None = expected()
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def create_contact_rule(tx: UnitOfWork, input: CreateContactRuleInput) -> ContactRulePayload:
     """Adds a rule, for a channel that has none or over all channels."""
     new = contact_rules.ContactRuleFields(**given(input, leave_out=("idempotency_key",)))
     return ContactRulePayload(rule_id=await contact_rules.create_contact_rule(tx, new))
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def update_contact_rule(tx: UnitOfWork, input: UpdateContactRuleInput) -> ContactRulePayload:
     """Changes a rule; it holds from now on."""
     key = await contact_rules.update_contact_rule(
@@ -152,7 +152,7 @@ async def update_contact_rule(tx: UnitOfWork, input: UpdateContactRuleInput) -> 
     return ContactRulePayload(rule_id=key)
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def delete_contact_rule(tx: UnitOfWork, input: DeleteContactRuleInput) -> ContactRulePayload:
     """Removes a rule; what it forbade is allowed from now on, if no other rule forbids it."""
     await contact_rules.delete_contact_rule(

@@ -14,6 +14,7 @@ from crm_framework.engine.ids import encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.rows import Batch
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.security.actors import WITHIN, Actor
 from crm_framework.storage.turns import Turn
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -105,10 +106,26 @@ async def import_customers(tx: UnitOfWork, input: ImportCustomersInput) -> Impor
 async def import_interactions(tx: UnitOfWork, input: ImportInteractionsInput) -> ImportPayload:
     """Records many interactions at once, of every kind. Known references change nothing."""
     rows, places, refused = await _converted(input.rows, _row)
+    if input.create_missing_customers:
+        _check_creating(tx)
     report = await import_touches(
         tx, rows, dry_run=input.dry_run, create_missing_customers=input.create_missing_customers
     )
     return _payload(report, places, refused, "Interaction", input)
+
+
+def _check_creating(tx: UnitOfWork) -> None:
+    """Raises `CrmError` FORBIDDEN unless the actor may create customers wherever they may record on them."""
+    actor = tx.actor
+    if not isinstance(actor, Actor):
+        return
+    if not actor.may("customers.write") or not actor.may(f"{WITHIN}customers.write:interactions.write"):
+        raise CrmError(
+            ErrorCode.FORBIDDEN,
+            "The permission customers.write is missing to create customers.",
+            path=("create_missing_customers",),
+            hint="Leave it out: rows of customers that are not known are then reported.",
+        )
 
 
 def _row(input: InteractionRowInput) -> InteractionRow:

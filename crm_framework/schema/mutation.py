@@ -141,8 +141,9 @@ def mutation(
 
     Customers' own tokens are refused, unless `own` says how the input names the customer: `own="customer"`,
     or an `Own` that says more. An actor who sees some customers only can change nothing of the others: what
-    holds or resolves customers does not find them, and a change whose events name one is rolled back. What is
-    about all customers at once says `everyone`, and is refused to them.
+    holds or resolves customers does not find them, and a change whose events name one that was not found so,
+    or created, is rolled back. What is about all customers at once, or about what is shared by all, such as
+    staff and settings, says `everyone`, and is refused to them.
     """
 
     if isinstance(own, str):
@@ -255,19 +256,21 @@ class Mutation(Called):
 
 
 async def _check_reach(tx: UnitOfWork) -> None:
-    """Refuses a change that told of customers out of reach, however it came to them."""
+    """Refuses a change that told of customers out of reach, however it came to them.
+
+    Asking now is too late for those who were there before: the change may have put them in reach itself. So
+    they must have been found within reach by whatever resolved or held them. New ones must be in reach now.
+    """
     told = {event.customer_id for event in tx.events if event.customer_id is not None} - tx.admitted
-    beyond = told - set(await reached(tx, told))
-    if not beyond:
-        return
     made = {event.customer_id for event in tx.events if isinstance(event, CustomerCreated)}
-    if beyond <= made:
+    if told - made:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such record.")
+    if told - set(await reached(tx, told)):
         raise CrmError(
             ErrorCode.REFUSED,
             "You would not see the customer that you create.",
             hint="Make it one of those whom you may see, say by its owner, its tags, or not confidential.",
         )
-    raise CrmError(ErrorCode.NOT_FOUND, "There is no such record.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,7 +142,7 @@ class SetStaffRolesInput:
     roles: list[strawberry.ID] = required("All of their roles: these replace the others.")
 
 
-@mutation(permission="roles.manage")
+@mutation(permission="roles.manage", everyone=True)
 async def create_role(tx: UnitOfWork, input: CreateRoleInput, info: strawberry.Info) -> RolePayload:
     """Makes a role. Nobody puts into it what they do not have themselves, on all customers."""
     made = await roles.create_role(
@@ -157,7 +157,7 @@ async def create_role(tx: UnitOfWork, input: CreateRoleInput, info: strawberry.I
     return RolePayload(role_id=made)
 
 
-@mutation(permission="roles.manage")
+@mutation(permission="roles.manage", everyone=True)
 async def update_role(tx: UnitOfWork, input: UpdateRoleInput, info: strawberry.Info) -> RolePayload:
     """Changes a role, for all who have it. It takes all that the role gave and will give."""
     values = given(input, leave_out=("id", "segment", "expected_version"))
@@ -177,14 +177,14 @@ async def update_role(tx: UnitOfWork, input: UpdateRoleInput, info: strawberry.I
     return RolePayload(role_id=key)
 
 
-@mutation(permission="roles.manage")
+@mutation(permission="roles.manage", everyone=True)
 async def delete_role(tx: UnitOfWork, input: DeleteRoleInput) -> RolePayload:
     """Deletes a role that nobody has."""
     await roles.delete_role(tx, key_of(input.id, Role))
     return RolePayload()
 
 
-@mutation(permission="roles.manage")
+@mutation(permission="roles.manage", everyone=True)
 async def set_staff_roles(tx: UnitOfWork, input: SetStaffRolesInput) -> StaffPayload:
     """Gives a member of staff these roles and no others. From the first time on, their roles say what they
     may do, none included: the permissions of their tokens only narrow that.

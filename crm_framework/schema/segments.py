@@ -133,7 +133,7 @@ class DeleteSegmentInput:
     id: strawberry.ID = required("Which segment; no other one may build on it.")
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def create_segment(tx: UnitOfWork, info: strawberry.Info, input: CreateSegmentInput) -> SegmentPayload:
     """Saves a filter over customers under a name."""
     with renamed(condition="filter"):
@@ -143,7 +143,7 @@ async def create_segment(tx: UnitOfWork, info: strawberry.Info, input: CreateSeg
         return SegmentPayload(segment_id=await segments.create_segment(tx, new, check_of(info)))
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def update_segment(tx: UnitOfWork, info: strawberry.Info, input: UpdateSegmentInput) -> SegmentPayload:
     """Changes a segment."""
     values = given(input, leave_out=("id", "filter", "expected_version"))
@@ -161,7 +161,7 @@ async def update_segment(tx: UnitOfWork, info: strawberry.Info, input: UpdateSeg
     return SegmentPayload(segment_id=key)
 
 
-@mutation(permission="settings.write")
+@mutation(permission="settings.write", everyone=True)
 async def delete_segment(tx: UnitOfWork, input: DeleteSegmentInput) -> SegmentPayload:
     """Deletes a segment. Refused while other segments build on it."""
     await segments.delete_segment(tx, key_of(input.id, Segment))

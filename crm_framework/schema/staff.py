@@ -105,14 +105,14 @@ class ReactivateStaffInput:
     expected_version: int | None = expected()
 
 
-@mutation(permission="staff.write")
+@mutation(permission="staff.write", everyone=True)
 async def create_staff(tx: UnitOfWork, input: CreateStaffInput) -> StaffPayload:
     """Adds a member of staff."""
     saved = await staff.create_staff(tx, staff.NewStaff(**given(input, leave_out=("idempotency_key",))))
     return StaffPayload(staff_id=saved.id)
 
 
-@mutation(permission="staff.write")
+@mutation(permission="staff.write", everyone=True)
 async def update_staff(tx: UnitOfWork, input: UpdateStaffInput) -> StaffPayload:
     """Changes a member of staff. The address of one whose roles give more than you have stays."""
     if input.email is not strawberry.UNSET:
@@ -124,7 +124,7 @@ async def update_staff(tx: UnitOfWork, input: UpdateStaffInput) -> StaffPayload:
     return StaffPayload(staff_id=saved.id)
 
 
-@mutation(permission="staff.write")
+@mutation(permission="staff.write", everyone=True)
 async def deactivate_staff(tx: UnitOfWork, input: DeactivateStaffInput) -> StaffPayload:
     """Marks someone as gone and hands their customers to a successor."""
     saved = await ownership.deactivate_staff(
@@ -136,7 +136,7 @@ async def deactivate_staff(tx: UnitOfWork, input: DeactivateStaffInput) -> Staff
     return StaffPayload(staff_id=saved.id)
 
 
-@mutation(permission="staff.write")
+@mutation(permission="staff.write", everyone=True)
 async def reactivate_staff(tx: UnitOfWork, input: ReactivateStaffInput) -> StaffPayload:
     """Marks someone as working here again; former customers stay where they are."""
     saved = await staff.reactivate_staff(

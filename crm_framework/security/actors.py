@@ -23,7 +23,8 @@ INTERNAL = "@internal"
 OWN = "@own:"
 """`@own:P` is the permission of a change that customers may make on their own data, and others with P."""
 ALL = "@all:"
-"""`@all:P` is the permission of what tells of all customers at once: P, and that it is not scoped."""
+"""`@all:P` is the permission of what tells of all customers at once, or changes what all share: P, without
+a scope, and no scope on `customers.read` either."""
 WITHIN = "@within:"
 """`@within:P:Q` is the permission of what P tells of customers that Q shows: that P reaches as far."""
 
@@ -103,11 +104,16 @@ class Actor:
             return own or self.may(permission.removeprefix(OWN))
         if permission.startswith(ALL):
             wanted = permission.removeprefix(ALL)
-            return not own and self.may(wanted) and self._scope(wanted) is None
+            return not own and self.may(wanted) and self._everywhere(wanted)
         if permission.startswith(WITHIN):
             wanted, _, shown = permission.removeprefix(WITHIN).partition(":")
             return own or self._scope(wanted) in (None, self._scope(shown))
         return permission == INTERNAL and not own
+
+    def _everywhere(self, permission: str) -> bool:
+        """Whether no scope limits it: neither its own, nor that of `customers.read`, its most."""
+        shown = SEE_CUSTOMERS if self.may(SEE_CUSTOMERS) else permission
+        return self._scope(permission) is None and self._scope(shown) is None
 
     @cached_property
     def unbounded(self) -> bool:

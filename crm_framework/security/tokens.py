@@ -16,6 +16,7 @@ from crm_framework.storage.ids import is_key, new_id
 from .actors import Actor, ActorKind, narrowed
 from .permissions import Permissions
 from .roles import permissions_of_staff, refuse_beyond, require_segment
+from .scopes import NOT_CONFIDENTIAL
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -148,8 +149,21 @@ async def create_token(
 
 
 async def revoke_token(tx: "UnitOfWork", token_id: str) -> bool:
-    """Ends a token at once. False if it had been revoked before; NOT_FOUND if there is none."""
-    changed = is_key(token_id) and await tx.execute(
+    """Ends a token at once. False if it had been revoked before.
+
+    NOT_FOUND if there is none, or none of a customer within reach or of the actor's own.
+    """
+    found = is_key(token_id) and await tx.fetch(
+        "SELECT staff_id, customer_id FROM crm_token WHERE id = ?", (token_id,)
+    )
+    if not found or not await _may_end(tx, token_id, found[0]):
+        raise CrmError(
+            ErrorCode.NOT_FOUND,
+            "There is no such token.",
+            path=("id",),
+            hint="List the tokens for their ids.",
+        )
+    changed = await tx.execute(
         "UPDATE crm_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (tx.now, token_id)
     )
     if changed:
@@ -162,13 +176,6 @@ async def revoke_token(tx: "UnitOfWork", token_id: str) -> bool:
             )
         )
         return True
-    if not is_key(token_id) or not await tx.fetch("SELECT id FROM crm_token WHERE id = ?", (token_id,)):
-        raise CrmError(
-            ErrorCode.NOT_FOUND,
-            "There is no such token.",
-            path=("id",),
-            hint="List the tokens for their ids.",
-        )
     return False
 
 
@@ -236,6 +243,30 @@ async def _check_maker(
     refuse_beyond(tx, given)
 
 
+async def _may_end(tx: "UnitOfWork", token_id: str, row: dict[str, Any]) -> bool:
+    """Whether the token is within reach: of a customer who is, or of the one who asks."""
+    if row["customer_id"] is not None:
+        return await _within_reach(tx, str(row["customer_id"]))
+    if tx.reach is None or tx.reach is NOT_CONFIDENTIAL:
+        return True
+    actor = tx.actor
+    return isinstance(actor, Actor) and (
+        token_id == actor.token_id
+        or (actor.staff_id is not None and _text(row["staff_id"]) == actor.staff_id)
+    )
+
+
+async def _within_reach(tx: "UnitOfWork", customer_id: str) -> bool:
+    if tx.reach is None:
+        return True
+    condition, args = tx.reach.of_row("t")
+    sql = f"SELECT 1 FROM crm_customer AS t WHERE t.id = ? AND ({condition})"
+    seen = bool(await tx.fetch(sql, (customer_id, *args)))
+    if seen:
+        tx.admitted.add(customer_id)
+    return seen
+
+
 async def _by_roles(tx: "UnitOfWork", staff_id: str) -> bool:
     rows = await tx.fetch("SELECT by_roles FROM crm_staff WHERE id = ?", (staff_id,))
     return bool(rows and rows[0]["by_roles"])
@@ -260,6 +291,7 @@ async def _check_owner(
             "SELECT id FROM crm_customer WHERE id = ? AND merged_into_id IS NULL AND erased_at IS NULL",
             (customer_id,),
         )
+        and await _within_reach(tx, customer_id)
     ):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("customer",))
 

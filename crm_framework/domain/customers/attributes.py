@@ -140,7 +140,7 @@ async def remove_attribute(tx: "UnitOfWork", key: str) -> None:
     if count:
         raise CrmError(
             ErrorCode.REFUSED,
-            f"{_customers(count)} a value for the attribute {definition.name!r}.",
+            f"{_customers(tx, count)} a value for the attribute {definition.name!r}.",
             hint="Remove the values first.",
         )
     await tx.execute("DELETE FROM crm_attribute_definition WHERE id = ?", (key,))
@@ -185,9 +185,10 @@ async def _refuse_misfits(tx: "UnitOfWork", after: Definition) -> None:
             misfits += times
             example = value
     if misfits:
+        such = f", such as {example!r:.60}" if tx.reach is None else ""
         raise CrmError(
             ErrorCode.REFUSED,
-            f"{_customers(misfits)} a value for {after.name!r} that would not fit, such as {example!r:.60}.",
+            f"{_customers(tx, misfits)} a value for {after.name!r} that would not fit{such}.",
             path=("type",),
             hint="Change these values first, or define another attribute.",
         )
@@ -319,5 +320,8 @@ def _emit(tx: "UnitOfWork", definition: Definition, changes: Changes) -> None:
     tx.emit(SettingChanged(customer_id=None, kind="attribute", record_id=definition.id, changes=changes))
 
 
-def _customers(count: int) -> str:
+def _customers(tx: "UnitOfWork", count: int) -> str:
+    """How many have something, for those who may see all of them."""
+    if tx.reach is not None:
+        return "There are customers who have"
     return "One customer has" if count == 1 else f"{count} customers have"

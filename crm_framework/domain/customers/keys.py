@@ -53,11 +53,14 @@ def assume_live(tx: "UnitOfWork", customer_id: str) -> bool:
     """Whether records may be added as if this were the key of a live customer: see `UnitOfWork.assume`."""
     hold = Hold.ADD if tx.dialect == "postgres" else ""
     seen, args = ("", ()) if tx.reach is None else tx.reach.of_row("t")
-    return is_key(customer_id) and tx.assume(
+    assumed = is_key(customer_id) and tx.assume(
         "SELECT 1 FROM crm_customer AS t WHERE t.id = ? AND t.merged_into_id IS NULL AND t.erased_at IS NULL"
         f"{f' AND ({seen})' if seen else ''} {hold}",
         (customer_id, *args),
     )
+    if assumed:
+        tx.admitted.add(customer_id)
+    return assumed
 
 
 async def live_customers(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, UnsetType
 
 from crm_framework.domain.customers.draft import check_owners
+from crm_framework.domain.customers.locks import reached
 from crm_framework.domain.customers.record import Changed, lock_record, resolve_ids
 from crm_framework.domain.customers.record import save as save_record
 from crm_framework.domain.customers.staff import (
@@ -88,7 +89,7 @@ async def deactivate_staff(
 ) -> StaffSaved:
     """The member no longer owns or backs anybody. `successor_id` takes the customers over.
 
-    REFUSED, with the counts, when there are customers and no successor.
+    REFUSED when there are customers and no successor, with the counts for those who may see all customers.
     """
     if successor_id is not None and successor_id < staff_id:
         await active_among(tx, [successor_id])  # in the order of the keys
@@ -107,13 +108,16 @@ async def deactivate_staff(
         f"AND merged_into_id IS NULL AND erased_at IS NULL ORDER BY id {for_update(tx, 'NO KEY UPDATE')}",
         (staff_id, staff_id),
     )
+    await reached(tx, [str(row["id"]) for row in rows])  # before the successor has them
     if successor_id is not None:
         await _hand_over(tx, staff_id, successor_id, rows)
     elif rows:
         owned = sum(row["owner_id"] == staff_id for row in rows)
         raise CrmError(
             ErrorCode.REFUSED,
-            f"{before.name} owns {owned} customers and is the backup for {len(rows) - owned}.",
+            f"{before.name} owns {owned} customers and is the backup for {len(rows) - owned}."
+            if tx.reach is None
+            else f"{before.name} still has customers.",
             path=("successor",),
             hint="Name a successor, or assign them to somebody else first.",
         )

@@ -160,7 +160,7 @@ class LoyaltyProgramPayload:
 def parts(settings: LoyaltySettings) -> SchemaParts:
     """What the plugin adds, with the rate of the settings for programmes that name none."""
 
-    @mutation(permission="loyalty.write")
+    @mutation(permission="loyalty.write", everyone=True)
     async def create_loyalty_program(
         tx: UnitOfWork, input: CreateLoyaltyProgramInput
     ) -> LoyaltyProgramPayload:
