@@ -83,6 +83,13 @@ async def test_health(client: CrmClient) -> None:
         "database": "ok",
         "migrations": "applied",
         "audit": {"unsealed": 0, "oldest_unsealed_s": 0.0},
+        "owed": {
+            "deliveries": 0,
+            "deliveries_parked": 0,
+            "oldest_delivery_s": 0.0,
+            "jobs_due": 0,
+            "jobs_failed": 0,
+        },
     }
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from crm_framework.errors import CrmError
+from crm_framework.storage.backlog import backlog
 from crm_framework.storage.migration.plan import AppliedMigration
 
 from .service import Service, service_of
@@ -26,11 +27,13 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 if requests can be served, 503 if not; in both cases what is in order and what is not.
 
-    A plugin that is broken does not make the API unready. What is told here is for everyone to read: names
+    A plugin that is broken does not make the API unready, nor does work that is owed: a node that is taken
+    away because of it leaves the more to the others. What is told here is for everyone to read: names
     and reasons, no addresses and no data.
     """
     service = service_of(request)
     database, migrations = await _database(service)
+    owed = await _owed(service) if migrations == "applied" else None
     ready = database == "ok" and migrations == "applied"
     report: dict[str, Any] = {
         "status": "ready" if ready else "unready",
@@ -40,6 +43,7 @@ async def readyz(request: Request) -> Response:
             "unsealed": service.sealer.waiting,
             "oldest_unsealed_s": round(service.sealer.lag_seconds, 1),
         },
+        "owed": owed,
         "plugins": [
             {
                 "name": plugin.name,
@@ -52,6 +56,23 @@ async def readyz(request: Request) -> Response:
         ],
     }
     return JSONResponse(report, 200 if ready else 503, HEADERS)
+
+
+async def _owed(service: Service) -> dict[str, Any] | None:
+    """What all nodes have still to do, None where it cannot be counted."""
+    try:
+        async with asyncio.timeout(DATABASE_SECONDS):
+            found = await backlog(service.database)
+    except Exception as error:
+        log.warning("What is owed cannot be read: %s", error)
+        return None
+    return {
+        "deliveries": found.deliveries,
+        "deliveries_parked": found.parked,
+        "oldest_delivery_s": round(found.lag_seconds, 1),
+        "jobs_due": found.jobs_due,
+        "jobs_failed": found.jobs_failed,
+    }
 
 
 async def _database(service: Service) -> tuple[str, str]:

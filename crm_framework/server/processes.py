@@ -133,9 +133,9 @@ class Processes:
                 if self._stopping.is_set():
                     return
                 if not await child.serves():
+                    await self._stop([child])
                     if not self._stopping.is_set():
                         log.error("A new process does not serve; the present ones go on as they are")
-                    await self._stop([child])
                     return
                 old, self._slots[slot] = self._slots[slot], child
                 await self._stop([old])

@@ -44,8 +44,8 @@ class Database:
         """Called at once after every commit of this process with what may have happened in it: for what is
         kept in memory. Must not raise."""
         self.bells: list[Callable[[Collection[str]], None]] = []
-        """Called at once after a commit of this process that left the worker something to do, with the names
-        of the loops that are to look for it. Must not raise."""
+        """Called after a commit that left the worker something to do, with the names of the loops that are to
+        look for it: of this process, and of others while `notices` listens. Must not raise."""
         self.auditors: list[Callable[[Sequence[Written]], None]] = []
         """Called at once after every commit of this process with the entries that it added to the audit log.
         Must not raise."""
@@ -60,7 +60,7 @@ class Database:
         """Labels of the apps that it was opened with: the core's, and those of the enabled plugins."""
         target = parse_url(url)
         dsn = None if isinstance(target, SqliteTarget) else target.dsn
-        self.notices = Notices(driver.dialect, dsn, self._notify)
+        self.notices = Notices(driver.dialect, dsn, self._notify, self._ring_here)
         """Tells of new events; see `storage/stream.py` for the events themselves."""
         self.feed = Feed(self)
         """The events as they are committed, for all who follow them in this process."""
@@ -189,10 +189,14 @@ class Database:
             watcher(events)
 
     def ring(self, chores: Collection[str]) -> None:
-        """Wakes these loops of the worker, if it runs in this process."""
+        """Wakes these loops of the worker, in this process and, on PostgreSQL, in others that listen."""
         if chores:
-            for bell in self.bells:
-                bell(chores)
+            self._ring_here(chores)
+            self.notices.left(chores)
+
+    def _ring_here(self, chores: Collection[str]) -> None:
+        for bell in self.bells:
+            bell(chores)
 
     async def _notify(self, payload: str) -> None:
         await self._open_driver().rows(f"SELECT pg_notify('{CHANNEL}', $1)", (payload,), bounded=True)
@@ -202,6 +206,19 @@ class Database:
         if entries:
             for auditor in self.auditors:
                 auditor(entries)
+
+    async def change_alone(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """The rows of one changing statement that is a transaction by itself, in one round trip.
+
+        Nothing comes with it: no events, no audit. For the program's own bookkeeping.
+        """
+        placed = numbered(sql) if self.dialect == "postgres" else sql
+        self.note(placed)
+        session = await self.begin()
+        try:
+            return await session.alone(placed, args)
+        finally:
+            await session.close()
 
     async def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""

@@ -70,6 +70,7 @@ _DUE = """
 """
 _ENDED = "lease = NULL, leased_until = NULL, leased_by = NULL"
 _MINE = "WHERE id = ? AND lease = ? AND status = 'RUNNING'"
+_FINISH = f"UPDATE crm_job SET status = 'DONE', finished_at = ?, error = NULL, {_ENDED} {_MINE}"
 
 
 async def any_due(database: "Database", names: Collection[str]) -> bool:
@@ -86,21 +87,20 @@ async def lease(
     Each run counts as an attempt from here on, whatever becomes of it. Jobs of one name and key do not run at
     once.
     """
-    async with database.unit_of_work() as tx:
-        key = new_id()
-        picked = _due(names, one="AND j.id = ?" if only else "")
-        if tx.dialect == "postgres":
-            picked += " FOR UPDATE OF j SKIP LOCKED"
-        rows = await tx.fetch(
-            f"WITH picked AS MATERIALIZED ({picked}) "
-            "UPDATE crm_job SET status = 'RUNNING', lease = ?, leased_by = ?, leased_until = ?, "
-            "started_at = ?, attempts = attempts + 1, cancelled = FALSE WHERE id IN (SELECT id FROM picked) "
-            "RETURNING id, lease, name, key_text, payload, attempts, run_at",
-            (
-                *(tx.now, *sorted(names), *((only,) if only else ()), limit),
-                *(key, by[:200], tx.now + LEASE, tx.now),
-            ),
-        )
+    at, key = now(), new_id()
+    picked = _due(names, one="AND j.id = ?" if only else "")
+    if database.dialect == "postgres":
+        picked += " FOR UPDATE OF j SKIP LOCKED"
+    rows = await database.change_alone(
+        f"WITH picked AS MATERIALIZED ({picked}) "
+        "UPDATE crm_job SET status = 'RUNNING', lease = ?, leased_by = ?, leased_until = ?, "
+        "started_at = ?, attempts = attempts + 1, cancelled = FALSE WHERE id IN (SELECT id FROM picked) "
+        "RETURNING id, lease, name, key_text, payload, attempts, run_at",
+        (
+            *(at, *sorted(names), *((only,) if only else ()), limit),
+            *(key, by[:200], at + LEASE, at),
+        ),
+    )
     found = [
         Leased(
             id=str(row["id"]),
@@ -136,13 +136,15 @@ async def hold(tx: "UnitOfWork", job: Leased) -> None:
         raise lost(job)
 
 
+async def finish_alone(database: "Database", job: Leased) -> bool:
+    """As `finish`, in a transaction of its own."""
+    done = await database.change_alone(f"{_FINISH} RETURNING id", (now(), job.id, job.lease))
+    return bool(done)
+
+
 async def finish(tx: "UnitOfWork", job: Leased) -> bool:
     """Whether the job was this worker's still; then it is done."""
-    changed = await tx.execute(
-        f"UPDATE crm_job SET status = 'DONE', finished_at = ?, error = NULL, {_ENDED} {_MINE}",
-        (tx.now, job.id, job.lease),
-    )
-    return changed == 1
+    return await tx.execute(_FINISH, (tx.now, job.id, job.lease)) == 1
 
 
 async def go_on(tx: "UnitOfWork", job: Leased, payload: str) -> bool:

@@ -1,4 +1,4 @@
-"""Word of new events, for whoever waits for them; without a promise that none is lost.
+"""Word of new events and of owed work, for whoever waits for them; without a promise that none is lost.
 
 In the process that wrote they are known at once. On PostgreSQL the others hear of them by LISTEN/NOTIFY.
 NOTIFY in the transaction of the change would make all commits of the server wait for each other (it takes a
@@ -8,7 +8,7 @@ where a notice is lost, waiting ends after a while for another look.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -18,6 +18,9 @@ import asyncpg
 log = logging.getLogger(__name__)
 
 CHANNEL = "crm_event"
+
+EVERY_CHORE = "*"
+"""Stands for all that workers do: something may have been left to them that was not heard of."""
 
 PAUSE_SECONDS = 0.05
 """What is committed in so much time after a notice goes into one more."""
@@ -34,18 +37,29 @@ CLOSE_SECONDS = 2.0
 
 
 class Notices:
-    """Those of one open database. `say` sends a notice to other processes; None where there is no way to."""
+    """Those of one open database. `say` sends a notice to other processes, where `dsn` says how to hear them;
+    `ring` is called with the chores that another process has left to the workers.
+
+    A notice is the name of who says it, whether there are events, and the chores.
+    """
 
     def __init__(
-        self, dialect: str, dsn: str | None, say: Callable[[str], Coroutine[Any, Any, None]]
+        self,
+        dialect: str,
+        dsn: str | None,
+        say: Callable[[str], Coroutine[Any, Any, None]],
+        ring: Callable[[Collection[str]], None],
     ) -> None:
         self.look_seconds = LOOK_SECONDS[dialect]
         self._dsn = dsn
         self._say = say
+        self._ring = ring
         self._name = uuid4().hex
         self._count = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._unsaid = False
+        self._events = False
+        self._chores: set[str] = set()
         self._saying: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._closed = False
@@ -60,7 +74,7 @@ class Notices:
 
         The first one who waits begins to listen to other processes.
         """
-        self._listen()
+        self.listen()
         if self._count != seen:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -73,6 +87,15 @@ class Notices:
     def committed(self) -> None:
         """There are new events of this process."""
         self._wake()
+        self._events = True
+        self._have_said()
+
+    def left(self, chores: Collection[str]) -> None:
+        """This process has left these chores to the workers, and has woken its own."""
+        self._chores.update(chores)
+        self._have_said()
+
+    def _have_said(self) -> None:
         if self._dsn is None or self._closed:
             return
         self._unsaid = True
@@ -90,8 +113,10 @@ class Notices:
         try:
             while self._unsaid:
                 self._unsaid = False
+                events, self._events = self._events, False
+                chores, self._chores = self._chores, set()
                 try:
-                    await self._say(self._name)
+                    await self._say(f"{self._name} {'events' if events else '-'} {','.join(sorted(chores))}")
                 except Exception as error:
                     log.debug("other processes could not be told of new events: %s", error)
                 if not self._closed:
@@ -99,7 +124,8 @@ class Notices:
         finally:
             self._saying = None
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Begins to listen to other processes, where they say something."""
         if self._dsn is not None and self._listening is None and not self._closed:
             self._listening = asyncio.ensure_future(self._keep_listening(self._dsn))
 
@@ -121,6 +147,7 @@ class Notices:
                 await connection.add_listener(CHANNEL, self._heard)
                 pause = FIRST_RETRY_SECONDS
                 self._wake()  # for what was said while nobody listened
+                self._ring([EVERY_CHORE])
                 await lost.wait()
                 log.warning("the connection that listens for events was lost")
             except Exception as error:
@@ -131,8 +158,14 @@ class Notices:
             pause = min(2 * pause, LAST_RETRY_SECONDS)
 
     def _heard(self, connection: Any, pid: int, channel: str, payload: Any) -> None:
-        if payload != self._name:
+        said_by, _, rest = str(payload).partition(" ")
+        if said_by == self._name:
+            return
+        events, _, chores = rest.partition(" ")
+        if events != "-":
             self._wake()
+        if chores:
+            self._ring(chores.split(","))
 
     async def close(self) -> None:
         """Says what is still to be said, and stops listening."""

@@ -4,8 +4,8 @@ BEGIN is sent before the first statement. Where all that there is to do is inser
 statement, that one goes alone: a statement by itself is a transaction.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -17,6 +17,8 @@ from .gathered import Gathered, Outdated
 from .sessions import Rows, to_the_end
 from .sql import leaves_nothing_behind, numbered, postgres_args, returns_rows
 from .urls import PostgresTarget
+
+T = TypeVar("T")
 
 COMMIT_SECONDS = 30.0
 """How long the server may take to store a change."""
@@ -119,24 +121,36 @@ class PostgresSession:
                 return  # there was nothing to do
         await to_the_end(self._commit(alone, assuming=bool(gathered.assumed)))
 
+    async def alone(self, sql: str, args: Sequence[object]) -> Rows:
+        if not leaves_nothing_behind(sql):
+            self._spotless = False
+        values = postgres_args(args)
+        answer = self._settle(self._connection.fetch(sql, *values, timeout=COMMIT_SECONDS))
+        return [dict(record) for record in await to_the_end(answer)]
+
     async def _commit(self, alone: tuple[str, list[Any]] | None, *, assuming: bool) -> None:
         if alone is not None:
-            status = await self._settle(*alone)
+            status = await self._settled_by(*alone)
             if assuming and not _count(status):
                 raise Outdated
         elif not self._settled:
-            status = await self._settle("COMMIT", [])
+            status = await self._settled_by("COMMIT", [])
             if status != "COMMIT":
                 # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
                 raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
             self._settled = True
         await self._give_back()
 
-    async def _settle(self, sql: str, values: list[Any]) -> str:
+    async def _settled_by(self, sql: str, values: list[Any]) -> str:
         """Runs the statement that makes the changes last; its status."""
+        status: str = await self._settle(self._connection.execute(sql, *values, timeout=COMMIT_SECONDS))
+        return status
+
+    async def _settle(self, answer: Awaitable[T]) -> T:
+        """Awaits the answer to a statement that makes changes last."""
         spotless, self._spotless = self._spotless, False  # until it is known how it went
         try:
-            status: str = await self._connection.execute(sql, *values, timeout=COMMIT_SECONDS)
+            answered = await answer
         except TimeoutError:
             raise self._unknown_outcome() from None
         except Exception as error:
@@ -146,7 +160,7 @@ class PostgresSession:
                 raise self._unknown_outcome() from None
             raise failure from None
         self._spotless = spotless
-        return status
+        return answered
 
     async def _begin(self, sql: str) -> None:
         if not leaves_nothing_behind(sql):

@@ -53,6 +53,10 @@ class Session(Protocol):
         cannot be. What is under way is carried through even if the caller is cancelled."""
         ...
 
+    async def alone(self, sql: str, args: Sequence[object]) -> Rows:
+        """The rows of one statement that is the whole transaction, once its changes are on disk."""
+        ...
+
     async def close(self) -> None:
         """Rolls back what is not committed and gives the connection back. Never raises."""
         ...

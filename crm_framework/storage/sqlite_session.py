@@ -69,6 +69,11 @@ class SqliteSession:
         elif gathered:
             await self._driver.write_whole(gathered)
 
+    async def alone(self, sql: str, args: Sequence[object]) -> Rows:
+        rows = (await self.query(sql, args))[1]
+        await self.commit(Gathered())
+        return rows
+
     async def close(self) -> None:
         if not self._holds:
             return

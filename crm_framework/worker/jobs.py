@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterable, Sequence
 
 from crm_framework.hooks.dispatch import DeclaredJob
@@ -12,6 +13,8 @@ from crm_framework.storage.deferrals import CHORE
 from .loop import Chore, Piece
 from .runs import Outcome, run_job
 
+TAKE_BACK_SECONDS = 5.0
+"""How often to look for jobs whose worker died. A lease is much longer."""
 ENDED = "its worker ended while it ran, or lost the database"
 
 
@@ -24,17 +27,25 @@ class Jobs:
         self._database = database
         self._declared = {one.job.name: one for one in declared}
         self._outcome = outcome
+        self._taken_back = float("-inf")
+        self._more = False
+        """Whether the last look found as many as there was room for."""
         self._by = f"{socket.gethostname()}:{os.getpid()}"
 
     def chore(self, width: int) -> Chore:
         return Chore(name=CHORE, due=self.due, width=width)
 
     async def due(self, room: int) -> Sequence[Piece]:
-        await self._take_back()
+        if time.monotonic() - self._taken_back > TAKE_BACK_SECONDS:
+            await self._take_back()
+            self._taken_back = time.monotonic()
         names = self._declared.keys()
-        if not await jobs.any_due(self._database, names):
+        more, self._more = self._more, False
+        if not more and not await jobs.any_due(self._database, names):
             return []
-        return [self._piece(leased) for leased in await jobs.lease(self._database, names, room, by=self._by)]
+        found = await jobs.lease(self._database, names, room, by=self._by)
+        self._more = len(found) == room
+        return [self._piece(leased) for leased in found]
 
     async def lease(self, id: str) -> Piece | None:
         """The run of this one job, if it is due and nobody else has it."""

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from crm_framework.events import Event
 from crm_framework.storage.database import Database
+from crm_framework.storage.notices import EVERY_CHORE
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 2.0
-"""How long a loop rests that nobody wakes, give or take a quarter, so that nodes drift apart."""
+POLL_SECONDS = {"sqlite": 0.5, "postgres": 2.0}
+"""How long a loop rests that nobody wakes, give or take a quarter, so that nodes drift apart. On SQLite,
+where looking costs little, other processes wake nobody."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds that a chore is left alone after it failed, doubled each time in a row up to the longest."""
@@ -49,12 +51,12 @@ class Chore:
 class Worker:
     """Runs the chores of one process. See `working` for one that goes on until the block ends."""
 
-    def __init__(self, chores: Sequence[Chore], *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, chores: Sequence[Chore], *, poll_seconds: float = POLL_SECONDS["postgres"]) -> None:
         self._loops = {chore.name: _Loop(chore, poll_seconds) for chore in chores}
 
     def wake(self, names: Collection[str]) -> None:
         """Has these chores look for work now. Names that are not known are left out."""
-        for name in names:
+        for name in self._loops if EVERY_CHORE in names else names:
             if name in self._loops:
                 self._loops[name].stir()
 
@@ -189,12 +191,12 @@ class _Loop:
 async def working(
     database: Database, chores: Sequence[Chore], *, grace_seconds: float
 ) -> AsyncIterator[Worker]:
-    """A worker that goes on while the block runs, woken by the changes of this process.
+    """A worker that goes on while the block runs, woken by the changes of this process and of others.
 
     At the end it begins nothing more, and what runs has `grace_seconds` to come to its end before it is
     cancelled.
     """
-    worker = Worker(chores)
+    worker = Worker(chores, poll_seconds=POLL_SECONDS[database.dialect])
     followers = [chore.name for chore in chores if chore.on_events]
 
     def watch(events: Sequence[Event]) -> None:
@@ -202,6 +204,7 @@ async def working(
             worker.wake(followers)
 
     database.bells.append(worker.wake)
+    database.notices.listen()
     database.watchers.append(watch)
     running = asyncio.create_task(worker.run(), name="crm worker")
     try:

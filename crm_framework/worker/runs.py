@@ -136,8 +136,7 @@ async def run_job(
         if error is not None:
             log.warning("The job %s (%s) failed after it was done: %s", leased.name, leased.id, _text(error))
     elif error is None and cut != "lost":
-        async with database.unit_of_work() as tx:
-            status = JobStatus.DONE if await jobs.finish(tx, leased) else None
+        status = JobStatus.DONE if await jobs.finish_alone(database, leased) else None
     else:
         text = _text(error) if error else "its lease was lost"
         status = await jobs.fail(database, leased, text, attempts=job.attempts)

@@ -9,8 +9,8 @@ import sys
 
 from crm_framework.hooks.dispatch import DeclaredJob
 from crm_framework.hooks.specs import Job
+from crm_framework.storage.audit import AuditRecord, who_acts, write_audit
 from crm_framework.storage.database import Database
-from crm_framework.storage.ids import new_id
 from crm_framework.worker.jobs import Jobs
 from crm_framework.worker.loop import Worker, finish
 from crm_framework.worker.runs import JobRun
@@ -22,19 +22,11 @@ async def count(job: JobRun) -> None:
     """Two batches a job, each leaves a mark."""
     number, batch = job.payload["number"], job.payload.get("batch", 1)
     async with job.unit_of_work() as tx:
-        tx.insert(
-            "crm_audit",
-            {
-                "id": new_id(),
-                "at": tx.now,
-                "actor_kind": "SYSTEM",
-                "actor_name": "crowd",
-                "action": "counted",
-                "subject_type": "Job",
-                "subject_id": f"{number}/{batch}",
-                "changes": "{}",
-            },
+        what = f"{number}/{batch}"
+        mark = AuditRecord(
+            who=who_acts(tx.actor), action="counted", subject_type="Job", subject_id=what, changes={}
         )
+        write_audit(tx, [mark])
         if job.payload.get("slow"):
             await asyncio.sleep(0.01)
         job.done(tx, then={**job.payload, "batch": 2} if batch < job.payload.get("batches", 1) else None)
@@ -49,6 +41,7 @@ async def main(url: str, poll_seconds: float) -> None:
     async with await Database.open(url, apps=APPS) as database:
         worker = Worker([Jobs(database, JOBS).chore(4)], poll_seconds=poll_seconds)
         database.bells.append(worker.wake)
+        database.notices.listen()
         running = asyncio.create_task(worker.run())
         print("ready", flush=True)  # noqa: T201  # whom the test waits for
         await stop.wait()

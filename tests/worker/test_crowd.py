@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
+
 from crm_framework.storage.clock import now
 from crm_framework.storage.database import Database
 
 PROCESSES = 4
 
 
-def start(url: str) -> "subprocess.Popen[str]":
+def start(url: str, poll_seconds: float = 0.1) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.worker.crowd", url, "0.1"],
+        [sys.executable, "-m", "tests.worker.crowd", url, str(poll_seconds)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -94,6 +96,22 @@ async def test_jobs_take_effect_once_while_processes_are_killed(
     assert interrupted > 0
     expected = {f"{number}/{batch}": 1 for number in range(200) for batch in (1, 2)}
     assert await marks(database) == Counter(expected)
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"])
+async def test_a_worker_elsewhere_is_woken(database: Database, database_url: str) -> None:
+    """It would look by itself after hours only."""
+    process = start(database_url, 36_000)
+    try:
+        for number in range(3):
+            await defer(database, range(number, number + 1))
+            async with asyncio.timeout(60):
+                while await left(database):  # noqa: ASYNC110  # another process does it
+                    await asyncio.sleep(0.02)
+    finally:
+        process.kill()
+        process.communicate()
+    assert await marks(database) == Counter({f"{number}/1": 1 for number in range(3)})
 
 
 async def running_in(database: Database, process: int) -> int:

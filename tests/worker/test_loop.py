@@ -93,7 +93,9 @@ async def test_it_rests_until_it_is_woken() -> None:
 
 async def test_a_commit_that_wakes_it_does_so_and_a_rollback_does_not(database: Database) -> None:
     pile = Pile()
-    async with working(database, [pile.chore()], grace_seconds=1):
+    worker = Worker([pile.chore()], poll_seconds=NEVER)
+    database.bells.append(worker.wake)
+    async with running(worker):
         await until(lambda: pile.looks == 1)
         with pytest.raises(ZeroDivisionError):
             async with database.unit_of_work() as tx:
@@ -106,6 +108,17 @@ async def test_a_commit_that_wakes_it_does_so_and_a_rollback_does_not(database: 
             tx.wake("pile")
             await tx.execute("DELETE FROM crm_delivery")
         await until(lambda: pile.looks == 2)
+
+
+async def test_it_is_woken_while_it_works(database: Database) -> None:
+    pile = Pile()
+    async with working(database, [pile.chore()], grace_seconds=1):
+        await until(lambda: pile.looks > 0)
+        pile.waiting = [1]
+        async with database.unit_of_work() as tx:
+            tx.wake("pile")
+            await tx.execute("DELETE FROM crm_delivery")
+        await until(lambda: pile.done == [1])
     assert database.bells == []
 
 
