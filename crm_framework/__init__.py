@@ -175,6 +175,7 @@ __all__ = [
     "Reader",
     "RefundRecorded",
     "SchemaParts",
+    "Secret",
     "SettingChanged",
     "Settings",
     "Staff",
@@ -311,6 +312,7 @@ if TYPE_CHECKING:
     from .schema.money import Money, MoneyInput
     from .schema.mutation import Own, mutation, payload
     from .schema.staff import Staff
+    from .secret import Secret
     from .security.actors import INTERNAL
     from .settings import Settings, load_settings
     from .storage.clock import now, parse_time

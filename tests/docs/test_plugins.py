@@ -26,6 +26,11 @@ def test_its_code_imports_public_names(block: str) -> None:
             assert {alias.name for alias in node.names} <= PUBLIC[node.module or ""]
 
 
+def test_a_secret_is_as_the_page_says() -> None:
+    (block,) = [block for block in BLOCKS if "reveal()" in block]
+    exec(compile(block, "docs/plugins.md", "exec"), {"__name__": "page"})
+
+
 def test_every_status_is_explained() -> None:
     assert re.findall(r"^\| `([A-Z]+)` \|", DOCUMENT, re.MULTILINE) == [*PluginStatus]
 

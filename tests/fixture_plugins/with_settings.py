@@ -1,10 +1,14 @@
-"""Takes a word from the settings."""
+"""Takes a word and a secret from the settings."""
 
-from crm_framework import Customer, Plugin, PluginSettings, SchemaParts, computed, hookimpl
+import hmac
+
+from crm_framework import Customer, Plugin, PluginSettings, SchemaParts, Secret, computed, hookimpl
 
 
 class SalutationSettings(PluginSettings, frozen=True):
     word: str = "Dear"
+    key: Secret = Secret("")
+    """Seals letters, so that an answer shows that it is one to ours."""
 
 
 plugin = Plugin(
@@ -19,4 +23,9 @@ def schema(settings: SalutationSettings) -> SchemaParts:
         """How a letter begins."""
         return f"{settings.word} {name}"
 
-    return SchemaParts(extend={Customer: [salutation]})
+    @computed()
+    def seal(name: str) -> str:
+        """What an answer to the letter quotes."""
+        return hmac.digest(settings.key.reveal().encode(), name.encode(), "sha256").hex()[:16]
+
+    return SchemaParts(extend={Customer: [salutation, seal]})
