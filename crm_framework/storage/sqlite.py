@@ -12,7 +12,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from crm_framework.errors import CrmError
@@ -23,7 +22,6 @@ from .failures import changing_read, misconfigured, sqlite_failure, unavailable
 from .gathered import Gathered
 from .sessions import Rows, Slots, Tuples, to_the_end
 from .sql import Dialect, sqlite_args
-from .sqlite_again import ChangedMeanwhile
 from .sqlite_reads import LoopReads, Step, ThreadReader
 from .sqlite_session import SqliteSession
 from .urls import SqliteTarget
@@ -183,19 +181,8 @@ class SqliteDriver:
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
 
-    async def stop_writer(self) -> None:
-        """Interrupts what the writer is doing, and returns when it has ended.
-
-        For whoever has the writer's slot, and hands nothing over meanwhile.
-        """
-        if self._closed:
-            return
-        # the thread is a queue: when it comes to this, all before it has ended
-        ended = asyncio.wrap_future(self._writer_thread.submit(_nothing))
-        while not ended.done():
-            with suppress(sqlite3.ProgrammingError):  # closed meanwhile
-                self._writer.interrupt()
-            await asyncio.wait([ended], timeout=ThreadReader.AGAIN_SECONDS)
+    def interrupt_writer(self) -> None:
+        self._writer.interrupt()
 
     def undo(self) -> None:
         """Queues a rollback behind whatever the writer is doing, and lets the next one begin after it."""
@@ -206,10 +193,6 @@ class SqliteDriver:
     async def _on(self, threads: ThreadPoolExecutor, step: Callable[..., T], *args: Any) -> T:
         try:
             return await self._handed_over(threads, step, *args)
-        except ChangedMeanwhile:
-            raise unavailable(
-                "Another program changed the database while a late statement was undone.", "Try again."
-            ) from None
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
 
@@ -235,6 +218,3 @@ class SqliteDriver:
     def _close_readers(self) -> None:
         for reader in self._readers:
             reader.close()
-
-
-def _nothing() -> None: ...
