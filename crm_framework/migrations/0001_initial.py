@@ -488,7 +488,9 @@ class Migration(migrations.Migration):
                 ("scope", fields.CharField(max_length=24)),
                 (
                     "segment",
-                    fields.ForeignKeyField("crm.Segment", null=True, on_delete=fields.RESTRICT),
+                    fields.ForeignKeyField(
+                        "crm.Segment", null=True, db_index=True, on_delete=fields.RESTRICT
+                    ),
                 ),
                 ("created_at", fields.DatetimeField()),
                 ("updated_at", fields.DatetimeField()),
@@ -525,7 +527,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "segment",
-                    fields.ForeignKeyField("crm.Segment", null=True, on_delete=fields.RESTRICT),
+                    fields.ForeignKeyField(
+                        "crm.Segment", null=True, db_index=True, on_delete=fields.RESTRICT
+                    ),
                 ),
                 ("tag", fields.CharField(null=True, max_length=100)),
                 ("created_at", fields.DatetimeField()),

@@ -119,7 +119,7 @@ class PostgresSession:
         if not leaves_nothing_behind(sql):
             self._spotless = False
         values = postgres_args(args)
-        answer = self._settle(self._connection.fetch(sql, *values, timeout=COMMIT_SECONDS))
+        answer = self._settle(lambda: self._connection.fetch(sql, *values, timeout=COMMIT_SECONDS))
         return [dict(record) for record in await to_the_end(answer)]
 
     async def _commit(self, alone: tuple[str, list[Any]] | None, *, assuming: bool) -> None:
@@ -137,14 +137,16 @@ class PostgresSession:
 
     async def _settled_by(self, sql: str, values: list[Any]) -> str:
         """Runs the statement that makes the changes last; its status."""
-        status: str = await self._settle(self._connection.execute(sql, *values, timeout=COMMIT_SECONDS))
+        status: str = await self._settle(
+            lambda: self._connection.execute(sql, *values, timeout=COMMIT_SECONDS)
+        )
         return status
 
-    async def _settle(self, answer: Awaitable[T]) -> T:
-        """Awaits the answer to a statement that makes changes last."""
+    async def _settle(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a statement that makes changes last. Asking fails as well where the connection is gone."""
         spotless, self._spotless = self._spotless, False  # until it is known how it went
         try:
-            answered = await answer
+            answered = await ask()
         except TimeoutError:
             raise self._unknown_outcome() from None
         except Exception as error:

@@ -37,7 +37,7 @@ class Role(Model):
     permissions: Any = fields.JSONField()
     scope = fields.CharField(max_length=24)
     segment: Any = fields.ForeignKeyField(
-        "crm.Segment", related_name="roles", null=True, on_delete=fields.RESTRICT
+        "crm.Segment", related_name="roles", null=True, on_delete=fields.RESTRICT, db_index=True
     )
     created_at = created()
     updated_at = created()
@@ -72,7 +72,7 @@ class Token(Model):
         "crm.Customer", related_name="tokens", null=True, on_delete=fields.RESTRICT
     )
     segment: Any = fields.ForeignKeyField(
-        "crm.Segment", related_name="tokens", null=True, on_delete=fields.RESTRICT
+        "crm.Segment", related_name="tokens", null=True, on_delete=fields.RESTRICT, db_index=True
     )
     tag = fields.CharField(max_length=100, null=True, description="whose customers a partner's token is for")
     created_at = created()
