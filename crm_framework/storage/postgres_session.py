@@ -143,7 +143,7 @@ class PostgresSession:
         return status
 
     async def _settle(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a statement that makes changes last. Asking fails as well where the connection is gone."""
+        """The answer to a statement that makes changes last. Asking fails where the connection is gone."""
         spotless, self._spotless = self._spotless, False  # until it is known how it went
         try:
             answered = await ask()

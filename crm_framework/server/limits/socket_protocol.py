@@ -8,7 +8,19 @@ CLOSE_SECONDS = 5.0
 """How long a client may take to read the last words before the connection is cut."""
 
 
+HANDSHAKE_SECONDS = 10.0
+"""How long it may take from asking for a WebSocket to having one: a spoilt question never gets there."""
+
+
 class GuardedSocket(WebSocketsSansIOProtocol):
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.loop.call_later(HANDSHAKE_SECONDS, self._expect_handshake)
+
+    def _expect_handshake(self) -> None:
+        if not self.handshake_complete:
+            self._cut()
+
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.close":
             self.writable.set()  # the last words are short, and do not wait until all before them is read
