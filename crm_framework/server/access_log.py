@@ -47,7 +47,8 @@ class AccessLog:
             await self.app(scope, receive, send_and_see)
         finally:
             elapsed = perf_counter() - started
-            service_in(scope).counts.request(scope["path"], status, elapsed)
+            if hasattr(scope["app"].state, "service"):  # not before it is open
+                service_in(scope).counts.request(scope["path"], status, elapsed)
             if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
                 facts = " ".join(f"{name}={value}" for name, value in notes.items() if value)
                 said = (scope["method"], scope["path"], status, elapsed * 1000, facts)

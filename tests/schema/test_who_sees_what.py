@@ -22,6 +22,7 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 
 SHARED = {
     "AttributeDefinition", "ContactRule", "Job", "LoyaltyProgram", "Role", "Schedule", "Segment", "Staff",
+    "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
@@ -35,6 +36,34 @@ NOT_FOR_SOME = {
     "Mutation.rebuildDailyFigures",
     "Mutation.replayEvents",
     "Mutation.retryDeliveries",
+    "Mutation.createContactRule",
+    "Mutation.createLoyaltyProgram",
+    "Mutation.createRole",
+    "Mutation.createSegment",
+    "Mutation.createStaff",
+    "Mutation.createWebhook",
+    "Mutation.deactivateStaff",
+    "Mutation.defineAttribute",
+    "Mutation.deleteContactRule",
+    "Mutation.deleteRole",
+    "Mutation.deleteSegment",
+    "Mutation.deleteWebhook",
+    "Mutation.pauseWebhook",
+    "Mutation.reactivateStaff",
+    "Mutation.removeAttribute",
+    "Mutation.replayWebhook",
+    "Mutation.resumeWebhook",
+    "Mutation.rotateWebhookSecret",
+    "Mutation.setStaffRoles",
+    "Mutation.testWebhook",
+    "Mutation.updateAttribute",
+    "Mutation.updateContactRule",
+    "Mutation.updateRole",
+    "Mutation.updateSegment",
+    "Mutation.updateStaff",
+    "Mutation.updateWebhook",
+    "Query.webhook",
+    "Webhook.filter",
 }
 """What tells of all customers at once, and is refused to actors who see some of them."""
 
