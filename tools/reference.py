@@ -32,7 +32,7 @@ SUBJECTS = {
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
     " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
-    "Settings": "PluginSettings Settings load_settings",
+    "Settings": "PluginSettings Secret Settings load_settings",
     "Testing": "CrmClient PluginConformance run_jobs",
 }
 
