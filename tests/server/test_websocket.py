@@ -188,6 +188,7 @@ async def test_a_client_that_does_not_read_is_ended_and_holds_nobody_up(tmp_path
             await writer.ask(import_, rows=rows)
         events = await reader.events(quick, 2_000)
         assert len({event["position"] for event in events}) == 2_000
+        await asyncio.sleep(3)  # reading nothing for longer than it is waited for
         assert (await sleeper.next(slow))["type"] == "next"  # what is on its way can still be read
         code, _ = await sleeper.closed()
         assert code in (4413, 1006)
