@@ -109,23 +109,27 @@ class Counter:
 
 
 @asynccontextmanager
-async def clerks_at(server: CrmServer, seed: str) -> AsyncIterator[Counter]:
-    """Clerks who write until the block ends; what they have begun, they end."""
+async def counter_of(server: CrmServer) -> AsyncIterator[Counter]:
     async with httpx2.AsyncClient(trust_env=False, base_url=server.address, timeout=WAIT_SECONDS) as http:
-        counter = Counter(server, http)
-        over = asyncio.Event()
+        yield Counter(server, http)
 
-        async def work(name: str) -> None:
-            clerk = Clerk(name, counter.ask, counter.note, Random(name))
-            while not over.is_set():
-                await clerk.one()
 
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(CLERKS):
-                tasks.create_task(work(f"{seed}{number}"))
-            yield counter
-            over.set()
-            counter.opened.set()
+@asynccontextmanager
+async def clerks_at(counter: Counter, seed: str) -> AsyncIterator[None]:
+    """Clerks who write until the block ends; what they have begun, they end."""
+    over = asyncio.Event()
+
+    async def work(name: str) -> None:
+        clerk = Clerk(name, counter.ask, counter.note, Random(name))
+        while not over.is_set():
+            await clerk.one()
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(CLERKS):
+            tasks.create_task(work(f"{seed}{number}"))
+        yield
+        over.set()
+        counter.opened.set()
 
 
 async def examined(url: str, notes: list[Note]) -> list[str]:
@@ -174,38 +178,39 @@ async def torture(url: str, folder: Path, kills: int, seed: str, postgres: Stopp
     server = CrmServer(url, folder)
     await server.start(BUDGETS_MS[0])
     try:
-        async with clerks_at(server, seed) as counter:
-            for number in range(1, kills + 1):
-                counter.opened.set()
-                await counter.busy(rng.randint(1, 20))
-                await asyncio.sleep(rng.random() * 0.03)
-                if postgres is not None and number % 2 == 0:
-                    await asyncio.to_thread(postgres.stop_at_once)
-                    seen.stops += 1
-                    await asyncio.to_thread(postgres.start)
-                    if number % 4 == 0:  # the server lives on, and finds its database again
-                        await counter.busy(5)
-                await server.kill()
-                seen.kills += 1
-                await counter.close()
-                found = await examined(url, counter.notes)
-                seen.faults += [f"TORTURE_SEED={seed}, kill {number}: {fault}" for fault in found[:5]]
-                await server.start(BUDGETS_MS[0] if number == kills else rng.choice(BUDGETS_MS))
-                if kills > 20 and number % 10 == 0:
-                    sys.stderr.write(
-                        f"\n{number} of {kills} kills, {counter.acknowledged} changes acknowledged,"
-                        f" {counter.repeated} repeated, {len(seen.faults)} faults; TORTURE_SEED={seed}\n"
-                    )
-        await all_is_delivered(url, counter)
-        await server.kill()
-        found = await examined(url, counter.notes)
-        seen.faults += [f"TORTURE_SEED={seed}, at the end: {fault}" for fault in found]
-        seen.acknowledged, seen.repeated = counter.acknowledged, counter.repeated
-        sys.stderr.write(
-            f"\n{seen.kills} kills, {seen.stops} stops of PostgreSQL: {seen.acknowledged} changes"
-            f" acknowledged, {seen.repeated} requests repeated, {len(seen.faults)} faults\n"
-        )
-        assert 2 * seen.acknowledged == len(counter.notes)  # in the end everything was
+        async with counter_of(server) as counter:
+            async with clerks_at(counter, seed):
+                for number in range(1, kills + 1):
+                    counter.opened.set()
+                    await counter.busy(rng.randint(1, 20))
+                    await asyncio.sleep(rng.random() * 0.03)
+                    if postgres is not None and number % 2 == 0:
+                        await asyncio.to_thread(postgres.stop_at_once)
+                        seen.stops += 1
+                        await asyncio.to_thread(postgres.start)
+                        if number % 4 == 0:  # the server lives on, and finds its database again
+                            await counter.busy(5)
+                    await server.kill()
+                    seen.kills += 1
+                    await counter.close()
+                    found = await examined(url, counter.notes)
+                    seen.faults += [f"TORTURE_SEED={seed}, kill {number}: {fault}" for fault in found[:5]]
+                    await server.start(BUDGETS_MS[0] if number == kills else rng.choice(BUDGETS_MS))
+                    if kills > 20 and number % 10 == 0:
+                        sys.stderr.write(
+                            f"\n{number} of {kills} kills, {counter.acknowledged} changes acknowledged,"
+                            f" {counter.repeated} repeated, {len(seen.faults)} faults; TORTURE_SEED={seed}\n"
+                        )
+            await all_is_delivered(url, counter)
+            await server.kill()
+            found = await examined(url, counter.notes)
+            seen.faults += [f"TORTURE_SEED={seed}, at the end: {fault}" for fault in found]
+            seen.acknowledged, seen.repeated = counter.acknowledged, counter.repeated
+            sys.stderr.write(
+                f"\n{seen.kills} kills, {seen.stops} stops of PostgreSQL: {seen.acknowledged} changes"
+                f" acknowledged, {seen.repeated} requests repeated, {len(seen.faults)} faults\n"
+            )
+            assert 2 * seen.acknowledged == len(counter.notes)  # in the end everything was
     finally:
         await server.kill()
     if postgres is None:  # whose absence is an error, and logged as one
