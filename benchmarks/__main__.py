@@ -1,6 +1,6 @@
 """`make bench`: the product beside hand-written limits and peers, on SQLite and PostgreSQL, in one run.
 
-Without --grow, --processes or --memory the workloads are measured; with some of them, only those parts.
+Without --grow, --processes, --memory or --hold the workloads are measured; with some, only those parts.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from benchmarks.company import Size
 from benchmarks.contest import Contest, Tell, contest
 from benchmarks.databases import database_of, title_of
 from benchmarks.growth import growth
+from benchmarks.hold import hold
 from benchmarks.measure import Plan
 from benchmarks.memory import memory
 from benchmarks.pair import pair
@@ -55,6 +56,14 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         metavar="REQUESTS",
         help="memory before and after (100,000)",
     )
+    parser.add_argument(
+        "--hold",
+        type=float,
+        nargs="?",
+        const=10.0,
+        metavar="MINUTES",
+        help="a node at saturation for so long (10): memory, waiting times, one client that asks too much",
+    )
     parser.add_argument("--profile", action="store_true", help="show where the product spends its time")
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     parser.add_argument(
@@ -73,6 +82,7 @@ def main(arguments: list[str] | None = None, console: Console | None = None) -> 
     plans = [Plan(chosen.seconds, chosen.rounds, number) for number in chosen.connections or (8, 32)]
     workloads = [workload for workload in WORKLOADS if workload.name in (chosen.workload or NAMES)]
     parts = chosen.grow or chosen.processes or chosen.memory is not None or chosen.profile
+    parts = parts or chosen.hold is not None
     peers = installed(console) if chosen.peers else []
     said = [
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()};"
@@ -99,6 +109,8 @@ def main(arguments: list[str] | None = None, console: Console | None = None) -> 
                 here += pair(title, url, _reads(workloads), size.customers, plans)
             if chosen.memory is not None:
                 here.append(memory(title, url, size.customers, chosen.memory, console))
+            if chosen.hold is not None:
+                here += hold(title, url, chosen.hold, size.customers, console)
         if chosen.grow:
             here.append(growth(kind, _reads(workloads), size, plans[0], console, keep=chosen.keep))
         for sheet in here:

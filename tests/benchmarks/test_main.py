@@ -47,6 +47,15 @@ def test_memory_is_looked_at_after_each_tenth_of_the_reads() -> None:
     assert all(f" {count} " in told for count in range(10, 101, 10))
 
 
+def test_a_node_is_held_at_saturation_beside_a_client_that_asks_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.hold.BUDGET", 20_000)
+    told = said("--hold=0.1")
+    assert told.count("told to wait") == 2
+    assert told.count("p99 ms without and with the greedy client") == 2
+
+
 def test_a_profile_names_the_functions_that_take_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.profiling.shutil.which", lambda *_, **__: None)  # no py-spy
     told = said("--profile", "--workload=one", "--database=sqlite")
