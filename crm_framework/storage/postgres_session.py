@@ -89,10 +89,16 @@ class PostgresSession:
         self._spotless = False
         await self._run(f"BEGIN; {sql}" if self._settled else sql)
 
-    async def control(self, sql: str, seek: str | None = None) -> bool:
-        begun = f"BEGIN; {sql}" if self._settled else sql
+    async def savepoint(self, label: str, seek: str | None = None) -> bool:
+        begun = f"{'BEGIN; ' if self._settled else ''}SAVEPOINT {label}"
         # the answer to several statements is that of the last one, with the number of its rows
         return _count(await self._run(f"{begun}; {seek}" if seek else begun)) > 0
+
+    async def release(self, label: str) -> None:
+        await self._run(f"RELEASE SAVEPOINT {label}")
+
+    async def back_to(self, label: str) -> None:
+        await self._run(f"ROLLBACK TO SAVEPOINT {label}; RELEASE SAVEPOINT {label}")
 
     async def write(self, gathered: Gathered) -> None:
         one = gathered.in_one()

@@ -34,8 +34,14 @@ class Session(Protocol):
         """Several statements without values, inside the transaction."""
         ...
 
-    async def control(self, sql: str, seek: str | None = None) -> bool:
-        """SAVEPOINT and the like; and whether the SELECT `seek`, without values, then finds a row."""
+    async def savepoint(self, label: str, seek: str | None = None) -> bool:
+        """Sets it; whether the SELECT `seek`, without values, then finds a row."""
+        ...
+
+    async def release(self, label: str) -> None: ...
+
+    async def back_to(self, label: str) -> None:
+        """Undoes what came after the savepoint, and the savepoint itself."""
         ...
 
     async def write(self, gathered: Gathered) -> None:

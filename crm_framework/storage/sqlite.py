@@ -22,8 +22,10 @@ from .failures import changing_read, misconfigured, sqlite_failure, unavailable
 from .gathered import Gathered
 from .sessions import Rows, Slots, Tuples, to_the_end
 from .sql import Dialect, sqlite_args
+from .sqlite_again import ChangedMeanwhile
 from .sqlite_reads import LoopReads, Step, ThreadReader
 from .sqlite_session import SqliteSession
+from .sqlite_stops import Stop, Stops
 from .urls import SqliteTarget
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class SqliteDriver:
         self._idle_readers: list[ThreadReader] = []
         self._loop_reads: LoopReads
         self._writer: sqlite3.Connection
+        self._stops = Stops()
         self._closed = False
 
     @classmethod
@@ -91,6 +94,7 @@ class SqliteDriver:
         try:
             check_sqlite(connection, self._target)
             steps.check_writable(connection)
+            self._stops.watch(connection)
         except (CrmError, sqlite3.Error):
             connection.close()
             raise
@@ -160,8 +164,13 @@ class SqliteDriver:
         self._read_slots.give_back()
 
     async def write(self, step: Callable[..., T], *args: Any) -> T:
-        """Runs `step(connection, *args)` on the writer's thread."""
-        return await self._on(self._writer_thread, step, self._writer, *args)
+        """Runs `step(connection, *args)` on the writer's thread. If the caller is cancelled it is stopped."""
+        stop = Stop()
+        try:
+            return await self._on(self._writer_thread, self._stops.run, stop, step, self._writer, *args)
+        except asyncio.CancelledError:
+            stop.asked = True
+            raise
 
     async def write_whole(self, gathered: Gathered) -> None:
         """A transaction in one step, to whose end it goes even if the caller is cancelled.
@@ -181,9 +190,6 @@ class SqliteDriver:
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
 
-    def interrupt_writer(self) -> None:
-        self._writer.interrupt()
-
     def undo(self) -> None:
         """Queues a rollback behind whatever the writer is doing, and lets the next one begin after it."""
         if not self._closed:
@@ -193,6 +199,10 @@ class SqliteDriver:
     async def _on(self, threads: ThreadPoolExecutor, step: Callable[..., T], *args: Any) -> T:
         try:
             return await self._handed_over(threads, step, *args)
+        except ChangedMeanwhile:
+            raise unavailable(
+                "Another program changed the database while a late statement was undone.", "Try again."
+            ) from None
         except sqlite3.Error as error:
             raise sqlite_failure(error, self._target) from None
 

@@ -93,9 +93,12 @@ def query(connection: sqlite3.Connection, sql: str, args: list[Any]) -> tuple[in
     return len(rows), rows
 
 
-def control(connection: sqlite3.Connection, sql: str, seek: str | None) -> bool:
-    connection.execute(sql)
-    return seek is not None and connection.execute(seek).fetchone() is not None
+def savepoint(connection: sqlite3.Connection, label: str) -> None:
+    connection.execute(f"SAVEPOINT {label}")
+
+
+def release(connection: sqlite3.Connection, label: str) -> None:
+    connection.execute(f"RELEASE SAVEPOINT {label}")
 
 
 def tuples(connection: sqlite3.Connection, sql: str, args: list[Any]) -> list[tuple[Any, ...]]:

@@ -101,25 +101,21 @@ class Transaction:
         self._savepoints += 1
         label = f"crm_{self._savepoints}"
         audited = len(self.audited)
-        found = await self._control(f"SAVEPOINT {label}", seek)
+        found = await self._statement(None, lambda session: session.savepoint(label, seek))
         try:
             yield found
-            await self._control(f"RELEASE SAVEPOINT {label}")
+            await self._statement(None, lambda session: session.release(label))
         except BaseException:
             del self.audited[audited:]
             await to_the_end(self._back_to(label))
             raise
-
-    async def _control(self, sql: str, seek: str | None = None) -> bool:
-        return await self._statement(None, lambda session: session.control(sql, seek))
 
     async def _back_to(self, label: str) -> None:
         self._gathered = Gathered()
         if self._session is None:
             return
         try:
-            await self._session.control(f"ROLLBACK TO SAVEPOINT {label}")
-            await self._session.control(f"RELEASE SAVEPOINT {label}")
+            await self._session.back_to(label)
         except Exception as error:
             # The transaction is gone, say with the connection; the exception on its way says why
             self._failure = error

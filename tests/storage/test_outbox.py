@@ -265,6 +265,27 @@ async def hang_in_a_statement(events: Sequence[Event], tx: UnitOfWork) -> None:
     await tx.fetch(f"SELECT * FROM ({numbers}) AS f")
 
 
+async def hang_in_a_long_read(events: Sequence[Event], tx: UnitOfWork) -> None:
+    await add(tx, "half done")
+    await tx.fetch("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
+
+
+async def hang_in_a_change(events: Sequence[Event], tx: UnitOfWork) -> None:
+    await add(tx, "half done")
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    await tx.execute(f"UPDATE crm_staff SET version = ({numbers})")
+
+
+async def hang_in_an_inner_change(events: Sequence[Event], tx: UnitOfWork) -> None:
+    async with tx.savepoint():
+        await add(tx, "half done")
+        async with tx.savepoint():
+            await hang_in_a_change(events, tx)
+
+
+HANGING = [hang_in_a_statement, hang_in_a_long_read, hang_in_a_change, hang_in_an_inner_change]
+
+
 async def hang_stubbornly(events: Sequence[Event], tx: UnitOfWork) -> None:
     await add(tx, "half done")
     while True:
@@ -277,7 +298,7 @@ async def hang_stubbornly(events: Sequence[Event], tx: UnitOfWork) -> None:
     await asyncio.sleep(3)
 
 
-@pytest.mark.parametrize("react", [hang, hang_in_a_statement, hang_stubbornly])
+@pytest.mark.parametrize("react", [hang, *HANGING, hang_stubbornly])
 async def test_a_handler_that_hangs_is_late_not_fatal(database: Database, react: Reaction) -> None:
     database.handlers = [Plugin("hanging", react)]
     database.handler_budget_ms = 50
@@ -291,6 +312,63 @@ async def test_a_handler_that_hangs_is_late_not_fatal(database: Database, react:
     async with asyncio.timeout(60):
         database.handlers = []
         await change(database, renamed(new_id()), name="next")
+
+
+@pytest.mark.parametrize("react", HANGING)
+async def test_an_interrupted_statement_takes_nothing_of_the_others_away(
+    database: Database, react: Reaction
+) -> None:
+    """SQLite undoes the whole transaction when a change is interrupted: all of it is done again."""
+
+    async def first(events: Sequence[Event], tx: UnitOfWork) -> None:
+        await add(tx, "by the first")
+        await tx.execute("UPDATE crm_staff SET version = version + 1")
+
+    async def last(events: Sequence[Event], tx: UnitOfWork) -> None:
+        rows = await tx.fetch("SELECT name, version FROM crm_staff ORDER BY name")
+        seen.append([tuple(row.values()) for row in rows])
+        await add(tx, "by the last")
+
+    seen: list[list[tuple[Any, ...]]] = []
+    database.handlers = [Plugin("first", first), Plugin("hanging", react), Plugin("last", last)]
+    database.handler_budget_ms = 50
+    async with asyncio.timeout(60):
+        async with database.unit_of_work() as tx:
+            stamps = {"created_at": tx.now, "updated_at": tx.now}
+            tx.insert("crm_staff", *({"id": new_id(), "name": n, "version": 1, **stamps} for n in "ab"))
+            async with tx.savepoint():
+                await tx.execute("UPDATE crm_staff SET version = 5 WHERE name = ?", ["a"])
+            with pytest.raises(ZeroDivisionError):
+                async with tx.savepoint():
+                    await tx.execute("DELETE FROM crm_staff")
+                    raise ZeroDivisionError
+            await tx.execute_many("UPDATE crm_staff SET version = ? WHERE name = ?", [(7, "b"), (8, "b")])
+            tx.emit(renamed(new_id()))
+    # a handler of its own inserts with version 1, and the first one counts up whatever there is
+    assert seen == [[("a", 6), ("b", 9), ("by the first", 2)]]
+    rows = await database.fetch("SELECT name, version FROM crm_staff ORDER BY name")
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", 6),
+        ("b", 9),
+        ("by the first", 2),
+        ("by the last", 1),
+    ]
+    assert (await count(database, "crm_event"), await count(database, "crm_audit")) == (1, 1)
+    assert await database.fetch("SELECT handler, error FROM crm_delivery") == [
+        {"handler": "hanging", "error": "took longer than 50 ms"}
+    ]
+
+
+@pytest.mark.parametrize("react", HANGING)
+async def test_a_change_that_is_dropped_during_a_long_statement_leaves_nothing(
+    database: Database, react: Reaction
+) -> None:
+    async with asyncio.timeout(60):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), database.unit_of_work() as tx:
+                await react([], tx)
+        await change(database, name="next")
+    assert await names(database) == ["next"]
 
 
 async def test_a_change_cancelled_during_a_handler_leaves_nothing(database: Database) -> None:
