@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     processes: Positive = 1
     """Processes of `crm serve` that share its socket, each with connections of its own to the database."""
+    log_format: Literal["text", "json"] = "text"
+    """How `crm serve` and `crm worker` write their log: lines for people, or one JSON object a line."""
     debug: bool = False
     """Shows the text of unexpected errors to clients. Not for use in public."""
     page_size: Positive = 50

@@ -2,13 +2,14 @@
 
 import asyncio
 import errno
-import logging.config
+import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
@@ -23,12 +24,15 @@ from crm_framework.security.permissions import Permissions
 from crm_framework.server.limits.connections import guarded
 from crm_framework.server.limits.descriptors import provide_for
 from crm_framework.server.limits.socket_protocol import GuardedSocket
-from crm_framework.server.logs import log_config
+from crm_framework.server.logs import logging_as
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
 from crm_framework.server.processes import Processes, this_command
 from crm_framework.server.service import Service
+from crm_framework.server.shared_counts import share_counts
 from crm_framework.settings import Settings
+
+log = logging.getLogger("crm_framework.server")
 
 GRACE_SECONDS = 10
 """How long requests that are under way may still take when the server is told to stop."""
@@ -43,6 +47,8 @@ LAST_SECONDS = 10.0
 @click.option("--token-file", type=click.Path(path_type=Path), help="Keep the administrator's token here.")
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--inherited", hidden=True, help="File descriptors from the process that keeps this one.")
+@click.option("--number", hidden=True, type=int, default=0, help="Which of its processes this one is.")
+@click.option("--counts", hidden=True, type=click.Path(path_type=Path), help="Where they keep their counts.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -52,6 +58,8 @@ def command(
     token_file: Path | None,
     log_level: str,
     inherited: str | None,
+    number: int,
+    counts: Path | None,
 ) -> None:
     """Serves /graphql, /healthz and /readyz.
 
@@ -62,31 +70,33 @@ def command(
     """
     settings = settings_of(context, host=host, port=port, processes=processes)
     if inherited is not None:
-        work = _serve_for_keeper(settings, log_level, *map(int, inherited.split(",")))
+        if counts is not None:
+            share_counts(counts, number)
+        work = _serve_for_keeper(settings, *map(int, inherited.split(",")))
     elif settings.processes > 1:
-        work = _keep(settings, token_file, log_level)
+        work = _keep(settings, token_file)
     else:
-        work = _serve_alone(settings, token_file, log_level)
-    with suppress(click.Abort):  # Ctrl-C is how it is stopped, no failure
+        work = _serve_alone(settings, token_file)
+    with logging_as(settings.log_format, log_level), suppress(click.Abort):  # Ctrl-C is no failure
         run(work, new_event_loop)
 
 
-async def _serve_alone(settings: Settings, token_file: Path | None, log_level: str) -> None:
+async def _serve_alone(settings: Settings, token_file: Path | None) -> None:
     with _listening(settings) as listener:
         await migrate_if_new(settings)
         async with open_service(settings) as service:
             greeting = await _greeting(service, listener, token_file)
-            await _serve(service, listener, log_level, lambda: _greet(greeting))
+            await _serve(service, listener, lambda: _greet(greeting))
 
 
-async def _serve_for_keeper(settings: Settings, log_level: str, listener: int, control: int) -> None:
+async def _serve_for_keeper(settings: Settings, listener: int, control: int) -> None:
     """One of several processes: the keeper did the rest."""
     with socket.socket(fileno=listener) as inherited, socket.socket(fileno=control) as keeper:
         async with open_service(settings) as service:
-            await _serve(service, inherited, log_level, lambda: keeper.send(b"serves"), keeper)
+            await _serve(service, inherited, lambda: keeper.send(b"serves"), keeper)
 
 
-async def _keep(settings: Settings, token_file: Path | None, log_level: str) -> None:
+async def _keep(settings: Settings, token_file: Path | None) -> None:
     """Keeps several processes that serve."""
     if sys.platform == "win32":
         raise CrmError(
@@ -94,13 +104,12 @@ async def _keep(settings: Settings, token_file: Path | None, log_level: str) -> 
             "Several processes cannot share a socket on Windows.",
             hint="Set processes = 1.",
         )
-    logging.config.dictConfig(log_config(log_level))
-    with _listening(settings) as listener:
+    with _listening(settings) as listener, _folder_for_counts() as counts:
         await migrate_if_new(settings)
         async with open_runtime(settings) as runtime:
             greeting = await _greeting(runtime, listener, token_file)
         processes = Processes(
-            this_command(),
+            [*this_command(), *counts],
             listener,
             settings.processes,
             grace_seconds=GRACE_SECONDS + settings.worker_grace_s + LAST_SECONDS,
@@ -113,6 +122,19 @@ async def _keep(settings: Settings, token_file: Path | None, log_level: str) -> 
             raise CrmError(
                 ErrorCode.CONFIGURATION, "A process that should serve ended.", hint="It said why above."
             )
+
+
+@contextmanager
+def _folder_for_counts() -> Iterator[list[str]]:
+    """The option that names a folder where the processes may count; none where nothing can be written."""
+    try:
+        folder = TemporaryDirectory(prefix="crm-counts-", ignore_cleanup_errors=True)
+    except OSError as error:
+        log.warning("No temporary folder: /metrics tells of one process at a time. %s", error)
+        yield []
+        return
+    with folder as name:
+        yield [f"--counts={name}"]
 
 
 async def _greeting(opened: Service | Runtime, listener: socket.socket, token_file: Path | None) -> list[str]:
@@ -136,7 +158,6 @@ def _greet(lines: list[str]) -> None:
 async def _serve(
     service: Service,
     listener: socket.socket,
-    log_level: str,
     started: Callable[[], object],
     keeper: socket.socket | None = None,
 ) -> None:
@@ -148,7 +169,7 @@ async def _serve(
         ws=GuardedSocket,
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,  # it costs memory for each socket
-        log_config=log_config(log_level),
+        log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,

@@ -1,7 +1,6 @@
 """`crm worker`: does the owed work of the CRM apart from the server."""
 
 import asyncio
-import logging.config
 import signal
 from contextlib import suppress
 
@@ -10,7 +9,7 @@ import click
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.runtime import Runtime, open_runtime
 from crm_framework.schema.webhook_filters import webhook_api
-from crm_framework.server.logs import log_config
+from crm_framework.server.logs import logging_as
 from crm_framework.server.loops import new_event_loop
 from crm_framework.settings import Settings
 from crm_framework.worker.chores import all_chores
@@ -30,8 +29,7 @@ def command(context: click.Context, once: bool, log_level: str) -> None:
     SIGTERM or Ctrl-C stops it: what runs then may come to its end for `worker_grace_s` seconds.
     """
     settings = settings_of(context)
-    logging.config.dictConfig(log_config(log_level))
-    with suppress(click.Abort):
+    with logging_as(settings.log_format, log_level), suppress(click.Abort):
         run(_drain(settings) if once else _work(settings), new_event_loop)
 
 

@@ -50,7 +50,18 @@ class AccessLog:
             if hasattr(scope["app"].state, "service"):  # not before it is open
                 service_in(scope).counts.request(scope["path"], status, elapsed)
             if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
-                facts = " ".join(f"{name}={value}" for name, value in notes.items() if value)
-                said = (scope["method"], scope["path"], status, elapsed * 1000, facts)
+                told = {name: value for name, value in notes.items() if value}
+                facts = " ".join(f"{name}={value}" for name, value in told.items())
+                method, path, took = scope["method"], scope["path"], elapsed * 1000
+                said = (method, path, status, took, facts)
+                fields = {
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "duration_ms": round(took, 3),
+                    **told,
+                }
                 # without looking for the line of the program that it comes from: that takes half the time
-                log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, LINE, said, None))
+                log.handle(
+                    log.makeRecord(log.name, logging.INFO, __file__, 0, LINE, said, None, extra=fields)
+                )

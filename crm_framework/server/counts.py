@@ -1,12 +1,12 @@
 """What this process has done since its start, counted for `/metrics`."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from crm_framework.engine.operation import FALLBACKS
+
+from .shared_counts import shared_registry
 
 PATHS = frozenset({"/graphql", "/healthz", "/readyz", "/metrics"})
 """Addresses that are told apart; clients may ask for any number of others."""
@@ -15,7 +15,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Counts:
-    """Counts of one process, from its start on."""
+    """Counts of one process, from its start on; `text` tells those of all that share them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
@@ -35,7 +35,14 @@ class Counts:
             ("code",),
             registry=self.registry,
         )
-        self.registry.register(Fallbacks())
+        self._fallbacks = Counter(
+            "crm_engine_fallbacks",
+            "Root fields that graphql-core ran, by reason: see `crm explain`.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self._left: dict[str, int] = {}
+        self._told = shared_registry() or self.registry
         self._known: dict[Any, Any] = {}
 
     def request(self, path: str, status: int, seconds: float) -> None:
@@ -54,15 +61,17 @@ class Counts:
         if found is None:
             found = self._known[code] = self._operations.labels(code or "OK")
         found.inc()
+        if self._left != FALLBACKS:
+            self._take_fallbacks()
 
+    def text(self) -> bytes:
+        """Everything counted, in the format of Prometheus."""
+        self._take_fallbacks()
+        return generate_latest(self._told)
 
-class Fallbacks:
-    """How many root fields were left to graphql-core, by reason: see `crm explain`."""
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        family = CounterMetricFamily(
-            "crm_engine_fallbacks", "Root fields that graphql-core ran, by reason.", labels=("reason",)
-        )
-        for reason, count in sorted(FALLBACKS.items()):
-            family.add_metric((reason,), count)
-        yield family
+    def _take_fallbacks(self) -> None:
+        """Counts what the engine has left to graphql-core meanwhile."""
+        for reason, count in FALLBACKS.items():
+            if new := count - self._left.get(reason, 0):
+                self._fallbacks.labels(reason).inc(new)
+                self._left[reason] = count

@@ -1,7 +1,20 @@
 """How the log of a server looks: one line a record, with the id of the request that it belongs to."""
 
 import logging
-from typing import Any
+import logging.config
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Literal
+
+from crm_framework.errors import CrmError
+
+from .hiding import without_secrets
+from .json_lines import JsonLines
+
+log = logging.getLogger("crm_framework.server")
+
+LogFormat = Literal["text", "json"]
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
@@ -29,13 +42,38 @@ class Lines(logging.Formatter):
             self._second = (int(record.created), text)
         return text
 
+    def formatException(
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        return without_secrets(super().formatException(ei))
+
     def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = without_secrets(record.message)
         line = super().formatMessage(record)
         return line if line.isprintable() else line.rstrip("\n").translate(_SHOWN)
 
 
-def log_config(level: str = "INFO") -> dict[str, Any]:
-    """For `logging.config.dictConfig`, and for uvicorn's `log_config`. Everything goes to standard error.
+@contextmanager
+def logging_as(form: LogFormat, level: str) -> Iterator[None]:
+    """Sets the log up. As JSON, it also tells why the block failed: what reads it reads nothing else."""
+    logging.config.dictConfig(log_config(level, form))
+    try:
+        yield
+    except CrmError as error:
+        if form == "text":
+            raise
+        log.critical("%s", error)
+        raise SystemExit(1) from None
+    except Exception:
+        if form == "text":
+            raise
+        log.critical("It ends unexpectedly", exc_info=True)
+        raise SystemExit(1) from None
+
+
+def log_config(level: str = "INFO", form: LogFormat = "text") -> dict[str, Any]:
+    """For `logging.config.dictConfig`. Everything goes to standard error.
 
     uvicorn's own access log is off: `crm_framework.access` says more, and nothing that is secret.
     """
@@ -43,7 +81,7 @@ def log_config(level: str = "INFO") -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"request_id": {"()": "crm_framework.server.request_ids.RequestIdFilter"}},
-        "formatters": {"line": {"()": Lines}},
+        "formatters": {"line": {"()": JsonLines if form == "json" else Lines}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
         },

@@ -1,4 +1,4 @@
-"""What this process has done and what is owed, for Prometheus: `/metrics`, for those with `metrics.read`."""
+"""What this node has done and what is owed, for Prometheus: `/metrics`, for those with `metrics.read`."""
 
 import logging
 from collections.abc import Iterator
@@ -61,11 +61,11 @@ async def metrics(request: Request) -> Response:
         missing = f"The permission {PERMISSION} is missing."
         note_lacking(service, request.scope, actor, missing, "GET /metrics")
         return PlainTextResponse(f"{missing}\n", 403)
-    text = generate_latest(service.counts.registry)
+    text = service.counts.text()
     try:
         owed = CollectorRegistry()
         owed.register(Owed(await backlog(service.database)))
         text += generate_latest(owed)
-    except CrmError as error:  # what this process has done is still worth knowing
+    except CrmError as error:  # what was done is still worth knowing
         log.warning("What is owed cannot be read: %s", error)
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

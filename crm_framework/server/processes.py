@@ -5,6 +5,7 @@ which it says once that it serves; where the other end closes, its keeper is gon
 """
 
 import asyncio
+import itertools
 import logging
 import signal
 import socket
@@ -25,26 +26,28 @@ STEADY_SECONDS = 60.0
 class Child:
     """One process, from its start to its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, number: int) -> None:
         self.process = process
+        self.number = number
         self.since = time.monotonic()
         self._control = control
 
     @classmethod
-    async def start(cls, command: Sequence[str], listener: socket.socket) -> "Child":
-        """Starts `command` with the option that tells it what it inherits."""
+    async def start(cls, command: Sequence[str], listener: socket.socket, number: int) -> "Child":
+        """Starts `command` with the options that tell it what it inherits, and which of them it is."""
         ours, theirs = socket.socketpair()
         with theirs:
             inherited = (listener.fileno(), theirs.fileno())
             process = await asyncio.create_subprocess_exec(
                 *command,
                 f"--inherited={inherited[0]},{inherited[1]}",
+                f"--number={number}",
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=inherited,
                 start_new_session=True,  # Ctrl-C at the terminal is for the keeper alone
             )
         ours.setblocking(False)
-        return cls(process, ours)
+        return cls(process, ours, number)
 
     async def serves(self) -> bool:
         """Waits until it serves; False if it ends before."""
@@ -83,6 +86,7 @@ class Processes:
         self._grace_seconds = grace_seconds
         self._slots: list[Child] = []
         self._alive: set[Child] = set()
+        self._numbers: set[int] = set()
         self._stopping = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
         self._again = False
@@ -166,7 +170,14 @@ class Processes:
                     log.error("No process can be started: %s", error)
 
     async def _start(self) -> Child:
-        child = await Child.start(self._command, self._listener)
+        # the least that no living one has: what an earlier one counted under it is counted on
+        number = next(one for one in itertools.count() if one not in self._numbers)
+        self._numbers.add(number)
+        try:
+            child = await Child.start(self._command, self._listener, number)
+        except BaseException:
+            self._numbers.discard(number)
+            raise
         self._alive.add(child)
         if self._stopping.is_set():
             with suppress(ProcessLookupError):
@@ -177,6 +188,7 @@ class Processes:
         stopped = list(children)
         await asyncio.gather(*(child.stop(self._grace_seconds) for child in stopped))
         self._alive.difference_update(stopped)
+        self._numbers.difference_update(child.number for child in stopped)
 
 
 def _how(status: int) -> str:

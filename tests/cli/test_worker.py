@@ -1,5 +1,6 @@
 """`crm worker` as a process: does what is due, and ends when it is told to."""
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_it_goes_on_until_it_is_told_to_stop(tmp_path: Path, sent: signal.Signal
         assert (process.returncode, printed, log) == (0, "The worker stops.\n", "")
     finally:
         process.kill()
+
+
+def test_its_log_can_be_json(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*CRM, "worker", "--once"],
+        cwd=tmp_path,
+        env={**environment(tmp_path), "CRM_LOG_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+    )
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert "Run `crm migrate`." in json.loads(line)["message"]
 
 
 def test_it_wants_a_migrated_database(tmp_path: Path) -> None:

@@ -1,5 +1,10 @@
 """What Prometheus finds at /metrics."""
 
+import os
+import signal
+from pathlib import Path
+
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -8,15 +13,22 @@ from crm_framework.domain.customers.draft import NewCustomer
 from crm_framework.testing.apps import OpenClient, TemporaryPlugin
 from crm_framework.testing.client import CrmClient
 
+from .nodes import Node, serving
+from .test_processes import children
+
 
 async def figures(client: CrmClient, token: str) -> dict[tuple[str, str], float]:
     """(name, labels but for the bounds of buckets) → value."""
     answer = await client.http.get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
+    return figures_in(answer.text)
+
+
+def figures_in(text: str) -> dict[tuple[str, str], float]:
     return {
         (sample.name, " ".join(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
         if "le" not in sample.labels
     }
@@ -81,3 +93,76 @@ async def test_figures_are_for_those_who_may_see_them(
     other = await client.acting_with(*grants)
     answer = await client.http.get("/metrics", headers={"Authorization": f"Bearer {other.token}"})
     assert (answer.status_code, answer.text) == (403, "The permission metrics.read is missing.\n")
+
+
+def scraped(node: Node) -> dict[tuple[str, str], float]:
+    """As Prometheus does it: over a new connection, to whichever process takes it."""
+    with httpx2.Client(trust_env=False, base_url=node.address, timeout=60) as http:
+        answer = http.get("/metrics", headers={"Authorization": f"Bearer {node.token}"})
+    assert answer.status_code == 200
+    return figures_in(answer.text)
+
+
+def asked(node: Node, query: str, times: int) -> None:
+    for _ in range(times):
+        with httpx2.Client(trust_env=False, base_url=node.address, timeout=60) as http:
+            headers = {"Authorization": f"Bearer {node.token}"}
+            assert http.post("/graphql", json={"query": query}, headers=headers).status_code == 200
+
+
+async def test_the_figures_are_of_all_processes(empty_database_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "counts"
+    folder.mkdir()
+    with serving(empty_database_url, tmp_path, CRM_PROCESSES="3", TMPDIR=str(folder)) as node:
+
+        def told() -> tuple[float, ...]:
+            found = [scraped(node) for _ in range(6)]
+            keys = [
+                ("crm_http_requests_total", "/graphql 200"),
+                ("crm_http_request_seconds_count", "/graphql"),
+                ("crm_graphql_operations_total", "OK"),
+                ("crm_engine_fallbacks_total", "introspection"),
+            ]
+            first, *others = [tuple(one.get(key, 0.0) for key in keys) for one in found]
+            assert set(others) == {first}  # whichever answers
+            assert ("crm_deliveries_waiting", "") in found[0]
+            return first
+
+        asked(node, "{ me { name } }", 30)
+        asked(node, "{ __schema { queryType { name } } }", 5)
+        assert told() == (35, 35, 35, 5)
+        before = node.children()
+        for child in before:
+            os.kill(child, signal.SIGKILL)
+        await children(node, without=set(before), count=3)
+        assert told() == (35, 35, 35, 5)
+        asked(node, "{ me { name } }", 10)
+        assert told() == (45, 45, 45, 5)
+        old = set(node.children())
+        node.process.send_signal(signal.SIGHUP)
+        await children(node, without=old, count=3)
+        asked(node, "{ me { name } }", 10)
+        assert told() == (55, 55, 55, 5)
+        (made,) = folder.iterdir()
+        assert {file.name.rpartition("_")[2] for file in made.glob("*.db")} <= {
+            "0.db",
+            "1.db",
+            "2.db",
+            "3.db",
+        }
+        assert node.stop() == 0
+        assert list(folder.iterdir()) == []
+        assert "Traceback" not in node.log
+
+
+async def test_without_a_temporary_folder_it_serves(empty_database_url: str, tmp_path: Path) -> None:
+    program = (
+        "import tempfile\n"
+        "def none(*_, **__): raise FileNotFoundError(2, 'No usable temporary directory')\n"
+        "tempfile.TemporaryDirectory = none\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(program)
+    with serving(empty_database_url, tmp_path, CRM_PROCESSES="2", PYTHONPATH=str(tmp_path)) as node:
+        asked(node, "{ me { name } }", 2)
+        assert ("crm_deliveries_waiting", "") in scraped(node)
+        assert "/metrics tells of one process at a time" in node.log
