@@ -1,6 +1,6 @@
 """Which permissions an operation needs, found from the document alone, before any of it runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from .context import Context
-from .errors import RequestError
+from .declarations import EVERY_RECORD
 
 INTROSPECTION = ("__schema", "__type")
 
@@ -80,12 +80,16 @@ def check_access(
     """
     denied = {permission for permission in permissions if not _may(context, permission)}
     if denied:
-        refused = [
-            f"{element} ({needs or context.introspection_permission or 'switched off'})"
+        raise context.refusal(
+            (element, needs or context.introspection_permission or "switched off")
             for element, needs in wanted
-            if needs in denied
-        ]
-        raise RequestError("FORBIDDEN", f"permission is missing for {', '.join(refused)}")
+            if needs in denied and not _is_implied(needs, denied)
+        )
+
+
+def _is_implied(needs: str | None, denied: Collection[str | None]) -> bool:
+    """Whether the permission itself is missing, so that nobody need be told how far it must reach."""
+    return needs is not None and needs.startswith(EVERY_RECORD) and needs[len(EVERY_RECORD) :] in denied
 
 
 def _may(context: Context, permission: str | None) -> bool:

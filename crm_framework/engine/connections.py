@@ -175,7 +175,7 @@ class Connected(Declaration):
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
         if self.filter is not None and (value := given("filter")) is not None:
-            check_members(self.filter, value, _granted(context, source))
+            check_members(self.filter, value, context, _granted(context, source))
             conditions.append(compile_filter(self.filter, value, context.reader.dialect))
         narrowed: Fragment | None = None
         if self.narrow is not None:
@@ -184,7 +184,7 @@ class Connected(Declaration):
         where = _leading(conditions, narrowed, context.reader.dialect)
         chosen = given("order_by")
         if chosen and self.orders is not None:
-            check_orders(self.orders, chosen, _granted(context, source))
+            check_orders(self.orders, chosen, context, _granted(context, source))
         listing = Listing(source, self._ordering(source, chosen), self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)

@@ -1,7 +1,7 @@
 """What one request brings along: where to read, what the actor may do, and the limits that hold for it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -102,6 +102,15 @@ class Context:
         records the actor may see. All of that is, unless a subclass restricts them.
         """
         return need[:1] == "@" or self.may(need)
+
+    def spelt(self, need: str) -> str:
+        """A need in words for the client."""
+        return need
+
+    def refusal(self, needs: Iterable[tuple[str, str]]) -> RequestError:
+        """FORBIDDEN for (element, need) each of which is not granted."""
+        shown = dict.fromkeys(f"{element} ({self.spelt(need)})" for element, need in needs)
+        return RequestError("FORBIDDEN", f"permission is missing for {', '.join(shown)}")
 
     def restrict(self, source: "Source") -> Fragment | None:
         """A condition on the table `t` for the records of this source that the actor may see at all."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .comparisons import OPERATORS, compared
 from .errors import DeclarationError, RequestError
 from .sql import Dialect, Fragment, all_of, any_of, name, none_of
+
+if TYPE_CHECKING:
+    from .context import Context
 
 Kind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum", "id", "custom"]
 Condition = Callable[[Any, Dialect], Fragment]
@@ -123,7 +126,7 @@ class Nested(dict[str, Any]):
     """A filter that stands in another one for its name: how deep it goes and what it holds counts anew."""
 
 
-def check_members(spec: FilterSpec, value: Any, may: Callable[[str], bool]) -> None:
+def check_members(spec: FilterSpec, value: Any, context: "Context", may: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for members that need a permission which `may` denies.
 
     What stands in the filter for a name is not looked at: who gave the name vouched for it.
@@ -135,8 +138,7 @@ def check_members(spec: FilterSpec, value: Any, may: Callable[[str], bool]) -> N
     }
     found = [name for name in dict.fromkeys(_names(value)) if name in denied] if denied else []
     if found:
-        shown = ", ".join(f"{spec.name}.{name} ({denied[name]})" for name in found)
-        raise RequestError("FORBIDDEN", f"permission is missing for {shown}")
+        raise context.refusal((f"{spec.name}.{name}", denied[name]) for name in found)
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import CompletionFailure, NullFailure, RequestError
+from .errors import CompletionFailure, NullFailure
 from .layouts import Layout
 from .plans import PlannedField, Selection, Shape
 from .rows import Level, Row, type_name
@@ -126,7 +126,7 @@ class Gathered:
                 raise CompletionFailure(f"{self._field.title} gave a {name}, which is no {target.of.name}")
             permission = run.ready.rules.types.get(name)
             if permission is not None and not run.context.may(permission):
-                raise RequestError("FORBIDDEN", f"permission is missing for {name} ({permission})")
+                raise run.context.refusal([(name, permission)])
             found = chosen
         if layout is not None and found.layout is not None and layout is not found.layout:
             for attribute in found.layout.attributes:

@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import strawberry
 from strawberry.types.field import StrawberryField
 
-from .errors import DeclarationError, RequestError
+from .errors import DeclarationError
 from .load import ordered
 from .sql import Dialect, Fragment, all_of, any_of, name
+
+if TYPE_CHECKING:
+    from .context import Context
 
 OrderKind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum", "id"]
 
@@ -177,13 +180,13 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
     return known
 
 
-def check_orders(orders: Orders, chosen: Any, granted: Callable[[str], bool]) -> None:
+def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted."""
     for each in _first_of_each(chosen):
         wanted = each.removeprefix("-")
         needs = next((one.permission for one in orders.fields if one.name == wanted), None)
         if needs is not None and not granted(needs):
-            raise RequestError("FORBIDDEN", f"permission is missing for {orders.name}.{wanted} ({needs})")
+            raise context.refusal([(f"{orders.name}.{wanted}", needs)])
 
 
 _MOST_KNOWN = 200

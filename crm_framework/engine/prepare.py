@@ -24,7 +24,6 @@ from .coercion import Coercion
 from .connections import Connected
 from .declarations import Column, DeclaredField, Source, declaration_of, source_of
 from .documents import Documents
-from .errors import RequestError
 from .fields import Batched, Computed
 from .nodes import Identity
 from .relations import Children, Reference
@@ -190,7 +189,7 @@ def _type_resolver(original: Any, types: dict[str, str]) -> Any:
         found = type_name(value._type) if type(value) is Row else original(value, info, abstract)
         permission = types.get(found) if isinstance(found, str) else None
         if permission is not None and not info.context.may(permission):
-            raise RequestError("FORBIDDEN", f"permission is missing for {found} ({permission})")
+            raise info.context.refusal([(found, permission)])
         return found
 
     return resolve_type

@@ -16,6 +16,7 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
 from crm_framework.engine.sql import TRUE
+from crm_framework.errors import CrmError
 from crm_framework.security.actors import INTERNAL
 from crm_framework.storage.clock import now
 from crm_framework.storage.unit_of_work import UnitOfWork
@@ -24,6 +25,7 @@ from . import enums  # noqa: F401  # makes ContactReason an enumeration of the A
 from .customers import Customer
 from .inputs import chosen, expected, given, key_of, optional, required, retry_key
 from .mutation import mutation, payload
+from .user_errors import with_ids
 
 
 @node(table="crm_contact_rule", permission="settings.read", shared=True)
@@ -68,15 +70,18 @@ async def can_contact(
 ) -> list[ContactDecision]:
     """Whether we may reach out to the customer on a channel, by consent and by all rules."""
     settings = info.context.settings
-    decisions = await contact_decisions.contact_decisions(
-        info.context.reader,
-        customers.ids,
-        channel,
-        at or now(),
-        reply_to=None if reply_to is None else decode_key(reply_to, "Interaction"),
-        unknown_consent_allows=settings.unknown_consent_allows,
-        default_zone=settings.default_time_zone,
-    )
+    try:
+        decisions = await contact_decisions.contact_decisions(
+            info.context.reader,
+            customers.ids,
+            channel,
+            at or now(),
+            reply_to=None if reply_to is None else decode_key(reply_to, "Interaction"),
+            unknown_consent_allows=settings.unknown_consent_allows,
+            default_zone=settings.default_time_zone,
+        )
+    except CrmError as error:
+        raise with_ids(error, reply_to) from None
     return [
         ContactDecision(
             allowed=decision.allowed,

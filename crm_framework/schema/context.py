@@ -13,7 +13,7 @@ from crm_framework.engine.context import Context
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.sql import FALSE, Fragment, all_of, any_of
 from crm_framework.errors import CrmError, ErrorCode, PluginCrash
-from crm_framework.security.actors import PUBLIC, Actor, ActorKind
+from crm_framework.security.actors import PUBLIC, Actor, ActorKind, in_words
 from crm_framework.security.scopes import NOT_CONFIDENTIAL, Reach
 
 if TYPE_CHECKING:
@@ -133,6 +133,9 @@ class RequestContext(Context):
 
     def granted(self, need: str) -> bool:
         return self.actor.may(need)
+
+    def spelt(self, need: str) -> str:
+        return in_words(need)
 
     def restrict(self, source: "Source") -> Fragment | None:
         """The condition on records that hang on customers out of the actor's reach; none for most actors.

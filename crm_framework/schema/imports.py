@@ -191,7 +191,7 @@ def _payload(
     failed = sum(row.error is not None for row in results.values())
 
     def make_rows() -> list[ImportedRecord]:
-        return [_record(index, results[index], type_name, type(input)) for index in range(len(results))]
+        return [_record(index, results[index], type_name, input) for index in range(len(results))]
 
     return ImportPayload(
         created=report.created,
@@ -202,7 +202,7 @@ def _payload(
     )
 
 
-def _record(index: int, row: ImportedRow, type_name: str, input_type: type) -> ImportedRecord:
+def _record(index: int, row: ImportedRow, type_name: str, input: Any) -> ImportedRecord:
     error = row.error
     if error is not None:
         member = error.path[2] if len(error.path) > 2 else ""
@@ -212,7 +212,7 @@ def _record(index: int, row: ImportedRow, type_name: str, input_type: type) -> I
         index=index,
         id=strawberry.ID(encode_id(type_name, row.id)) if row.id is not None else None,
         created=row.created,
-        error=None if error is None else user_error(error, input_type),
+        error=None if error is None else user_error(error, type(input), input.rows[index]),
     )
 
 

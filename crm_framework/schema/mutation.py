@@ -210,7 +210,7 @@ class Mutation(Called):
         except CrmError as error:
             if error.code in TOP_LEVEL:
                 raise
-            answer = field.target(errors=[user_error(info.context.told(error), type(input_))])
+            answer = field.target(errors=[user_error(info.context.told(error), type(input_), input_)])
         return answer
 
     async def _change(self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any]) -> Any:

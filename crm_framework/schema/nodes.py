@@ -47,7 +47,7 @@ async def _nodes(info: strawberry.Info, ids: Sequence[str]) -> list[Node | None]
         source = source_of(_type(info, type_name))
         assert source is not None  # `_type` gives no other
         if not info.context.may(source.permission):
-            raise RequestError("FORBIDDEN", f"permission is missing for {type_name} ({source.permission})")
+            raise info.context.refusal([(type_name, source.permission)])
         wanted.setdefault(type_name, []).append(check_key(id, key, source.key_type))
         places.append((type_name, key))
     found: dict[tuple[str, str], Any] = {}

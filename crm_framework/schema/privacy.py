@@ -62,8 +62,9 @@ class ExportCustomerPayload:
 class EraseCustomerPayload:
     """The receipt of an erasure."""
 
-    receipt: strawberry.ID | None = strawberry.field(
-        description="The key of the receipt, which is kept; null on failure.", default=None
+    receipt: str | None = strawberry.field(
+        description="The number of the receipt, which is kept, as the audit log names it; null on failure.",
+        default=None,
     )
     erased_at: datetime | None = strawberry.field(description="When it was done.", default=None)
     erased_before: bool = strawberry.field(
@@ -139,7 +140,7 @@ async def erase_customer(
         tx, key_of(input.id, Customer), reason=chosen(input.reason), plugins=info.context.host
     )
     return EraseCustomerPayload(
-        receipt=strawberry.ID(report.receipt_id),
+        receipt=report.receipt_id,
         erased_at=report.erased_at,
         erased_before=report.erased_before,
         counts=_counts(report.counts),

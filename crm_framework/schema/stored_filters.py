@@ -30,7 +30,7 @@ def check_of(info: strawberry.Info) -> segments.Check:
 
     def check(condition: Mapping[str, Any]) -> None:
         try:
-            check_members(spec, condition, info.context.may)
+            check_members(spec, condition, info.context, info.context.may)
             compile_filter(spec, _without_segments(condition), dialect)
         except RequestError as error:
             code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT

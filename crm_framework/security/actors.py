@@ -59,6 +59,18 @@ def grants(permissions: frozenset[str], permission: str) -> bool:
     )
 
 
+def in_words(need: str) -> str:
+    """What a field needs, as an actor that lacks it may read it."""
+    if need == INTERNAL:
+        return "not for customers' own tokens"
+    if need.startswith(ALL):
+        return f"{need.removeprefix(ALL)} on all customers".lstrip()
+    if need.startswith(WITHIN):
+        wanted, _, shown = need.removeprefix(WITHIN).partition(":")
+        return f"{wanted} on as many customers as {shown}"
+    return need.removeprefix(OWN)
+
+
 def narrowed(permissions: Iterable[str], by: Iterable[str]) -> frozenset[str]:
     """What both grant: `customers.*` narrowed by `customers.read` is `customers.read`."""
     one, other = frozenset(permissions), frozenset(by)

@@ -1,5 +1,6 @@
 """The composed schema of the core over a database of the test's own, and ways to ask it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,14 @@ from crm_framework.storage.database import Database
 from crm_framework.storage.events import EventTypes
 
 ADMIN = Actor(kind=ActorKind.INTEGRATION, id="tests", name="tests", permissions=frozenset({"*"}))
+
+
+INTERNALS = re.compile(r"@\w+[:)]|[0-9a-f]{8}-[0-9a-f]{4}-")
+"""How needs and keys are written inside; clients know permissions and global ids."""
+
+
+def tells_no_internals(text: str) -> None:
+    assert INTERNALS.search(text) is None, text
 
 
 @dataclass
@@ -55,6 +64,7 @@ class Api:
         """Code and message of the one top-level error."""
         result = await self.ask(text, actor, **variables)
         assert len(result.errors) == 1
+        tells_no_internals(result.errors[0]["message"])
         return result.errors[0]["extensions"]["code"], result.errors[0]["message"]
 
     async def change(self, name: str, input: Mapping[str, Any], select: str) -> Any:
@@ -67,6 +77,8 @@ class Api:
         """A mutation's errors."""
         answer = await self._mutate(name, input, "")
         errors: list[dict[str, Any]] = answer["errors"]
+        for error in errors:
+            tells_no_internals(f"{error['message']} {error['hint']}")
         return errors
 
     async def _mutate(self, name: str, input: Mapping[str, Any], select: str) -> Any:

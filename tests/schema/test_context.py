@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_framework.security.actors import Actor, ActorKind
+from crm_framework.security.actors import Actor, ActorKind, Grant
+from crm_framework.security.scopes import one_customer
 from crm_framework.testing import CrmClient
 
 from .conftest import ADMIN, Api, create
@@ -41,6 +42,37 @@ async def test_what_the_actor_may_not_is_refused_before_anything_runs(
     code, text = await api.refused(query, CLERK)
     assert (code, text) == ("FORBIDDEN", f"permission is missing for {missing}")
     assert api.statements == []
+
+
+@pytest.mark.parametrize(
+    ("query", "missing"),
+    [
+        ("{ customers { nodes { source } } }", "Customer.source (not for customers' own tokens)"),
+        (
+            'mutation { deleteSegment(input: {id: "x"}) { errors { code } } }',
+            "Mutation.deleteSegment (not for customers' own tokens),"
+            " Mutation.deleteSegment (settings.write on all customers)",
+        ),
+        (
+            '{ interactions(filter: {outcome: {eq: "x"}}) { totalCount } }',
+            "InteractionFilter.outcome (not for customers' own tokens)",
+        ),
+    ],
+)
+async def test_what_is_not_for_customers_is_told_in_words(api: Api, query: str, missing: str) -> None:
+    await create(api, "Ann")
+    rows = await api.database.fetch("SELECT id FROM crm_customer")
+    actor = replace(ADMIN, kind=ActorKind.CUSTOMER, name="Ann", customer_id=str(rows[0]["id"]))
+    assert await api.refused(query, actor) == ("FORBIDDEN", f"permission is missing for {missing}")
+
+
+async def test_how_far_a_permission_must_reach_is_told_in_words(api: Api) -> None:
+    query = 'mutation { deleteSegment(input: {id: "x"}) { errors { code } } }'
+    actor = replace(CLERK, permissions=frozenset({"*"}), scoped=(Grant(frozenset({"*"}), one_customer("x")),))
+    text = "permission is missing for Mutation.deleteSegment (settings.write on all customers)"
+    assert await api.refused(query, actor) == ("FORBIDDEN", text)
+    text = "permission is missing for Mutation.deleteSegment (settings.write)"
+    assert await api.refused(query, CLERK) == ("FORBIDDEN", text)
 
 
 async def test_a_plugin_that_crashes_is_named_and_its_text_is_not_shown(

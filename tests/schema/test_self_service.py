@@ -150,7 +150,7 @@ async def test_partners_touch_no_ticket_out_of_reach(tickets: CrmClient) -> None
     metrics = await partner.data("{ customers { nodes { name metrics { ticketsOpened } } } }")
     assert [node["name"] for node in metrics["customers"]["nodes"]] == ["Ann"]
     [error] = await partner.errors('{ dailyRevenue(first: "2024-01-01", last: "2024-01-02") { currency } }')
-    assert error["message"].endswith("Query.dailyRevenue (@all:analytics.read)")
+    assert error["message"].endswith("Query.dailyRevenue (analytics.read on all customers)")
 
 
 async def test_customers_see_their_own_points(tickets: CrmClient) -> None:

@@ -3,8 +3,9 @@
 import pytest
 import strawberry
 
-from crm_framework import CrmError, ErrorCode
+from crm_framework import CrmError, ErrorCode, encode_id
 from crm_framework.schema.user_errors import UserError, client_path, user_error
+from crm_framework.storage.ids import new_id
 
 
 @strawberry.input
@@ -45,3 +46,12 @@ def test_user_error_carries_all_of_the_error() -> None:
         hint="Do.",
     )
     assert user_error(CrmError(ErrorCode.REFUSED, "No."), Sample).path is None
+
+
+def test_keys_in_texts_become_the_ids_that_the_client_wrote() -> None:
+    known, other = new_id(), new_id()
+    error = CrmError(ErrorCode.NOT_FOUND, f"There is no such {known!r}.", hint=f"Try {known} or {other}.")
+    given = Sample(contact_points=[Point(postal_code="x")], staff_id=strawberry.ID(encode_id("Staff", known)))
+    shown = user_error(error, Sample, given)
+    assert shown.message == f"There is no such {encode_id('Staff', known)!r}."
+    assert shown.hint == f"Try {encode_id('Staff', known)} or {other}."

@@ -112,13 +112,13 @@ def answer(key: str, row: dict[str, Any] | None) -> LiveCustomer | CrmError:
     """From a row of `LIVE_COLUMNS` that is held."""
     if row is None:
         return not_found("customer", key)
-    return _erased(key) if row["erased_at"] is not None else _live(row)
+    return _erased() if row["erased_at"] is not None else _live(row)
 
 
-def _erased(key: str) -> CrmError:
+def _erased() -> CrmError:
     return CrmError(
         ErrorCode.REFUSED,
-        f"The data of customer {key} was erased; nothing can be added to it.",
+        "The customer's data was erased; nothing can be added to it.",
         hint="Create a new customer if the person came back.",
     )
 

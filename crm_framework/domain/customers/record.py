@@ -136,7 +136,7 @@ async def lock_record(
     if key not in rows:
         raise not_found("customer", key, path=path)
     record = _record(rows[key])
-    refuse_erased(record.id, record.erased_at, path=path)
+    refuse_erased(record.erased_at, path=path)
     if expected_version is not None and expected_version != record.version:
         raise stale("customer", expected_version, record.version)
     return record
@@ -155,7 +155,7 @@ async def lock_records(
         if key not in rows:
             raise not_found("customer", key, path=path)
         record = _record(rows[key])
-        refuse_erased(record.id, record.erased_at, path=path)
+        refuse_erased(record.erased_at, path=path)
         records[key] = record
     return records
 
@@ -169,11 +169,11 @@ async def touch(tx: "UnitOfWork", keys: Sequence[str]) -> None:
         )
 
 
-def refuse_erased(key: str, erased_at: datetime | None, *, path: Sequence[str | int] = ("id",)) -> None:
+def refuse_erased(erased_at: datetime | None, *, path: Sequence[str | int] = ("id",)) -> None:
     if erased_at is not None:
         raise CrmError(
             ErrorCode.REFUSED,
-            f"The customer {key} was erased on {erased_at.date().isoformat()} and cannot be changed.",
+            f"The customer was erased on {erased_at.date().isoformat()} and cannot be changed.",
             path=path,
             hint="Create a new customer.",
         )
@@ -196,7 +196,7 @@ async def save(
     if not await update(tx, "crm_customer", before.id, values, version=before.version, clash=clash):
         raise CrmError(
             ErrorCode.CONFLICT,
-            f"The customer {before.id} changed while it was being written.",
+            "The customer changed while it was being written.",
             hint="Read it again, and repeat the change if it still fits.",
         )
     return Changed(before.id, after.version, True), changes

@@ -25,7 +25,7 @@ async def convert_prospect(
     before = await lock_record(tx, customer_id, expected_version=expected_version)
     when = past_moment(at, tx.now, path=("at",)) or tx.now
     if before.stage is CustomerStage.FORMER:
-        raise _refused(before, "was a customer before", "Record a return instead: conversion happens once.")
+        raise _refused("was a customer before", "Record a return instead: conversion happens once.")
     if before.stage is CustomerStage.CUSTOMER:
         return Changed(before.id, before.version, False)
     changed, changes = await save(
@@ -42,7 +42,7 @@ async def lapse_customer(
     before = await lock_record(tx, customer_id, expected_version=expected_version)
     when = past_moment(at, tx.now, path=("at",)) or tx.now
     if before.stage is CustomerStage.PROSPECT:
-        raise _refused(before, "is a prospect and cannot leave", "Archive the record instead.")
+        raise _refused("is a prospect and cannot leave", "Archive the record instead.")
     if before.stage is CustomerStage.FORMER:
         return Changed(before.id, before.version, False)
     since = max((date for date in (before.converted_at, before.returned_at) if date), default=None)
@@ -60,7 +60,7 @@ async def return_customer(
     before = await lock_record(tx, customer_id, expected_version=expected_version)
     when = past_moment(at, tx.now, path=("at",)) or tx.now
     if before.stage is CustomerStage.PROSPECT:
-        raise _refused(before, "is a prospect and was no customer before", "Convert the prospect instead.")
+        raise _refused("is a prospect and was no customer before", "Convert the prospect instead.")
     if before.stage is CustomerStage.CUSTOMER:
         return Changed(before.id, before.version, False)
     since = before.former_at or before.converted_at
@@ -106,5 +106,5 @@ def _too_early(what: str, since: datetime) -> CrmError:
     )
 
 
-def _refused(record: Record, why: str, hint: str) -> CrmError:
-    return CrmError(ErrorCode.REFUSED, f"The customer {record.id} {why}.", path=("id",), hint=hint)
+def _refused(why: str, hint: str) -> CrmError:
+    return CrmError(ErrorCode.REFUSED, f"The customer {why}.", path=("id",), hint=hint)
