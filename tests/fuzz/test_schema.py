@@ -1,13 +1,14 @@
-"""Operations that hypothesis-graphql makes of nothing but the schema, valid ones and others."""
+"""Operations that schemathesis makes of nothing but the schema, valid ones and others."""
 
 import json
-from functools import cache
 from typing import Any
 
-from graphql import GraphQLSchema, is_required_argument
+import schemathesis
+from graphql import GraphQLSchema, introspection_from_schema, is_required_argument
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis_graphql import Mode, from_schema, nodes
+from schemathesis import GenerationMode
+from schemathesis.graphql import nodes
 
 from .conftest import Asked
 from .judging import faults
@@ -51,23 +52,24 @@ def test_operations_of_the_schema(server: FuzzServer, asked: Asked) -> None:
 
 def _operations(schema: GraphQLSchema) -> st.SearchStrategy[str]:
     """One root field at a time: documents of the whole schema are large, and slow to be made."""
-    assert schema.query_type is not None
-    assert schema.mutation_type is not None
-    names = [*schema.query_type.fields, *schema.mutation_type.fields]
-
-    @cache
-    def of(name: str, mode: Mode) -> Any:
-        return from_schema(schema, fields=[name], custom_scalars=SCALARS, mode=mode)
-
-    # of a field without arguments nothing can be made wrong, which hypothesis-graphql refuses
-    choices = [(name, Mode.POSITIVE) for name in sorted(names)] + [
-        (name, Mode.NEGATIVE) for name in sorted(names) if _required(schema, name)
+    for name, values in SCALARS.items():
+        schemathesis.graphql.scalar(name, values)
+    loaded = schemathesis.graphql.from_dict(dict(introspection_from_schema(schema)))
+    found = [each.ok() for each in loaded.get_all_operations()]
+    # of a field without required arguments nothing can be made wrong
+    choices = [(each, GenerationMode.POSITIVE) for each in found] + [
+        (each, GenerationMode.NEGATIVE) for each in found if _required(schema, each.label)
     ]
-    return st.sampled_from(choices).flatmap(lambda chosen: of(*chosen))
+
+    def documents(chosen: tuple[Any, GenerationMode]) -> st.SearchStrategy[str]:
+        operation, mode = chosen
+        return operation.as_strategy(generation_mode=mode).map(lambda case: case.body)
+
+    return st.sampled_from(choices).flatmap(documents)
 
 
-def _required(schema: GraphQLSchema, name: str) -> bool:
-    for root in (schema.query_type, schema.mutation_type):
-        if root is not None and name in root.fields:
-            return any(is_required_argument(argument) for argument in root.fields[name].args.values())
-    return False
+def _required(schema: GraphQLSchema, label: str) -> bool:
+    """Of "Mutation.createCustomer", say."""
+    root, name = label.split(".")
+    fields = schema.type_map[root].fields  # type: ignore[attr-defined]  # a root is an object type
+    return any(is_required_argument(argument) for argument in fields[name].args.values())
