@@ -142,10 +142,9 @@ async def _try(tx: "UnitOfWork", handler: EventHandler, owed: Sequence[Owed]) ->
     stored: list[Stored] = [(one.event_id, one.event) for one in owed]
     seconds = outbox.allowed(tx.database.delivery_budget_ms, stored)
     try:
-        async with tx.transaction.savepoint():
+        async with tx.savepoint():
             emitted = await outbox.attempt(tx, handler, stored, seconds)
     except Exception as error:
-        tx.take_events()
         why = outbox.reason(error, seconds)
         log.warning("Plugin %s did not handle %d owed event(s): %s", handler.name, len(owed), why)
         if len(owed) == 1:

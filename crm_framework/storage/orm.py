@@ -36,7 +36,7 @@ class Work(Protocol):
     @property
     def transaction(self) -> Transaction: ...
 
-    def savepoint(self) -> AbstractAsyncContextManager[None]: ...
+    def savepoint(self) -> AbstractAsyncContextManager[object]: ...
 
 
 class Models:
@@ -154,7 +154,7 @@ class _Client(BaseDBAsyncClient):
     def _in_transaction(self) -> "TransactionContext":
         return _Savepoint(self)
 
-    def savepoint(self) -> AbstractAsyncContextManager[None]:
+    def savepoint(self) -> AbstractAsyncContextManager[object]:
         return self._work.savepoint()
 
 

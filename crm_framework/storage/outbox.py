@@ -146,13 +146,12 @@ async def _first_try(
     await tx.transaction.flush()  # if that fails, the handler is not to blame
     tried, behind = debts.split(handler.name, stored)
     try:
-        async with tx.transaction.savepoint(debts.seek(stored)) as found:
+        async with tx.savepoint(debts.seek(stored)) as found:
             if await debts.look(stored, found=found):
                 tried, behind = debts.split(handler.name, stored)
             emitted = await attempt(tx, handler, tried, budget) if tried else []
     except Exception as error:
         emitted = []
-        tx.take_events()
         why = reason(error, budget)
         log.warning("Plugin %s did not handle %d event(s) at once: %s", handler.name, len(tried), why)
         text = kept(error, why, tried)

@@ -190,7 +190,8 @@ class PostgresDriver:
 def _pool(target: PostgresTarget, size: int, wait_seconds: float) -> asyncpg.Pool:
     return asyncpg.create_pool(
         target.dsn,
-        min_size=1,
+        init_size=1,
+        min_size=0,  # those that are lost are made anew by whoever needs one, not by the pool without end
         max_size=size,
         timeout=wait_seconds,
         init=_prepare,

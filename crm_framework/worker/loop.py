@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 from crm_framework.storage.database import Database
 from crm_framework.storage.notices import EVERY_CHORE
@@ -23,6 +24,8 @@ where looking costs little, other processes wake nobody."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds that a chore is left alone after it failed, doubled each time in a row up to the longest."""
+LONGEST_AWAY = 5.0
+"""The longest where the database was away: what waits for it goes on soon after it is back."""
 CANCEL_SECONDS = 5.0
 """How long what was cancelled at the end is waited for."""
 
@@ -104,6 +107,7 @@ class _Loop:
         """Whether there may be more than there was room for when it last looked."""
         self._failures = 0
         self._pause_due = False
+        self._longest_pause = LONGEST_PAUSE
 
     def stir(self) -> None:
         self._stirred.set()
@@ -159,15 +163,22 @@ class _Loop:
             self._stirred.set()
 
     def _failed(self, what: str, error: Exception) -> None:
-        self._failures += 1
+        if not self._pause_due:  # those that ran side by side failed for one reason
+            self._failures += 1
         self._pause_due = True
-        log.error("The worker's %s %s (%d in a row)", self.chore.name, what, self._failures, exc_info=error)
+        away = isinstance(error, CrmError) and error.code is ErrorCode.UNAVAILABLE
+        self._longest_pause = LONGEST_AWAY if away else LONGEST_PAUSE
+        told = (self.chore.name, what, self._failures)
+        if away:
+            log.warning("The worker's %s %s (%d in a row): %s", *told, error)
+        else:
+            log.error("The worker's %s %s (%d in a row)", *told, exc_info=error)
 
     async def _pause(self) -> None:
         """Rests longer with each failure; only the end of the worker wakes it."""
         self._pause_due = False
         clock = asyncio.get_running_loop()
-        seconds = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        seconds = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), self._longest_pause)
         until = clock.time() + seconds * random.uniform(0.75, 1.25)
         while not self.stopping and (left := until - clock.time()) > 0:
             self._stirred.clear()

@@ -117,10 +117,14 @@ class StoppablePostgres:
         wait_until_ready(self.binaries, self.folder, self.port, self._keeper)
 
     def stop_at_once(self) -> None:
-        """As `pg_ctl stop -m immediate`: without a checkpoint, so that it recovers when it starts."""
+        self.stop("immediate")
+
+    def stop(self, how: str) -> None:
+        """As `pg_ctl stop -m immediate`: without a checkpoint, so that it recovers when it starts; or `fast`:
+        everybody is disconnected, and all is stored in order."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            os.kill(self._server, signal.SIGQUIT)
+            os.kill(self._server, signal.SIGINT if how == "fast" else signal.SIGQUIT)
             keeper.communicate(timeout=60)
             (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 

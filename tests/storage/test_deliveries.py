@@ -1,6 +1,7 @@
 """What is owed is delivered later, each event exactly once in effect, or parked."""
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -353,3 +354,34 @@ async def test_what_is_owed_for_a_merged_customer_is_the_winners(database: Datab
         assert await deliver_due(database) == 1
     assert [event.customer_id for event in seen] == [winner]
     assert await database.fetch("SELECT customer_id FROM crm_event") == [{"customer_id": winner}]
+
+
+async def test_what_a_failed_try_deferred_is_undone_too(database: Database) -> None:
+    """The first try fails, and the second: the job comes once, from the third."""
+    tries: list[int] = []
+
+    async def react(events: Sequence[Event], tx: UnitOfWork) -> None:
+        tries.append(len(events))
+        tx.defer("test.job", {"try": len(tries)})
+        if len(tries) < 3:
+            tx.cancel_deferred("test.job", "kept")
+            tx.emit(renamed(ada, "never"))
+            raise ValueError("not yet")
+
+    ada, heard = new_id(), list[Event]()
+    async with database.unit_of_work() as tx:
+        tx.defer("test.job", {"try": 0}, key="kept")
+    database.watchers.append(heard.extend)
+    database.handlers = [Plugin("deferring", react)]
+    for minutes in (0, 10, 20):
+        with frozen(AT + timedelta(minutes=minutes)):
+            if minutes == 0:
+                await change(database, renamed(ada, "once"))
+            else:
+                await deliver_due(database)
+    assert tries == [1, 1, 1]
+    jobs = await database.fetch(
+        "SELECT payload, key_text FROM crm_job WHERE status = 'WAITING' ORDER BY payload"
+    )
+    assert [(json.loads(job["payload"])["try"], job["key_text"]) for job in jobs] == [(0, "kept"), (3, None)]
+    assert [word(event) for event in heard] == ["once"]
