@@ -4,6 +4,7 @@
 # make torture-power  1,000 power cuts under SQLite (CUTS=, SEED=)
 # make torture-crash  100 times the server is killed, on each database, and PostgreSQL too (KILLS=, SEED=)
 # make torture-cancel  every mutation, cancelled at every await in every way
+# make torture-nodes  10 restarts of PostgreSQL, and 5 of every node, of two and of four, under load (RESTARTS=, ROUNDS=)
 # make torture-fuzz  20,000 spoilt requests of each kind to a real server, on each database (REQUESTS=, SEED=)
 # make golden   writes the statements that the golden tests compare anew; look at what changed
 # make check    style, types, arrows between the rooms, completeness of the documentation
@@ -19,6 +20,8 @@ CASES   ?= 100000
 CUTS    ?= 1000
 KILLS   ?= 100
 REQUESTS ?= 20000
+RESTARTS ?= 10
+ROUNDS  ?= 5
 
 PLUGINS  := $(patsubst plugins/%/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(patsubst examples/%/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
@@ -36,7 +39,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser torture torture-power torture-crash torture-cancel torture-fuzz golden check format bench constraints schema reference clean
+.PHONY: run test test-browser torture torture-power torture-crash torture-cancel torture-nodes torture-fuzz golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -68,6 +71,9 @@ torture-crash: $(VENV)/testable
 
 torture-cancel: $(VENV)/testable
 	@CRM_PLUGINS= TORTURE_CANCEL=1 $(BIN)/python -m pytest tests/durability/test_cancelled_mutations.py -s $(ARGS)
+
+torture-nodes: $(VENV)/testable
+	@CRM_PLUGINS= TORTURE_RESTARTS=$(RESTARTS) TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/cluster -s $(ARGS)
 
 torture-fuzz: $(VENV)/testable
 	@CRM_PLUGINS= FUZZ_CASES=$(REQUESTS) $(if $(SEED),FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest tests/fuzz -s $(ARGS)

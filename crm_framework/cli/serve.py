@@ -179,7 +179,7 @@ async def _serve(
     signal.signal(signal.SIGTERM, lambda *_: None)
     async with working_for(service) as worker:
         rest_what_is_loaded()
-        server = Server(config, started, worker.stop if worker else None)
+        server = Server(config, started, worker.stop if worker else None, service.sockets.stop)
         if keeper is not None:
             keeper.setblocking(False)
             asyncio.get_running_loop().add_reader(keeper, server.leave)
@@ -194,16 +194,25 @@ class Server(uvicorn.Server):
     """Says when it serves; told to stop, it tells the worker at once: both end their work side by side."""
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], object], stop: Callable[[], None] | None
+        self,
+        config: uvicorn.Config,
+        started: Callable[[], object],
+        stop: Callable[[], None] | None,
+        end_streams: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._say_started = started
         self._stop = stop
+        self._end_streams = end_streams
         self._loop = asyncio.get_running_loop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._say_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end_streams()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)

@@ -49,7 +49,7 @@ async def stream(
         if not ending.done():
             ending.set_result(reason)
 
-    session = Session(secret, actor, end)
+    session = Session(secret, actor, end, stream=True)
     try:
         if not service.sockets.begin(session):
             raise Refusal(429, "RATE_LIMITED", TOO_MANY.reason)

@@ -259,8 +259,8 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def savepoint(self, seek: str | None = None) -> AsyncIterator[bool]:
-        """An attempt: if the block raises, what it wrote, emitted and deferred is undone, and the exception goes
-        on. Yields whether `seek`, a SELECT without values, finds a row, which costs no round trip here."""
+        """An attempt: if the block raises, what it wrote, emitted and deferred is undone, and the exception
+        goes on. Yields whether `seek`, a SELECT without values, finds a row: no round trip more."""
         gathered: list[list[Any]] = [self._events, self._emitted, self._deferred, self._last]
         lengths = [len(each) for each in gathered]
         try:

@@ -147,6 +147,24 @@ async def test_server_sent_events_tell_the_same(tmp_path: Path, empty_database_u
             assert refused.status_code == 401
 
 
+async def test_a_server_that_stops_ends_its_event_streams(tmp_path: Path) -> None:
+    """At once, not after the time that requests may still take."""
+    async with (
+        serving(tmp_path, f"sqlite://{tmp_path}/crm.sqlite3") as node,
+        httpx2.AsyncClient(trust_env=False, base_url=f"http://{node.address}", timeout=60) as http,
+        streamed(http, node.token, EVENTS, after="") as lines,
+    ):
+        node.process.send_signal(signal.SIGTERM)
+        assert await anext(lines) == "event: next"
+        assert '"code":"UNAVAILABLE"' in await anext(lines)
+        assert [line async for line in lines] == ["event: complete", "data: "]
+        async with asyncio.timeout(30):
+            assert await node.process.wait() == 0
+    log = (tmp_path / "server.log").read_text()
+    assert "Traceback" not in log
+    assert "timeout graceful shutdown exceeded" not in log
+
+
 @asynccontextmanager
 async def streamed(
     http: httpx2.AsyncClient, token: str, query: str, **variables: object

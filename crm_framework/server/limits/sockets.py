@@ -30,6 +30,7 @@ class Ending:
 
 ENDED = Ending(4401, "UNAUTHENTICATED", "The token has expired or was revoked.")
 CHANGED = Ending(4403, "FORBIDDEN", "The rights of the token were changed; connect again.")
+STOPPING = Ending(1012, "UNAVAILABLE", "The server stops. Connect again, and go on after the last position.")
 TOO_MANY = Ending(4429, "RATE_LIMITED", "Too many sockets are open; close one or try again later.")
 
 
@@ -40,6 +41,8 @@ class Session:
     secret: str
     actor: Actor
     end: Callable[[Ending], None]
+    stream: bool = False
+    """Whether it is an event stream. WebSockets are ended by uvicorn itself when the server stops."""
 
 
 class Sockets:
@@ -54,6 +57,7 @@ class Sockets:
         self._of_token: Counter[str] = Counter()
         self._looking: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._stopping = False
         self.open = 0
         feed.watchers.append(self._heard)
 
@@ -74,6 +78,8 @@ class Sockets:
             return False
         self._of_token[token] += 1
         self._sessions.add(session)
+        if self._stopping and session.stream:
+            session.end(STOPPING)
         if self._looking is None:
             self._looking = asyncio.ensure_future(self._look_again())
         return True
@@ -85,6 +91,13 @@ class Sockets:
             self._of_token[token] -= 1
             if not self._of_token[token]:
                 del self._of_token[token]
+
+    def stop(self) -> None:
+        """Ends the event streams, as the server stops: they would last as long as they may."""
+        self._stopping = True
+        for session in self._sessions:
+            if session.stream:
+                session.end(STOPPING)
 
     def _heard(self, event: Event) -> None:
         if may_concern_tokens(event):
