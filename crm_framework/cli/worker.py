@@ -23,7 +23,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.pass_context
 def command(context: click.Context, once: bool, log_level: str) -> None:
-    """Does what is owed after changes: deliveries to plugins, jobs, schedules.
+    """Does what is owed after changes: deliveries to plugins, jobs, schedules, webhooks.
+
+    It also seals what a process that was killed left unsealed of the audit log.
 
     `crm serve` does it as well unless `worker = false` is set. Any number of workers may run on a database.
     SIGTERM or Ctrl-C stops it: what runs then may come to its end for `worker_grace_s` seconds.
@@ -36,6 +38,7 @@ def command(context: click.Context, once: bool, log_level: str) -> None:
 async def _work(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
         chores = _chores(runtime)
+        runtime.sealer.sweep_regularly()
         told = _told_to_stop()
         async with working(runtime.database, chores, grace_seconds=settings.worker_grace_s):
             _show_plugins(runtime)
@@ -47,6 +50,7 @@ async def _work(settings: Settings) -> None:
 
 async def _drain(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
+        await runtime.sealer.sweep()
         worker = Worker(_chores(runtime))
         told = asyncio.create_task(_stop(worker))
         try:

@@ -215,9 +215,8 @@ class Issuer:
             raise _refused() from None
         return found
 
-    async def actor(self, token: str, database: "Database", segments: Segments) -> Actor:
-        """The member of staff whom a token stands for. Raises as `claims`, and for one who is not there or no
-        longer active."""
+    async def address(self, token: str) -> str:
+        """The e-mail address that a token holds good for. Raises as `claims`, and for one that names none."""
         claims = await self.claims(token)
         named = claims.get(self.claim)
         # no database takes half a surrogate pair, nor PostgreSQL a NUL
@@ -225,8 +224,13 @@ class Issuer:
             raise _refused()
         if self.claim == "email" and not _verified(claims):
             raise _refused()  # anybody may write anybody's address there
+        return named.strip().lower()
+
+    async def staff(self, address: str, database: "Database", segments: Segments) -> Actor:
+        """The member of staff with this address. Raises CrmError UNAUTHENTICATED for one who is not there or
+        no longer active."""
         rows = await database.fetch(
-            "SELECT id, name, active FROM crm_staff WHERE email = ?", (named.strip().lower(),), bounded=True
+            "SELECT id, name, active FROM crm_staff WHERE email = ?", (address,), bounded=True
         )
         if not rows or not rows[0]["active"]:
             raise _refused()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CustomerErased, CustomersMerged, Event, SettingChanged
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .oidc import Issuer
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _BY_ROLES, _SEGMENT = 14, 15
 """Columns of `FIND`."""
@@ -96,7 +98,7 @@ class TokenVerifier:
     When a token was last used is noted at most once a minute and after the request, never on its way.
 
     `self_service` is what customers may do with their own tokens. `segments` reads segments for the scopes
-    of roles and partners. `issuer` is the company's own, whose tokens are checked at every request.
+    of roles and partners. `issuer` is the company's own: its signatures are checked at every request.
     """
 
     def __init__(
@@ -114,6 +116,8 @@ class TokenVerifier:
         self._issuer = issuer
         self._window = cache_ms / 1000 if database.dialect == "postgres" else 0.0
         self._remembered: dict[str, Remembered] = {}
+        self._staff: dict[str, tuple[float, Actor]] = {}
+        """By address: when a member of staff was read for a token of the issuer, and what they may do."""
         self._changes = 0
         self._noted: dict[str, datetime] = {}
         self._writing: set[asyncio.Task[None]] = set()
@@ -122,7 +126,7 @@ class TokenVerifier:
     async def verify(self, secret: str) -> Actor:
         """The actor of a token. Raises CrmError UNAUTHENTICATED for one that does not open the door."""
         if self._issuer is not None and secret.count(".") == 2:
-            return await self._issuer.actor(secret, self._database, self._segments)
+            return await self._by_issuer(self._issuer, secret)
         if not secret.startswith(PREFIX) or len(secret) > MAX_LENGTH or not secret.isascii():
             raise TokenRefused("malformed")
         digest = digest_of(secret)
@@ -139,6 +143,18 @@ class TokenVerifier:
         self._note_use(known, at)
         return known.actor
 
+    async def _by_issuer(self, issuer: "Issuer", token: str) -> Actor:
+        """What it says is checked in every request; whom that means is remembered as of other tokens."""
+        address = await issuer.address(token)
+        remembered = self._staff.get(address)
+        if remembered is not None and monotonic() - remembered[0] < self._window:
+            return remembered[1]
+        changes, read_at = self._changes, monotonic()
+        actor = await issuer.staff(address, self._database, self._segments)
+        if self._window and changes == self._changes:
+            _keep(self._staff, address, (read_at, actor))
+        return actor
+
     async def _find(self, secret: str, digest: str, before: Remembered | None) -> Known:
         changes, read_at = self._changes, monotonic()
         rows = await self._database.rows(FIND, (digest,), bounded=True)
@@ -153,9 +169,7 @@ class TokenVerifier:
             known = before.known if before is not None and same else _known(row, self._self_service)
         # what was read while a change was under way may be what was before it
         if known.actor is not None and changes == self._changes:
-            if len(self._remembered) >= MAX_KEPT and digest not in self._remembered:
-                del self._remembered[next(iter(self._remembered))]
-            self._remembered[digest] = Remembered(row, read_at, known)
+            _keep(self._remembered, digest, Remembered(row, read_at, known))
         return known
 
     async def _scoped(self, row: Sequence[Any]) -> Known:
@@ -180,6 +194,7 @@ class TokenVerifier:
         """Reads every token anew from now on, as one may have been changed elsewhere."""
         self._changes += 1
         self._remembered.clear()
+        self._staff.clear()
 
     async def close(self) -> None:
         """Waits for what is still to be noted."""
@@ -207,6 +222,13 @@ class TokenVerifier:
         except Exception as error:
             # A full or read-only database must not turn every answer into an error.
             log.warning("The last use of token %s could not be noted: %s", token_id, error)
+
+
+def _keep(kept: dict[str, T], key: str, value: T) -> None:
+    """Instead of the oldest one, where there are too many."""
+    if len(kept) >= MAX_KEPT and key not in kept:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 async def staff_actor(

@@ -1,5 +1,6 @@
 """`crm worker` as a process: does what is due, and ends when it is told to."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -7,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from crm_framework.cli import worker
+from crm_framework.events import SettingChanged
+from crm_framework.security.audit import sealing
+from crm_framework.settings import Settings
+from crm_framework.storage.database import Database
+from crm_framework.storage.ids import new_id
+from crm_framework.testing.apps import settings_with
 from tests.cli.test_serve import CRM, ask, environment, serving
 
 
@@ -72,3 +80,34 @@ def test_the_server_works_beside_its_requests_and_ends_in_order(tmp_path: Path) 
         _, log = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "Traceback" not in log
+
+
+async def leave_unsealed(database: Database) -> None:
+    """As a process that is killed right after its commit."""
+    async with database.unit_of_work() as tx:
+        tx.emit(SettingChanged(customer_id=None, kind="segment", record_id=new_id()))
+
+
+async def sealed(database: Database) -> int:
+    return len(await database.fetch("SELECT entry_id FROM crm_audit_chain"))
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_it_seals_what_a_killed_process_left_unsealed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, once: bool
+) -> None:
+    monkeypatch.setattr(sealing, "YOUNG_SECONDS", -10)
+    await leave_unsealed(database)
+    assert await sealed(database) == 0
+    settings = settings_with(Settings(), database_url=database.url)
+    if once:
+        await worker._drain(settings)
+    else:
+        working = asyncio.create_task(worker._work(settings))
+        async with asyncio.timeout(60):
+            while await sealed(database) == 0:  # noqa: ASYNC110  # another connection does it
+                await asyncio.sleep(0.05)
+        working.cancel()
+        await asyncio.wait([working])
+    entries = await database.fetch("SELECT id FROM crm_audit")
+    assert await sealed(database) == len(entries) > 0

@@ -1,15 +1,17 @@
 """Tokens of a company's own issuer: what opens, and above all what does not."""
 
+import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
+from crm_framework.domain.customers.ownership import deactivate_staff
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security import oidc
 from crm_framework.security.actors import Actor, ActorKind
@@ -108,7 +110,7 @@ async def test_an_address_must_be_vouched_for(
     await refused(database, issuer, by_key(local, {**claims(local), "email_verified": None}))
     for said in (True, "true"):
         token = local.token("rsa", claims(local, email_verified=said))
-        assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+        assert (await actor_of(issuer, token, database)).staff_id == ann
 
 
 def by_key(local: LocalIssuer, claims: dict[str, Any]) -> str:
@@ -124,7 +126,7 @@ async def test_clocks_may_differ_a_little(
 ) -> None:
     now = int(time.time())
     for late in ({"exp": now - SKEW_SECONDS + 30}, {"nbf": now + SKEW_SECONDS - 30}):
-        actor = await issuer.actor(local.token("rsa", claims(local, **late)), database, no_segments)
+        actor = await actor_of(issuer, local.token("rsa", claims(local, **late)), database)
         assert actor.staff_id == ann
 
 
@@ -167,7 +169,7 @@ async def test_staff_who_left_are_refused_at_once(
     database: Database, local: LocalIssuer, issuer: Issuer, ann: str
 ) -> None:
     token = local.token("rsa", claims(local))
-    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, token, database)).staff_id == ann
     async with database.unit_of_work() as tx:
         await tx.execute("UPDATE crm_staff SET active = ? WHERE id = ?", (False, ann))
     await refused(database, issuer, token)
@@ -177,10 +179,10 @@ async def test_a_new_key_is_found_and_an_old_one_goes(
     database: Database, local: LocalIssuer, issuer: Issuer, ann: str
 ) -> None:
     old = local.token("rsa", claims(local))
-    assert (await issuer.actor(old, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, old, database)).staff_id == ann
     local.keys = {"next": new_key("RS256")}
     new = local.token("next", claims(local))
-    assert (await issuer.actor(new, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, new, database)).staff_id == ann
     await refused(database, issuer, old)
 
 
@@ -193,16 +195,16 @@ async def test_an_unknown_key_is_looked_for_once_in_a_while(
         token = local.token(f"made up {number}", claims(local), key=stranger, algorithm="RS256")
         await refused(database, issuer, token)
     assert local.requests == ["/keys"]
-    assert (await issuer.actor(local.token("rsa", claims(local)), database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, local.token("rsa", claims(local)), database)).staff_id == ann
 
 
 async def test_keys_outlive_their_issuer(database: Database, local: LocalIssuer, ann: str) -> None:
     issuer = Issuer(Keys(local.name, hold_seconds=0.0, refetch_seconds=0.0), AUDIENCE)
     token = local.token("rsa", claims(local))
-    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, token, database)).staff_id == ann
     local.broken = True
     before = len(local.requests)
-    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, token, database)).staff_id == ann
     assert len(local.requests) > before  # it was asked in vain
 
 
@@ -212,13 +214,13 @@ async def test_nobody_waits_for_an_issuer_that_hangs_while_there_are_keys(
     keys = Keys(local.name, hold_seconds=3600.0, refetch_seconds=0.0)
     issuer = Issuer(keys, AUDIENCE)
     token = local.token("rsa", claims(local))
-    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, token, database)).staff_id == ann
     assert keys._read_at is not None
     keys._read_at -= 3601.0
     old = keys._read_at
     local.answers.clear()
     for _ in range(3):
-        assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+        assert (await actor_of(issuer, token, database)).staff_id == ann
         assert keys._reading is not None
         assert not keys._reading.done()
     assert keys._read_at == old
@@ -236,7 +238,7 @@ async def test_after_a_long_time_alone_keys_are_read_first(
     keys = Keys(local.name, hold_seconds=3600.0, refetch_seconds=0.0)
     issuer = Issuer(keys, AUDIENCE)
     token = local.token("rsa", claims(local))
-    assert (await issuer.actor(token, database, no_segments)).staff_id == ann
+    assert (await actor_of(issuer, token, database)).staff_id == ann
     assert keys._read_at is not None
     assert keys._tried_at is not None
     keys._read_at -= 7201.0
@@ -250,7 +252,7 @@ async def test_without_keys_nobody_comes_in_and_it_is_said_why(
 ) -> None:
     local.broken = True
     with pytest.raises(CrmError) as raised:
-        await issuer.actor(local.token("rsa", claims(local)), database, no_segments)
+        await actor_of(issuer, local.token("rsa", claims(local)), database)
     assert raised.value.code is ErrorCode.UNAVAILABLE
 
 
@@ -287,7 +289,72 @@ async def test_tokens_of_ours_still_open(database: Database, issuer: Issuer, loc
     assert local.requests == []
 
 
+async def actor_of(issuer: Issuer, token: str, database: Database) -> Actor:
+    return await issuer.staff(await issuer.address(token), database, no_segments)
+
+
 async def refused(database: Database, issuer: Issuer, token: str) -> None:
     with pytest.raises(CrmError) as raised:
-        await issuer.actor(token, database, no_segments)
+        await actor_of(issuer, token, database)
     assert raised.value.code is ErrorCode.UNAUTHENTICATED
+
+
+@pytest.fixture
+async def verifier(database: Database, issuer: Issuer) -> AsyncIterator[TokenVerifier]:
+    """One that remembers for as long as these tests take, on PostgreSQL."""
+    made = TokenVerifier(database, 60_000, issuer=issuer)
+    yield made
+    await made.close()
+
+
+async def statements(verifier: TokenVerifier, token: str) -> int:
+    with verifier._database.counting() as counted:
+        assert (await verifier.verify(token)).permissions == {"customers.read"}
+    return len(counted)
+
+
+async def test_who_it_is_is_remembered_as_of_other_tokens(
+    verifier: TokenVerifier, local: LocalIssuer, database: Database, ann: str
+) -> None:
+    token, another = (local.token("rsa", claims(local, jti=name)) for name in "ab")
+    first = await statements(verifier, token)
+    assert first > 0
+    again = 0 if database.dialect == "postgres" else first
+    assert [await statements(verifier, text) for text in (token, another)] == [again, again]
+    async with database.unit_of_work() as tx:
+        await deactivate_staff(tx, ann)  # by this process: it holds at once
+    with pytest.raises(CrmError, match="unknown, expired or revoked"):
+        await verifier.verify(token)
+
+
+async def test_what_the_issuer_says_is_not_remembered(
+    verifier: TokenVerifier, local: LocalIssuer, ann: str
+) -> None:
+    now = int(time.time())
+    good = local.token("rsa", claims(local))
+    assert (await verifier.verify(good)).staff_id == ann
+    for stale in (
+        local.token("rsa", claims(local, exp=now - SKEW_SECONDS - 1)),
+        local.token("rsa", claims(local, nbf=now + SKEW_SECONDS + 10)),
+        local.token("rsa", claims(local), key=new_key("RS256")[1]),
+    ):
+        with pytest.raises(CrmError, match="unknown, expired or revoked"):
+            await verifier.verify(stale)
+    local.keys = {"next": new_key("RS256")}
+    assert (await verifier.verify(local.token("next", claims(local)))).staff_id == ann
+    with pytest.raises(CrmError, match="unknown, expired or revoked"):
+        await verifier.verify(good)  # its key was withdrawn
+
+
+async def test_after_the_window_a_change_elsewhere_holds(
+    database: Database, issuer: Issuer, local: LocalIssuer, ann: str
+) -> None:
+    verifier = TokenVerifier(database, 1, issuer=issuer)
+    token = local.token("rsa", claims(local))
+    assert (await verifier.verify(token)).staff_id == ann
+    async with database.unit_of_work() as tx:  # without an event, as if another process did it
+        await tx.execute("UPDATE crm_staff SET active = ? WHERE id = ?", (False, ann))
+    await asyncio.sleep(0.01)
+    with pytest.raises(CrmError, match="unknown, expired or revoked"):
+        await verifier.verify(token)
+    await verifier.close()
