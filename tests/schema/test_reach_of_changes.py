@@ -224,6 +224,44 @@ async def test_a_reference_out_of_reach_is_a_conflict_whoever_is_to_be_created(f
         assert (error["code"], error["path"]) == ("CONFLICT", ["reference"])
 
 
+async def test_of_a_reference_out_of_reach_no_more_is_told_than_that_it_is_taken(firm: Firm) -> None:
+    """Neither whose it is, nor what is in that record; and nothing is changed."""
+    bought = {
+        "customer": firm.ids["bea"],
+        "currency": "EUR",
+        "lines": [],
+        "total": {"amount": "5", "currency": "EUR"},
+    }
+    note = {"customer": firm.ids["bea"], "kind": "note", "subject": "Her secret", "source": "shop"}
+    await firm.api.change("logInteraction", {**note, "reference": "n1"}, "interaction { id }")
+    for name, input in (
+        ("createCustomer", {"name": "X", "reference": "bea"}),
+        ("updateCustomer", {"id": firm.ids["ann"], "reference": "bea"}),
+        ("logInteraction", {"customer": firm.ids["ann"], "kind": "call", "reference": "n1"}),
+        ("recordPurchase", {**bought, "customer": firm.ids["ann"], "reference": "n1"}),
+    ):
+        [error] = await firm.mine().errors(name, {**input, "source": "shop"})
+        assert error == {
+            "code": "CONFLICT",
+            "message": f"The reference {input['reference']!r} of 'shop' belongs to a record that you may"
+            " not see.",
+            "path": ["reference"],
+            "hint": "Give another reference, or ask somebody who may see more.",
+        }, name
+    for name, row in (
+        ("importCustomers", {"name": "X", "reference": "bea", "source": "shop"}),
+        (
+            "importInteractions",
+            {"customer": firm.ids["ann"], "kind": "call", "reference": "n1", "source": "shop"},
+        ),
+    ):
+        made = await firm.mine().change(name, {"rows": [row]}, "created rows { id error { code path } }")
+        failed = {"code": "CONFLICT", "path": ["rows", "0", "reference"]}
+        assert (made["created"], made["rows"]) == (0, [{"id": None, "error": failed}]), name
+    assert await firm.api.count("crm_customer") == 3
+    assert await firm.api.count("crm_interaction") == 3
+
+
 def test_what_all_share_needs_the_permission_on_all_customers(api: Api) -> None:
     fields = api.schema.graphql.mutation_type.fields  # type: ignore[union-attr]  # the core has mutations
     actor = own("U3RhZmY6MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAw")

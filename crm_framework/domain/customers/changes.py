@@ -271,4 +271,4 @@ async def _refuse_taken(tx: "UnitOfWork", record: Record) -> None:
     if taken:
         if not await reached(tx, [str(taken[0]["id"])]):
             raise reference_elsewhere(record.source, record.reference)
-        raise reference_taken(record.source, record.reference, f"the customer {taken[0]['id']}")
+        raise reference_taken(record.source, record.reference)

@@ -202,10 +202,10 @@ async def save(
     return Changed(before.id, after.version, True), changes
 
 
-def reference_taken(source: str | None, reference: str | None, by: str = "another customer") -> CrmError:
+def reference_taken(source: str | None, reference: str | None) -> CrmError:
     return CrmError(
         ErrorCode.CONFLICT,
-        f"The reference {reference!r} of {source!r} belongs to {by}.",
+        f"The reference {reference!r} of {source!r} belongs to another customer.",
         path=("reference",),
         hint="Merge the two, or give another reference.",
     )

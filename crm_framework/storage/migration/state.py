@@ -5,7 +5,7 @@ and encoders are left out. So a migration imports nothing of the code it belongs
 makes none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
@@ -31,9 +31,12 @@ _NOT_STORAGE = {
 _OPTIONS = ("table", "unique_together", "indexes", "constraints")
 
 
-def stored_model(state: ModelState) -> ModelState:
-    """The same model, reduced to what its table holds; foreign keys are given their index."""
-    plain = {name: stored_field(name, field) for name, field in state.fields.items()}
+def stored_model(state: ModelState, primary_keys: Mapping[str, str]) -> ModelState:
+    """The same model, reduced to what its table holds; foreign keys are given their index.
+
+    `primary_keys` names that of each model, as `label.Name`.
+    """
+    plain = {name: stored_field(name, field, primary_keys) for name, field in state.fields.items()}
     options = {key: state.options[key] for key in _OPTIONS if state.options.get(key)}
     if "unique_together" in options:
         options["unique_together"] = tuple(
@@ -66,11 +69,13 @@ def stored_model(state: ModelState) -> ModelState:
 
 def stored_state(models: Iterable[ModelState]) -> State:
     """A state of reduced models, for comparing only: nothing in it is rendered."""
-    reduced = {(model.app, model.name): stored_model(model) for model in models}
+    given = list(models)
+    primary_keys = {f"{model.app}.{model.name}": model.pk_field_name for model in given}
+    reduced = {(model.app, model.name): stored_model(model, primary_keys) for model in given}
     return State(models=reduced, apps=StateApps())
 
 
-def stored_field(name: str, field: Field[Any]) -> Field[Any]:
+def stored_field(name: str, field: Field[Any], primary_keys: Mapping[str, str]) -> Field[Any]:
     path, _, kwargs = field.deconstruct()
     target = kwargs.get("model_name")
     kept = {key: value for key, value in kwargs.items() if key not in _NOT_STORAGE}
@@ -86,8 +91,8 @@ def stored_field(name: str, field: Field[Any]) -> Field[Any]:
         if kept.get("source_field") == f"{name}_id":
             kept.pop("source_field")
         # None means the target's primary key, and is what an uninitialised field says.
-        if kept.get("to_field") == "id":
-            kept.pop("to_field")
+        if kept.get("to_field") == primary_keys.get(str(target), "id"):
+            kept.pop("to_field", None)
         one_to_one = isinstance(field, OneToOneFieldInstance)
         kind: Any = fields.OneToOneField if one_to_one else fields.ForeignKeyField
         return cast(Field[Any], kind(target, **kept))

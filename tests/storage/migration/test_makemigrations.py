@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crm_framework.errors import CrmError
 from crm_framework.storage.migration.makemigrations import missing_migrations
 from crm_framework.storage.migration.migrator import CORE, AppliedMigration, AppMigrations, migrate
 from tests.storage.plugin_apps import PluginApps, fill, holdings, key, run
@@ -315,3 +316,32 @@ async def test_every_kind_of_field_comes_back_as_it_was(database_url: str, apps:
         await run(database_url, "UPDATE notes_thing SET share = 0")
     indexes = {index[2:] for index in (await holdings(database_url)).indexes if index[0] == "notes_thing"}
     assert indexes == {("id",), ("day", "at"), ("rank",)}
+
+
+KEYED = """
+class Shelf(Model):
+    number = fields.IntField(primary_key=True)
+    id = fields.CharField(max_length=20, unique=True)
+    class Meta:
+        table = "notes_shelf"
+class Box(Model):
+    id = fields.IntField(primary_key=True)
+    shelf = fields.ForeignKeyField("notes.Shelf", related_name="boxes", to_field="id")
+    place = fields.ForeignKeyField("notes.Shelf", related_name="places", to_field="number")
+    class Meta:
+        table = "notes_box"
+"""
+
+
+async def test_a_foreign_key_to_another_column_keeps_it(apps: PluginApps, database_url: str) -> None:
+    """Also where that column is called `id` and is not the primary key."""
+    app = notes(apps, KEYED)
+    text = apps.file(app, "0001_initial").read_text()
+    assert text.count("to_field=") == 1
+    assert 'to_field="id"' in text
+    await migrate(database_url, [app])
+    await run(database_url, "INSERT INTO notes_shelf (number, id) VALUES (7, 'north')")
+    await run(database_url, "INSERT INTO notes_box (shelf_id, place_id) VALUES ('north', 7)")
+    heeding = ["PRAGMA foreign_keys=ON"] if database_url.startswith("sqlite") else []
+    with pytest.raises(CrmError, match=r"(?i)foreign key"):
+        await run(database_url, *heeding, "INSERT INTO notes_box (shelf_id, place_id) VALUES ('south', 7)")
