@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .errors import awaited
 from .plans import Shape
 
 
@@ -50,7 +51,7 @@ def _kept(shape: Shape, value: Any) -> Any:
 async def _arrived(shape: Shape, value: Any) -> Any:
     try:
         if isinstance(value, Awaitable):
-            value = await value
+            value = await awaited(value)
         if shape.item is None or value is None:
             return value
         if isinstance(value, AsyncIterable):

@@ -13,7 +13,7 @@ from typing import Any
 
 from .declarations import Column
 from .decode import decoder
-from .errors import CompletionFailure, Exited, NullFailure
+from .errors import ENDING, CompletionFailure, Exited, NullFailure
 from .fields import Computed
 from .ids import id_encoder
 from .layouts import Layout
@@ -134,8 +134,8 @@ class Builder:
             return function(*value)
         except _Absent:
             return fail(NullFailure(field.title))
-        except SystemExit as error:
-            return fail(Exited(f"the resolver called sys.exit({error.code!r})"))
+        except ENDING as error:
+            return fail(Exited.by(error))
         except Exception as error:
             return fail(error)
 

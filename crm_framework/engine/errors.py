@@ -1,7 +1,10 @@
 """What goes wrong in the engine: a request that is refused, and a declaration that cannot work."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class RequestError(Exception):
@@ -40,17 +43,35 @@ class FieldFailure(Exception):
         self.error = error
 
 
+ENDING = (SystemExit, KeyboardInterrupt)
+"""What Python ends a program for: raised in any task it ends the event loop. Ctrl-C is not among what comes
+out of a field's code, as the event loop sees to that itself."""
+
+
 class Exited(Exception):
-    """A resolver called `sys.exit()`. That fails its field, as any other fault does; the process goes on."""
+    """A resolver raised one of `ENDING`. That fails its field, as any fault does; the process goes on."""
+
+    @classmethod
+    def by(cls, error: BaseException) -> "Exited":
+        code = f"called sys.exit({error.code!r})" if isinstance(error, SystemExit) else None
+        return cls(f"the resolver {code or f'raised {type(error).__name__}'}")
 
 
 @contextmanager
 def going_on() -> Iterator[None]:
-    """Makes `sys.exit()` in a field's code a fault of that field: in a task it would end the event loop."""
+    """Makes what would end the event loop a fault of the field whose code raises it."""
     try:
         yield
-    except SystemExit as error:
-        raise Exited(f"the resolver called sys.exit({error.code!r})") from error
+    except ENDING as error:
+        raise Exited.by(error) from error
+
+
+async def awaited(waiting: Awaitable[T]) -> T:
+    """The same for what is awaited."""
+    try:  # spelt out: a context manager costs as much as the rest
+        return await waiting
+    except ENDING as error:
+        raise Exited.by(error) from error
 
 
 class CompletionFailure(Exception):

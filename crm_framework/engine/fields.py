@@ -29,7 +29,7 @@ from .declarations import (
     level_of,
     unwrapped,
 )
-from .errors import DeclarationError, Exited, going_on
+from .errors import ENDING, DeclarationError, Exited, awaited, going_on
 from .rows import Batch, Level, canonical, wrap
 
 BatchFunction = Callable[..., Awaitable[Sequence[Any]] | Sequence[Any]]
@@ -60,8 +60,8 @@ class Computed(Declaration):
         if not field.is_composite:
             try:
                 return self.function(*[getattr(parent, need) for need in self.needs])
-            except SystemExit as error:  # spelt out: a context manager costs too much for each row
-                raise Exited(f"the resolver called sys.exit({error.code!r})") from error
+            except ENDING as error:  # spelt out: a context manager costs too much for each row
+                raise Exited.by(error) from error
         level, index = level_of(parent, info)
         return level.once(field, lambda: wrap(info.context, self.of_level(level))).take(index)
 
@@ -73,8 +73,8 @@ class Computed(Declaration):
                 found.append(self.function(*[getattr(row, need) for need in self.needs]))
             except Exception as error:
                 found.append(error)
-            except SystemExit as error:
-                found.append(Exited(f"the resolver called sys.exit({error.code!r})"))
+            except ENDING as error:
+                found.append(Exited.by(error))
         return found
 
 
@@ -249,18 +249,11 @@ class Root(Called):
 
     def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
         given = {"info": info, **arguments} if self.takes_info else arguments
-        try:  # spelt out, here and below: a context manager costs as much as the rest
+        try:  # spelt out: a context manager costs as much as the rest
             result = self.function(**given)
-        except SystemExit as error:
-            raise Exited(f"the resolver called sys.exit({error.code!r})") from error
-        return _going_on(result) if isinstance(result, Awaitable) else result
-
-
-async def _going_on(result: Awaitable[Any]) -> Any:
-    try:
-        return await result
-    except SystemExit as error:
-        raise Exited(f"the resolver called sys.exit({error.code!r})") from error
+        except ENDING as error:
+            raise Exited.by(error) from error
+        return awaited(result) if isinstance(result, Awaitable) else result
 
 
 async def _awaited(field: DeclaredField, info: Info, result: Awaitable[Any]) -> Any:

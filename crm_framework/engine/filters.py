@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 from .comparisons import OPERATORS, compared
-from .errors import DeclarationError, RequestError
+from .errors import DeclarationError, RequestError, going_on
 from .sql import Dialect, Fragment, all_of, any_of, name, none_of
 
 if TYPE_CHECKING:
@@ -219,7 +219,8 @@ def _combined(
 def _member(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...]) -> Fragment:
     if member.condition is not None:
         try:
-            return member.condition(given, dialect)
+            with going_on():
+                return member.condition(given, dialect)
         except RequestError as error:
             raise RequestError(error.code, f"{'.'.join(('filter', *path))}: {error.message}") from None
     if not isinstance(given, Mapping):

@@ -24,6 +24,7 @@ from .coercion import Coercion
 from .connections import Connected
 from .declarations import Column, DeclaredField, Source, declaration_of, source_of
 from .documents import Documents
+from .errors import awaited, going_on
 from .fields import Batched, Computed
 from .nodes import Identity
 from .relations import Children, Reference
@@ -166,16 +167,17 @@ def _ordinary(original: Resolve, composite: bool) -> Resolve:
     def resolve(parent: Any, info: ResolveInfo, **arguments: Any) -> Any:
         if type(parent) is Row and parent._level.layout is None:
             parent = parent._values
-        value = original(parent, info, **arguments)
-        if not composite:
-            return value
-        return _wrapped(info.context, value) if info.is_awaitable(value) else wrap(info.context, value)
+        with going_on():
+            value = original(parent, info, **arguments)
+        if info.is_awaitable(value):
+            return _wrapped(info.context, value) if composite else awaited(value)
+        return wrap(info.context, value) if composite else value
 
     return resolve
 
 
 async def _wrapped(context: Any, value: Awaitable[Any]) -> Any:
-    return wrap(context, await value)
+    return wrap(context, await awaited(value))
 
 
 def _event(event: Any, info: ResolveInfo, **arguments: Any) -> Any:

@@ -18,7 +18,7 @@ from .arrivals import all_here, arrived, shared
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
-from .errors import NullFailure, RequestError
+from .errors import ENDING, Exited, NullFailure, RequestError, awaited
 from .fields import Batched, Called, Computed
 from .gathered import Gathered, items_of
 from .info import FieldInfo
@@ -158,6 +158,8 @@ class Run:
             ask.values = await self.values_of(ask, level)
         except Exception as error:
             ask.values = [[self.fail(error)] * len(level.values) for _ in ask.fields]
+        except ENDING as error:
+            ask.values = [[self.fail(Exited.by(error))] * len(level.values) for _ in ask.fields]
 
     async def values_of(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
         """The output for each object of a level, for each of the fields that ask for it."""
@@ -262,6 +264,8 @@ class Run:
             return read(value)
         except Exception as error:
             return error
+        except ENDING as error:
+            return Exited.by(error)
 
     async def _ordinary(self, field: PlannedField, level: Level) -> Sequence[Any]:
         resolve = self.ready.ordinary[(field.owner.name, field.name)]
@@ -270,7 +274,7 @@ class Run:
         results = [self._tried(lambda parent: resolve(parent, raw, **given), parent) for parent in parents]
         waiting = [result for result in results if isinstance(result, Awaitable)]
         if waiting:
-            found = iter(await asyncio.gather(*waiting, return_exceptions=True))
+            found = iter(await asyncio.gather(*map(awaited, waiting), return_exceptions=True))
             results = [next(found) if isinstance(result, Awaitable) else result for result in results]
         return results
 

@@ -1,6 +1,7 @@
 """A library, to test the engine with: authors write books, readers review them."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -95,6 +96,16 @@ BOOK_ORDERS = Orders(
 )
 
 
+@dataclass
+class Ending:
+    """What some fields raise that would end the program."""
+
+    error: BaseException
+
+
+ending = Ending(SystemExit(3))
+
+
 @node(table="lib_author", permission="authors.read", hidden={"mentor_id": str})
 class Author(Node):
     """Someone who writes."""
@@ -121,13 +132,23 @@ class Author(Node):
     @staticmethod
     def exits(name: str) -> str:
         "Leaves."
-        raise SystemExit(3)
+        raise ending.error
 
     @batch()
     @staticmethod
     async def exits_later(authors: "Batch[Author]", info: strawberry.Info) -> list[str]:
         "Leaves, too."
-        raise SystemExit(3)
+        raise ending.error
+
+    @strawberry.field
+    def exits_plainly(self) -> int:
+        "Leaves, as an ordinary resolver."
+        raise ending.error
+
+    @strawberry.field
+    async def exits_plainly_later(self) -> int:
+        "Leaves, as an ordinary resolver in its own time."
+        raise ending.error
 
 
 @node(table="lib_book", permission="books.read", hidden={"author_id": str})
@@ -272,13 +293,13 @@ def fail() -> int:
 @root(permission=PUBLIC)
 def leave() -> int:
     "Calls it a day."
-    raise SystemExit(3)
+    raise ending.error
 
 
 @root(permission=PUBLIC)
 async def leave_later() -> int:
     "Calls it a day, in its own time."
-    raise SystemExit(3)
+    raise ending.error
 
 
 @root(permission=PUBLIC)

@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 
 from crm_framework.engine import RequestError
+from crm_framework.engine.execute import reference_execute
 
 from .conftest import Library
+from .library import ending
 
 
 async def test_an_unknown_exception_is_masked_and_logged_with_its_reference(
@@ -31,14 +33,36 @@ async def test_an_unknown_exception_is_masked_and_logged_with_its_reference(
 
 
 @pytest.mark.parametrize(
-    "field", ["leave", "leaveLater", "authors(limit: 1) { exits }", "authors(limit: 1) { exitsLater }"]
+    "field",
+    [
+        "leave",
+        "leaveLater",
+        "authors(limit: 1) { exits }",
+        "authors(limit: 1) { exitsLater }",
+        "authors(limit: 1) { exitsPlainly }",
+        "authors(limit: 1) { exitsPlainlyLater }",
+        "a: authors(limit: 1) { exitsLater exitsPlainlyLater } b: leaveLater",
+    ],
 )
-async def test_a_resolver_that_exits_fails_its_field_and_nothing_else(
-    filled: Library, field: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(SystemExit(3), "called sys.exit(3)"), (KeyboardInterrupt(), "raised KeyboardInterrupt")],
+)
+async def test_a_resolver_that_would_end_the_program_fails_its_field_and_nothing_else(
+    filled: Library,
+    field: str,
+    error: BaseException,
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In a task of its own as well, where the event loop would end with it; through either executor."""
+    monkeypatch.setattr(ending, "error", error)
     result = await filled.ask(f"{{ {field} }}")
-    assert [error["extensions"]["code"] for error in result.errors] == ["INTERNAL"]
-    assert "the resolver called sys.exit(3)" in caplog.text
+    alone = await reference_execute(filled.schema, f"{{ {field} }}", None, None, filled.visit())
+    for each in (result, alone):
+        assert {error["extensions"]["code"] for error in each.errors} == {"INTERNAL"}
+    assert f"the resolver {said}" in caplog.text
 
 
 async def test_a_value_of_our_own_that_does_not_fit_is_no_fault_of_the_client(

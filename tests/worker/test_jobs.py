@@ -231,6 +231,24 @@ async def test_a_failure_is_repeated_later_and_later_and_then_parked(bench: Benc
     assert await marks(bench) == []
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), BaseException("b"), GeneratorExit()])
+async def test_whatever_a_job_raises_fails_the_job_only(bench: Bench, error: BaseException) -> None:
+    async def fail(job: JobRun) -> None:
+        raise error
+
+    async def work(job: JobRun) -> None:
+        done.append(job.name)
+
+    done: list[str] = []
+    bench.job("t.bad", fail, attempts=1)
+    bench.job("t.good", work)
+    await bench.defer("t.bad")
+    await bench.defer("t.good")
+    assert await bench.work() == 2
+    assert done == ["t.good"]
+    assert {row["name"]: row["status"] for row in await bench.rows()} == {"t.bad": "FAILED", "t.good": "DONE"}
+
+
 async def test_what_hangs_is_cut_after_its_time(bench: Bench) -> None:
     ended: list[str] = []
 
