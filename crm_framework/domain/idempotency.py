@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crm_framework.domain.rows import insert, json_of, json_text
+from crm_framework.domain.rows import for_update, insert, json_of, json_text
 from crm_framework.domain.values.text import line
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
@@ -74,9 +74,13 @@ async def remember(
     )
 
 
-async def forget(tx: "UnitOfWork", before: datetime | None = None) -> int:
-    """Removes what was remembered before that moment (30 days ago); the number of keys removed."""
-    return await tx.execute("DELETE FROM crm_idempotency WHERE created_at < ?", (before or tx.now - KEPT,))
+async def forget(tx: "UnitOfWork", before: datetime | None = None, *, most: int = 1_000) -> int:
+    """Removes what was remembered before that moment (30 days ago), so many at once; the number removed."""
+    return await tx.execute(
+        "DELETE FROM crm_idempotency WHERE id IN"
+        f" (SELECT id FROM crm_idempotency WHERE created_at < ? ORDER BY id LIMIT ? {for_update(tx)})",
+        (before or tx.now - KEPT, most),
+    )
 
 
 def _actor(tx: "UnitOfWork") -> str:

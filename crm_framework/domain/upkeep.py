@@ -15,14 +15,16 @@ KEPT = timedelta(days=7)
 SENT_KEPT = timedelta(days=30)
 """How long it can be looked up what was sent to a webhook."""
 FAILURES_KEPT = timedelta(days=90)
+TOKENS_KEPT = timedelta(days=90)
+"""How long it can be looked up what a token was, after it had expired or was revoked."""
 AT_ONCE = 1_000
 """Rows removed in one transaction, so that others need not wait for it."""
 
 
 async def forget_repeats(job: "JobRun") -> None:
     async with job.unit_of_work() as tx:
-        await idempotency.forget(tx)
-        job.done(tx)
+        removed = await idempotency.forget(tx, most=AT_ONCE)
+        job.done(tx, then={} if removed == AT_ONCE else None)
 
 
 async def remove_finished_jobs(job: "JobRun") -> None:
@@ -43,6 +45,19 @@ async def remove_webhook_deliveries(job: "JobRun") -> None:
             "WHERE (status = 'DELIVERED' AND finished_at < ?) OR (status = 'FAILED' AND finished_at < ?) "
             "LIMIT ?)",
             (tx.now - SENT_KEPT, tx.now - FAILURES_KEPT, AT_ONCE),
+        )
+        job.done(tx, then={} if removed == AT_ONCE else None)
+
+
+async def remove_ended_tokens(job: "JobRun") -> None:
+    """Never the newest: where there is no token at all, the next start makes an administrator's."""
+    async with job.unit_of_work() as tx:
+        before = tx.now - TOKENS_KEPT
+        removed = await tx.execute(
+            "DELETE FROM crm_token WHERE id IN (SELECT id FROM crm_token "
+            "WHERE (expires_at < ? OR revoked_at < ?) "
+            "AND id <> (SELECT id FROM crm_token ORDER BY id DESC LIMIT 1) LIMIT ?)",
+            (before, before, AT_ONCE),
         )
         job.done(tx, then={} if removed == AT_ONCE else None)
 
@@ -68,6 +83,12 @@ CORE_JOBS = tuple(
                 "Removes what was sent to webhooks 30 days after it arrived, and 90 after it was given up.",
                 remove_webhook_deliveries,
                 cron="37 * * * *",
+            ),
+            Job(
+                "crm.remove_ended_tokens",
+                "Removes tokens 90 days after they expired or were revoked.",
+                remove_ended_tokens,
+                cron="27 3 * * *",
             ),
         ],
     )

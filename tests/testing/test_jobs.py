@@ -121,7 +121,7 @@ async def test_the_core_forgets_repeats_and_removes_finished_jobs(
         tx.defer("crm.forget_repeats")
         tx.defer("crm.remove_finished_jobs")
     ran = await run_jobs(client)
-    assert sorted(ran) == ["crm.forget_repeats", *["crm.remove_finished_jobs"] * 4]
+    assert sorted(ran) == [*["crm.forget_repeats"] * 2, *["crm.remove_finished_jobs"] * 4]
     kept = await database.fetch("SELECT key_text FROM crm_idempotency")
     assert [row["key_text"] for row in kept] == ["0"]
     left = await database.fetch("SELECT status FROM crm_job WHERE name = 'x.y' ORDER BY status")
@@ -133,3 +133,39 @@ async def test_the_plugin_is_in_order(client: CrmClient) -> None:
     entry = client.service.host.get("with_job")
     assert entry is not None
     assert entry.status is PluginStatus.ENABLED
+
+
+async def test_the_core_removes_tokens_that_ended_long_ago(
+    client: CrmClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "AT_ONCE", 2)
+    database, today = client.service.database, now()
+    (kept_already,) = await database.fetch("SELECT name FROM crm_token")
+
+    async def token(name: str, expired: int | None, revoked: int | None) -> None:
+        times = [None if days is None else today - timedelta(days=days) for days in (expired, revoked)]
+        async with database.unit_of_work() as tx:
+            await tx.execute(
+                "INSERT INTO crm_token (id, name, digest, hint, kind, permissions, created_at, expires_at,"
+                " revoked_at) VALUES (?, ?, ?, 'crm_', 'INTEGRATION', '[]', ?, ?, ?)",
+                (new_id(), name, name, today - timedelta(days=400), *times),
+            )
+
+    await token("used for ever", None, None)
+    for number in range(3):
+        await token(f"expired long ago {number}", 91, None)
+    await token("revoked long ago", -300, 91)
+    await token("expired", 89, None)
+    await token("revoked", None, 89)
+    await token("the newest one", 91, 91)  # kept, so that there never is none
+    async with database.unit_of_work() as tx:
+        tx.defer("crm.remove_ended_tokens")
+    assert await run_jobs(client) == ["crm.remove_ended_tokens"] * 3
+    left = await database.fetch("SELECT name FROM crm_token ORDER BY id")
+    assert [row["name"] for row in left] == [
+        kept_already["name"],
+        "used for ever",
+        "expired",
+        "revoked",
+        "the newest one",
+    ]
