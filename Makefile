@@ -2,7 +2,8 @@
 # make test     the whole suite, on SQLite and on a PostgreSQL that the tests start themselves
 # make torture  100,000 generated operations by the engine and by its reference (CASES=, SEED=, FROM= to go on)
 # make torture-power  1,000 power cuts under SQLite (CUTS=, SEED=)
-# make torture-crash  100 times the server is killed, on each database, and PostgreSQL too (KILLS=, SEED=)
+# make torture-crash  100 times the server is killed, on each database, and PostgreSQL too, with webhooks under way, and
+#                     as often before there are tables (KILLS=, SEED=)
 # make torture-cancel  every mutation, cancelled at every await in every way
 # make torture-nodes  10 restarts of PostgreSQL, and 5 of every node, of two and of four, under load (RESTARTS=, ROUNDS=)
 # make torture-fuzz  20,000 spoilt requests of each kind to a real server, on each database (REQUESTS=, SEED=)
@@ -67,7 +68,7 @@ torture-power: $(VENV)/testable
 
 torture-crash: $(VENV)/testable
 	@CRM_PLUGINS= TORTURE_KILLS=$(KILLS) $(if $(SEED),TORTURE_SEED=$(SEED)) \
-	    $(BIN)/python -m pytest tests/durability/test_crashes.py -s $(ARGS)
+	    $(BIN)/python -m pytest tests/durability/test_crashes.py tests/durability/test_first_start.py tests/durability/test_webhooks.py -s $(ARGS)
 
 torture-cancel: $(VENV)/testable
 	@CRM_PLUGINS= TORTURE_CANCEL=1 $(BIN)/python -m pytest tests/durability/test_cancelled_mutations.py -s $(ARGS)

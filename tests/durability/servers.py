@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ class CrmServer:
     url: str
     folder: Path
     port: int = field(default_factory=free_port)
+    settings: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
     _process: asyncio.subprocess.Process | None = None
 
@@ -62,6 +63,7 @@ class CrmServer:
                 env={
                     **kept, "CRM_DATABASE_URL": self.url, "CRM_PLUGINS": ",".join(PLUGINS),
                     "CRM_HANDLER_BUDGET_MS": str(handler_budget_ms), "PYTHONUNBUFFERED": "1",
+                    **self.settings,
                 },
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
