@@ -1,7 +1,7 @@
 """`python -m … FILE SEED`: a receiver of webhooks, which lives on when the server is killed.
 
-It prints its port, and writes down what it gets, a line of JSON each, before it answers: some of it late, some of
-it with a failure.
+It prints its port, and writes down what it gets, a line of JSON each, before it answers, at times late or
+with a failure.
 """
 
 import asyncio

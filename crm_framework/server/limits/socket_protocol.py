@@ -1,8 +1,11 @@
 """uvicorn's WebSockets, which end even if the client does not read what is still to be sent to it."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to read the last words before the connection is cut."""
@@ -21,7 +24,20 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         if not self.handshake_complete:
             self._cut()
 
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn closes it too, but with a traceback in the log for each such message
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(self.frames):
+            self.frames = []
+            if self.conn.state is State.OPEN:  # else the client closes it in the same breath
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     async def send(self, message: Any) -> None:
+        if self.close_sent and self.initial_response is None:
+            # it was closed for what the client sent; uvicorn would take the application's answer for a fault
+            raise ClientDisconnected
         if message["type"] == "websocket.close":
             self.writable.set()  # the last words are short, and do not wait until all before them is read
         await super().send(message)
@@ -38,3 +54,11 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         transport: Any = self.transport
         if not self.disconnected:
             transport.abort()
+
+
+def _is_text(pieces: Sequence[bytes]) -> bool:
+    try:
+        b"".join(pieces).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
