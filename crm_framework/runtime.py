@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from crm_framework import tracing
 from crm_framework.domain import kinds
 from crm_framework.domain.upkeep import CORE_JOBS
 from crm_framework.errors import CrmError, ErrorCode
@@ -164,6 +165,7 @@ async def open_runtime(settings: Settings, *, read_seconds: float | None = None)
     comes first.
     """
     host = await load_host(settings)
+    tracing.start()  # a plugin may have set up what traces go to
     schema = compose_schema(host)
     database = await open_database(settings, host, read_seconds=read_seconds)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,6 +64,8 @@ class Limits:
 
 USUAL_LIMITS = Limits()
 
+_NOTHING = nullcontext()
+
 
 @dataclass
 class Context:
@@ -84,6 +87,10 @@ class Context:
     """Batches under way; cancelled when the request ends before they do."""
     rows_read: int = field(default=0, init=False, repr=False)
     objects_written: int = field(default=0, init=False, repr=False)
+
+    def preparing(self, what: str) -> AbstractContextManager[object]:
+        """Entered while a document is read, or an operation planned, for the first time."""
+        return _NOTHING
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
         """Rows by position: the one way in which the engine itself reads."""

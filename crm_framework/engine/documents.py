@@ -174,7 +174,8 @@ class Documents:
         if found is not None:
             self._kept.move_to_end(key)
             return found
-        document = _read(schema, text, context.limits, hide_suggestions=not context.show_suggestions)
+        with context.preparing("read"):
+            document = _read(schema, text, context.limits, hide_suggestions=not context.show_suggestions)
         if len(text) <= MAX_KEPT_CHARACTERS:
             self._keep(key, document)
         return document

@@ -54,7 +54,7 @@ async def execute(
             coerced = await ready.coercion.variables_aside(way.operation, given, hide_suggestions=hide)
         if isinstance(coerced, list):
             return refused(coerced, failures)
-        plan = _plan(ready, document, way, given)
+        plan = _plan(ready, document, way, given, context)
         if plan is None:
             return await reference.run(ready, document.node, given, operation_name, context, failures)
         admit_cost(plan.cost, context, coerced)
@@ -98,7 +98,7 @@ async def reference_execute(
     try:
         document, way, _ = _admitted(ready, text, given, operation_name, context, operations)
         coerced = ready.coercion.variables(way.operation, given)
-        plan = None if isinstance(coerced, list) else _plan(ready, document, way, given)
+        plan = None if isinstance(coerced, list) else _plan(ready, document, way, given, context)
         if plan is not None and not isinstance(coerced, list):
             admit_cost(plan.cost, context, coerced)
         return await reference.run(ready, document.node, given, operation_name, context, failures)
@@ -130,7 +130,7 @@ async def subscribe(
         coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
         if isinstance(coerced, list):
             return refused(coerced, failures)
-        plan = _plan(ready, document, way, given)
+        plan = _plan(ready, document, way, given, context)
         if plan is not None:
             admit_cost(plan.cost, context, coerced)
         if plan is None or plan.fallbacks:
@@ -161,13 +161,16 @@ def _admitted(
     return document, way, items
 
 
-def _plan(ready: Prepared, document: Document, way: Way, variables: Mapping[str, Any]) -> Plan | None:
+def _plan(
+    ready: Prepared, document: Document, way: Way, variables: Mapping[str, Any], context: Context
+) -> Plan | None:
     """The operation's plan; `None` where `@skip` or `@include` is given no boolean."""
     if not way.is_planned:
         conditions = with_defaults(way.operation, variables)
         used = {definition.variable.name.value for definition in way.operation.variable_definitions or ()}
         if all(isinstance(conditions.get(name), bool) for name in document.conditions if name in used):
-            plan = planned(ready, document.node, way.operation, conditions)
+            with context.preparing("plan"):
+                plan = planned(ready, document.node, way.operation, conditions)
             ready.documents.keep_plan(way, plan)
         way.is_planned = True
     return way.plan

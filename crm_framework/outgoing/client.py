@@ -17,6 +17,7 @@ from typing import Any
 
 import httpcore2
 
+from crm_framework import tracing
 from crm_framework.errors import CrmError
 from crm_framework.settings import Settings
 
@@ -73,6 +74,17 @@ class Client:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Sends a body. Whatever goes wrong on the way is told in the answer; nothing is raised."""
+        if tracing.spans is None:
+            return await self._post(url, body, headers)
+        with tracing.spans.sending(url) as (span, carried):
+            answer = await self._post(url, body, {**headers, **carried})
+            if answer.status is not None:
+                span.set_attribute("http.response.status_code", answer.status)
+            if not answer.delivered:
+                tracing.spans.failed(span, str(answer.status or "unanswered"))
+            return answer
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         begun = monotonic()
         try:
             target = parse_url(url, self.rules)

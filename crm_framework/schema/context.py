@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from crm_framework import tracing
 from crm_framework.engine.context import Context
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.sql import FALSE, Fragment, all_of, any_of
@@ -90,6 +91,12 @@ class RequestContext(Context):
             repeatable=repeatable,
             reach=self.actor.reach(permission),
         )
+
+    def preparing(self, what: str) -> AbstractContextManager[object]:
+        """In a span, where traces are wanted."""
+        if tracing.spans is None:
+            return super().preparing(what)
+        return tracing.spans.span(f"GraphQL {what}", {})
 
     def wrote(self, tx: "UnitOfWork") -> None:
         """What a committed transaction inserted need not be read back for the payload that follows."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from crm_framework import tracing
+
 from .hiding import shown, without_secrets
 
 ORDINARY = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
@@ -35,6 +37,8 @@ class JsonLines(logging.Formatter):
         request_id = extra.pop("request_id", "-")
         if request_id != "-":
             entry["request_id"] = request_id
+        if tracing.spans is not None and (ids := tracing.spans.ids()):
+            entry["trace_id"], entry["span_id"] = ids
         if record.exc_info and record.exc_info[0] is not None:
             entry["exception"] = without_secrets(self.formatException(record.exc_info))
         if record.stack_info:

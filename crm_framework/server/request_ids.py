@@ -7,6 +7,10 @@ from contextvars import ContextVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid4
 
+from crm_framework import tracing
+
+from .traced_requests import traced_request
+
 HEADER = b"x-request-id"
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
@@ -39,7 +43,10 @@ class RequestIds:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_id)
+            if tracing.spans is None or scope["type"] != "http":
+                await self.app(scope, receive, send_with_id)
+            else:
+                await traced_request(tracing.spans, self.app, scope, receive, send_with_id)
         finally:
             _current.reset(token)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from crm_framework import tracing
 from crm_framework.engine.result import Result
 from crm_framework.schema.context import RequestContext
 
@@ -26,7 +27,10 @@ async def in_time(service: Service, operation: Operation, context: RequestContex
     deadlines = deadlines_of(service.settings.request_timeout_s)
     try:
         with deadlines.begin() as deadline:
-            result = await service.execute(operation, context)
+            if tracing.spans is None:
+                result = await service.execute(operation, context)
+            else:
+                result = await _traced(tracing.spans, service, operation, context)
     except TimeoutError:
         if not deadline.expired:
             raise
@@ -36,6 +40,18 @@ async def in_time(service: Service, operation: Operation, context: RequestContex
         )
     service.counts.operation(result.code)
     return result
+
+
+async def _traced(
+    spans: tracing.Spans, service: Service, operation: Operation, context: RequestContext
+) -> Result:
+    """The same in a span: not with the document, which may hold values."""
+    name = operation.operation_name
+    with spans.span("GraphQL operation", {"graphql.operation.name": name} if name else {}) as span:
+        result = await service.execute(operation, context)
+        if result.code is not None:
+            spans.failed(span, result.code)
+        return result
 
 
 async def started_in_time(

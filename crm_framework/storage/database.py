@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
@@ -136,13 +137,19 @@ class Database:
         driver = self._open_driver()
         placed = numbered(sql) if self.dialect == "postgres" else sql
         self.note(placed)
-        return await driver.read(placed, args, bounded=bounded)
+        if tracing.spans is None:
+            return await driver.read(placed, args, bounded=bounded)
+        with tracing.spans.statement(self.dialect, placed):
+            return await driver.read(placed, args, bounded=bounded)
 
     async def rows(self, sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Tuples:
         """The same by position instead of by name."""
         placed = numbered(sql) if self.dialect == "postgres" else sql
         self.note(placed)
-        return await self._open_driver().rows(placed, args, bounded=bounded)
+        if tracing.spans is None:
+            return await self._open_driver().rows(placed, args, bounded=bounded)
+        with tracing.spans.statement(self.dialect, placed):
+            return await self._open_driver().rows(placed, args, bounded=bounded)
 
     async def fetch_aside(self, sql: str, args: Sequence[object] = ()) -> Rows:
         """As `fetch`, for work of the program's own beside the requests: `counting` does not see it."""
@@ -216,7 +223,10 @@ class Database:
         self.note(placed)
         session = await self.begin()
         try:
-            return await session.alone(placed, args)
+            if tracing.spans is None:
+                return await session.alone(placed, args)
+            with tracing.spans.statement(self.dialect, placed):
+                return await session.alone(placed, args)
         finally:
             await session.close()
 

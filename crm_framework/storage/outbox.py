@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 
@@ -168,7 +169,13 @@ async def attempt(
     Raises what the handler raises, and TimeoutError where it takes longer than `seconds`.
     """
     began = time.perf_counter()
-    await tx.transaction.lend(handler([event for _, event in stored], tx), seconds)
+    events = [event for _, event in stored]
+    if tracing.spans is None:
+        await tx.transaction.lend(handler(events, tx), seconds)
+    else:
+        facts: dict[str, tracing.Value] = {"crm.plugin": handler.name, "crm.events": len(events)}
+        with tracing.spans.span(f"handle {handler.name}", facts):
+            await tx.transaction.lend(handler(events, tx), seconds)
     taken = time.perf_counter() - began
     if taken > 2 * seconds:
         # Nobody else had a turn meanwhile, so nobody could stop it

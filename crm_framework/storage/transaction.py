@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, contained
 
 from .audit import Written
 from .gathered import Gathered, Insert, Outdated
 from .sessions import Rows, Session, to_the_end
+from .sql import Dialect
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +31,9 @@ GRACE_SECONDS = 1.0
 class Transaction:
     """A session that belongs to the task that made it. Statements are in the dialect's own placeholders."""
 
-    def __init__(self, session: Session, note: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, note: Callable[[str], None], dialect: Dialect) -> None:
         self._session: Session | None = session
+        self._dialect = dialect
         self._note = note
         self._owner = asyncio.current_task()
         self._failure: BaseException | None = None
@@ -80,9 +83,17 @@ class Transaction:
         self._ran = True
         try:
             if self._gathered:
-                await session.write(self._taken())
+                gathered = self._taken()
+                if tracing.spans is None:
+                    await session.write(gathered)
+                else:
+                    with tracing.spans.statement(self._dialect, _text(gathered)):
+                        await session.write(gathered)
             if sql is not None:
                 self._note(sql)
+                if tracing.spans is not None:
+                    with tracing.spans.statement(self._dialect, sql):
+                        return await send(session)
             return await send(session)
         except BaseException as error:
             self._failure = error
@@ -145,7 +156,11 @@ class Transaction:
     async def commit(self) -> None:
         session = self.check()
         gathered = self._taken()
-        await session.commit(gathered)
+        if tracing.spans is None or not (gathered or self._ran):
+            await session.commit(gathered)
+        else:
+            with tracing.spans.statement(self._dialect, _text(gathered, "COMMIT")):
+                await session.commit(gathered)
         if not self._ran:
             self.inserted = gathered.inserts
 
@@ -180,6 +195,12 @@ async def _contained(work: Coroutine[Any, Any, None]) -> None:
             await work
     except GeneratorExit as error:
         raise RuntimeError("it raised GeneratorExit") from error
+
+
+def _text(gathered: Gathered, *more: str) -> str:
+    """What goes to the database in one step, as text without values."""
+    assumed = (sql for sql, _ in gathered.assumed)
+    return "; ".join([*(insert.sql for insert in gathered.inserts), *assumed, *more])
 
 
 async def _nothing(session: Session) -> None: ...

@@ -110,7 +110,7 @@ class UnitOfWork:
         except BaseException:
             await session.close()
             raise
-        self._transaction = Transaction(session, self.database.note)
+        self._transaction = Transaction(session, self.database.note, self.dialect)
         self._token = _current.set(self)
         return self
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, contained
 from crm_framework.hooks.dispatch import DeclaredJob
 from crm_framework.security.actors import Actor
@@ -119,7 +120,7 @@ async def run_job(
     job = declared.job
     run = JobRun(database, leased, declared.settings)
     renewing = asyncio.create_task(_renew(database, leased))
-    working = asyncio.create_task(_call(declared, run), name=f"crm job: {leased.name}")
+    working = asyncio.create_task(_call(declared, run, leased), name=f"crm job: {leased.name}")
     try:
         await asyncio.wait([working, renewing], timeout=job.timeout_s, return_when=asyncio.FIRST_COMPLETED)
         cut = None if working.done() else "lost" if renewing.done() else "late"
@@ -145,8 +146,17 @@ async def run_job(
         outcome(leased, status, error)
 
 
-async def _call(declared: DeclaredJob, run: JobRun) -> None:
-    with contained():
+async def _call(declared: DeclaredJob, run: JobRun, leased: Leased) -> None:
+    if tracing.spans is None:
+        with contained():
+            await declared.job.run(run)
+        return
+    facts: dict[str, tracing.Value] = {
+        "crm.job.name": run.name,
+        "crm.job.id": leased.id,
+        "crm.job.attempt": run.attempt,
+    }
+    with tracing.spans.span(f"job {run.name}", facts, kind="CONSUMER"), contained():
         await declared.job.run(run)
 
 
