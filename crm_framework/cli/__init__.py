@@ -13,6 +13,8 @@ COMMANDS = {
     "export": ("exporting", "Export customers or interactions to a file."),
     "demo": ("demo", "Load a small demo company."),
     "jobs": ("jobs", "List, retry and run jobs."),
+    "webhooks": ("webhooks", "List, test, pause and replay webhooks."),
+    "roles": ("roles", "List, make and give roles of staff."),
     "token": ("token", "Create, list and revoke tokens."),
     "events": ("events", "List, retry and replay what plugins owe."),
     "audit": ("audit", "List and verify the audit log."),

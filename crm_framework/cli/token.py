@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import click
 from rich.table import Table
 
+from crm_framework.cli.keys import key_in
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import open_runtime
@@ -14,7 +15,10 @@ from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import IssuedToken, TokenInfo, create_token, list_tokens, revoke_token
 from crm_framework.settings import Settings
 from crm_framework.storage.clock import now
+from crm_framework.storage.ids import is_key
+from crm_framework.storage.unit_of_work import UnitOfWork
 
+KINDS = [kind.value for kind in ActorKind if kind is not ActorKind.SYSTEM]
 _SPAN = re.compile(r"(\d+)([hdwy])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 
@@ -28,9 +32,11 @@ def command() -> None:
 @click.argument("name")
 @click.option("--permission", "grants", multiple=True, help="A right, such as customers.read; repeatable.")
 @click.option("--admin", is_flag=True, help="Every right there is.")
-@click.option("--kind", type=click.Choice(["STAFF", "INTEGRATION", "CUSTOMER"]), default="INTEGRATION")
-@click.option("--staff", help="Key of the member of staff it acts for (kind STAFF).")
-@click.option("--customer", help="Key of the customer it belongs to (kind CUSTOMER).")
+@click.option("--kind", type=click.Choice(KINDS), help="Default: what the next options say, or INTEGRATION.")
+@click.option("--staff", help="Key or id of the member of staff it acts for (kind STAFF).")
+@click.option("--customer", help="Key or id of the customer it belongs to (kind CUSTOMER).")
+@click.option("--segment", help="Key or id of the segment whose customers it is for (kind PARTNER).")
+@click.option("--tag", help="The tag of the customers it is for (kind PARTNER).")
 @click.option("--expires", help="How long it lasts: 12h, 30d, 8w, 1y. Default: until revoked.")
 @click.option("--quiet", is_flag=True, help="Print the token alone.")
 @click.pass_context
@@ -39,19 +45,24 @@ def create(
     name: str,
     grants: tuple[str, ...],
     admin: bool,
-    kind: str,
+    kind: str | None,
     staff: str | None,
     customer: str | None,
+    segment: str | None,
+    tag: str | None,
     expires: str | None,
     quiet: bool,
 ) -> None:
-    """Makes a token called NAME, say after the program that will use it."""
+    """Makes a token called NAME, say after the program that will use it.
+
+    Of a member of staff with roles, the permissions narrow what the roles give; without any, the token gives
+    all of that. A customer's own token has none.
+    """
     if admin:
         grants = (EVERYTHING,)
-    if not grants and kind != ActorKind.CUSTOMER:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, "The token would open nothing.", hint="Add --permission NAME, or --admin."
-        )
+    chosen = ActorKind(kind) if kind else _kind(staff, customer, segment or tag)
+    if not grants and chosen is not ActorKind.CUSTOMER and staff is None:
+        raise _opens_nothing("Add --permission NAME, or --admin.")
     ends = now() + _span(expires) if expires else None
 
     async def work() -> IssuedToken:
@@ -59,14 +70,19 @@ def create(
             open_runtime(settings_of(context)) as runtime,
             runtime.database.unit_of_work(Actor.system("crm token")) as tx,
         ):
+            key = None if staff is None else key_in(staff, "Staff")
+            if key is not None and not grants and is_key(key) and not await _has_roles(tx, key):
+                raise _opens_nothing("Add --permission NAME, or give them roles: crm roles set.")
             return await create_token(
                 tx,
                 Permissions.of(runtime.host.declarations),
                 name=name,
                 grants=grants,
-                kind=ActorKind(kind),
-                staff_id=staff,
-                customer_id=customer,
+                kind=chosen,
+                staff_id=key,
+                customer_id=None if customer is None else key_in(customer, "Customer"),
+                segment_id=None if segment is None else key_in(segment, "Segment"),
+                tag=tag,
                 expires_at=ends,
             )
 
@@ -85,15 +101,18 @@ def list_(context: click.Context) -> None:
         console.print("There is no token. `crm token create NAME --admin` makes one.")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("id", "name", "begins", "kind", "rights", "state", "last used"):
+    for heading in ("id", "name", "begins", "kind", "for", "rights", "state", "last used"):
         table.add_column(
             heading, no_wrap=heading == "id", min_width=36 if heading == "id" else None, overflow="fold"
         )
     for token in tokens:
         used = f"{token.last_used_at.astimezone(UTC):%Y-%m-%d %H:%M}" if token.last_used_at else "never"
         rights = " ".join(token.permissions)
-        table.add_row(token.id, token.name, token.hint + "…", token.kind.value, rights, _state(token), used)
-    console.print(table)
+        table.add_row(
+            *(token.id, token.name, f"{token.hint}…", token.kind.value, _whom(token)),
+            *(rights, _state(token), used),
+        )
+    console.print(table, markup=False)
 
 
 @command.command("revoke")
@@ -115,6 +134,33 @@ def revoke(context: click.Context, token_id: str) -> None:
 async def _tokens(settings: Settings) -> list[TokenInfo]:
     async with open_runtime(settings) as runtime:
         return await list_tokens(runtime.database)
+
+
+def _kind(staff: str | None, customer: str | None, partners: str | None) -> ActorKind:
+    """What the options that name somebody say."""
+    if staff is not None:
+        return ActorKind.STAFF
+    if customer is not None:
+        return ActorKind.CUSTOMER
+    return ActorKind.INTEGRATION if partners is None else ActorKind.PARTNER
+
+
+def _opens_nothing(hint: str) -> CrmError:
+    return CrmError(ErrorCode.BAD_INPUT, "The token would open nothing.", hint=hint)
+
+
+async def _has_roles(tx: UnitOfWork, staff_id: str) -> bool:
+    """Whether roles say what they may do; somebody unknown is refused later, by name."""
+    rows = await tx.fetch("SELECT by_roles FROM crm_staff WHERE id = ?", (staff_id,))
+    return not rows or bool(rows[0]["by_roles"])
+
+
+def _whom(token: TokenInfo) -> str:
+    if token.segment_id:
+        return f"segment {token.segment_id}"
+    if token.tag:
+        return f"tag {token.tag}"
+    return token.staff_id or token.customer_id or ""
 
 
 def _state(token: TokenInfo) -> str:
