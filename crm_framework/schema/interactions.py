@@ -11,7 +11,7 @@ from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.domain.values import money
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.errors import RequestError
-from crm_framework.engine.fields import column, computed, root
+from crm_framework.engine.fields import batch, column, computed, root
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.keyset import OrderField, Orders
@@ -19,6 +19,7 @@ from crm_framework.engine.load import load, load_where
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import children, reference
+from crm_framework.engine.rows import Batch
 from crm_framework.engine.sql import Dialect, Fragment, all_of
 from crm_framework.errors import CrmError
 from crm_framework.security.actors import INTERNAL
@@ -28,7 +29,7 @@ from .additions import fields_of
 from .customers import Customer
 from .inputs import optional, required
 from .money import Money
-from .staff import Staff
+from .staff import Staff, staff_names
 
 
 @node(
@@ -72,6 +73,12 @@ class Interaction(Node):
     reference: str | None = column(
         "Its key in that system; unique together with `source`.", permission=INTERNAL
     )
+
+    @batch(needs=("staff_id",))
+    @staticmethod
+    async def staff_name(interactions: Batch["Interaction"], info: strawberry.Info) -> list[str | None]:
+        """The name of the member of staff; of all that is known of them, what customers see."""
+        return await staff_names(info, interactions.column("staff_id"))
 
     @computed()
     @staticmethod

@@ -1,5 +1,6 @@
 """Members of staff: who deals with customers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import strawberry
@@ -9,6 +10,7 @@ from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.fields import column
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.keyset import OrderField, Orders
+from crm_framework.engine.load import load
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
@@ -34,6 +36,13 @@ class Staff(Node):
     reference: str | None = column("Its key in that system.")
     created_at: datetime = column("When the record was made.")
     updated_at: datetime = column("When it last changed.")
+
+
+async def staff_names(info: strawberry.Info, keys: Sequence[str | None]) -> list[str | None]:
+    """Names of members of staff, for whoever may see what they did; None where there is no key."""
+    known = list(dict.fromkeys(key for key in keys if key is not None))
+    found = dict(zip(known, await load(info, Staff, known, columns=("name",)), strict=True))
+    return [None if key is None or (one := found[key]) is None else one.name for key in keys]
 
 
 STAFF_FILTER = FilterSpec(

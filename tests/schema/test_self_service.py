@@ -174,3 +174,39 @@ async def test_customers_see_their_own_points(tickets: CrmClient) -> None:
     ids += [node["loyalty"]["entries"]["nodes"][0]["id"] for node in accounts["customers"]["nodes"]]
     found = await own.data("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
     assert found == {"nodes": [{"id": ids[0]}, None, {"id": ids[2]}, None]}
+
+
+async def test_customers_see_who_wrote_to_them_by_name_and_nothing_else_of_staff(tickets: CrmClient) -> None:
+    ann, _, own = await two(tickets)
+    made = await change(
+        tickets, "createStaff", {"name": "Sam Smith", "email": "sam@example.com"}, "staff { id }"
+    )
+    sam = made["staff"]["id"]
+    for more in ({"staff": sam, "body": "Hello"}, {"body": "By a program"}):
+        touch = {"customer": ann, "kind": "message", "direction": "OUTBOUND", **more}
+        assert (await change(tickets, "logInteraction", touch, "interaction { id }"))["errors"] == []
+    await change(
+        tickets, "logInteraction", {"customer": ann, "kind": "note", "staff": sam}, "interaction { id }"
+    )
+    [opened] = [
+        (await change(tickets, "openTicket", {"customer": ann, "subject": "S", "body": "B"}, "ticket { id }"))
+    ]
+    clerk = await acting(
+        tickets, ("ticketing.*", "customers.read"), kind=ActorKind.STAFF, staff_id=decode_key(sam, "Staff")
+    )
+    await change(clerk, "replyToTicket", {"ticket": opened["ticket"]["id"], "body": "On it"}, "ticket { id }")
+    found = await own.data(
+        '{ interactions(filter: {kind: {eq: "message"}}) { nodes { body staffName } }'
+        " tickets { nodes { messages { nodes { body staffName } } } } }"
+    )
+    names = {node["body"]: node["staffName"] for node in found["interactions"]["nodes"]}
+    assert names["Hello"] == "Sam Smith"
+    assert names["By a program"] is None
+    [ticket] = found["tickets"]["nodes"]
+    assert {node["body"]: node["staffName"] for node in ticket["messages"]["nodes"]} == {
+        "B": None,
+        "On it": "Sam Smith",
+    }
+    for text in ("{ interactions { nodes { staff { name } } } }", "{ staff { nodes { name } } }"):
+        [error] = await own.errors(text)
+        assert error["extensions"]["code"] == "FORBIDDEN"

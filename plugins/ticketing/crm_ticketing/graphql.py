@@ -8,6 +8,7 @@ from strawberry import ID, Info
 
 from crm_framework import (
     INTERNAL,
+    Batch,
     Connection,
     Customer,
     FilterSpec,
@@ -20,6 +21,7 @@ from crm_framework import (
     Staff,
     Through,
     UnitOfWork,
+    batch,
     column,
     connection,
     describe,
@@ -81,6 +83,15 @@ class TicketMessage(Node):
     body: str = column("What was written; blank once the customer was erased.")
     at: datetime = column("When it was written.")
     staff: Staff | None = reference("staff_id", "The member of staff who wrote it, where one did.")
+
+    @batch(needs=("staff_id",))
+    @staticmethod
+    async def staff_name(messages: Batch["TicketMessage"], info: Info) -> list[str | None]:
+        """The name of the member of staff; of all that is known of them, what customers see."""
+        keys = messages.column("staff_id")
+        known = [key for key in dict.fromkeys(keys) if key is not None]
+        found = dict(zip(known, await load(info, Staff, known, columns=("name",)), strict=True))
+        return [None if key is None or (one := found[key]) is None else one.name for key in keys]
 
 
 MESSAGE_ORDERS = Orders(
