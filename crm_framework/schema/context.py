@@ -79,17 +79,18 @@ class RequestContext(Context):
     wait_s: int = field(default=0, init=False)
     """When to try again, in seconds, an operation that the budget refused."""
     _written: "Sequence[Insert]" = field(default=(), init=False, repr=False)
+    _admitted: Collection[str] = field(default=(), init=False, repr=False)
+    """Keys of the customers that the change that wrote them found within `_reach`."""
+    _reach: Reach | None = field(default=None, init=False, repr=False)
 
     def unit_of_work(
         self, *, permission: str = PUBLIC, repeatable: bool = False
     ) -> "AbstractAsyncContextManager[UnitOfWork]":
         """One transaction, in the name of this request's actor, on the customers in `permission`'s reach."""
         self._written = ()  # it may change what the last one wrote
+        self._reach = self.actor.reach(permission)
         return self.database.unit_of_work(
-            self.actor,
-            request_id=self.request_id,
-            repeatable=repeatable,
-            reach=self.actor.reach(permission),
+            self.actor, request_id=self.request_id, repeatable=repeatable, reach=self._reach
         )
 
     def preparing(self, what: str) -> AbstractContextManager[object]:
@@ -100,7 +101,7 @@ class RequestContext(Context):
 
     def wrote(self, tx: "UnitOfWork") -> None:
         """What a committed transaction inserted need not be read back for the payload that follows."""
-        self._written = tx.inserted
+        self._written, self._admitted = tx.inserted, tx.admitted
 
     def known(self, table: str, key: str) -> Mapping[str, Any] | None:
         """From what was written last; rows of plugins are read, as they may be stored in another form."""
@@ -112,6 +113,22 @@ class RequestContext(Context):
                         if row[place] == key:
                             return _as_read(insert.columns, row)
         return None
+
+    def shows(self, source: "Source", row: Mapping[str, Any]) -> bool:
+        if self.actor.unbounded or source.shared:
+            return True
+        reach = self.actor.reach(source.permission)
+        if reach is None:
+            return True
+        if self.actor.kind is ActorKind.CUSTOMER:
+            return False  # not all that is theirs is for their eyes
+        if source.table == CUSTOMERS:
+            return reach.includes(row)
+        owner = source.owner
+        return isinstance(owner, str) and row.get(owner) in self._admitted and reach == self._reach
+
+    def read_at_once(self, sql: str, args: Sequence[object]) -> Sequence[Any] | None:
+        return self.database.rows_at_once(sql, args) if self.reader is self.database else None
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
         """Rows by position. Of long reads a token has some at once, and their time counts as its budget's."""

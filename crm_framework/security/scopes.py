@@ -1,23 +1,30 @@
 """Which customers an actor may see: a condition that every read and every change of customers carries."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 _ROW = "{row}"
 """Stands for the alias of crm_customer in a reach."""
+
+
+Judge = Callable[[Mapping[str, Any]], bool]
+"""Whether a row of crm_customer, given with all its columns, is within reach."""
 
 
 @dataclass(frozen=True)
 class Reach:
     """A condition on a row of crm_customer, which it calls `{row}`; `?` marks each of `args`.
 
-    `customer_id` says that it holds for that one customer only, which spares a look at their row.
+    `customer_id` says that it holds for that one customer only, which spares a look at their row. `judge`
+    says the same as `sql` of a row that is at hand; None where the row alone does not tell.
     """
 
     sql: str
     args: tuple[object, ...] = ()
     customer_id: str | None = None
+    judge: Judge | None = field(default=None, compare=False, repr=False)
 
     def of_row(self, alias: str) -> tuple[str, tuple[object, ...]]:
         """The condition on a row of crm_customer that a statement calls `alias`."""
@@ -32,9 +39,13 @@ class Reach:
             self.args
         )
 
+    def includes(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row, with all its columns, is certainly within reach."""
+        return self.judge is not None and self.judge(row)
 
-NOBODY = Reach("1 = 0")
-NOT_CONFIDENTIAL = Reach(f"NOT {_ROW}.confidential")
+
+NOBODY = Reach("1 = 0", judge=lambda row: False)
+NOT_CONFIDENTIAL = Reach(f"NOT {_ROW}.confidential", judge=lambda row: not row["confidential"])
 
 
 class ScopeKind(StrEnum):
@@ -55,7 +66,11 @@ def one_customer(customer_id: str | None) -> Reach:
 
 def own_customers(staff_id: str) -> Reach:
     """The customers of a member of staff, as owner or backup."""
-    return Reach(f"({_ROW}.owner_id = ? OR {_ROW}.backup_id = ?)", (staff_id, staff_id))
+    return Reach(
+        f"({_ROW}.owner_id = ? OR {_ROW}.backup_id = ?)",
+        (staff_id, staff_id),
+        judge=lambda row: staff_id in (row["owner_id"], row["backup_id"]),
+    )
 
 
 def tagged(tag: str) -> Reach:
@@ -80,7 +95,7 @@ def any_of(reaches: Iterable[Reach | None]) -> Reach | None:
             return None
         if reach != NOBODY and reach not in parts:
             parts.append(reach)
-    return _joined(" OR ", parts) if parts else NOBODY
+    return _joined(" OR ", any, parts) if parts else NOBODY
 
 
 def all_of(reaches: Iterable[Reach | None]) -> Reach | None:
@@ -91,13 +106,15 @@ def all_of(reaches: Iterable[Reach | None]) -> Reach | None:
             return NOBODY
         if reach is not None and reach not in parts:
             parts.append(reach)
-    return _joined(" AND ", parts) if parts else None
+    return _joined(" AND ", all, parts) if parts else None
 
 
-def _joined(operator: str, parts: Sequence[Reach]) -> Reach:
+def _joined(operator: str, hold: Callable[[Iterable[bool]], bool], parts: Sequence[Reach]) -> Reach:
     if len(parts) == 1:
         return parts[0]
+    judges = [part.judge for part in parts if part.judge is not None]
     return Reach(
         f"({operator.join(f'({part.sql})' for part in parts)})",
         tuple(arg for part in parts for arg in part.args),
+        judge=(lambda row: hold(judge(row) for judge in judges)) if len(judges) == len(parts) else None,
     )

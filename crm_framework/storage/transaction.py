@@ -8,7 +8,7 @@ nothing is acknowledged that was not stored.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -72,6 +72,13 @@ class Transaction:
         """A SELECT, with `?` placeholders, that must find a row for what is gathered to be inserted."""
         self.check()
         self._gathered.assumed.append((sql, args))
+
+    def unsent(self, table: str) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+        """Columns and values of each row of the table that is gathered still, and so is as it was given."""
+        for insert in self._gathered.inserts:
+            if insert.table == table:
+                for row in insert.rows:
+                    yield insert.columns, row
 
     async def flush(self) -> None:
         """Sends what was gathered."""

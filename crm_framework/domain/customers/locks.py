@@ -104,15 +104,24 @@ async def hold_customers(
 async def reached(tx: "UnitOfWork", keys: Iterable[str]) -> Collection[str]:
     """Those of these customers on whom the change may be: its actor may not see the others.
 
-    All of them, and no statement, where nothing limits it.
+    All of them, and no statement, where nothing limits it; none either for those whose rows the change has
+    yet to insert, where these tell.
     """
     wanted = dict.fromkeys(keys)
     if tx.reach is None or not wanted:
         return wanted.keys()
-    condition, args = tx.reach.of_row("t")
-    chosen, arg = among(tx.dialect, "t.id", wanted)
-    sql = f"SELECT t.id FROM crm_customer AS t WHERE {chosen} AND ({condition})"
-    seen = {str(row["id"]) for row in await tx.fetch(sql, [arg, *args])}
+    seen = set()
+    if tx.reach.judge is not None:
+        for columns, values in tx.transaction.unsent("crm_customer"):
+            row = dict(zip(columns, values, strict=True))
+            if row["id"] in wanted and tx.reach.includes(row):
+                seen.add(row["id"])
+    asked = [key for key in wanted if key not in seen]
+    if asked:
+        condition, args = tx.reach.of_row("t")
+        chosen, arg = among(tx.dialect, "t.id", asked)
+        sql = f"SELECT t.id FROM crm_customer AS t WHERE {chosen} AND ({condition})"
+        seen |= {str(row["id"]) for row in await tx.fetch(sql, [arg, *args])}
     tx.admitted |= seen
     return seen
 
