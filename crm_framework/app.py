@@ -15,6 +15,7 @@ from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
+from crm_framework.server.front import Front
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
 from crm_framework.server.limits.shares import Shares
@@ -111,7 +112,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     start: `uvicorn --factory crm_framework.app:create_app`.
     """
     if service is not None:
-        app = Starlette(routes=routes(), middleware=middleware())
+        app = Front(routes=routes(), middleware=middleware())
         app.state.service = service
         return app
 
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     return SelfOpening(routes=routes(), middleware=middleware(), lifespan=lifespan)
 
 
-class SelfOpening(Starlette):
+class SelfOpening(Front):
     """An application whose failure to start is one line instead of a traceback."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

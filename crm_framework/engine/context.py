@@ -96,9 +96,17 @@ class Context:
         """Rows by position: the one way in which the engine itself reads."""
         return await self.reader.rows(sql, args, bounded=bounded)
 
+    def read_at_once(self, sql: str, args: Sequence[object]) -> Sequence[Any] | None:
+        """The rows of a bounded read that needs no waiting; None where it does: `read` it, then."""
+        return None
+
     def known(self, table: str, key: str) -> Mapping[str, Any] | None:
         """Columns of a row that this request has just written, as a read would give them, or None."""
         return None
+
+    def shows(self, source: "Source", row: Mapping[str, Any]) -> bool:
+        """Whether a row that this request has just written, as `known` has it, certainly fits `restrict`."""
+        return self.restrict(source) is None
 
     def may(self, permission: str) -> bool:
         """Whether the actor has a permission. No one has any, unless a subclass says so."""

@@ -242,6 +242,7 @@ class Root(Called):
     function: Callable[..., Any]
     takes_info: bool
     restricted: bool = False
+    by_key: str | None = None
 
     def permissions_on(self, source: Source | None) -> tuple[str, ...]:
         plain = super().permissions_on(source)
@@ -277,6 +278,7 @@ def root(
     permission: str,
     also: str | None = None,
     restricted: bool = False,
+    by_key: str | None = None,
     name: str | None = None,
     deprecated: str | None = None,
 ) -> Callable[[Callable[..., Any]], DeclaredField]:
@@ -285,13 +287,21 @@ def root(
 
     It is refused to actors who do not see every record, unless `restricted` says that it gives them no other:
     it reads through `load` and its like, or with `info.context.reached`.
+
+    `by_key` names the argument that, given alone, is the id of the record that the function returns, as
+    `load` finds it: the engine may then read that record itself, and calls the function where there is none.
     """
 
     def decorate(function: Callable[..., Any]) -> DeclaredField:
         made = unwrapped(function)
         takes_info = "info" in inspect.signature(made).parameters
         declaration = Root(
-            permission=permission, also=also, function=made, takes_info=takes_info, restricted=restricted
+            permission=permission,
+            also=also,
+            function=made,
+            takes_info=takes_info,
+            restricted=restricted,
+            by_key=by_key,
         )
         return of_function(declaration, made, "root", name=name, deprecated=deprecated)
 

@@ -96,6 +96,14 @@ async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> 
     if written is not None:
         context.admit(len(written))
         return written
+    sql, args = statement_by_key(context, layout, keys)
+    rows = await context.read(sql, args, bounded=len(keys) <= MOST_BOUNDED)
+    context.admit(len(rows))
+    return rows
+
+
+def statement_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+    """What reads the rows of these keys that the actor may see, and its arguments."""
     source, dialect = layout.source, context.reader.dialect
     chosen = (
         Fragment(f"t.{source.key} = ?", (keys[0],))
@@ -112,10 +120,7 @@ async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> 
         where = all_of([chosen, source.visible, restriction])
         columns = layout.selected[dialect]
         sql = layout.texts[text] = f"SELECT {columns} FROM {source.table} AS t WHERE {where.sql}"
-    args = chosen.args if restriction is None else (*chosen.args, *restriction.args)
-    rows = await context.read(sql, args, bounded=len(keys) <= MOST_BOUNDED)
-    context.admit(len(rows))
-    return rows
+    return sql, chosen.args if restriction is None else (*chosen.args, *restriction.args)
 
 
 _MOST_TEXTS = 32
@@ -134,8 +139,10 @@ def _written(context: Context, layout: Layout, keys: Sequence[str]) -> Sequence[
             empty = _IS_NULL.fullmatch(source.where)
             if empty is None or row.get(empty[1], "") is not None:
                 return None  # whether it is there for the API, only the database can tell
+        if not context.shows(source, row):
+            return None
         found.append(tuple(row[column] for column in layout.columns))
-    return found if context.restrict(source) is None else None
+    return found
 
 
 async def rows_by_parent(

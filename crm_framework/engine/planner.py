@@ -37,6 +37,7 @@ from .nodes import Identity
 from .plans import Choice, Fallback, Kind, Plan, PlannedField, Reading, Selection, Shape
 from .prepare import Prepared
 from .relations import Children, Reference
+from .straight import straight_of
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 
@@ -90,6 +91,7 @@ def planned(
         size=planner.planned,
     )
     plan.cost = parts_of(plan)
+    plan.straight = straight_of(plan)
     return plan
 
 

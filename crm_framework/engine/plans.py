@@ -28,6 +28,7 @@ from .layouts import Layout
 if TYPE_CHECKING:
     from .cost import Part
     from .json_texts import Texts
+    from .straight import Straight
 
 Kind = Literal[
     "typename",  # the object's type
@@ -187,3 +188,5 @@ class Plan:
     size: int
     cost: "tuple[Part, ...]" = ()
     """How many objects it may lead to: see `cost`."""
+    straight: "Straight | None" = None
+    """The short way to run it, for one record by its id."""

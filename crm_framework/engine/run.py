@@ -148,7 +148,8 @@ class Run:
         trace = self.context.trace
         if trace is not None:
             field = ask.first
-            with trace.step(Step(field.place, field.title, field.kind, len(level.values))):
+            how = field.kind if self.plan.straight is None else "by key"
+            with trace.step(Step(field.place, field.title, how, len(level.values))):
                 await self._find(ask, level)
         else:
             await self._find(ask, level)

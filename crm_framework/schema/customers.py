@@ -110,7 +110,7 @@ async def load_customers(info: strawberry.Info, keys: Sequence[str]) -> list[Cus
     return [customer or more.get(key) for key, customer in zip(keys, found, strict=True)]
 
 
-@root(permission="customers.read", restricted=True)
+@root(permission="customers.read", restricted=True, by_key="id")
 async def customer(
     info: strawberry.Info,
     id: Annotated[strawberry.ID | None, strawberry.argument(description="The customer's id.")] = None,

@@ -187,7 +187,7 @@ INTERACTION_ORDERS = Orders(
 )
 
 
-@root(permission="interactions.read", restricted=True)
+@root(permission="interactions.read", restricted=True, by_key="id")
 async def interaction(
     info: strawberry.Info,
     id: Annotated[strawberry.ID | None, strawberry.argument(description="The interaction's id.")] = None,

@@ -1,6 +1,7 @@
 """Each request is counted, and logged in one line: what, by whom, how it ended, how long it took."""
 
 import logging
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +22,21 @@ def note(scope: Scope, **facts: str | None) -> None:
     notes = scope.get(NOTES)
     if notes is not None:
         notes.update(facts)
+
+
+def tell(scope: Scope, status: int, started: float, notes: Mapping[str, Any]) -> None:
+    """Counts and logs a request that has ended; `started` is when it began, by `perf_counter`."""
+    elapsed = perf_counter() - started
+    if hasattr(scope["app"].state, "service"):  # not before it is open
+        service_in(scope).counts.request(scope["path"], status, elapsed)
+    if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
+        told = {name: value for name, value in notes.items() if value}
+        facts = " ".join(f"{name}={value}" for name, value in told.items())
+        method, path, took = scope["method"], scope["path"], elapsed * 1000
+        said = (method, path, status, took, facts)
+        fields = {"method": method, "path": path, "status": status, "duration_ms": round(took, 3), **told}
+        # without looking for the line of the program that it comes from: that takes half the time
+        log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, LINE, said, None, extra=fields))
 
 
 class AccessLog:
@@ -46,22 +62,4 @@ class AccessLog:
         try:
             await self.app(scope, receive, send_and_see)
         finally:
-            elapsed = perf_counter() - started
-            if hasattr(scope["app"].state, "service"):  # not before it is open
-                service_in(scope).counts.request(scope["path"], status, elapsed)
-            if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
-                told = {name: value for name, value in notes.items() if value}
-                facts = " ".join(f"{name}={value}" for name, value in told.items())
-                method, path, took = scope["method"], scope["path"], elapsed * 1000
-                said = (method, path, status, took, facts)
-                fields = {
-                    "method": method,
-                    "path": path,
-                    "status": status,
-                    "duration_ms": round(took, 3),
-                    **told,
-                }
-                # without looking for the line of the program that it comes from: that takes half the time
-                log.handle(
-                    log.makeRecord(log.name, logging.INFO, __file__, 0, LINE, said, None, extra=fields)
-                )
+            tell(scope, status, started, notes)

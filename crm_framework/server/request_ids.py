@@ -2,7 +2,7 @@
 
 import logging
 import re
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid4
@@ -22,8 +22,25 @@ def request_id() -> str:
     return _current.get()
 
 
+def entered(scope: Scope) -> tuple[str, Token[str]]:
+    """The id of a request that begins now, and what `left` takes. A client's own id is kept if it is short
+    and plain, and replaced otherwise."""
+    given = b""
+    for name, value in scope["headers"]:
+        if name == HEADER:
+            given = value
+            break
+    identifier = given.decode() if given and ACCEPTABLE.fullmatch(given) else uuid4().hex
+    return identifier, _current.set(identifier)
+
+
+def left(token: Token[str]) -> None:
+    """The request has ended."""
+    _current.reset(token)
+
+
 class RequestIds:
-    """ASGI middleware. A client's own id is kept if it is short and plain, and replaced otherwise."""
+    """ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -32,9 +49,7 @@ class RequestIds:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        identifier = given.decode() if ACCEPTABLE.fullmatch(given) else uuid4().hex
-        token = _current.set(identifier)
+        identifier, token = entered(scope)
         header = (HEADER, identifier.encode())
 
         async def send_with_id(message: Message) -> None:
@@ -48,7 +63,7 @@ class RequestIds:
             else:
                 await traced_request(tracing.spans, self.app, scope, receive, send_with_id)
         finally:
-            _current.reset(token)
+            left(token)
 
 
 class RequestIdFilter(logging.Filter):

@@ -151,6 +151,13 @@ class Database:
         with tracing.spans.statement(self.dialect, placed):
             return await self._open_driver().rows(placed, args, bounded=bounded)
 
+    def rows_at_once(self, sql: str, args: Sequence[object]) -> Tuples | None:
+        """The rows of a bounded read on SQLite that need no waiting; None where `rows` has to read them."""
+        found = self._open_driver().rows_at_once(sql, args)
+        if found is not None:
+            self.note(sql)
+        return found
+
     async def fetch_aside(self, sql: str, args: Sequence[object] = ()) -> Rows:
         """As `fetch`, for work of the program's own beside the requests: `counting` does not see it."""
         placed = numbered(sql) if self.dialect == "postgres" else sql

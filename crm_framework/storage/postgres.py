@@ -124,6 +124,9 @@ class PostgresDriver:
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows:
         return [dict(record) for record in await self.rows(sql, args, bounded=bounded)]
 
+    def rows_at_once(self, sql: str, args: Sequence[object]) -> Tuples | None:
+        return None
+
     async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
         try:
             return await self._reads.fetch(sql, postgres_args(args))

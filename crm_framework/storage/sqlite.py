@@ -133,6 +133,14 @@ class SqliteDriver:
     async def rows(self, sql: str, args: Sequence[object], *, bounded: bool) -> Tuples:
         return await self._read(steps.tuples, sql, args, bounded)
 
+    def rows_at_once(self, sql: str, args: Sequence[object]) -> Tuples | None:
+        if self._loop_reads.long_enough or self._closed:
+            return None
+        try:
+            return self._loop_reads.read(steps.tuples, sql, sqlite_args(args))
+        except sqlite3.Error:
+            return None  # it fails again where there are words for it
+
     async def _read(self, step: Step[T], sql: str, args: Sequence[object], bounded: bool) -> T:
         values = sqlite_args(args)
         try:

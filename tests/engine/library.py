@@ -38,7 +38,7 @@ from crm_framework.engine import (
     reference,
     root,
 )
-from crm_framework.engine.ids import check_key
+from crm_framework.engine.ids import check_key, decode_key
 
 
 @strawberry.enum(description="What a book is made of.")
@@ -267,6 +267,18 @@ async def node_field(info: strawberry.Info, id: strawberry.ID) -> Node | None:
     return (await load(info, kinds[type_name], [check_key(id, key, "uuid")]))[0]
 
 
+@root(permission=PUBLIC, restricted=True, by_key="id")
+async def book(
+    info: strawberry.Info, id: strawberry.ID | None = None, title: str | None = None
+) -> Book | None:
+    "One book, by its id or its title."
+    CALLS.append(("book", 1))
+    if id is not None:
+        return (await load(info, Book, [decode_key(id, "Book")], columns=()))[0]
+    found = await load_where(info, Book, Fragment("t.title = ?", (title,)), columns=())
+    return found[0] if found else None
+
+
 @root(permission="authors.read")
 async def authors(info: strawberry.Info, limit: int = 100) -> list[Author]:
     "Authors by name."
@@ -340,6 +352,7 @@ class Query:
     )
     writers: Connection[Author] = connection(description="All authors, in pages.", permission=PUBLIC)
     node = node_field
+    book = book
     authors = authors
     finds = finds
     fail = fail
