@@ -122,7 +122,8 @@ async def test_a_read_that_fails_is_an_error_of_the_field(shelves: Library) -> N
 
 async def test_costs_and_rows_are_counted(shelves: Library) -> None:
     await shelves.fill(1)
-    text, spent = STRAIGHT["columns"], []
+    text = STRAIGHT["columns"]
+    spent: list[int] = []
     await shelves.ask(text, {"id": BOOK}, spend=spent.append)
     assert spent == [1]
     found = await shelves.ask(text, {"id": BOOK}, limits=Limits(max_rows=0))
