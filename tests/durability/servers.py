@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +38,10 @@ class CrmServer:
     folder: Path
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
+    worker_apart: bool = False
+    """What is owed is done by `crm worker`, which is started and killed with the server."""
     starts: int = 0
-    _process: asyncio.subprocess.Process | None = None
+    _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -55,32 +57,42 @@ class CrmServer:
 
     async def start(self, handler_budget_ms: int) -> None:
         """Starts it, and waits until it serves."""
+        serve = ["serve", "--port", str(self.port), "--token-file", TOKEN_FILE]
+        process = await self._run(serve, handler_budget_ms)
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            if b"Stop it" in line:
+                self.starts += 1
+                if self.worker_apart:
+                    await self._run(["worker"], handler_budget_ms)
+                return
+        raise AssertionError(f"crm serve ended: {self.log}")
+
+    async def _run(self, arguments: Sequence[str], handler_budget_ms: int) -> asyncio.subprocess.Process:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CRM_")}
         with (self.folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *CRM, "serve", "--port", str(self.port), "--token-file", TOKEN_FILE,
+            process = await asyncio.create_subprocess_exec(
+                *CRM, *arguments,
                 cwd=self.folder,
                 env={
                     **kept, "CRM_DATABASE_URL": self.url, "CRM_PLUGINS": ",".join(PLUGINS),
                     "CRM_HANDLER_BUDGET_MS": str(handler_budget_ms), "PYTHONUNBUFFERED": "1",
+                    "CRM_WORKER": str(not self.worker_apart).lower(),
                     **self.settings,
                 },
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
             )  # fmt: skip
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            if b"Stop it" in line:
-                self.starts += 1
-                return
-        raise AssertionError(f"crm serve ended: {self.log}")
+        self._processes.append(process)
+        return process
 
     async def kill(self) -> None:
         """SIGKILL: it can do nothing about it."""
-        process, self._process = self._process, None
-        if process is not None:
+        for process in self._processes:
             process.kill()
+        for process in self._processes:
             await process.communicate()
+        self._processes.clear()
 
 
 @dataclass

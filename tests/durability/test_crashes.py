@@ -1,5 +1,7 @@
 """`crm serve` is killed while clerks write, and PostgreSQL too: what was acknowledged is there each time.
 
+On PostgreSQL what is owed is done by a `crm worker` apart, which is killed with it.
+
 The clerks ask again until they are answered, by the same reference or key, as any client would.
 """
 
@@ -175,7 +177,7 @@ class Seen:
 async def torture(url: str, folder: Path, kills: int, seed: str, postgres: StoppablePostgres | None) -> Seen:
     """Kills the server so many times at random moments, and looks at the books after each."""
     rng, seen = Random(seed), Seen()
-    server = CrmServer(url, folder)
+    server = CrmServer(url, folder, worker_apart=postgres is not None)
     await server.start(BUDGETS_MS[0])
     try:
         async with counter_of(server) as counter:
