@@ -69,9 +69,18 @@ class ArgumentPlan:
         self, definition: GraphQLField, node: FieldNode, arguments: Sequence[_Argument], static: bool
     ) -> None:
         self.static = static
+        self._fixed: dict[str, Any] | None = None
         self._definition = definition
         self._node = node
         self._arguments = arguments
+
+    def shared(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The same for one who changes none of them: made once where they are the same for all variables."""
+        if not self.static:
+            return self.values(variables)
+        if self._fixed is None:
+            self._fixed = self.values(variables)
+        return self._fixed
 
     def values(self, variables: dict[str, Any], *, hide_suggestions: bool = True) -> dict[str, Any]:
         """The arguments by Python's names, made anew each time. Raises `GraphQLError`, as graphql-core does.

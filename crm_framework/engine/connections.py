@@ -183,7 +183,7 @@ class Connected(Declaration):
             narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
         where = _leading(conditions, narrowed, context.reader.dialect)
         chosen = given("order_by")
-        if chosen and self.orders is not None:
+        if chosen and self.orders is not None and self.orders.guarded:
             check_orders(self.orders, chosen, context, _granted(context, source))
         listing = Listing(source, self._ordering(source, chosen), self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)

@@ -128,7 +128,10 @@ class Context:
         return RequestError("FORBIDDEN", f"permission is missing for {', '.join(shown)}")
 
     def restrict(self, source: "Source") -> Fragment | None:
-        """A condition on the table `t` for the records of this source that the actor may see at all."""
+        """A condition on the table `t` for the records of this source that the actor may see at all.
+
+        It names all columns of that as `t.column`.
+        """
         return None
 
     def spend(self, cost: int) -> None:

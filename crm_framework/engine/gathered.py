@@ -69,6 +69,11 @@ class Gathered:
 
     async def output(self, values: Sequence[Any]) -> list[Any]:
         """The results' output, in their shape."""
+        alike = self._alike(values) if self._shape.item is None else None
+        if alike is not None:
+            await self._complete(alike)
+            made = iter(alike.made)
+            return [None if value is None else next(made) for value in values]
         placed = [self._placed(self._shape, value) for value in values]
         groups = list(self._groups.values())
         if len(groups) == 1 or self._run.dialect == "sqlite":
@@ -77,6 +82,34 @@ class Gathered:
         else:
             await asyncio.gather(*(self._complete(group) for group in groups))
         return [_found(one) for one in placed]
+
+    def _alike(self, values: Sequence[Any]) -> _Group | None:
+        """The frequent case: objects of one kind, none of them twice, and nulls only where they may be."""
+        objects = [value for value in values if value is not None]
+        if not objects or (self._shape.required and len(objects) < len(values)):
+            return None
+        kind, target = type(objects[0]), self._field.target
+        if not isinstance(target, Selection) or any(type(value) is not kind for value in objects):
+            return None
+        if kind is not Row:
+            if kind is not target.origin or target.layout is not None:
+                return None
+            group = _Group(target, kind, None)
+            group.values = objects
+            return group
+        level = objects[0]._level
+        if (
+            level.layout is None
+            or any(row._level is not level for row in objects)
+            or len({*map(id, objects)}) < len(objects)
+        ):
+            return None
+        try:
+            group = _Group(self._selection(level.type, level.layout), level.type, level.layout)
+        except Exception:
+            return None  # it is the failure of each of them
+        group.values = [row._values for row in objects]
+        return group
 
     async def _complete(self, group: _Group) -> None:
         run = self._run

@@ -69,6 +69,11 @@ class Orders:
     def __post_init__(self) -> None:
         object.__setattr__(self, "input", _order_input(self))
 
+    @cached_property
+    def guarded(self) -> bool:
+        """Whether one of them needs a permission."""
+        return any(one.permission is not None for one in self.fields)
+
     def named(self, order: str) -> "Term":
         """The term of "CREATED_AT", or of "-CREATED_AT" for descending. Raises `DeclarationError`."""
         wanted = order.removeprefix("-")

@@ -2,7 +2,6 @@
 for.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +14,7 @@ from .keyset import Ordering, beyond
 from .layouts import Layout
 from .load import GROUP, MOST_BOUNDED, visible
 from .rows import Level, Outcome, wrap
-from .sql import TRUE, Dialect, Fragment, all_of, among
+from .sql import TRUE, Dialect, Fragment, all_of, among, json_list
 
 
 @dataclass(frozen=True)
@@ -193,6 +192,8 @@ class Chunk(NamedTuple):
 
 
 _EMPTY = Chunk((), more=False)
+_PARENT: Mapping[Dialect, str] = {"sqlite": "g.value", "postgres": f"g.{GROUP}"}
+"""A parent's key in statements for several of them."""
 
 
 class Columns(Protocol):
@@ -205,13 +206,18 @@ class Columns(Protocol):
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which rows a statement for pages takes: the best `limit` of each parent, or of all."""
+class Choice(NamedTuple):
+    """Which rows a statement for pages takes: the best `limit` of each parent, or of all.
+
+    `reach` is a condition on the parent's key that decides on all records of it. `limit` is that of a `page`,
+    or one more.
+    """
 
     listing: Listing
     ordering: Ordering
     condition: Fragment
+    reach: Fragment | None
+    page: int
     limit: int
     parents: Sequence[str]
     bounded: bool
@@ -230,10 +236,17 @@ def choice_of(context: Context, asked: Asked, keys: Sequence[str | None], *, pee
             f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
             "rows that one operation may read; ask for fewer at a time",
         )
+    source = listing.source
+    restriction, reach = context.restrict(source), None
+    if restriction is not None and keyed:
+        # looked at once a parent, not once a record
+        reach = restriction.about(f"t.{listing.key}", _PARENT[context.reader.dialect])
     return Choice(
         listing,
         listing.ordering.reversed() if wanted.backward else listing.ordering,
-        all_of([listing.where, visible(listing.source, context), *bounds]),
+        all_of([listing.where, source.visible, restriction if reach is None else None, *bounds]),
+        reach,
+        wanted.limit,
         wanted.limit + 1 if peek else wanted.limit,
         parents,
         bounded=listing.where in (None, TRUE) and len(parents) <= MOST_BOUNDED,
@@ -335,41 +348,59 @@ def page_statement(
     order = ordering.clause(dialect)
     if key is None:
         shown = f"{columns.selected[dialect]}{given if places else ''}"
-        sql = f"SELECT {shown} FROM {table} WHERE {condition.sql} {order} LIMIT ?"
-        return sql, (*condition.args, limit)
+        most = _most(chosen) if dialect == "postgres" else Fragment("?", (limit,))
+        sql = f"SELECT {shown} FROM {table} WHERE {condition.sql} {order} LIMIT {most.sql}"
+        return sql, (*condition.args, *most.args)
     if dialect == "postgres":
+        condition, most = all_of([condition, chosen.reach]), _most(chosen)
         best = (
             f"SELECT {columns.selected[dialect]}{given} FROM {table}"
-            f" WHERE t.{key} = g.{GROUP} AND ({condition.sql}) {order} LIMIT ?"
+            f" WHERE t.{key} = g.{GROUP} AND ({condition.sql}) {order} LIMIT {most.sql}"
         )
         shown = f"{columns.outer}{ordering.outer(places)}"
         sql = (
             f"SELECT {shown}, g.number - 1 AS {GROUP} FROM {_numbered(source)}"
             f" CROSS JOIN LATERAL ({best}) AS x {ordering.outer_clause(dialect)}"
         )
-        return sql, (list(chosen.parents), *condition.args, limit)
+        return sql, (list(chosen.parents), *condition.args, *most.args)
     # SQLite: the numbers of the best few rows per parent, which the index has, and straight to these rows.
     # CROSS keeps it from beginning with the table, which it else may: all of it, once for each parent.
     number = source.row_number
     best = f"SELECT t.{number} FROM {table} WHERE t.{key} = g.value AND ({condition.sql}) {order} LIMIT ?"
+    reach = chosen.reach or TRUE
     sql = (
         f"SELECT {columns.selected[dialect]}{given if places else ''}, g.key AS {GROUP}"
-        f" FROM json_each(?) AS g CROSS JOIN {table} ON t.{number} IN ({best}) {order}"
+        f" FROM json_each(?) AS g CROSS JOIN {table} ON t.{number} IN ({best})"
+        f"{f' WHERE {reach.sql}' if reach is not TRUE else ''} {order}"
     )
-    return sql, (json.dumps(chosen.parents), *condition.args, limit)
+    return sql, (json_list(chosen.parents), *condition.args, limit, *reach.args)
 
 
 def text_statement(texts: Columns, chosen: Choice) -> tuple[str, tuple[Any, ...]]:
     """The lines of each parent, for PostgreSQL: aggregates of an ordered query keep its order."""
-    source, condition = chosen.listing.source, chosen.condition
+    source, most = chosen.listing.source, _most(chosen)
+    condition = all_of([chosen.condition, chosen.reach])
     best = (
         f"SELECT {texts.selected['postgres']} FROM {source.table} AS t"
         f" WHERE t.{chosen.listing.key} = g.{GROUP} AND ({condition.sql})"
-        f" {chosen.ordering.clause('postgres')} LIMIT ?"
+        f" {chosen.ordering.clause('postgres')} LIMIT {most.sql}"
     )
     lines = f"SELECT string_agg(coalesce({texts.outer}, ''), chr(10)) AS lines FROM ({best}) AS x"
     sql = f"SELECT l.lines FROM {_numbered(source)} CROSS JOIN LATERAL ({lines}) AS l ORDER BY g.number"
-    return sql, (list(chosen.parents), *condition.args, chosen.limit)
+    return sql, (list(chosen.parents), *condition.args, *most.args)
+
+
+def _most(chosen: Choice) -> Fragment:
+    """How many rows, for PostgreSQL: as a number where it is a usual one.
+
+    Of a parameter its planner believes that it lets a tenth of the table through, and plans such a statement
+    anew each time. Numbers of all kinds would make too many statements to be kept.
+    """
+    usual = chosen.page % 10 == 0 or chosen.page in _USUAL
+    return Fragment(str(chosen.limit)) if usual else Fragment("?", (chosen.limit,))
+
+
+_USUAL = frozenset({1, 2, 3, 4, 5, 25})
 
 
 def _numbered(source: Source) -> str:

@@ -46,7 +46,10 @@ async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence
     declaration = field.declaration
     assert isinstance(declaration, Connected)
     assert isinstance(field.field, DeclaredField)
-    found = declaration.asked(field.field, run.info(ask), run.given(field))
+    arguments = field.arguments
+    # only functions of the declaration's author could change what they are given
+    given = run.given(field) if arguments is None or declaration.narrow else arguments.shared(run.variables)
+    found = declaration.asked(field.field, run.info(ask), given)
     asked = found if isinstance(found, Asked) else await found
     keys = level.column(declaration.parent) if declaration.key is not None else [None]
 

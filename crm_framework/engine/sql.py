@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 Dialect = Literal["sqlite", "postgres"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -22,6 +24,16 @@ class Fragment:
         if self.sql.count("?") != len(self.args):
             raise ValueError(f"{self.sql.count('?')} places for {len(self.args)} arguments in: {self.sql}")
 
+    def about(self, column: str, other: str) -> "Fragment | None":
+        """The same of `other` as this is of `column` (`t.owner_id`); `None` if it is of more than that."""
+        if _OWN_T.search(self.sql) is not None or {*_OF_T.findall(self.sql)} != {column}:
+            return None
+        return Fragment(_OF_T.sub(other, self.sql), self.args)
+
+
+_OF_T = re.compile(r"\bt\.\w+")
+_OWN_T = re.compile(r"\bAS t\b", re.IGNORECASE)
+"""A query within that calls a table of its own so."""
 
 TRUE = Fragment("1 = 1")
 FALSE = Fragment("1 = 0")
@@ -81,7 +93,15 @@ def among(column: str, keys: Sequence[object], dialect: Dialect) -> Fragment:
     """`column` is one of `keys`: one argument whatever their number, so that the statement's text stays."""
     if dialect == "postgres":
         return Fragment(f"{column} = ANY(?)", (list(keys),))
-    return Fragment(f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
+    return Fragment(f"{column} IN (SELECT value FROM json_each(?))", (json_list(keys),))
+
+
+def json_list(values: Sequence[object]) -> str:
+    """A list for SQLite's `json_each`."""
+    try:
+        return orjson.dumps(list(values)).decode()
+    except TypeError:  # half a character, or an integer beyond 64 bits
+        return json.dumps(list(values))
 
 
 def listed(column: str, values: Sequence[object]) -> Fragment:

@@ -10,11 +10,13 @@ from crm_framework.engine import (
     decode_id,
     decode_key,
     encode_id,
+    execute,
     load,
     load_groups,
     load_where,
 )
 from crm_framework.engine.load import context_of
+from crm_framework.engine.trace import Trace
 
 from . import library
 from .conftest import Library
@@ -81,13 +83,35 @@ async def test_what_an_actor_may_not_see_does_not_exist(filled: Library) -> None
     [group] = await load_groups(visit, Book, "author_id", [library.key(0)])
     assert [book.title for book in group] == ["T000-000", "T000-002", "T000-003", "T000-004"]
     text = "{ authors(limit: 1) { catalogue { totalCount nodes { title } } } books { totalCount } }"
-    from crm_framework.engine import execute
-
     found = (await execute(filled.schema, text, None, None, visit)).data
     assert found is not None
     assert found["books"] == {"totalCount": 19}
     assert found["authors"][0]["catalogue"]["totalCount"] == 4
     assert len(found["authors"][0]["catalogue"]["nodes"]) == 4
+
+
+@pytest.mark.parametrize("selected", ["title", "title author { name }", "title cost { amount }"])
+async def test_a_condition_on_the_parent_alone_is_looked_at_once_a_parent(
+    filled: Library, selected: str
+) -> None:
+    visit = filled.visit()
+    hidden = "SELECT a.id FROM lib_author AS a WHERE a.id = t.author_id AND a.name = ?"
+    visit.restrict = lambda source: (  # type: ignore[method-assign]  # as a subclass would
+        Fragment(f"NOT EXISTS ({hidden})", ("A001",)) if source.table == "lib_book" else None
+    )
+    text = f"""{{ authors(limit: 3) {{ name catalogue(last: 2) {{ nodes {{ {selected} }} pageInfo {{
+      hasPreviousPage }} }} }} }}"""
+    visit.trace = Trace()
+    found = (await execute(filled.schema, text, None, None, visit)).data
+    assert found is not None
+    pages = {author["name"]: author["catalogue"] for author in found["authors"]}
+    titles = {name: [book["title"] for book in page["nodes"]] for name, page in pages.items()}
+    assert {name: len(books) for name, books in titles.items()} == {"A000": 2, "A001": 0, "A002": 2}
+    assert [page["pageInfo"]["hasPreviousPage"] for page in pages.values()] == [True, False, True]
+    made = [each.sql for step in visit.trace.steps for each in step.statements]
+    [statement] = [sql for sql in made if "lib_book AS t" in sql]
+    parent = "g._parent" if filled.reader.dialect == "postgres" else "g.value"
+    assert f"a.id = {parent} AND a.name" in statement
 
 
 async def test_a_source_may_hide_rows(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ SELECT t.id::text AS id
 FROM lib_author AS t
 WHERE 1 = 1
 ORDER BY t.id
-LIMIT ?;
+LIMIT 10;
 
 -- writers.nodes.books
 SELECT t.id::text AS id, t.title, t.author_id::text AS _parent

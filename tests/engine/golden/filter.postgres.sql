@@ -7,4 +7,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
 FROM lib_book AS t
 WHERE (t.title IN (?, ?)) AND (t.lent = ?)
 ORDER BY t.id
-LIMIT ?;
+LIMIT 10;

@@ -8,4 +8,4 @@ WHERE EXISTS (SELECT 1
   FROM lib_review AS r
   WHERE r.book_id = t.id)
 ORDER BY t.title COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;

@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.bind
 FROM lib_book AS t
 WHERE ((t.binding COLLATE "C", t.id) > (?, ?)) OR (t.binding COLLATE "C" IS NULL)
 ORDER BY t.binding COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;

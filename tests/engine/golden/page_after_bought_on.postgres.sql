@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.boug
 FROM lib_book AS t
 WHERE (t.bought_on, t.id) > (?, ?)
 ORDER BY t.bought_on, t.id
-LIMIT ?;
+LIMIT 10;

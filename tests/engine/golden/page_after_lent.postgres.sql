@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.lent
 FROM lib_book AS t
 WHERE (t.lent, t.id) > (?, ?)
 ORDER BY t.lent, t.id
-LIMIT ?;
+LIMIT 10;

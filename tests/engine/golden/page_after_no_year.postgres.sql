@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.year
 FROM lib_book AS t
 WHERE (t.year IS NULL) AND ((t.id) > (?))
 ORDER BY t.year, t.id
-LIMIT ?;
+LIMIT 10;

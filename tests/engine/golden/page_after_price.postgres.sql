@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.pric
 FROM lib_book AS t
 WHERE ((t.price, t.id) > (?, ?)) OR (t.price IS NULL)
 ORDER BY t.price, t.id
-LIMIT ?;
+LIMIT 10;

@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.publ
 FROM lib_book AS t
 WHERE (t.published_at, t.id) < (?, ?)
 ORDER BY t.published_at DESC, t.id DESC
-LIMIT ?;
+LIMIT 10;

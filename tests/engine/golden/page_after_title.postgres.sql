@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.titl
 FROM lib_book AS t
 WHERE (t.title COLLATE "C", t.id) > (?, ?)
 ORDER BY t.title COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;

@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.year
 FROM lib_book AS t
 WHERE ((t.year, t.id) > (?, ?)) OR (t.year IS NULL)
 ORDER BY t.year, t.id
-LIMIT ?;
+LIMIT 10;

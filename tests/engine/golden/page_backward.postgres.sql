@@ -7,4 +7,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.titl
 FROM lib_book AS t
 WHERE (t.title COLLATE "C", t.id) < (?, ?)
 ORDER BY t.title COLLATE "C" DESC, t.id DESC
-LIMIT ?;
+LIMIT 11;

@@ -6,4 +6,4 @@ SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
 FROM lib_book AS t
 WHERE 1 = 1
 ORDER BY t.title COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;

@@ -6,7 +6,7 @@ SELECT t.id::text AS id, t.author_id
 FROM lib_book AS t
 WHERE 1 = 1
 ORDER BY t.title COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;
 
 -- books.nodes.author
 SELECT t.id, t.name

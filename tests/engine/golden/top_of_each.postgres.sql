@@ -6,7 +6,7 @@ SELECT t.id::text AS id
 FROM lib_author AS t
 WHERE 1 = 1
 ORDER BY t.id
-LIMIT ?;
+LIMIT 10;
 
 -- writers.nodes.catalogue
 SELECT l.lines
@@ -16,5 +16,5 @@ CROSS JOIN LATERAL (SELECT string_agg(coalesce(x._json, ''), chr(10)) AS lines
     FROM lib_book AS t
     WHERE t.author_id = g._parent AND (1 = 1)
     ORDER BY t.published_at DESC, t.id DESC
-    LIMIT ?) AS x) AS l
+    LIMIT 2) AS x) AS l
 ORDER BY g.number;

@@ -7,7 +7,7 @@ SELECT t.id::text AS id
 FROM lib_author AS t
 WHERE 1 = 1
 ORDER BY t.id
-LIMIT ?;
+LIMIT 10;
 
 -- writers.nodes.catalogue
 SELECT x._json, x._o0, x._o1, g.number - 1 AS _parent
@@ -16,5 +16,5 @@ CROSS JOIN LATERAL (SELECT '{"title":' || to_json(t.title COLLATE "C")::text || 
   FROM lib_book AS t
   WHERE t.author_id = g._parent AND ((t.published_at, t.id) < (?, ?))
   ORDER BY t.published_at DESC, t.id DESC
-  LIMIT ?) AS x
+  LIMIT 3) AS x
 ORDER BY _o0 DESC, _o1 DESC;

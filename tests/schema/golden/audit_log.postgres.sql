@@ -6,4 +6,4 @@ SELECT '{"action":' || to_json(t.action COLLATE "C")::text || '}' AS _json
 FROM crm_audit AS t
 WHERE 1 = 1
 ORDER BY t.id DESC, t.id DESC
-LIMIT ?;
+LIMIT 10;

@@ -6,7 +6,7 @@ SELECT t.id::text AS id
 FROM crm_customer AS t
 WHERE t.merged_into_id IS NULL
 ORDER BY t.sort_name COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;
 
 -- customers.nodes.contactPoints
 SELECT t.id::text AS id, t.channel, t.value, t.customer_id::text AS _parent

@@ -6,4 +6,4 @@ SELECT '{"name":' || to_json(t.name COLLATE "C")::text || '}' AS _json
 FROM crm_customer AS t
 WHERE (t.stage = ?) AND (t.merged_into_id IS NULL)
 ORDER BY t.sort_name COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;

@@ -8,4 +8,4 @@ WHERE (EXISTS (SELECT 1
     FROM crm_customer_tag AS g
     WHERE g.customer_id = t.id AND g.tag IN (?))) AND (t.merged_into_id IS NULL)
 ORDER BY t.sort_name COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;

@@ -6,7 +6,7 @@ SELECT t.id::text AS id, t.kind, t.customer_id
 FROM crm_interaction AS t
 WHERE 1 = 1
 ORDER BY t.occurred_at DESC, t.id DESC
-LIMIT ?;
+LIMIT 10;
 
 -- interactions.nodes.customer
 SELECT t.id::text AS id, t.name

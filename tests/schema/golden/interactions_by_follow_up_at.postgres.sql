@@ -6,4 +6,4 @@ SELECT '{"subject":' || coalesce(to_json(t.subject COLLATE "C")::text, 'null') |
 FROM crm_interaction AS t
 WHERE 1 = 1
 ORDER BY t.follow_up_at, t.id
-LIMIT ?;
+LIMIT 10;

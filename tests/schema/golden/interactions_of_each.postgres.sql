@@ -6,7 +6,7 @@ SELECT t.id::text AS id
 FROM crm_customer AS t
 WHERE t.merged_into_id IS NULL
 ORDER BY t.sort_name COLLATE "C", t.id
-LIMIT ?;
+LIMIT 10;
 
 -- customers.nodes.interactions
 SELECT l.lines
@@ -16,5 +16,5 @@ CROSS JOIN LATERAL (SELECT string_agg(coalesce(x._json, ''), chr(10)) AS lines
     FROM crm_interaction AS t
     WHERE t.customer_id = g._parent AND (1 = 1)
     ORDER BY t.occurred_at DESC, t.id DESC
-    LIMIT ?) AS x) AS l
+    LIMIT 3) AS x) AS l
 ORDER BY g.number;

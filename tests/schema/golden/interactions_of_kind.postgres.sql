@@ -6,4 +6,4 @@ SELECT '{"subject":' || coalesce(to_json(t.subject COLLATE "C")::text, 'null') |
 FROM crm_interaction AS t
 WHERE t.kind = ?
 ORDER BY t.occurred_at DESC, t.id DESC
-LIMIT ?;
+LIMIT 10;

@@ -6,4 +6,4 @@ SELECT t.id::text AS id, t.currency
 FROM crm_interaction AS t
 WHERE 1 = 1
 ORDER BY t.occurred_at DESC, t.id DESC
-LIMIT ?;
+LIMIT 10;
