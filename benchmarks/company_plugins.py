@@ -16,8 +16,8 @@ def plugin_tables(size: Size) -> Iterator[Table]:
     yield Table("loyalty_program", columns, iter([program]), 1)
     columns = ("id", "program_id", "customer_id", "balance", "lifetime", "created_at", "updated_at")
     yield Table("loyalty_account", columns, account_rows(size), size.customers)
-    columns = ("id", "customer_id", "tickets", "points")
-    yield Table("analytics_activity", columns, activity_rows(size), size.customers)
+    columns = ("id", "customer_id", "purchases", "refunds", "purchase_days", "tickets", "points")
+    yield Table("analytics_customer", columns, figures_rows(size), size.customers)
     columns = (
         *("id", "version", "number", "customer_id", "subject", "category", "status", "priority"),
         *("created_at", "updated_at"),
@@ -31,9 +31,10 @@ def account_rows(size: Size) -> Iterator[Sequence[object]]:
         yield made_key(5, number), PROGRAM, customer_key(number), points, points, START, START
 
 
-def activity_rows(size: Size) -> Iterator[Sequence[object]]:
+def figures_rows(size: Size) -> Iterator[Sequence[object]]:
+    """Without purchases, as there are none among the interactions."""
     for number in range(size.customers):
-        yield made_key(6, number), customer_key(number), number % 2, number % 1000
+        yield made_key(6, number), customer_key(number), 0, 0, 0, number % 2, number % 1000
 
 
 def ticket_rows(size: Size) -> Iterator[Sequence[object]]:

@@ -21,7 +21,7 @@ from .clerks import SOURCE, Note
 TABLES = (
     "crm_customer", "crm_customer_tag", "crm_interaction", "crm_purchase_line", "crm_event", "crm_audit",
     "crm_delivery", "crm_idempotency", "loyalty_program", "loyalty_account", "loyalty_entry",
-    "analytics_daily", "analytics_activity", "ticketing_ticket", "ticketing_message",
+    "analytics_daily", "analytics_customer", "ticketing_ticket", "ticketing_message",
 )  # fmt: skip
 
 SEALED_LATER = 3600.0
@@ -248,14 +248,19 @@ def figures_follow(books: Books) -> Iterator[str]:
             wanted[f"revenue_minor {row['currency']}"] += row["total_minor"]
     if not owes:  # a later event of the same day counts what an earlier one owes
         yield from _unlike("daily figures", wanted, found)
+    days, together = (
+        Counter({name: sum(row[name] for row in books.of(table)) for name in ("purchases", "refunds")})
+        for table in ("analytics_daily", "analytics_customer")
+    )
+    yield from _unlike("figures of customers", days, together)
     told: Counter[str] = Counter()
     for event, payload in books.events("ticketing.ticket_opened", "loyalty.points_changed"):
         if (event["id"], "analytics") not in books.owed:
             told["tickets"] += event["type"] == "ticketing.ticket_opened"
             told["points"] += payload.get("points", 0)
     counted = Counter(
-        tickets=sum(row["tickets"] for row in books.of("analytics_activity")),
-        points=sum(row["points"] for row in books.of("analytics_activity")),
+        tickets=sum(row["tickets"] or 0 for row in books.of("analytics_customer")),
+        points=sum(row["points"] or 0 for row in books.of("analytics_customer")),
     )
     yield from _unlike("activity", told, counted)
 
@@ -264,7 +269,7 @@ def nothing_is_left_with_losers(books: Books) -> Iterator[str]:
     losers = {row["id"] for row in books.of("crm_customer") if row["merged_into_id"]}
     for table in (
         "crm_interaction", "crm_customer_tag", "ticketing_ticket", "loyalty_account", "analytics_daily",
-        "analytics_activity",
+        "analytics_customer",
     ):  # fmt: skip
         left = sum(row["customer_id"] in losers for row in books.of(table))
         if left and not books.owed:

@@ -352,5 +352,6 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "replyToTicket": (reply, "ticket { id }"),
     "changeTicketStatus": (change_status, "ticket { id }"),
     "rebuildDailyFigures": (nothing, "customers"),
+    "verifyFigures": (nothing, "customers"),
 }
 """Mutation → maker of its input, and what is selected of its payload."""

@@ -34,6 +34,7 @@ NOT_FOR_SOME = {
     "RetryJobPayload.job",
     "Mutation.retryJob",
     "Mutation.rebuildDailyFigures",
+    "Mutation.verifyFigures",
     "Mutation.replayEvents",
     "Mutation.retryDeliveries",
     "Mutation.createContactRule",

@@ -16,7 +16,7 @@ plugin = Plugin(
     migrations="crm_analytics.migrations",
     permissions=[
         Permission("analytics.read", "See figures about customers and sales."),
-        Permission("analytics.rebuild", "Count the daily figures anew."),
+        Permission("analytics.rebuild", "Count the figures anew, and prove them."),
     ],
 )
 

@@ -1,8 +1,7 @@
 """The plugin's part of the API."""
 
-from collections import defaultdict
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import Info
@@ -23,7 +22,8 @@ from crm_framework import (
     root,
 )
 
-from .daily import rebuild
+from .daily import day_of, rebuild
+from .proof import verify
 
 READ = "analytics.read"
 LONGEST = 3660
@@ -54,41 +54,51 @@ class DailyRevenue:
     revenue: Money = strawberry.field(description="Purchases less refunds.")
 
 
+MOST_AT_ONCE = 200
+"""Customers whose figures are a short read."""
+
+
 @batch(needs=("id",), permission=READ)
 async def metrics(customers: Batch[Customer], info: Info) -> list[CustomerMetrics]:
-    """Figures about the customer, read from purchases and refunds as they are recorded now."""
+    """Figures about the customer, kept with each purchase and refund since this plugin is enabled."""
     reader = info.context.reader
-    where = among("c.id", customers.ids, reader.dialect)
-    rows = await reader.fetch(
-        "SELECT c.id AS customer_id, i.currency, MAX(a.tickets) AS tickets, MAX(a.points) AS points,"
-        " SUM(CASE WHEN i.kind = 'purchase' THEN 1 ELSE 0 END) AS purchases,"
-        " SUM(CASE WHEN i.kind = 'refund' THEN 1 ELSE 0 END) AS refunds, SUM(i.total_minor) AS revenue,"
-        " MIN(CASE WHEN i.kind = 'purchase' THEN i.occurred_at END) AS first,"
-        " MAX(CASE WHEN i.kind = 'purchase' THEN i.occurred_at END) AS last"
-        " FROM crm_customer AS c LEFT JOIN analytics_activity AS a ON a.customer_id = c.id"
-        " LEFT JOIN crm_interaction AS i ON i.customer_id = c.id AND i.kind IN ('purchase', 'refund')"
-        f" WHERE {where.sql} GROUP BY c.id, i.currency ORDER BY c.id, i.currency",
+    where = among("f.customer_id", customers.ids, reader.dialect)
+    rows = await reader.rows(
+        "SELECT CAST(f.customer_id AS TEXT), f.purchases, f.refunds, f.first_purchase_at,"
+        " f.last_purchase_at, f.tickets, f.points, r.currency, r.purchased_minor - r.refunded_minor"
+        " FROM analytics_customer AS f"
+        " LEFT JOIN analytics_revenue AS r ON r.customer_id = f.customer_id"
+        f" WHERE {where.sql} ORDER BY f.customer_id, r.currency",
         where.args,
+        bounded=len(customers) <= MOST_AT_ONCE,
     )
-    by_customer: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_customer[row["customer_id"]].append(row)
-    return [_metrics(by_customer[key]) for key in customers.ids]
+    by_customer: dict[str, CustomerMetrics] = {}
+    for customer, purchases, refunds, first, last, tickets, points, currency, revenue in rows:
+        if customer not in by_customer:
+            by_customer[customer] = CustomerMetrics(
+                purchases=purchases,
+                refunds=refunds,
+                revenue=[],
+                first_purchase_at=None if first is None else parse_time(first),
+                last_purchase_at=None if last is None else parse_time(last),
+                tickets_opened=tickets,
+                points=points,
+            )
+        if currency is not None:
+            by_customer[customer].revenue.append(Money.of(revenue, currency))
+    return [by_customer.get(key) or _nothing() for key in customers.ids]
 
 
-def _metrics(rows: list[dict[str, Any]]) -> CustomerMetrics:
-    sales = [row for row in rows if row["currency"]]
-    activity = rows[0] if rows else None
-    first = [parse_time(row["first"]) for row in sales if row["first"]]
-    last = [parse_time(row["last"]) for row in sales if row["last"]]
+def _nothing() -> CustomerMetrics:
+    """Of a customer about whom nothing was counted."""
     return CustomerMetrics(
-        purchases=sum(int(row["purchases"]) for row in sales),
-        refunds=sum(int(row["refunds"]) for row in sales),
-        revenue=[Money.of(int(row["revenue"]), row["currency"]) for row in sales],
-        first_purchase_at=min(first, default=None),
-        last_purchase_at=max(last, default=None),
-        tickets_opened=activity["tickets"] if activity else None,
-        points=activity["points"] if activity else None,
+        purchases=0,
+        refunds=0,
+        revenue=[],
+        first_purchase_at=None,
+        last_purchase_at=None,
+        tickets_opened=None,
+        points=None,
     )
 
 
@@ -114,7 +124,7 @@ async def daily_revenue(info: Info, first: FirstDay, last: LastDay) -> list[Dail
     )
     return [
         DailyRevenue(
-            day=row["day"] if isinstance(row["day"], date) else date.fromisoformat(row["day"]),
+            day=day_of(row),
             currency=row["currency"],
             purchases=int(row["purchases"]),
             refunds=int(row["refunds"]),
@@ -135,12 +145,34 @@ class RebuildPayload:
 
 @mutation(permission="analytics.rebuild", everyone=True)
 async def rebuild_daily_figures(tx: UnitOfWork) -> RebuildPayload:
-    """Counts the daily figures anew, with what was recorded while the plugin was off."""
+    """Counts all figures anew, with what was recorded while the plugin was off."""
     return RebuildPayload(customers=await rebuild(tx))
+
+
+@payload
+class VerifyPayload:
+    """Whether the figures are those of the purchases and refunds."""
+
+    customers: int | None = strawberry.field(
+        description="How many customers were looked at; null on failure.", default=None
+    )
+    differences: list[str] | None = strawberry.field(
+        description="Where they are not, the first 100 of these; null on failure.", default=None
+    )
+
+
+@mutation(permission="analytics.rebuild", everyone=True)
+async def verify_figures(tx: UnitOfWork) -> VerifyPayload:
+    """Compares all figures with a scan of the purchases and refunds, and changes none.
+
+    What is still owed to the plugin counts as a difference.
+    """
+    customers, differences = await verify(tx)
+    return VerifyPayload(customers=customers, differences=differences)
 
 
 PARTS = SchemaParts(
     extend={Customer: [metrics]},
     query=[daily_revenue],
-    mutation=[rebuild_daily_figures],
+    mutation=[rebuild_daily_figures, verify_figures],
 )

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from crm_framework import CrmError, Event, Hold, UnitOfWork, live_customers, new_id
+from crm_framework import CrmError, Event, Hold, UnitOfWork, live_customers
+
+from .figures import add
 
 TICKET_OPENED = "ticketing.ticket_opened"
 POINTS_CHANGED = "loyalty.points_changed"
@@ -26,13 +28,3 @@ async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
         else:
             total[1] += int(getattr(event, "points", 0))
     await add({customer: (tickets, points) for customer, (tickets, points) in sums.items()}, tx)
-
-
-async def add(sums: dict[str, tuple[int, int]], tx: UnitOfWork) -> None:
-    """Adds tickets and points to what is known of each customer."""
-    await tx.execute_many(
-        "INSERT INTO analytics_activity (id, customer_id, tickets, points) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (customer_id) DO UPDATE SET tickets = analytics_activity.tickets + excluded.tickets,"
-        " points = analytics_activity.points + excluded.points",
-        [(new_id(), customer, *sums[customer]) for customer in sorted(sums)],
-    )

@@ -114,7 +114,7 @@ async def test_merging_adds_figures_of_the_same_day(client: CrmClient) -> None:
     await buy(client, twin, 100, day=4)
     async with client.service.database.unit_of_work() as tx:
         moved = await client.service.host.merge_customers(ada, [twin], tx)
-    assert moved == {"analytics": {"analytics_daily": 2, "analytics_activity": 0}}
+    assert moved == {"analytics": {"analytics_daily": 2, "analytics_customer": 1, "analytics_revenue": 1}}
     assert await daily(client) == [("03", "EUR", 2, 0, "15.00"), ("04", "EUR", 1, 0, "1.00")]
 
 
@@ -123,9 +123,9 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
     async with client.service.database.unit_of_work() as tx:
         counts = await client.service.host.erase_customer(ada, tx)
         assert await client.service.host.export_customer(ada, tx) == {
-            "analytics": {"days": [], "activity": []}
+            "analytics": {"days": [], "figures": [], "revenue": []}
         }
-    assert counts == {"analytics": {"analytics_daily": 3, "analytics_activity": 0}}
+    assert counts == {"analytics": {"analytics_daily": 3, "analytics_customer": 1, "analytics_revenue": 2}}
     assert await daily(client) == EXPECTED
 
 

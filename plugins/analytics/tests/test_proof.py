@@ -1,0 +1,254 @@
+"""The kept figures are those of a scan, after whatever sequence of changes."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from crm_framework import (
+    CrmError,
+    Event,
+    NewCustomer,
+    NewPurchase,
+    NewRefund,
+    UnitOfWork,
+    create_customer,
+    encode_id,
+    record_purchase,
+    record_refund,
+    update_interaction,
+)
+from crm_framework.testing import CrmClient
+
+START = datetime(2024, 2, 28, 20, tzinfo=UTC)
+VERIFY = "mutation { verifyFigures { customers differences errors { message } } }"
+REBUILD = "mutation { rebuildDailyFigures { customers errors { message } } }"
+MERGE = """mutation ($input: MergeCustomersInput!) {
+  mergeCustomers(input: $input) { customer { id } errors { code } } }"""
+ERASE = "mutation ($input: EraseCustomerInput!) { eraseCustomer(input: $input) { errors { code } } }"
+
+
+async def differences(client: CrmClient) -> list[str]:
+    answer = (await client.data(VERIFY))["verifyFigures"]
+    assert answer["errors"] == []
+    found: list[str] = answer["differences"]
+    return found
+
+
+async def owed(client: CrmClient) -> int:
+    return len(await client.service.database.fetch("SELECT id FROM crm_delivery"))
+
+
+KEPT = (
+    "SELECT customer_id, day, currency, purchases, refunds, revenue_minor, refunded_minor, first_purchase_at,"
+    " last_purchase_at FROM analytics_daily WHERE customer_id IS NOT NULL",
+    "SELECT day, currency, SUM(purchases) AS purchases, SUM(refunds) AS refunds,"
+    " SUM(revenue_minor) AS revenue, SUM(refunded_minor) AS refunded"
+    " FROM analytics_daily GROUP BY day, currency",
+    "SELECT customer_id, purchases, refunds, purchase_days, first_purchase_at, last_purchase_at"
+    " FROM analytics_customer WHERE purchases > 0 OR refunds > 0",
+    "SELECT customer_id, currency, purchases, purchase_days, purchased_minor, refunded_minor"
+    " FROM analytics_revenue",
+)
+
+
+async def tables(client: CrmClient) -> list[list[tuple[str, ...]]]:
+    """All figures, without the keys of their rows."""
+    fetch = client.service.database.fetch
+    return [sorted(tuple(map(str, row.values())) for row in await fetch(sql)) for sql in KEPT]
+
+
+class Company:
+    """Does at random what changes purchases, and says what was done."""
+
+    def __init__(self, client: CrmClient, seed: int) -> None:
+        self.client = client
+        self.random = random.Random(seed)
+        self.customers: list[str] = []
+        self.purchases: list[str] = []
+
+    async def step(self) -> None:
+        deed = self.random.choices(
+            [self.join, self.buy, self.give_back, self.note, self.merge, self.erase], [2, 12, 6, 1, 2, 1]
+        )[0]
+        await deed()
+
+    def moment(self) -> datetime:
+        """Within five days, some at the turn of two of them."""
+        whole = START + timedelta(hours=self.random.randrange(120))
+        return whole + timedelta(microseconds=self.random.choice([0, 0, 1, 999_999]))
+
+    async def join(self) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            self.customers.append((await create_customer(tx, NewCustomer(name="Ada"))).id)
+
+    async def buy(self) -> None:
+        if not self.customers:
+            return
+        count = self.random.choice([1, 1, 3])
+        async with self.client.service.database.unit_of_work() as tx:
+            for _ in range(count):
+                new = NewPurchase(
+                    customer_id=self.random.choice(self.customers),
+                    currency=self.random.choice(["EUR", "EUR", "JPY"]),
+                    total_minor=self.random.randrange(1, 5000),
+                    occurred_at=self.moment(),
+                )
+                await self.tried(tx, record_purchase(tx, new), self.purchases)
+
+    async def give_back(self) -> None:
+        if not self.purchases:
+            return
+        async with self.client.service.database.unit_of_work() as tx:
+            new = NewRefund(
+                purchase_id=self.random.choice(self.purchases),
+                amount_minor=self.random.randrange(1, 2000),
+                occurred_at=START + timedelta(days=6 + self.random.randrange(3)),
+            )
+            await self.tried(tx, record_refund(tx, new), [])
+
+    async def tried(self, tx: UnitOfWork, work: Any, done: list[str]) -> None:
+        """Erased customers buy no more, and more than was paid does not go back."""
+        try:
+            done.append(await work)
+        except CrmError as error:
+            if error.code not in ("REFUSED", "NOT_FOUND"):
+                raise
+
+    async def note(self) -> None:
+        if self.purchases:
+            async with self.client.service.database.unit_of_work() as tx:
+                await update_interaction(tx, self.random.choice(self.purchases), {"subject": "Corrected"})
+
+    async def merge(self) -> None:
+        if len(self.customers) > 3:
+            winner, loser = self.random.sample(self.customers, 2)
+            given = {"winner": encode_id("Customer", winner), "losers": [encode_id("Customer", loser)]}
+            answer = await self.client.data(MERGE, input=given)
+            # merged before, into one another or into somebody else, or erased
+            for error in answer["mergeCustomers"]["errors"]:
+                assert error["code"] in ("BAD_INPUT", "CONFLICT", "REFUSED")
+
+    async def erase(self) -> None:
+        if len(self.customers) > 5:
+            given = {"id": encode_id("Customer", self.random.choice(self.customers))}
+            answer = await self.client.data(ERASE, input=given)
+            assert answer["eraseCustomer"]["errors"] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_after_any_sequence_of_changes(client: CrmClient, seed: int) -> None:
+    company = Company(client, seed)
+    for _ in range(60):
+        await company.step()
+    assert await owed(client) == 0
+    assert await differences(client) == []
+    kept = await tables(client)
+    await client.data(REBUILD)
+    assert await tables(client) == kept
+    assert await differences(client) == []
+
+
+async def test_changes_at_the_same_moment(client: CrmClient) -> None:
+    company = Company(client, 7)
+    for _ in range(12):
+        await company.join()
+        await company.buy()
+    for _ in range(6):
+        await asyncio.gather(*(company.step() for _ in range(8)))
+    assert await owed(client) == 0
+    assert await differences(client) == []
+
+
+async def test_refunds_of_one_customer_at_the_same_moment(client: CrmClient) -> None:
+    company = Company(client, 2)
+    await company.join()
+    while len(company.purchases) < 6:
+        await company.buy()
+    await asyncio.gather(*(company.give_back() for _ in range(12)))
+    assert await owed(client) == 0
+    assert await differences(client) == []
+
+
+class Spy:
+    """A handler that remembers what was told."""
+
+    name = "spy"
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+
+    async def __call__(self, events: Sequence[Event], tx: UnitOfWork) -> None:
+        self.told += events
+
+
+async def test_what_is_told_again_in_another_order_counts_once(client: CrmClient) -> None:
+    database, company, spy = client.service.database, Company(client, 3), Spy()
+    [handler] = database.handlers
+    database.handlers = (handler, spy)
+    for _ in range(40):
+        await company.step()
+    kept = await tables(client)
+    database.handlers = (handler,)
+    assert len(spy.told) > 20
+    company.random.shuffle(spy.told)
+    async with database.unit_of_work() as tx:
+        for event in spy.told:
+            await handler([event], tx)
+        await handler(spy.told, tx)
+    assert await tables(client) == kept
+
+
+async def test_what_was_owed_when_a_person_was_erased_counts(client: CrmClient) -> None:
+    database = client.service.database
+    company = Company(client, 1)
+    await company.join()
+    handlers, database.handlers = database.handlers, ()
+    await company.buy()
+    assert await differences(client) != []
+    database.handlers = handlers
+    given = {"id": encode_id("Customer", company.customers[0])}
+    assert (await client.data(ERASE, input=given))["eraseCustomer"]["errors"] == []
+    assert await differences(client) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE analytics_daily SET purchases = purchases + 1",
+        "UPDATE analytics_customer SET purchase_days = purchase_days + 1",
+        "UPDATE analytics_revenue SET refunded_minor = refunded_minor + 1",
+        "DELETE FROM analytics_revenue",
+    ],
+)
+async def test_damage_is_found_and_mended(client: CrmClient, damage: str) -> None:
+    company = Company(client, 5)
+    for _ in range(4):
+        await company.join()
+        await company.buy()
+    async with client.service.database.unit_of_work() as tx:
+        await tx.execute(damage)
+    assert await differences(client) != []
+    await client.data(REBUILD)
+    assert await differences(client) == []
+
+
+async def test_the_migration_counts_what_was_there_before(client: CrmClient) -> None:
+    company = Company(client, 11)
+    for _ in range(50):
+        await company.step()
+    kept = await tables(client)
+    assert all(kept)
+    database = client.service.database
+    migration = import_module("crm_analytics.migrations.0001_initial")
+    async with database.unit_of_work() as tx:
+        for table in ("analytics_daily", "analytics_customer", "analytics_revenue"):
+            await tx.execute(f"DELETE FROM {table}")
+        for statement in migration.filled(database.dialect):
+            await tx.execute(statement)
+    assert await tables(client) == kept
+    assert await differences(client) == []
