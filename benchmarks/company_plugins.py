@@ -1,4 +1,7 @@
-"""What the plugins know of the company: an account and figures for every customer, tickets for some."""
+"""What the plugins know of the company: an account for every customer, tickets for some.
+
+The figures of analytics are made by its migration, from the company's purchases.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,8 +19,6 @@ def plugin_tables(size: Size) -> Iterator[Table]:
     yield Table("loyalty_program", columns, iter([program]), 1)
     columns = ("id", "program_id", "customer_id", "balance", "lifetime", "created_at", "updated_at")
     yield Table("loyalty_account", columns, account_rows(size), size.customers)
-    columns = ("id", "customer_id", "purchases", "refunds", "purchase_days", "tickets", "points")
-    yield Table("analytics_customer", columns, figures_rows(size), size.customers)
     columns = (
         *("id", "version", "number", "customer_id", "subject", "category", "status", "priority"),
         *("created_at", "updated_at"),
@@ -29,12 +30,6 @@ def account_rows(size: Size) -> Iterator[Sequence[object]]:
     for number in range(size.customers):
         points = number % 1000
         yield made_key(5, number), PROGRAM, customer_key(number), points, points, START, START
-
-
-def figures_rows(size: Size) -> Iterator[Sequence[object]]:
-    """Without purchases, as there are none among the interactions."""
-    for number in range(size.customers):
-        yield made_key(6, number), customer_key(number), 0, 0, 0, number % 2, number % 1000
 
 
 def ticket_rows(size: Size) -> Iterator[Sequence[object]]:
