@@ -1,5 +1,5 @@
 # make run      serve the CRM with every plugin of this repository (PORT=, CRM_DATABASE_URL=, DEMO=0)
-# make test     the whole suite, on SQLite and on a PostgreSQL that the tests start themselves
+# make test     the whole suite, on SQLite and on a PostgreSQL that the tests start themselves (PARALLEL=, ARGS=)
 # make torture  100,000 generated operations by the engine and by its reference (CASES=, SEED=, FROM= to go on)
 # make torture-power  1,000 power cuts under SQLite (CUTS=, SEED=)
 # make torture-crash  100 times the server is killed, on each database, and PostgreSQL too, with webhooks under way, and
@@ -17,6 +17,7 @@ BIN     := $(VENV)/bin
 PORT    ?= 8000
 DEMO    ?= 1
 ARGS    ?=
+PARALLEL ?= logical
 CASES   ?= 100000
 CUTS    ?= 1000
 KILLS   ?= 100
@@ -52,7 +53,7 @@ run: $(VENV)/runnable
 	@exec $(BIN)/crm serve --port $(PORT) --token-file var/administrator.token $(ARGS)
 
 test: $(VENV)/testable
-	@CRM_PLUGINS= $(BIN)/python -m pytest $(ARGS)
+	@CRM_PLUGINS= $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/testable
 	@CRM_PLUGINS= CRM_TEST_BROWSER=required $(BIN)/python -m pytest tests/browser $(ARGS)

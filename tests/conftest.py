@@ -1,6 +1,10 @@
-"""What concerns the whole suite: whether there is a browser for the tests that need one."""
+"""What concerns the whole suite: whether there is a browser for the tests that need one, and chance.
+
+What is drawn at random is drawn from seeds; the processes that share the tests inherit them.
+"""
 
 import os
+import secrets
 
 import pytest
 
@@ -9,6 +13,10 @@ from tests.browser.chromium import find_browser
 BROWSER = find_browser()
 collect_ignore = [] if BROWSER or os.environ.get("CRM_TEST_BROWSER") == "required" else ["browser"]
 
+SEEDS = ("DIFFERENTIAL_SEED", "FUZZ_SEED", "TORTURE_SEED")
+for name in SEEDS:
+    os.environ[name] = os.environ.get(name) or secrets.token_hex(3)
+
 
 def _browser_line() -> str:
     if BROWSER:
@@ -16,8 +24,8 @@ def _browser_line() -> str:
     return "browser tests: LEFT OUT, there is no Chromium on this machine (install one: make test-browser)"
 
 
-def pytest_report_header() -> str:
-    return _browser_line()
+def pytest_report_header() -> list[str]:
+    return [_browser_line(), " ".join(f"{name}={os.environ[name]}" for name in SEEDS)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,14 +15,14 @@ from crm_framework.testing.templates import Kind, TestDatabases
 
 from . import company
 from .company_pools import pools_of
-from .trials import CASES, SEED
+from .trials import CASES
 from .values import Pools
 
 FOLDER = Path(__file__).parent
 
 
 def pytest_report_header() -> str:
-    return f"differential tests: {CASES} cases, DIFFERENTIAL_SEED={SEED}"
+    return f"differential tests: {CASES} cases"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,6 @@
 """How many cases run, from which seeds, and what is told of one in which the two executors differ."""
 
 import os
-import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ FIRST = int(os.environ.get("DIFFERENTIAL_FROM", "0"))
 """Number of the first case of each test: to go on with a run that was ended."""
 FAILURES = int(os.environ.get("DIFFERENTIAL_FAILURES", "1"))
 """How many differences a test collects before it ends."""
-SEED = os.environ.get("DIFFERENTIAL_SEED") or secrets.token_hex(3)
+SEED = os.environ["DIFFERENTIAL_SEED"]
 """Every second case is made from it; the others are the same in every run."""
 _FIXED = "fixed"
 _TOLD_EVERY = 1_000

@@ -3,7 +3,6 @@ up, and so do those when they are started again. Nobody has to mend anything."""
 
 import asyncio
 import os
-import secrets
 import sys
 from pathlib import Path
 from random import Random
@@ -16,7 +15,7 @@ from crm_framework.testing.templates import Kind, TestDatabases
 from tests.server.nodes import COUNT, Node, begin, end, greeted
 
 ROUNDS = int(os.environ.get("TORTURE_KILLS", "1"))
-SEED = os.environ.get("TORTURE_SEED") or secrets.token_hex(3)
+SEED = os.environ["TORTURE_SEED"]
 NODES = 3
 KILLED = 2
 LONGEST_SECONDS = 1.0

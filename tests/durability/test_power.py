@@ -5,7 +5,6 @@ A run is recorded once, with everything that it did to its files, and cut at man
 
 import asyncio
 import os
-import secrets
 import shutil
 import sys
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from .power.outage import Disk, whole
 from .power.recording import Deed, built, recorded
 
 CUTS = int(os.environ.get("TORTURE_CUTS", "20"))
-SEED = os.environ.get("TORTURE_SEED") or secrets.token_hex(3)
+SEED = os.environ["TORTURE_SEED"]
 DEEDS = 40
 """Changes of each clerk in a run."""
 CUTS_OF_A_RUN = 100

@@ -5,7 +5,6 @@ import asyncio
 import base64
 import json
 import os
-import secrets
 import sys
 from asyncio.subprocess import PIPE
 from collections import defaultdict
@@ -28,7 +27,7 @@ from .servers import CrmServer
 from .test_crashes import BUDGETS_MS, WAIT_SECONDS, clerks_at, counter_of
 
 KILLS = int(os.environ.get("TORTURE_KILLS", "2"))
-SEED = os.environ.get("TORTURE_SEED") or secrets.token_hex(3)
+SEED = os.environ["TORTURE_SEED"]
 SETTINGS = {"CRM_WEBHOOK_ALLOW_HTTP": "true", "CRM_WEBHOOK_ALLOW_PRIVATE": "127.0.0.1"}
 MADE = "createWebhook(input: $input) { secret webhook { id } errors { code } }", "CreateWebhookInput"
 
