@@ -24,7 +24,7 @@ from benchmarks import servers
 from benchmarks.client import Load
 from benchmarks.measure import Plan, Side, load
 from benchmarks.processes import processor_seconds
-from benchmarks.workloads import Workload, limit_request, product_request
+from benchmarks.workloads import PAGE, Workload, limit_request, product_request
 
 RATE = 200
 """Samples a second."""
@@ -37,18 +37,37 @@ OUTPUT = Path("var/benchmarks")
 
 
 def profile(url: str, workloads: Sequence[Workload], customers: int, plan: Plan, console: Console) -> None:
-    """Product and limit without a profiler, then the product with one; prints both."""
+    """Product and limit without a profiler, then the product with one; prints both.
+
+    What needs the plugins is done by a server with them, and stands beside the page that does not need them.
+    """
+    for plugins in (False, True):
+        if chosen := [workload for workload in workloads if workload.plugins is plugins]:
+            _profile(url, chosen, customers, plan, console, plugins=plugins)
+
+
+def _profile(
+    url: str, workloads: Sequence[Workload], customers: int, plan: Plan, console: Console, *, plugins: bool
+) -> None:
     spy = shutil.which("py-spy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    token = servers.make_token(url)
+    token = servers.make_token(url, plugins=plugins)
     with tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
         counted = Path(folder, "profile")
-        with servers.product(url, profile=None if spy else counted) as product, servers.limit(url) as limit:
+        with (
+            servers.product(url, plugins=plugins, profile=None if spy else counted) as product,
+            servers.limit(url) as limit,
+        ):
             for workload in workloads:
                 ours = Side([product.port], product_request(workload, token, customers), plan.seconds)
-                its = Side([limit.port], limit_request(workload, customers), plan.seconds)
+                other, asked, server = (
+                    ("page", product_request(PAGE, token, customers), product)
+                    if plugins
+                    else ("limit", limit_request(workload, customers), limit)
+                )
+                its = Side([server.port], asked, plan.seconds)
                 console.print(f"\n[b]{workload.title}[/b]")
                 taken = {}
-                for name, side, pid in (("product", ours, product.pid), ("limit", its, limit.pid)):
+                for name, side, pid in (("product", ours, product.pid), (other, its, server.pid)):
                     load(side, plan)  # warms up
                     before = processor_seconds(pid)
                     free = load(side, plan)
