@@ -25,7 +25,7 @@ class Fragment:
             raise ValueError(f"{self.sql.count('?')} places for {len(self.args)} arguments in: {self.sql}")
 
     def about(self, column: str, other: str) -> "Fragment | None":
-        """The same condition on `other` in place of `column` (`t.owner_id`); `None` if it reads more of `t`."""
+        """The same on `other` in place of `column` (`t.owner_id`); `None` if it reads more of `t`."""
         if _OWN_T.search(self.sql) is not None or {*_OF_T.findall(self.sql)} != {column}:
             return None
         return Fragment(_OF_T.sub(other, self.sql), self.args)
