@@ -196,6 +196,7 @@ async def test_a_reply_is_always_allowed_to_its_writer_alone(api: Api) -> None:
         (f'channel: "email", replyTo: "{encode_id("Customer", new_id())}"', "the id of a Interaction"),
         (f'channel: "email", replyTo: "{encode_id("Interaction", new_id())}"', "There is no interaction"),
     ],
+    ids=["no channel", "far off", "no id", "a customer", "nothing there"],
 )
 async def test_can_contact_refuses(api: Api, arguments: str, message: str) -> None:
     zoe = await customer(api)

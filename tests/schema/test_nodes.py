@@ -16,6 +16,7 @@ from .conftest import Api, create
         (encode_id("UserError", new_id()), "there are no records of the type 'UserError' to be read by id"),
         (encode_id("Customer", "1"), "'Q3VzdG9tZXI6MQ==' is no id of this API"),
     ],
+    ids=["no base64", "no type", "no record", "no key"],
 )
 async def test_node_refuses_what_is_no_id(api: Api, id: str, message: str) -> None:
     code, text = await api.refused("query($id: ID!) { node(id: $id) { id } }", id=id)

@@ -96,7 +96,9 @@ async def test_a_good_token_is_a_member_of_staff_with_their_roles(
         {"email": "\ud800"},
         {"email": "ann@example.com\0"},
     ],
-    ids=ascii,
+    ids=lambda wrong: ascii(
+        {name: "T" if type(value) is int and value > 1 else value for name, value in wrong.items()}
+    ),
 )
 async def test_claims_that_do_not_hold_are_refused(
     database: Database, local: LocalIssuer, issuer: Issuer, ann: str, wrong: dict[str, Any]
