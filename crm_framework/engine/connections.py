@@ -175,7 +175,7 @@ class Connected(Declaration):
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
         if self.filter is not None and (value := given("filter")) is not None:
-            check_members(self.filter, value, context, _granted(context, source))
+            self.check_filter(field, value, context)
             conditions.append(compile_filter(self.filter, value, context.reader.dialect))
         narrowed: Fragment | None = None
         if self.narrow is not None:
@@ -188,6 +188,11 @@ class Connected(Declaration):
         listing = Listing(source, self._ordering(source, chosen), self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)
+
+    def check_filter(self, field: DeclaredField, value: Any, context: Context) -> None:
+        """Raises `RequestError` FORBIDDEN for members that need a permission which is not granted."""
+        if self.filter is not None:
+            check_members(self.filter, value, context, _granted(context, field.listed))
 
     def _ordering(self, source: Source, chosen: Any) -> Ordering:
         return ordering(source.key, self.orders, self.default_order, chosen)

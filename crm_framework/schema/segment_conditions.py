@@ -126,7 +126,9 @@ class Segmented(Connected):
         return self._with_segments(field, info, arguments)
 
     async def _with_segments(self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]) -> Asked:
-        value = await with_segments(context_of(info), arguments["filter"])
+        context = context_of(info)
+        self.check_filter(field, arguments["filter"], context)  # the names are gone once they are replaced
+        value = await with_segments(context, arguments["filter"])
         asked = super().asked(field, info, {**arguments, "filter": value})
         return asked if isinstance(asked, Asked) else await asked
 
