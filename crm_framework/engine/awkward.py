@@ -5,6 +5,7 @@ one wrong row among ten thousand does not hold everybody up.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from graphql import (
@@ -22,6 +23,9 @@ from graphql.utilities.validate_input_value import validate_input_value_impl
 
 from .input_types import InputTypes
 from .leaves import fresh
+
+MAX_UNKNOWN = 5
+"""How many unknown members of one object are told; who sends more has mistaken the type."""
 
 Report = Callable[[GraphQLError, list[str | int]], None]
 
@@ -90,18 +94,19 @@ class InputFaults:
             validate_input_value_impl(value, type_, self._report, self._hide, path)
 
     def _tell_object(self, value: dict[str, Any], type_: GraphQLInputObjectType, path: Path | None) -> None:
+        found = ""
         for name, member in type_.fields.items():
             if name in value:
                 self.tell(value[name], member.type, Path(path, name, type_.name))
             elif is_required_input_field(member):
-                problem = f"to include required field '{name}', found: {inspect(value)}"
-                self._tell_shape(problem, type_, path)
-        for name in value:
-            if name not in type_.fields:
-                hint = "" if self._hide else did_you_mean(suggestion_list(name, list(type_.fields)))
-                found = f".{hint} Found" if hint else ", found"
-                problem = f"not to include unknown field '{name}'{found}: {inspect(value)}"
-                self._tell_shape(problem, type_, path)
+                found = found or inspect(value)
+                self._tell_shape(f"to include required field '{name}', found: {found}", type_, path)
+        unknown = (name for name in value if name not in type_.fields)
+        for name in islice(unknown, MAX_UNKNOWN):
+            found = found or inspect(value)
+            hint = "" if self._hide else did_you_mean(suggestion_list(name, list(type_.fields)))
+            end = f".{hint} Found" if hint else ", found"
+            self._tell_shape(f"not to include unknown field '{name}'{end}: {found}", type_, path)
 
     def _tell_shape(self, problem: str, type_: GraphQLInputObjectType, path: Path | None) -> None:
         error = GraphQLError(f"Expected value of type '{type_}' {problem}.")

@@ -60,6 +60,12 @@ class Limits:
     """How many objects an answer may have: a record that many lead to is written out for each of them."""
     max_list_items: int = 20_000
     """How many items one list in the variables may have: reading them holds everybody else up."""
+    max_members: int = 1_000
+    """How many members one object in the variables may have."""
+    max_values: int = 300_000
+    """How many items and members there may be in the variables in all."""
+    max_number: int = 64
+    """How many characters a number in the document may have: Python refuses to read very long ones."""
 
 
 USUAL_LIMITS = Limits()
@@ -136,6 +142,12 @@ class Context:
 
     def spend(self, cost: int) -> None:
         """Told once, before an operation runs, how many objects it may lead to. May raise `RequestError`."""
+
+    def begin(self) -> None:
+        """Told before anything is looked at. May raise `RequestError`."""
+
+    def charge(self, seconds: float, cost: int = 0) -> None:
+        """Told how long it took to look at an operation that was refused, or at many variables."""
 
     def admit(self, rows: int) -> None:
         """Counts rows that were read. Raises `RequestError` TOO_COMPLEX once they are too many."""

@@ -11,6 +11,8 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    TokenKind,
+    ValuesOfCorrectTypeRule,
     parse,
     specified_rules,
     validate,
@@ -23,6 +25,7 @@ from .access import Rules, needed, variables_of_directives
 from .context import USUAL_LIMITS, Context, Limits
 from .errors import RequestError
 from .limits import check_limits
+from .literals import LiteralsRule
 
 if TYPE_CHECKING:
     from .plans import Plan
@@ -41,8 +44,10 @@ MAX_CHARACTERS = 500_000
 """Of all documents that are kept: read, each character takes some 120 bytes."""
 
 # ours counts the nesting of introspection in linear time
+_OWN = (MaxIntrospectionDepthRule, ValuesOfCorrectTypeRule)
 _RULES = (
-    *(rule for rule in specified_rules if rule is not MaxIntrospectionDepthRule),
+    *(rule for rule in specified_rules if rule not in _OWN),
+    LiteralsRule,
     MaybeNullValidationRule,
     OneOfInputValidationRule,
 )
@@ -70,7 +75,7 @@ class Recent(OrderedDict[K, V], Generic[K, V]):
 
 
 class InvalidDocument(Exception):
-    """The document does not fit the schema."""
+    """The document does not fit the schema, or the variables do not fit the document."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
         super().__init__(errors[0].message)
@@ -210,7 +215,7 @@ def _parsed(text: str, limits: Limits) -> DocumentNode:
             " values in variables",
         )
     try:
-        return parse(text, max_tokens=limits.max_tokens)
+        document = parse(text, max_tokens=limits.max_tokens)
     except GraphQLSyntaxError as error:
         if f"more than {limits.max_tokens} tokens" in error.message:
             raise RequestError(
@@ -219,6 +224,20 @@ def _parsed(text: str, limits: Limits) -> DocumentNode:
         if "nested too deeply" in error.message:
             raise _too_deep() from None
         raise InvalidDocument([error]) from None
+    _check_numbers(document, limits)
+    return document
+
+
+def _check_numbers(document: DocumentNode, limits: Limits) -> None:
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        if token.kind in (TokenKind.INT, TokenKind.FLOAT) and token.end - token.start > limits.max_number:
+            raise RequestError(
+                "BAD_INPUT",
+                f"the number at line {token.line}, column {token.column} has {token.end - token.start:,}"
+                f" characters; {limits.max_number} are allowed",
+            )
+        token = token.next
 
 
 def _too_deep() -> RequestError:

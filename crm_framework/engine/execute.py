@@ -1,6 +1,8 @@
 """The one way to run an operation: read, check limits, check permissions, then execute."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
+from time import perf_counter
 from typing import Any
 
 import strawberry
@@ -8,12 +10,13 @@ from graphql import GraphQLError
 
 from . import reference
 from .access import check_access, with_defaults
+from .arguments import Variables
 from .context import Context, end
 from .cost import admit_cost
 from .documents import Document, InvalidDocument, Way
 from .errors import RequestError
 from .failures import Failures
-from .limits import check_variables
+from .limits import are_few, check_variables, declared
 from .operation import run_operation
 from .planner import planned
 from .plans import Plan
@@ -22,16 +25,18 @@ from .result import Result, refused
 from .subscriptions import subscribed
 from .trace import TracedReader
 
-Variables = Mapping[str, Any] | None
+Given = Mapping[str, Any] | None
 
-MANY_ITEMS = 1_000
-"""Items in the lists of variables from which on they are read in a thread."""
+MANY_VALUES = 1_000
+"""Items and members in the variables from which on they are read in a thread."""
+REFUSAL_COST = 1
+"""What an operation costs that is refused, beside the time that it took."""
 
 
 async def execute(
     schema: strawberry.Schema,
     text: str,
-    variables: Variables,
+    variables: Given,
     operation_name: str | None,
     context: Context,
     *,
@@ -42,18 +47,15 @@ async def execute(
     `operations` are the kinds that may run here. Permissions are checked for the whole operation before any
     of it runs. Batches that are still under way when it ends, or is cancelled, are cancelled.
     """
+    started = perf_counter()
     failures = Failures(context)
     ready = prepared(schema)
     given = variables or {}
     try:
-        document, way, items = _admitted(ready, text, given, operation_name, context, operations)
-        hide = not context.show_suggestions
-        if items <= MANY_ITEMS:
-            coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
-        else:
-            coerced = await ready.coercion.variables_aside(way.operation, given, hide_suggestions=hide)
-        if isinstance(coerced, list):
-            return refused(coerced, failures)
+        context.begin()
+        document, way = _admitted(ready, text, given, operation_name, context, operations)
+        given = declared(way.operation, given)
+        coerced = await _coerced(ready, way, given, context)
         plan = _plan(ready, document, way, given, context)
         if plan is None:
             return await reference.run(ready, document.node, given, operation_name, context, failures)
@@ -64,10 +66,8 @@ async def execute(
         result = await run_operation(ready, plan, context, coerced, given, failures)
         result.plan = context.trace.shown
         return result
-    except InvalidDocument as invalid:
-        return refused(invalid.errors, failures)
-    except RequestError as error:
-        return refused([GraphQLError(error.message, original_error=error)], failures)
+    except (InvalidDocument, RequestError) as error:
+        return _refused(error, context, started, failures)
     finally:
         if context.tasks:
             await end(context)
@@ -85,27 +85,28 @@ def pin(schema: strawberry.Schema, text: str) -> None:
 async def reference_execute(
     schema: strawberry.Schema,
     text: str,
-    variables: Variables,
+    variables: Given,
     operation_name: str | None,
     context: Context,
     *,
     operations: Collection[str] = ("query", "mutation"),
 ) -> Result:
     """The same by graphql-core alone, field by field: what `execute` is compared with."""
+    started = perf_counter()
     failures = Failures(context)
     ready = prepared(schema)
     given = variables or {}
     try:
-        document, way, _ = _admitted(ready, text, given, operation_name, context, operations)
+        document, way = _admitted(ready, text, given, operation_name, context, operations)
+        given = declared(way.operation, given)
+        check_variables(given, context.limits)
         coerced = ready.coercion.variables(way.operation, given)
         plan = None if isinstance(coerced, list) else _plan(ready, document, way, given, context)
         if plan is not None and not isinstance(coerced, list):
             admit_cost(plan.cost, context, coerced)
         return await reference.run(ready, document.node, given, operation_name, context, failures)
-    except InvalidDocument as invalid:
-        return refused(invalid.errors, failures)
-    except RequestError as error:
-        return refused([GraphQLError(error.message, original_error=error)], failures)
+    except (InvalidDocument, RequestError) as error:
+        return _refused(error, context, started, failures)
     finally:
         await end(context)
 
@@ -113,7 +114,7 @@ async def reference_execute(
 async def subscribe(
     schema: strawberry.Schema,
     text: str,
-    variables: Variables,
+    variables: Given,
     operation_name: str | None,
     context: Context,
 ) -> AsyncIterator[Result] | Result:
@@ -121,25 +122,23 @@ async def subscribe(
 
     The iterator must be closed (`aclose`) by the one who stops listening.
     """
+    started = perf_counter()
     failures = Failures(context)
     ready = prepared(schema)
     given = variables or {}
     try:
-        document, way, _ = _admitted(ready, text, given, operation_name, context, ("subscription",))
-        hide = not context.show_suggestions
-        coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
-        if isinstance(coerced, list):
-            return refused(coerced, failures)
+        context.begin()
+        document, way = _admitted(ready, text, given, operation_name, context, ("subscription",))
+        given = declared(way.operation, given)
+        coerced = await _coerced(ready, way, given, context)
         plan = _plan(ready, document, way, given, context)
         if plan is not None:
             admit_cost(plan.cost, context, coerced)
         if plan is None or plan.fallbacks:
             return await reference.subscribe(ready, document.node, given, operation_name, context, failures)
         return await subscribed(ready, plan, context, coerced, failures)
-    except InvalidDocument as invalid:
-        return refused(invalid.errors, failures)
-    except RequestError as error:
-        return refused([GraphQLError(error.message, original_error=error)], failures)
+    except (InvalidDocument, RequestError) as error:
+        return _refused(error, context, started, failures)
 
 
 def _admitted(
@@ -149,16 +148,43 @@ def _admitted(
     operation_name: str | None,
     context: Context,
     operations: Collection[str],
-) -> tuple[Document, Way, int]:
+) -> tuple[Document, Way]:
     """The document, if it may run as a whole. Raises `RequestError` and `InvalidDocument`."""
     document = ready.documents.read(ready.schema, text, context)
     way = document.way(ready.schema, ready.rules, operation_name, variables)
     kind = way.operation.operation.value
     if kind not in operations:
         raise RequestError("BAD_INPUT", f"a {kind} cannot run here, only: {', '.join(operations)}")
-    items = check_variables(variables, context.limits)
     check_access(context, way.needs, way.permissions)
-    return document, way, items
+    return document, way
+
+
+async def _coerced(ready: Prepared, way: Way, given: Mapping[str, Any], context: Context) -> Variables:
+    """The values of the variables. Raises `RequestError` and `InvalidDocument`."""
+    hide = not context.show_suggestions
+    if are_few(given, MANY_VALUES):
+        check_variables(given, context.limits)
+        coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
+    else:
+        started = perf_counter()
+        await asyncio.to_thread(check_variables, given, context.limits)
+        coerced = await ready.coercion.variables_aside(way.operation, given, hide_suggestions=hide)
+        if not isinstance(coerced, list):
+            context.charge(perf_counter() - started)
+    if isinstance(coerced, list):
+        raise InvalidDocument(coerced)
+    return coerced
+
+
+def _refused(
+    error: InvalidDocument | RequestError, context: Context, started: float, failures: Failures
+) -> Result:
+    if isinstance(error, InvalidDocument):
+        result = refused(error.errors, failures)
+    else:
+        result = refused([GraphQLError(error.message, original_error=error)], failures)
+    context.charge(perf_counter() - started, 0 if result.code == "RATE_LIMITED" else REFUSAL_COST)
+    return result
 
 
 def _plan(

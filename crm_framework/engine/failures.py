@@ -11,6 +11,9 @@ from graphql import GraphQLError
 from .context import Context
 from .errors import FieldFailure, RequestError
 
+MAX_MESSAGE = 1_000
+"""Characters of a message about a request that are shown: GraphQL's own repeat the values that were sent."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +34,7 @@ class Failures:
             return _formatted(error, refusal.message, {"code": refusal.code, **refusal.extensions})
         if cause is None:
             extensions = {"code": "BAD_INPUT", **(error.extensions or {})}
-            return _formatted(error, error.message, extensions)
+            return _formatted(error, _cut(error.message), extensions)
         reference = self._reference(cause, error)
         message = f"An internal error occurred; the log has it under reference {reference}"
         return _formatted(error, message, {"code": "INTERNAL", "reference": reference})
@@ -45,6 +48,10 @@ class Failures:
         path = ".".join(str(part) for part in error.path or ())
         _log.error("internal error %s at %s", reference, path or "start", exc_info=cause)
         return reference
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 def _cause(error: GraphQLError) -> BaseException | None:

@@ -28,6 +28,10 @@ _MAX_INTROSPECTED_LISTS = 2
 """
 
 
+_MAX_PLACE = 200
+"""Characters of the way to a value that are shown."""
+
+
 @dataclass
 class _Size:
     """What a selection asks for, with its fragments written out."""
@@ -48,35 +52,69 @@ class _Size:
 _BEGUN = _Size()
 
 
-def check_variables(variables: Mapping[str, Any], limits: Limits) -> int:
-    """How many items there are in all lists.
-
-    Raises `RequestError` TOO_COMPLEX for a list with too many of them, before any is looked at.
+def declared(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that are given for the operation's variables. GraphQL ignores the others: nobody looks at
+    them.
     """
+    names = (definition.variable.name.value for definition in operation.variable_definitions or ())
+    return {name: given[name] for name in names if name in given}
+
+
+def are_few(variables: Mapping[str, Any], most: int) -> bool:
+    """Whether there are no more than that many values, found without looking at many more than that."""
+    waiting: list[Any] = [variables]
+    found = 0
+    while waiting:
+        value = waiting.pop()
+        found += len(value)
+        if found > most:
+            return False
+        inner = value if isinstance(value, list) else value.values()
+        waiting += [each for each in inner if isinstance(each, list | dict)]
+    return True
+
+
+def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
+    """Raises `RequestError` TOO_COMPLEX for a list or an object with too many values, or too many in all."""
     try:
-        found = 0
+        left = limits.max_values
         for name, value in variables.items():
             if isinstance(value, list | dict):
-                found += _items(value, limits, (f"${name}",))
-        return found
+                left = _counted(value, limits, (f"${name}",), left)
     except RecursionError:
         raise RequestError("TOO_COMPLEX", "the variables are nested too deeply to be read") from None
 
 
-def _items(value: list[Any] | dict[str, Any], limits: Limits, path: tuple[Any, ...]) -> int:
-    found = 0
+def _counted(value: list[Any] | dict[str, Any], limits: Limits, path: tuple[Any, ...], left: int) -> int:
+    """How many values there may still be."""
+    found = len(value)
+    left -= found
     if isinstance(value, list):
-        found = len(value)
         if found > limits.max_list_items:
             raise RequestError(
                 "TOO_COMPLEX",
-                f"the list {'.'.join(map(str, path))} has {found} items; at most {limits.max_list_items} are"
+                f"the list {_place(path)} has {found} items; at most {limits.max_list_items} are"
                 " allowed. Send them in parts",
             )
+    elif found > limits.max_members:
+        raise RequestError(
+            "TOO_COMPLEX",
+            f"the object {_place(path)} has {found} members; at most {limits.max_members} are allowed",
+        )
+    if left < 0:
+        raise RequestError(
+            "TOO_COMPLEX",
+            f"the variables have more than {limits.max_values} values in all. Send them in parts",
+        )
     for name, inner in enumerate(value) if isinstance(value, list) else value.items():
         if isinstance(inner, list | dict):
-            found += _items(inner, limits, (*path, name))
-    return found
+            left = _counted(inner, limits, (*path, name), left)
+    return left
+
+
+def _place(path: tuple[Any, ...]) -> str:
+    shown = ".".join(map(str, path))
+    return shown if len(shown) <= _MAX_PLACE else f"{shown[:_MAX_PLACE]}…"
 
 
 def check_limits(document: DocumentNode, limits: Limits) -> None:

@@ -42,7 +42,10 @@ class Budget(Protocol):
     def spend(self, cost: int) -> bool:
         """Takes the cost away, or nothing where there is not enough."""
 
-    def charge(self, seconds: float) -> None:
+    def left(self) -> float:
+        """What there is to spend."""
+
+    def charge(self, seconds: float, cost: int = 0) -> None:
         """Takes away what that much time gives, after long reads that took it."""
 
     def seconds_until(self, cost: int) -> int:
@@ -151,6 +154,19 @@ class RequestContext(Context):
                 f"the operation may lead to {cost:,} objects; this token has fewer left of its"
                 f" {self.budget.size:,} a minute. Wait {self.wait_s} s, or ask for less",
             )
+
+    def begin(self) -> None:
+        """Raises `RequestError` RATE_LIMITED for a token that has a debt: all that it asks costs."""
+        if self.budget is not None and self.budget.left() < 0:
+            self.wait_s = max(1, self.budget.seconds_until(1))
+            raise RequestError(
+                "RATE_LIMITED",
+                f"this token has used up its {self.budget.size:,} objects a minute. Wait {self.wait_s} s",
+            )
+
+    def charge(self, seconds: float, cost: int = 0) -> None:
+        if self.budget is not None:
+            self.budget.charge(seconds, cost)
 
     def may(self, permission: str) -> bool:
         return self.actor.may(permission)

@@ -17,6 +17,7 @@ from .answers import JSON, Answer, Refusal, accepts_page, media_type, refused
 from .attempts import address_of, note_forbidden, note_unauthenticated
 from .authentication import authenticate
 from .console import page
+from .limits.budgets import Budget
 from .operations import Headers, check_read_only, from_parameters, read_operation
 from .request_ids import request_id
 from .running import deadlines_of, in_time
@@ -76,12 +77,16 @@ class GraphQL:
             note(scope, operation=operation.operation_name)
             check_read_only(operation)
         else:
+            budget = service.budgets.of(actor.token_id or actor.id)
+            if budget is not None and budget.left() < 0:
+                raise _used_up(budget)
             operation = await read_operation(
                 headers,
                 receive,
                 service.persisted,
                 max_bytes=settings.max_body_bytes,
                 deadlines=deadlines_of(settings.request_timeout_s),
+                budget=budget,
             )
             note(scope, operation=operation.operation_name)
         if stream_to is not None:
@@ -94,6 +99,17 @@ class GraphQL:
             note_forbidden(service, scope, actor, operation, result)
         budget = service.budgets.of(actor.token_id or actor.id)
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
+
+
+def _used_up(budget: Budget) -> Refusal:
+    """Before the body is read: whatever is in it costs something."""
+    wait = max(1, budget.seconds_until(1))
+    return Refusal(
+        429,
+        "RATE_LIMITED",
+        f"This token has used up its {budget.size:,} objects a minute. Wait {wait} s.",
+        headers={"Retry-After": str(wait)},
+    )
 
 
 def _ends(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,12 +12,17 @@ from starlette.types import Receive
 
 from .answers import Refusal
 from .deadlines import Deadlines
+from .limits.budgets import Budget
 from .persisted import PersistedOperations
 
 Headers = Mapping[bytes, bytes]
 
 MAX_REMEMBERED = 20_000
 """Characters of a document whose operations' kinds are kept for the next GET that sends it."""
+
+
+LARGE = 65_536
+"""Bytes of a body from which on the time that reading it took is charged to the token's budget."""
 
 
 class Operation(NamedTuple):
@@ -35,12 +41,20 @@ async def read_operation(
     *,
     max_bytes: int,
     deadlines: Deadlines,
+    budget: Budget | None,
 ) -> Operation:
-    """The operation of a POST. Raises `Refusal` with the status that fits what is wrong."""
+    """The operation of a POST. Raises `Refusal` with the status that fits what is wrong.
+
+    The time of reading a large body is charged to `budget`.
+    """
     _check_content(headers)
     body = await read_body(headers, receive, max_bytes=max_bytes, deadlines=deadlines)
-    _check_values(body)
-    return from_members(parsed(body, "The body"), persisted, read_only=False)
+    started = perf_counter()
+    check_values(body, "The body")
+    members = parsed(body, "The body")
+    if budget is not None and len(body) > LARGE:
+        budget.charge(perf_counter() - started)
+    return from_members(members, persisted, read_only=False)
 
 
 def from_parameters(query_string: bytes, persisted: PersistedOperations) -> Operation:
@@ -124,18 +138,19 @@ def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
 _remembered_kinds = lru_cache(256)(_kinds)
 
 
-MAX_VALUES = 1_000_000
-"""Values in a body. Each takes several times as much memory as it has characters at least: two, in a list."""
+MAX_VALUES = 300_000
+"""Values in a body. Reading them holds everybody else up, in a thread too; and each takes several times as
+much memory as it has characters at least: two, in a list."""
 _SMALL = 2 * MAX_VALUES
 
 
-def _check_values(body: bytes) -> None:
+def check_values(body: bytes, what: str) -> None:
     """Refuses, before it is read, JSON of so many values that they would fill the memory.
 
     Commas and brackets in texts count, too: of those there are few where the texts are meant to be read.
     """
     if len(body) > _SMALL and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise Refusal(413, "TOO_LARGE", f"The body has more than {MAX_VALUES:,} values. Send less at once.")
+        raise Refusal(413, "TOO_LARGE", f"{what} has more than {MAX_VALUES:,} values. Send less at once.")
 
 
 async def read_body(headers: Headers, receive: Receive, *, max_bytes: int, deadlines: Deadlines) -> bytes:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from .access_log import note
 from .answers import Refusal, error_entry
 from .attempts import address_of, note_forbidden, note_unauthenticated
 from .limits.sockets import TOO_MANY, Ending, Session
-from .operations import from_members, kind_of
+from .operations import LARGE, check_values, from_members, kind_of
 from .request_ids import request_id
 from .running import in_time, started_in_time
 from .service import Service, service_in
@@ -174,7 +175,7 @@ class Socket:
             raise _unauthenticated(str(error)) from None
 
     async def _take(self, text: str) -> None:
-        message = _parsed(text)
+        message = self._charged(text)
         match message["type"]:
             case "ping":
                 await self._say(b'{"type":"pong"}')
@@ -190,6 +191,22 @@ class Socket:
                 raise _bad("connection_init was sent twice.", 4429)
             case other:
                 raise _bad(f"There is no message {other!r:.40}.")
+
+    def _charged(self, text: str) -> dict[str, Any]:
+        """A message; the time of reading a long one is charged to the token's budget."""
+        if len(text) <= LARGE:
+            return _parsed(text)
+        assert self._session is not None  # nothing is taken before the token
+        started = perf_counter()
+        try:
+            check_values(text.encode(), "A message")
+            return _parsed(text)
+        except Refusal as refusal:
+            raise _bad(refusal.message) from None
+        finally:
+            actor = self._session.actor
+            if budget := self._service.budgets.of(actor.token_id or actor.id):
+                budget.charge(perf_counter() - started)
 
     def _subscribe(self, message: dict[str, Any]) -> None:
         key, payload = message.get("id"), message.get("payload")

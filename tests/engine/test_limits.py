@@ -5,7 +5,7 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from crm_framework.engine import Limits, RequestError, documents
-from crm_framework.engine.execute import reference_execute
+from crm_framework.engine.execute import execute, reference_execute
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.limits import check_limits
 from crm_framework.engine.prepare import prepared
@@ -87,6 +87,69 @@ async def test_lists_in_variables_are_counted_before_they_are_read(
         f"the list {place} has 4 items; at most 3 are allowed. Send them in parts"
     )
     assert filled.reader.log == []
+
+
+async def test_members_and_values_of_variables_are_counted_before_they_are_read(filled: Library) -> None:
+    text = "query($f: BookFilter) { books(filter: $f) { totalCount } }"
+    for variables, limits, message in (
+        (
+            {"f": {"a": 1, "b": 2}},
+            Limits(max_members=1),
+            "the object $f has 2 members; at most 1 are allowed",
+        ),
+        (
+            {"f": {"and": [{"or": [1, 2, 3, 4]}]}},
+            Limits(max_values=6),
+            "the variables have more than 6 values",
+        ),
+    ):
+        result = await filled.ask(text, variables, limits=limits)
+        assert result.code == "TOO_COMPLEX"
+        assert result.errors[0]["message"].startswith(message)
+    assert filled.reader.log == []
+
+
+@pytest.mark.parametrize("run", [execute, reference_execute])
+async def test_variables_that_are_not_declared_are_not_looked_at(filled: Library, run: Any) -> None:
+    others = {f"n{n}": {"a": [0] * 5} for n in range(50)}
+    limits = Limits(max_list_items=3, max_members=3, max_values=3)
+    context = filled.visit(limits=limits)
+    found = await run(
+        filled.schema, "query($n: Int) { books(first: $n) { totalCount } }", others, None, context
+    )
+    assert found.errors == []
+
+
+@pytest.mark.parametrize("run", [execute, reference_execute])
+@pytest.mark.parametrize("number", ["9" * 65, "-" + "9" * 5_000, "0." + "9" * 5_000, "1e" + "9" * 5_000])
+async def test_long_numbers_are_refused_before_python_reads_them(
+    filled: Library, run: Any, number: str
+) -> None:
+    for text in (
+        f"{{ books(first: {number}) {{ totalCount }} }}",
+        f"query($n: Int = {number}) {{ books(first: $n) {{ totalCount }} }}",
+    ):
+        found = await run(filled.schema, text, None, None, filled.visit())
+        assert found.code == "BAD_INPUT"
+        assert f"has {len(number):,} characters; 64 are allowed" in found.errors[0]["message"]
+    as_text = await run(filled.schema, f'{{ author(id: "{number}") {{ name }} }}', None, None, filled.visit())
+    assert "characters" not in str(as_text.errors)
+
+
+@pytest.mark.parametrize("run", [execute, reference_execute])
+async def test_few_faults_of_one_value_are_told_and_none_at_length(filled: Library, run: Any) -> None:
+    members = " ".join(f"n{'m' * 140}{n}: 1" for n in range(300))
+    text = f"{{ books(filter: {{{members}}}) {{ totalCount }} }}"
+    found = await run(filled.schema, text, None, None, filled.visit())
+    assert len(found.errors) == 5
+    assert all(len(error["message"]) <= 1_001 for error in found.errors)
+
+
+async def test_few_unknown_members_of_one_variable_are_told(filled: Library) -> None:
+    text = "query($f: BookFilter) { books(filter: $f) { totalCount } }"
+    found = await filled.ask(text, {"f": {f"n{n}": 1 for n in range(900)}})
+    assert len(found.errors) == 5
+    assert all(len(error["message"]) <= 1_001 for error in found.errors)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,26 @@ async def test_a_token_that_has_spent_its_budget_is_told_when_to_come_again(serv
         assert (await other.post("/graphql", json={"query": PAGE})).status_code == 200
 
 
+async def test_what_is_refused_is_charged_and_a_debt_refuses_before_the_body_is_read(
+    service: Service,
+) -> None:
+    async with await client(service) as http:
+        left = []
+        for n in range(3):
+            answer = await http.post("/graphql", json={"query": f"{{ nothing{n} }}"})
+            assert answer.status_code == 200
+            assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+            left.append(int(answer.headers["ratelimit"].split(";")[1][2:]))
+        assert left[0] < 3 * COST
+        assert left == sorted(left, reverse=True)
+        (budget,) = service.budgets._kept.values()
+        budget.charge(120)
+        answer = await http.post("/graphql", content=b"no JSON", headers={"content-type": "application/json"})
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) >= 60
+        assert "used up" in answer.json()["errors"][0]["message"]
+
+
 async def test_too_many_wrong_tokens_are_answered_429_and_right_ones_pass(service: Service) -> None:
     async with await client(service) as http:
         for status in (401, 401, 401, 429, 429):

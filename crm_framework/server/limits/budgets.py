@@ -40,9 +40,9 @@ class Budget:
         self._left = left - cost
         return True
 
-    def charge(self, seconds: float) -> None:
-        """Takes away what that much time gives, after long reads that took it; that may leave a debt."""
-        self._left = self.left() - seconds * self.size / 60
+    def charge(self, seconds: float, cost: int = 0) -> None:
+        """Takes away what that much time gives, after work that took it, and the cost; may leave a debt."""
+        self._left = self.left() - seconds * self.size / 60 - cost
 
     def seconds_until(self, cost: int, at: float | None = None) -> int:
         """How long to wait for that much, in whole seconds; 0 if it is there."""
