@@ -31,7 +31,7 @@ from crm_framework.engine.fields import Called, of_function
 from crm_framework.engine.ids import decode_key
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CustomerCreated
-from crm_framework.security.actors import ALL, INTERNAL, OWN, PUBLIC, Actor, ActorKind
+from crm_framework.security.actors import ALL, CONFIDENTIAL, INTERNAL, OWN, PUBLIC, Actor, ActorKind
 from crm_framework.storage.gathered import Outdated
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -127,6 +127,7 @@ def mutation(
     permission: str,
     own: Own | str | None = None,
     everyone: bool = False,
+    confidential: bool = False,
     name: str | None = None,
     deprecated: str | None = None,
     repeatable: bool = False,
@@ -143,7 +144,8 @@ def mutation(
     or an `Own` that says more. An actor who sees some customers only can change nothing of the others: what
     holds or resolves customers does not find them, and a change whose events name one that was not found so,
     or created, is rolled back. What is about all customers at once, or about what is shared by all, such as
-    staff and settings, says `everyone`, and is refused to them.
+    staff and settings, says `everyone`, and is refused to them. What makes known also what is told of
+    confidential customers says `confidential` besides, and needs `customers.confidential` on all customers.
     """
 
     if isinstance(own, str):
@@ -162,6 +164,7 @@ def mutation(
             repeatable=repeatable,
             own=own,
             also=f"{ALL}{permission}" if everyone else None,
+            confidential=confidential,
         )
         field = of_function(declaration, function, "mutation", skip=("tx",), name=name, deprecated=deprecated)
         _describe_input(field)
@@ -170,17 +173,21 @@ def mutation(
     return decorate
 
 
-def errand(*, permission: str) -> Callable[[Change], DeclaredField]:
+def errand(*, permission: str, confidential: bool = False) -> Callable[[Change], DeclaredField]:
     """A field of Mutation from `async def errand(info, input) -> Payload` that waits for the world outside.
 
     It has no transaction of its own, as that would keep others waiting: where it changes something, before
     and after, it opens `info.context.unit_of_work()`. `CrmError` becomes an entry of `errors`. It is refused
-    to actors who see some customers only.
+    to actors who see some customers only; with `confidential`, to those who do not see confidential ones too.
     """
 
     def decorate(function: Change) -> DeclaredField:
         declaration = Errand(
-            permission=permission, function=function, takes_info=True, also=f"{ALL}{permission}"
+            permission=permission,
+            function=function,
+            takes_info=True,
+            also=f"{ALL}{permission}",
+            confidential=confidential,
         )
         field = of_function(declaration, function, "mutation")
         _describe_input(field)
@@ -197,10 +204,13 @@ class Mutation(Called):
     takes_info: bool
     repeatable: bool = False
     own: Own | None = None
+    confidential: bool = False
 
     def permissions_on(self, source: Source | None) -> tuple[str, ...]:
         needs = self.permission or PUBLIC
         more = () if self.also is None else (self.also,)
+        if self.confidential:
+            more = (*more, f"{ALL}{CONFIDENTIAL}")
         return (needs, INTERNAL, *more) if self.own is None else (f"{OWN}{needs}",)
 
     async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:

@@ -226,7 +226,7 @@ class ReplayWebhookInput:
     until: datetime | None = optional("Those before this moment.")
 
 
-@mutation(permission=MANAGE, everyone=True)
+@mutation(permission=MANAGE, everyone=True, confidential=True)
 async def create_webhook(
     tx: UnitOfWork, info: strawberry.Info, input: CreateWebhookInput
 ) -> WebhookSecretPayload:
@@ -244,7 +244,7 @@ async def create_webhook(
     return WebhookSecretPayload(webhook_key=key, secret=secret)
 
 
-@mutation(permission=MANAGE, everyone=True)
+@mutation(permission=MANAGE, everyone=True, confidential=True)
 async def update_webhook(tx: UnitOfWork, info: strawberry.Info, input: UpdateWebhookInput) -> WebhookPayload:
     """Changes a webhook."""
     values = given(input, leave_out=("id", "filter", "expected_version"))
@@ -286,7 +286,7 @@ async def pause_webhook(tx: UnitOfWork, input: WebhookInput) -> WebhookPayload:
     return WebhookPayload(webhook_key=key)
 
 
-@mutation(permission=MANAGE, everyone=True)
+@mutation(permission=MANAGE, everyone=True, confidential=True)
 async def resume_webhook(tx: UnitOfWork, info: strawberry.Info, input: WebhookInput) -> WebhookPayload:
     """Sends again: what was owed is due now. For what happened meanwhile use `replayWebhook`."""
     key = key_of(input.id, Webhook)
@@ -294,7 +294,7 @@ async def resume_webhook(tx: UnitOfWork, info: strawberry.Info, input: WebhookIn
     return WebhookPayload(webhook_key=key)
 
 
-@mutation(permission=MANAGE, everyone=True)
+@mutation(permission=MANAGE, everyone=True, confidential=True)
 async def replay_webhook(
     tx: UnitOfWork, info: strawberry.Info, input: ReplayWebhookInput
 ) -> ReplayWebhookPayload:
@@ -312,7 +312,7 @@ async def replay_webhook(
     return ReplayWebhookPayload(count=count)
 
 
-@errand(permission=MANAGE)
+@errand(permission=MANAGE, confidential=True)
 async def test_webhook(info: strawberry.Info, input: WebhookInput) -> TestWebhookPayload:
     """Sends a `webhook.test` at once, once, also to a webhook that is paused, and shows the answer."""
     context = info.context

@@ -118,6 +118,37 @@ async def test_reading_and_managing_are_two_permissions(office: Office) -> None:
     assert len(await office.database.fetch("SELECT * FROM crm_webhook")) == 1
 
 
+async def test_what_leaves_needs_the_sight_of_every_customer(office: Office) -> None:
+    """Events tell of confidential customers, too, whatever the filter of a webhook says."""
+    id = await office.webhook()
+    rights = ("webhooks.manage", "webhooks.read", "customers.read")
+    plain = await office.client.acting_with(*rights)
+    secret = {"url": office.receiver.url, "filter": {"confidential": {"eq": True}}}
+    asked = {
+        "createWebhook": ("CreateWebhookInput", secret),
+        "updateWebhook": ("UpdateWebhookInput", {"id": id, "url": "https://example.com/"}),
+        "replayWebhook": ("ReplayWebhookInput", {"id": id, "since": "2020-01-01T00:00:00Z"}),
+        "resumeWebhook": ("WebhookInput", {"id": id}),
+        "testWebhook": ("WebhookInput", {"id": id}),
+    }
+    for name, (kind, input_) in asked.items():
+        query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ errors {{ message }} }} }}"
+        (error,) = await plain.errors(query, input=input_)
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert error["message"].endswith(f"Mutation.{name} (customers.confidential on all customers)")
+    await office.client.data(
+        "mutation($input: CreateCustomerInput!) { createCustomer(input: $input) { customer { id } } }",
+        input={"name": "Vip", "confidential": True},
+    )
+    assert len(await office.database.fetch("SELECT id FROM crm_webhook")) == 1
+    assert office.receiver.received == []
+    stopping = "mutation($id: ID!) { pauseWebhook(input: {id: $id}) { errors { message } } }"
+    assert (await plain.data(stopping, id=id))["pauseWebhook"]["errors"] == []
+    whole = await office.client.acting_with(*rights, "customers.confidential")
+    made = (await whole.data(MADE, input=secret))["createWebhook"]
+    assert made["errors"] == []
+
+
 async def test_the_secret_is_shown_once_and_is_nowhere_else(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
