@@ -180,10 +180,11 @@ CUSTOMER_FILTER = FilterSpec(
         Member(
             "segment",
             "custom",
-            "The customer belongs to this segment.",
+            "The customer belongs to this segment. It needs the permission to see segments, `settings.read`.",
             input=strawberry.ID,
             condition=_segment,
-            permission=INTERNAL,
+            # it tells what the segment's own members would, as `Segment.members` does
+            permission="settings.read",
         ),
     ],
 )

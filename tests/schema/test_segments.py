@@ -1,10 +1,12 @@
 """Segments over the API: saved filters, their members, and lists filtered by them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crm_framework.engine.ids import encode_id
+from crm_framework.security.actors import Actor, ActorKind
 from crm_framework.storage.ids import new_id
 
 from .conftest import Api, create, names
@@ -199,3 +201,27 @@ async def test_members_of_many_segments_are_read_once(api: Api, count: int) -> N
     assert {node["previewCount"] for node in nodes} == {1}
     # segments, members, their numbers twice, tags
     assert len(api.statements) == 5
+
+
+async def test_a_filter_by_a_segment_needs_the_sight_of_segments(api: Api) -> None:
+    """Otherwise a segment would tell of fields that cannot be filtered by themselves."""
+    await fill(api)
+    romans = await segment(api, "Rome", {"city": {"eq": "Rome"}})
+    query = "query($f: CustomerFilter) { customers(filter: $f) { totalCount } }"
+    rights = frozenset({"customers.read", "customers.confidential"})
+    plain = Actor(kind=ActorKind.INTEGRATION, id="p", name="p", permissions=rights)
+    for filter in ({"segment": romans}, {"or": [{"not": {"segment": romans}}]}):
+        code, text = await api.refused(query, plain, f=filter)
+        assert (code, text) == (
+            "FORBIDDEN",
+            "permission is missing for CustomerFilter.segment (settings.read)",
+        )
+    seeing = replace(plain, permissions=rights | {"settings.read"})
+    assert await api.data(query, seeing, f={"segment": romans}) == {"customers": {"totalCount": 3}}
+    making = replace(plain, permissions=rights | {"settings.write"})
+    result = await api.ask(
+        'mutation($f: CustomerFilter!) { createSegment(input: {name: "B", filter: $f}) { errors { code } } }',
+        making,
+        f={"segment": romans},
+    )
+    assert result.errors[0]["extensions"]["code"] == "FORBIDDEN"
