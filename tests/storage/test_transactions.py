@@ -38,7 +38,7 @@ def one_task(error: BaseException | None) -> bool:
     return isinstance(error, CrmError) and "one task per unit of work" in error.message
 
 
-async def test_t1_tasks_dropped_while_begin_is_in_flight(database: Database) -> None:
+async def test_tasks_dropped_while_begin_is_in_flight(database: Database) -> None:
     async def work(number: int) -> None:
         async with database.unit_of_work() as tx:
             await add(tx, f"dropped {number}")
@@ -55,7 +55,7 @@ async def test_t1_tasks_dropped_while_begin_is_in_flight(database: Database) -> 
     assert await names(database) == ["after"]
 
 
-async def test_t2_a_task_that_outlives_its_transaction_can_do_nothing(database: Database) -> None:
+async def test_a_task_that_outlives_its_transaction_can_do_nothing(database: Database) -> None:
     go_on = asyncio.Event()
 
     async def late(tx: UnitOfWork) -> None:
@@ -82,7 +82,7 @@ async def test_t2_a_task_that_outlives_its_transaction_can_do_nothing(database: 
     assert await names(database) == ["first", "second"]
 
 
-async def test_t2_a_task_started_inside_may_open_its_own(database: Database) -> None:
+async def test_a_task_started_inside_may_open_its_own(database: Database) -> None:
     async def own() -> None:
         async with database.unit_of_work() as tx:
             await add_through_model(tx, "own")
@@ -94,7 +94,7 @@ async def test_t2_a_task_started_inside_may_open_its_own(database: Database) -> 
     assert await names(database) == ["first", "own"]
 
 
-async def test_t3_bulk_create_cancelled(database: Database) -> None:
+async def test_bulk_create_cancelled(database: Database) -> None:
     async def work() -> None:
         async with database.unit_of_work() as tx:
             stamps = {"created_at": tx.now, "updated_at": tx.now}
@@ -112,7 +112,7 @@ async def test_t3_bulk_create_cancelled(database: Database) -> None:
             await tx.execute("DELETE FROM crm_staff")
 
 
-async def test_t3_what_is_acknowledged_next_is_kept(database: Database) -> None:
+async def test_what_is_acknowledged_after_a_cancelled_bulk_create_is_kept(database: Database) -> None:
     with pytest.raises(asyncio.CancelledError):
         async with database.unit_of_work() as tx:
             await Staff.bulk_create([Staff(name="bulk", created_at=tx.now, updated_at=tx.now)])
@@ -125,7 +125,7 @@ async def test_t3_what_is_acknowledged_next_is_kept(database: Database) -> None:
         assert await names(again) == ["after"]
 
 
-async def test_t4_tortoises_own_transaction_error_rolls_back_too(database: Database) -> None:
+async def test_tortoises_own_transaction_error_rolls_back_too(database: Database) -> None:
     with pytest.raises(TransactionManagementError):
         async with database.unit_of_work() as tx:
             await add(tx, "left over")
@@ -135,7 +135,7 @@ async def test_t4_tortoises_own_transaction_error_rolls_back_too(database: Datab
     assert await names(database) == ["next"]
 
 
-async def test_t5_gather_inside_is_refused_and_nothing_kept(database: Database) -> None:
+async def test_gather_inside_a_transaction_is_refused_and_nothing_kept(database: Database) -> None:
     async def nested(tx: UnitOfWork, name: str) -> None:
         async with tx.savepoint():
             await add(tx, name)
@@ -149,7 +149,7 @@ async def test_t5_gather_inside_is_refused_and_nothing_kept(database: Database) 
     assert await names(database) == []
 
 
-async def test_t5_gather_over_tortoise_is_refused(database: Database) -> None:
+async def test_gather_over_tortoise_is_refused(database: Database) -> None:
     async def nested(name: str) -> None:
         async with in_transaction():
             await Staff.create(name=name, created_at=tx.now, updated_at=tx.now)
@@ -160,7 +160,7 @@ async def test_t5_gather_over_tortoise_is_refused(database: Database) -> None:
     assert await names(database) == []
 
 
-async def test_t5_nested_tortoise_transactions_in_one_task_are_savepoints(database: Database) -> None:
+async def test_nested_tortoise_transactions_in_one_task_are_savepoints(database: Database) -> None:
     async with database.unit_of_work() as tx:
         async with in_transaction():
             await add_through_model(tx, "kept")
@@ -171,7 +171,7 @@ async def test_t5_nested_tortoise_transactions_in_one_task_are_savepoints(databa
     assert await names(database) == ["kept"]
 
 
-async def test_t6_no_update_is_lost_when_the_row_is_locked(database: Database) -> None:
+async def test_no_update_is_lost_when_the_row_is_locked(database: Database) -> None:
     async with database.unit_of_work() as tx:
         key = await add(tx, "counted")
 
@@ -186,7 +186,7 @@ async def test_t6_no_update_is_lost_when_the_row_is_locked(database: Database) -
     assert await database.fetch("SELECT version FROM crm_staff") == [{"version": 21}]
 
 
-async def test_t6_locks_in_opposite_order_do_not_block_each_other(database: Database) -> None:
+async def test_locks_in_opposite_order_do_not_block_each_other(database: Database) -> None:
     async with database.unit_of_work() as tx:
         keys = [await add(tx, name) for name in ("a", "b")]
 
@@ -210,9 +210,7 @@ async def test_lock_takes_names_only(database: Database) -> None:
 
 
 @pytest.mark.parametrize("insert", [add, add_through_model], ids=["statement", "model"])
-async def test_t7_a_unique_violation_in_a_savepoint_lets_the_rest_go_on(
-    database: Database, insert: Any
-) -> None:
+async def test_a_unique_violation_in_a_savepoint_lets_the_rest_go_on(database: Database, insert: Any) -> None:
     async with database.unit_of_work() as tx:
         await insert(tx, "first", "a@example.com")
         with pytest.raises(IntegrityError):
@@ -224,7 +222,9 @@ async def test_t7_a_unique_violation_in_a_savepoint_lets_the_rest_go_on(
 
 
 @pytest.mark.parametrize("insert", [add, add_through_model], ids=["statement", "model"])
-async def test_t7_caught_without_a_savepoint_it_cannot_go_on(database: Database, insert: Any) -> None:
+async def test_a_unique_violation_caught_without_a_savepoint_cannot_go_on(
+    database: Database, insert: Any
+) -> None:
     with pytest.raises(CrmError, match="A statement of this unit of work failed before") as caught:
         async with database.unit_of_work() as tx:
             await insert(tx, "first", "a@example.com")
@@ -235,7 +235,7 @@ async def test_t7_caught_without_a_savepoint_it_cannot_go_on(database: Database,
     assert await names(database) == []
 
 
-async def test_t7_nor_is_it_committed_silently(database: Database) -> None:
+async def test_a_failed_statement_is_not_committed_silently(database: Database) -> None:
     with pytest.raises(CrmError, match="failed before"):
         async with database.unit_of_work() as tx:
             await add(tx, "first", "a@example.com")
@@ -244,7 +244,7 @@ async def test_t7_nor_is_it_committed_silently(database: Database) -> None:
     assert await names(database) == []
 
 
-async def test_t7_savepoints_nest(database: Database) -> None:
+async def test_savepoints_nest(database: Database) -> None:
     async with database.unit_of_work() as tx, tx.savepoint():
         await add(tx, "outer")
         with pytest.raises(OperationalError):
@@ -272,7 +272,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
-async def test_t8_processes_read_then_write_900_of_900(database: Database) -> None:
+async def test_processes_read_then_write_900_of_900(database: Database) -> None:
     async with database.unit_of_work() as tx:
         await add(tx, "counted")
     processes = [
@@ -286,7 +286,7 @@ async def test_t8_processes_read_then_write_900_of_900(database: Database) -> No
     assert await database.fetch("SELECT version FROM crm_staff") == [{"version": 901}]
 
 
-async def test_t9_a_transaction_held_across_yields_is_refused_not_deadlocked(database: Database) -> None:
+async def test_a_transaction_held_across_yields_is_refused_not_deadlocked(database: Database) -> None:
     async def subscription() -> AsyncGenerator[str, None]:
         async with database.unit_of_work() as tx:
             await add(tx, "held")
@@ -309,7 +309,7 @@ async def one_more(database: Database) -> None:
         await add(tx, "more")
 
 
-async def test_t10_waiting_for_a_connection_ends_with_an_error(database_url: str) -> None:
+async def test_waiting_for_a_connection_ends_with_an_error(database_url: str) -> None:
     held = asyncio.Event()
     leave = asyncio.Event()
 
