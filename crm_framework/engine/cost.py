@@ -1,9 +1,22 @@
 """What an operation may lead to at most, found from its plan and its variables before any of it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from graphql import IntValueNode, ListValueNode, VariableNode
+from graphql import (
+    GraphQLError,
+    GraphQLInt,
+    GraphQLList,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    OperationType,
+    ValueNode,
+    VariableNode,
+    get_nullable_type,
+)
+from msgspec import Struct
 
 from .context import Context
 from .errors import RequestError
@@ -15,22 +28,29 @@ ASSUMED_ITEMS = 10
 PAGE = (None,)
 """The length of a page that is left out."""
 
+Measure = Callable[[Mapping[str, Any]], int]
+"""What is found from the values of the variables."""
+Length = int | str | Measure | None
+
 
 class Part(NamedTuple):
     """Objects that a field leads to, for each object that it is selected of, and what follows from each.
 
-    `most` are lengths of which the first that is given counts: numbers, names of variables, and None for the
-    usual length of a page.
+    `most` are lengths of which the first that is given counts: numbers, names of variables, what a function
+    of the variables finds, and None for the usual length of a page.
     """
 
-    most: tuple[int | str | None, ...]
+    most: tuple[Length, ...]
     options: "tuple[tuple[Part, ...], ...]"
     """By type that such an object may be of: what is selected of it."""
 
 
 def parts_of(plan: Plan) -> tuple[Part, ...]:
     """What has to be added up for a plan; to be kept with it."""
-    return _of_selection(plan.root, {})
+    found = _of_selection(plan.root, {})
+    if plan.operation.operation is not OperationType.MUTATION:
+        return found
+    return (*found, *(part for field in plan.root.fields if (part := _given(field)) is not None))
 
 
 def admit_cost(parts: tuple[Part, ...], context: Context, variables: Mapping[str, Any]) -> None:
@@ -46,9 +66,10 @@ def admit_cost(parts: tuple[Part, ...], context: Context, variables: Mapping[str
 
 
 def cost_of(parts: tuple[Part, ...], context: Context, variables: Mapping[str, Any]) -> int:
-    """How many objects an operation may lead to, each list being as long as its arguments allow; at least 1.
+    """How many objects an operation may lead to, each list being as long as its arguments allow, and how many
+    items the lists hold that a change is given; at least 1.
 
-    It takes time in proportion to the document, whatever the number.
+    It takes time in proportion to the document and to what a change is given, whatever the number.
     """
     return max(1, _sum(parts, context, variables, {}))
 
@@ -66,8 +87,10 @@ def _sum(
     return found
 
 
-def _length(most: tuple[int | str | None, ...], context: Context, variables: Mapping[str, Any]) -> int:
+def _length(most: tuple[Length, ...], context: Context, variables: Mapping[str, Any]) -> int:
     for one in most:
+        if callable(one):
+            return one(variables)
         value = variables.get(one) if isinstance(one, str) else one
         if isinstance(value, list):
             return len(value)
@@ -92,8 +115,56 @@ def _part(field: PlannedField, known: dict[int, tuple[Part, ...]]) -> Part:
             if part.target is not None
         )
         return Part((1,), (inner,))
-    most = _asked(field, (ASSUMED_ITEMS,)) if field.shape.item is not None else (1,)
-    return Part(most, _options(field, known))
+    if field.shape.item is None:
+        return Part((1,), _options(field, known))
+    declared = field.declaration.most if field.declaration is not None else None
+    if declared is not None:
+        return Part((partial(_declared, declared, field),), _options(field, known))
+    return Part(_asked(field, (ASSUMED_ITEMS,)), _options(field, known))
+
+
+def _declared(most: Callable[..., int], field: PlannedField, variables: Mapping[str, Any]) -> int:
+    """What the field's own declaration says of the length that its arguments ask for."""
+    try:
+        arguments = {} if field.arguments is None else field.arguments.values(variables)  # type: ignore[arg-type]  # they are a dict
+    except GraphQLError:
+        return ASSUMED_ITEMS  # it is refused where the field is resolved
+    return max(0, most(**arguments))
+
+
+def _given(field: PlannedField) -> Part | None:
+    """The items of the lists that a change is given, such as the rows of an import; None without any."""
+    fixed, names = 0, []
+    waiting: list[ValueNode] = [argument.value for argument in field.nodes[0].arguments or ()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, ListValueNode):
+            fixed += len(value.values)
+            waiting += value.values
+        elif isinstance(value, ObjectValueNode):
+            waiting += [member.value for member in value.fields]
+        elif isinstance(value, VariableNode):
+            names.append(value.name.value)
+    if not names:
+        return Part((fixed,), ()) if fixed else None
+    return Part((lambda variables: fixed + sum(_items(variables.get(name)) for name in names),), ())
+
+
+def _items(value: Any) -> int:
+    """How many items the lists in a value hold, which is as `Coercion.variables` has it."""
+    found = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            found += len(one)
+            inner = one
+        elif isinstance(one, dict):
+            inner = list(one.values())
+        else:
+            inner = [getattr(one, name) for name in one.__struct_fields__] if isinstance(one, Struct) else []
+        waiting += [each for each in inner if isinstance(each, list | dict | Struct)]
+    return found
 
 
 def _options(field: PlannedField, known: dict[int, tuple[Part, ...]]) -> tuple[tuple[Part, ...], ...]:
@@ -103,11 +174,11 @@ def _options(field: PlannedField, known: dict[int, tuple[Part, ...]]) -> tuple[t
     return () if target is None else (_of_selection(target, known),)
 
 
-def _asked(field: PlannedField, otherwise: tuple[int | None, ...]) -> tuple[int | str | None, ...]:
+def _asked(field: PlannedField, otherwise: tuple[int | None, ...]) -> tuple[Length, ...]:
     """The lengths that the field's arguments ask for."""
-    found: list[int | str | None] = []
+    found: list[Length] = []
     for argument in field.nodes[0].arguments or ():
-        if argument.name.value not in ("first", "last", "ids"):
+        if not _is_length(field, argument.name.value):
             continue
         value = argument.value
         if isinstance(value, IntValueNode):
@@ -117,3 +188,13 @@ def _asked(field: PlannedField, otherwise: tuple[int | None, ...]) -> tuple[int 
         elif isinstance(value, VariableNode):
             found.append(value.name.value)
     return (*found, *otherwise)
+
+
+def _is_length(field: PlannedField, name: str) -> bool:
+    """Whether an argument says how many: `first` and `last` may be days as well."""
+    if field.definition is None or name not in field.definition.args:
+        return False
+    kind = get_nullable_type(field.definition.args[name].type)
+    return (
+        isinstance(kind, GraphQLList) if name == "ids" else name in ("first", "last") and kind is GraphQLInt
+    )

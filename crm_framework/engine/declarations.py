@@ -43,11 +43,12 @@ S = TypeVar("S")
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
     """Base of what a field can be. `permission` `None` means that its type's permission is enough; `also` is
-    needed besides.
+    needed besides. `most` tells from the field's arguments how long its list may become.
     """
 
     permission: str | None = None
     also: str | None = None
+    most: Callable[..., int] | None = None
 
     def resolve(self, field: "DeclaredField", parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
         """The field's value for one parent, or an awaitable of it."""

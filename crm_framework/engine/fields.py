@@ -27,6 +27,7 @@ from .declarations import (
     Source,
     described,
     level_of,
+    require_source,
     unwrapped,
 )
 from .errors import ENDING, DeclarationError, Exited, awaited, going_on
@@ -106,6 +107,7 @@ class Batched(Declaration):
     needs: tuple[str, ...]
     takes_info: bool
     restricted: bool = False
+    about: type | None = None
 
     def needs_of(self) -> tuple[str, ...]:
         return self.needs
@@ -115,6 +117,8 @@ class Batched(Declaration):
         hangs on a shared record may be anybody's.
         """
         plain = super().permissions_on(source)
+        if source is None and self.about is not None:
+            source = require_source(self.about)
         if source is None or self.restricted:
             return plain
         if source.shared:
@@ -180,6 +184,7 @@ def batch(
     permission: str | None = None,
     also: str | None = None,
     restricted: bool = False,
+    about: type | None = None,
     name: str | None = None,
     deprecated: str | None = None,
 ) -> Callable[[BatchFunction], DeclaredField]:
@@ -194,6 +199,9 @@ def batch(
     What it gives must hang on its parents, as those are the ones that the actor may see. Of a type that is
     shared, it is refused to actors who do not see every record, unless `restricted` says that it looks to
     that itself: it reads through `load` and its like, or with `info.context.reached`.
+
+    In a type without a table, such as figures about customers, `about=Customer` says what its objects tell
+    of: `permission` must then reach as far as that of customers does.
     """
 
     def decorate(function: BatchFunction) -> DeclaredField:
@@ -210,6 +218,7 @@ def batch(
             needs=tuple(needs),
             takes_info="info" in parameters,
             restricted=restricted,
+            about=about,
         )
         field = of_function(declaration, made, "batch", skip=parameters[:1], name=name, deprecated=deprecated)
         field.type_annotation = _of_each(made, field.type_annotation)
@@ -279,6 +288,7 @@ def root(
     also: str | None = None,
     restricted: bool = False,
     by_key: str | None = None,
+    most: Callable[..., int] | None = None,
     name: str | None = None,
     deprecated: str | None = None,
 ) -> Callable[[Callable[..., Any]], DeclaredField]:
@@ -290,6 +300,10 @@ def root(
 
     `by_key` names the argument that, given alone, is the id of the record that the function returns, as
     `load` finds it: the engine may then read that record itself, and calls the function where there is none.
+
+    `most` takes the arguments that were given, by their names in Python, and tells how many items a list that
+    is returned may have: that is what it costs. Without it, they are taken to be 10. It is asked before
+    anything runs, also with values that the function refuses.
     """
 
     def decorate(function: Callable[..., Any]) -> DeclaredField:
@@ -302,6 +316,7 @@ def root(
             takes_info=takes_info,
             restricted=restricted,
             by_key=by_key,
+            most=most,
         )
         return of_function(declaration, made, "root", name=name, deprecated=deprecated)
 

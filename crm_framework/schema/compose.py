@@ -221,7 +221,7 @@ def _check_owners(schema: EngineSchema) -> None:
 def _check_permission(element: str, permission: str, known: Permissions) -> None:
     if permission[:1] == "@":  # these rest on a permission that is checked with them, or on none
         return
-    if permission not in (PUBLIC, *known.by_name):
+    if permission not in (PUBLIC, *known.by_name) and not known.of_absent(permission):
         raise DeclarationError(
             element,
             f"it needs the permission {permission!r}, which nobody declares",

@@ -44,14 +44,19 @@ CORE_PERMISSIONS = (
 class Permissions:
     """A read-only table of permissions by name, in the order core, then plugins."""
 
-    def __init__(self, permissions: Iterable[Permission]) -> None:
+    def __init__(self, permissions: Iterable[Permission], absent: Iterable[str] = ()) -> None:
         self._by_name = {permission.name: permission for permission in permissions}
+        self._absent = frozenset(absent)
 
     @classmethod
     def of(cls, plugins: Iterable[Plugin]) -> "Permissions":
         """Those of the core and of `plugins`, whose names must begin with `<plugin name>.`."""
         collected = list(CORE_PERMISSIONS)
+        used: set[str] = set()
+        names: set[str] = set()
         for plugin in plugins:
+            names.add(plugin.name)
+            used.update(plugin.uses)
             for permission in plugin.permissions:
                 if not permission.name.startswith(f"{plugin.name}."):
                     raise CrmError(
@@ -60,12 +65,16 @@ class Permissions:
                         hint=f"The names of its permissions must begin with '{plugin.name}.'.",
                     )
             collected.extend(plugin.permissions)
-        return cls(collected)
+        return cls(collected, used - names)
 
     @cached_property
     def self_service(self) -> frozenset[str]:
         """What every customer may do on their own data."""
         return frozenset(permission.name for permission in self if permission.self_service)
+
+    def of_absent(self, name: str) -> bool:
+        """Whether it is of a plugin that another one `uses` and that is off: then only `*` grants it."""
+        return name.partition(".")[0] in self._absent
 
     @property
     def by_name(self) -> Mapping[str, Permission]:

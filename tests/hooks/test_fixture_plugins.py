@@ -150,6 +150,15 @@ async def test_hook_schema_adds_fields_to_the_types_of_others(client: CrmClient)
     assert len(statements) == 2
 
 
+async def test_hook_schema_a_list_costs_what_it_says(open_client: OpenClient) -> None:
+    client = await open_client("with_list", rate_limit_per_minute=1_000)
+    query = "query ($to: Int!) { years(since: 2001, until: $to) { number } }"
+    assert await client.data(query, to=2003) == {"years": [{"number": n} for n in (2001, 2002, 2003)]}
+    [error] = await client.errors(query, to=3900)
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    assert "1,900 objects" in error["message"]
+
+
 async def test_hook_schema_adds_members_to_filters(client: CrmClient) -> None:
     query = "query ($length: Int) { customers(filter: {nameLength: {gte: $length}}) { totalCount } }"
     assert await client.data(query, length=10) == {"customers": {"totalCount": 3}}

@@ -176,6 +176,33 @@ async def test_customers_see_their_own_points(tickets: CrmClient) -> None:
     assert found == {"nodes": [{"id": ids[0]}, None, {"id": ids[2]}, None]}
 
 
+async def test_figures_of_a_plugin_need_its_permission_on_as_many_customers(tickets: CrmClient) -> None:
+    ann, _, _ = await two(tickets)
+    await change(tickets, "createLoyaltyProgram", {"name": "Club", "currency": "EUR"}, "program { id }")
+    await buys(tickets, ann, "tea")
+    text = "{ customers { nodes { metrics { points } } } }"
+    seeing = await acting(tickets, ("customers.read", "analytics.read", "loyalty.read"))
+    assert [node["metrics"]["points"] for node in (await seeing.data(text))["customers"]["nodes"]] == [
+        5,
+        None,
+    ]
+    made = await change(tickets, "createStaff", {"name": "Sam"}, "staff { id }")
+    sam = made["staff"]["id"]
+    roles = []
+    for name, scope, permissions in (
+        ("All", "EVERYTHING", ["customers.read", "analytics.read"]),
+        ("Own", "OWN", ["loyalty.read"]),
+    ):
+        input = {"name": name, "scope": scope, "permissions": permissions}
+        roles.append((await change(tickets, "createRole", input, "role { id }"))["role"]["id"])
+    await change(tickets, "setStaffRoles", {"staff": sam, "roles": roles}, "staff { id }")
+    scoped = await acting(tickets, kind=ActorKind.STAFF, staff_id=decode_key(sam, "Staff"))
+    [error] = await scoped.errors(text)
+    assert error["message"].endswith(
+        "CustomerMetrics.points (loyalty.read on as many customers as customers.read)"
+    )
+
+
 async def test_customers_see_who_wrote_to_them_by_name_and_nothing_else_of_staff(tickets: CrmClient) -> None:
     ann, _, own = await two(tickets)
     made = await change(

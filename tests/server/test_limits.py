@@ -183,6 +183,25 @@ async def test_what_is_refused_is_charged_and_a_debt_refuses_before_the_body_is_
         assert "used up" in answer.json()["errors"][0]["message"]
 
 
+async def test_each_row_of_an_import_is_charged(service: Service) -> None:
+    rows = [{"name": f"C{number}", "tags": ["a", "b"]} for number in range(40)]
+    query = "mutation ($rows: [CustomerFields!]!) { importCustomers(input: {rows: $rows}) { created } }"
+    written = '{name: "X"}, ' * 40
+    async with await client(service, "customers.read", "customers.write") as http:
+        for asked, left in (
+            ({"query": query, "variables": {"rows": rows[:10]}}, 3 * COST - 31),
+            ({"query": f"mutation {{ importCustomers(input: {{rows: [{written}]}}) {{ created }} }}"}, 81),
+        ):
+            answer = await http.post("/graphql", json=asked)
+            assert answer.json().get("errors") is None, answer.text
+            assert abs(int(answer.headers["ratelimit"].split(";")[1][2:]) - left) <= COST // 3
+        answer = await http.post("/graphql", json={"query": query, "variables": {"rows": rows}})
+        assert answer.status_code == 429
+        assert "121 objects" in answer.json()["errors"][0]["message"]
+        (row,) = await service.database.fetch("SELECT count(*) AS n FROM crm_customer")
+        assert row["n"] == 50
+
+
 async def test_too_many_wrong_tokens_are_answered_429_and_right_ones_pass(service: Service) -> None:
     async with await client(service) as http:
         for status in (401, 401, 401, 429, 429):

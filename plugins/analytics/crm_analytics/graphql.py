@@ -37,12 +37,20 @@ class CustomerMetrics:
     revenue: list[Money] = strawberry.field(description="Purchases less refunds, an amount per currency.")
     first_purchase_at: datetime | None = strawberry.field(description="The first purchase, if any.")
     last_purchase_at: datetime | None = strawberry.field(description="The latest purchase, if any.")
-    tickets_opened: int | None = strawberry.field(
-        description="Tickets opened since this plugin is enabled; null where nothing was told."
-    )
-    points: int | None = strawberry.field(
-        description="Loyalty points gained less lost since this plugin is enabled; null likewise."
-    )
+    counted_tickets: strawberry.Private[int | None]
+    counted_points: strawberry.Private[int | None]
+
+    @batch(needs=("counted_tickets",), permission="ticketing.read", about=Customer)
+    @staticmethod
+    def tickets_opened(each: Batch["CustomerMetrics"]) -> list[int | None]:
+        """Tickets opened since this plugin is enabled; null where nothing was told."""
+        return list(each.column("counted_tickets"))
+
+    @batch(needs=("counted_points",), permission="loyalty.read", about=Customer)
+    @staticmethod
+    def points(each: Batch["CustomerMetrics"]) -> list[int | None]:
+        """Loyalty points gained less lost since this plugin is enabled; null likewise."""
+        return list(each.column("counted_points"))
 
 
 @strawberry.type(description="Sales of one day (UTC) in one currency.")
@@ -81,8 +89,8 @@ async def metrics(customers: Batch[Customer], info: Info) -> list[CustomerMetric
                 revenue=[],
                 first_purchase_at=None if first is None else parse_time(first),
                 last_purchase_at=None if last is None else parse_time(last),
-                tickets_opened=tickets,
-                points=points,
+                counted_tickets=tickets,
+                counted_points=points,
             )
         if currency is not None:
             by_customer[customer].revenue.append(Money.of(revenue, currency))
@@ -97,8 +105,8 @@ def _nothing() -> CustomerMetrics:
         revenue=[],
         first_purchase_at=None,
         last_purchase_at=None,
-        tickets_opened=None,
-        points=None,
+        counted_tickets=None,
+        counted_points=None,
     )
 
 
@@ -106,7 +114,15 @@ FirstDay = Annotated[date, strawberry.argument(description="The first day, in UT
 LastDay = Annotated[date, strawberry.argument(description="The last day, in UTC; 3,660 days at most.")]
 
 
-@root(permission=READ)
+CURRENCIES = 10
+"""In how many currencies a day's sales are taken to be."""
+
+
+def _most_days(first: date, last: date) -> int:
+    return min(max(0, (last - first).days + 1), LONGEST) * CURRENCIES
+
+
+@root(permission=READ, most=_most_days)
 async def daily_revenue(info: Info, first: FirstDay, last: LastDay) -> list[DailyRevenue]:
     """Sales per day and currency, both days included; days without sales are left out."""
     if not 0 <= (last - first).days < LONGEST:

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,6 +101,25 @@ async def test_what_happened_while_it_was_off_is_counted_on_demand(client: CrmCl
     assert await daily(client) == EXPECTED
     await client.data("mutation { rebuildDailyFigures { customers } }")
     assert await daily(client) == EXPECTED
+
+
+async def test_each_day_is_charged(open_client: Callable[..., Awaitable[CrmClient]]) -> None:
+    client = await open_client("analytics", rate_limit_per_minute=1_000)
+    assert await daily(client) == []
+    [error] = await client.errors(DAILY, first="2015-01-01", last="2024-12-31")
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    assert "73,060 objects" in error["message"]
+
+
+async def test_figures_of_other_plugins_need_their_permissions(client: CrmClient) -> None:
+    await sales(client)
+    reader = await client.acting_with("customers.read", "analytics.read")
+    own = "{ customers { nodes { metrics { purchases revenue { amount } } } } }"
+    assert len((await reader.data(own))["customers"]["nodes"]) == 1
+    for field, permission in (("points", "loyalty.read"), ("ticketsOpened", "ticketing.read")):
+        [error] = await reader.errors(f"{{ customers {{ nodes {{ metrics {{ {field} }} }} }} }}")
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert f"CustomerMetrics.{field} ({permission})" in error["message"]
 
 
 async def test_days_in_the_wrong_order_are_refused(client: CrmClient) -> None:
