@@ -19,12 +19,13 @@ from crm_framework.engine import documents
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.prepare import prepared
 from crm_framework.runtime import load_host, migrations_of
-from crm_framework.security.actors import Actor
+from crm_framework.security.actors import Actor, ActorKind
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import create_token
 from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings
+from crm_framework.storage.ids import new_id
 from crm_framework.storage.migration.migrator import migrate
 
 GRAPHQL = "application/graphql-response+json"
@@ -315,6 +316,68 @@ def test_the_page_about_limits_lists_every_attack() -> None:
         for name, status, code in re.findall(r"^\| ([^|]+?) \| (\d+) `([A-Z_]+)` \|", page, flags=re.M)
     }
     assert listed == {attack.what: (attack.status, attack.code) for attack in ATTACKS}
+
+
+def test_each_other_attempt_names_a_test_that_is_there() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs/limits.md").read_text(encoding="utf-8")
+    table = page.partition("| Attempt | What it gets | Test |")[2].partition("\n\n")[0]
+    rows = table.strip().splitlines()[1:]
+    assert len(rows) > 10
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, name in named:
+            assert re.search(rf"^(async )?def {name}\(", (root / file).read_text(encoding="utf-8"), re.M), row
+
+
+BY_ID = {
+    "customer": "query ($id: ID!) { customer(id: $id) { name } }",
+    "node": "query ($id: ID!) { node(id: $id) { id } }",
+    "nodes": "query ($id: ID!) { nodes(ids: [$id]) { id } }",
+    "filter": "query ($id: ID!) { customers(filter: {id: {eq: $id}}) { totalCount nodes { name } } }",
+    "its interactions": "query ($id: ID!) { interactions(filter: {customer: {eq: $id}}) { totalCount } }",
+    "change": 'mutation ($id: ID!) { updateCustomer(input: {id: $id, city: "x"}) { errors { code } } }',
+    "contact point": """mutation ($id: ID!) { addContactPoint(input: {customer: $id, channel: "email",
+        value: "x@example.com"}) { errors { code message } } }""",
+    "log": """mutation ($id: ID!) { logInteraction(input: {customer: $id, kind: "message",
+        direction: INBOUND, body: "x"}) { errors { code message } } }""",
+}
+
+
+async def test_ids_of_others_are_as_if_they_were_nobodys(service: Service, http: httpx2.AsyncClient) -> None:
+    """A customer's and a partner's token learn nothing from an id: not even that there is such a record."""
+    rows = await service.database.fetch(
+        "SELECT id FROM crm_customer WHERE id IN (SELECT customer_id FROM crm_interaction)"
+        " AND merged_into_id IS NULL ORDER BY id LIMIT 2"
+    )
+    own, other = (str(row["id"]) for row in rows)
+    grants = ["customers.read", "customers.write", "interactions.read", "interactions.write"]
+    async with service.database.unit_of_work() as tx:
+        await tx.execute(
+            "INSERT INTO crm_customer_tag (id, customer_id, tag) VALUES (?, ?, ?)", [new_id(), own, "own"]
+        )
+        permissions = Permissions.of(())
+        tokens = [
+            await create_token(
+                tx, permissions, name="c", grants=[], kind=ActorKind.CUSTOMER, customer_id=own
+            ),
+            await create_token(tx, permissions, name="p", grants=grants, kind=ActorKind.PARTNER, tag="own"),
+        ]
+    for token in tokens:
+        http.headers["authorization"] = f"Bearer {token.secret}"
+        for what, query in BY_ID.items():
+            answers = []
+            for key in (other, new_id()):
+                id = encode_id("Customer", key)
+                sent = {"query": query, "variables": {"id": id}}
+                answer = await http.post("/graphql", json=sent)
+                answers.append((answer.status_code, answer.text.replace(id, "ID")))
+            assert answers[0] == answers[1], (what, answers)
+        seen = await http.post(
+            "/graphql", json={"query": BY_ID["customer"], "variables": {"id": encode_id("Customer", own)}}
+        )
+        assert seen.json()["data"]["customer"]["name"]
 
 
 LEAVES = (

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ CREATE = """mutation ($name: String!) {
     createCustomer(input: {name: $name, kind: PERSON}) { customer { id } } }"""
 TOKEN = """mutation ($permissions: [String!]!) {
     createToken(input: {name: "t", permissions: $permissions}) { token { id } secret } }"""
+ENDING = """mutation ($until: DateTime!) {
+    createToken(input: {name: "t", permissions: ["customers.read"], expiresAt: $until}) { secret } }"""
 REVOKE = "mutation ($id: ID!) { revokeToken(input: {id: $id}) { errors { message } } }"
 
 
@@ -156,6 +159,20 @@ async def test_a_revoked_token_ends_its_sockets_at_once(node: Node) -> None:
             await admin.ask(REVOKE, id=made["token"]["id"])
             assert await client.closed() == (4401, "The token has expired or was revoked.")
         assert await admin.ask("{ me { name } }") == {"me": {"name": "Administrator"}}
+
+
+async def test_dead_tokens_open_no_socket(node: Node) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    async with opened(node) as admin:
+        revoked = (await admin.ask(TOKEN, permissions=["customers.read"]))["createToken"]
+        await admin.ask(REVOKE, id=revoked["token"]["id"])
+        expired = (await admin.ask(ENDING, until=soon))["createToken"]
+        async with opened(node, expired["secret"]) as client:
+            await client.closed()  # its end has come
+    for token in (revoked["secret"], expired["secret"]):
+        init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
+        begin = {"type": "subscribe", "id": "1", "payload": {"query": EVENTS}}
+        assert await closing(node, init, begin) == 4401
 
 
 async def test_a_server_that_stops_says_so(node: Node) -> None:
