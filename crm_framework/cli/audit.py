@@ -24,6 +24,13 @@ COLUMNS = (
     " customer_id, reason, changes, erased_by"
 )
 
+_OF_CUSTOMER = (
+    "customer_id IN (SELECT COALESCE(c.merged_into_id, c.id) FROM crm_customer c WHERE c.id = ?"
+    " UNION ALL SELECT loser.id FROM crm_customer c JOIN crm_customer loser"
+    " ON loser.merged_into_id = COALESCE(c.merged_into_id, c.id) WHERE c.id = ?)"
+)
+"""Entries of a merged customer keep its key."""
+
 
 @click.group("audit")
 def command() -> None:
@@ -33,7 +40,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--action", help="Such as customer.updated or access.refused; customer.* for all of a group.")
 @click.option("--actor", help="Id or name of who acted.")
-@click.option("--customer", help="Key of the customer that it is about.")
+@click.option("--customer", help="Key of the customer that it is about; those merged into it count.")
 @click.option("--subject", help="Key of the record that was changed.")
 @click.option("--token", help="Id of the token that it came with.")
 @click.option("--request", help="Id of the request that it came with.")
@@ -157,8 +164,11 @@ def _conditions(filters: dict[str, str | None]) -> tuple[list[str], list[object]
             case "since" | "until":
                 conditions.append("at >= ?" if name == "since" else "at < ?")
                 args.append(_moment(name, value))
-            case "customer" | "token":
-                conditions.append(f"{name}_id = ?")
+            case "customer":
+                conditions.append(_OF_CUSTOMER)
+                args += [_key(name, value)] * 2
+            case "token":
+                conditions.append("token_id = ?")
                 args.append(_key(name, value))
             case _:
                 column = {"action": "action", "subject": "subject_id", "request": "request_id"}[name]

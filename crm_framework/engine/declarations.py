@@ -158,6 +158,7 @@ class Source:
 
     `owner` says whose a record is: the column with the owner's key, or `Through` another table; `shared` that
     it is nobody's. `own_where` holds, besides, for the records that owners themselves may see of theirs.
+    `history` says that records keep the key of the owner they had, whoever stands for that one today.
     """
 
     def __init__(
@@ -173,6 +174,7 @@ class Source:
         owner: str | Through | None = None,
         shared: bool = False,
         own_where: str | None = None,
+        history: bool = False,
     ) -> None:
         if shared and (owner is not None or own_where is not None):
             raise DeclarationError(
@@ -188,6 +190,7 @@ class Source:
         self.row_number = ROW_NUMBER
         self.visible = Fragment(where) if where else None
         self.shared = shared
+        self.history = history
         self.own = Fragment(own_where) if own_where else None
         self._owner = owner
 

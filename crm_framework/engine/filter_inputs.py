@@ -83,11 +83,12 @@ def _annotation(member: Member) -> Any:
     if member.kind == "enum":
         assert member.enum is not None  # a member without it cannot be declared
         return _enum_comparison(member.enum) | None
-    return _comparison(member.kind) | None
+    return comparison(member.kind) | None
 
 
 @cache
-def _comparison(kind: str) -> type:
+def comparison(kind: str) -> type:
+    """The input type of comparisons with values of a kind, such as "id"."""
     type_name, value = _TYPES[kind]
     return _comparison_input(
         type_name, kind, value, f"Comparisons with {type_name.removesuffix('Filter')} values."

@@ -48,6 +48,7 @@ def node(
     owner: str | Through | None = None,
     shared: bool = False,
     own_where: str | None = None,
+    history: bool = False,
     name: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Makes a subclass of `Node` a type whose objects are the rows of `table`; its docstring is the
@@ -60,6 +61,7 @@ def node(
     `owner` is the column with the key of the customer whose row it is, or `Through` another table; left out,
     a column `customer_id`. `shared` says instead that rows are no customer's: everybody with the permission
     sees them all. `own_where` is what holds, besides, for rows that customers themselves may see of theirs.
+    `history` is for rows that a merge leaves with the loser's key: the winner then decides who sees them.
     """
 
     options = {
@@ -70,6 +72,7 @@ def node(
         "owner": owner,
         "shared": shared,
         "own_where": own_where,
+        "history": history,
     }
 
     def decorate(cls: type[T]) -> type[T]:
@@ -92,6 +95,7 @@ def record(
     owner: str | Through | None = None,
     shared: bool = False,
     own_where: str | None = None,
+    history: bool = False,
     name: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Like `node`, for rows that are read only as a part of something else, such as the lines of a bill."""
@@ -104,6 +108,7 @@ def record(
         "owner": owner,
         "shared": shared,
         "own_where": own_where,
+        "history": history,
     }
 
     def decorate(cls: type[T]) -> type[T]:

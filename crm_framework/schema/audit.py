@@ -23,7 +23,8 @@ from crm_framework.storage.ids import is_key
 
 from . import enums  # noqa: F401  # makes ActorKind an enumeration of the API
 from .additions import fields_of
-from .customers import Customer, load_customers
+from .customers import Customer, customers_of
+from .history import historic, of_customer
 from .inputs import optional
 from .staff import Staff
 from .tokens import Token
@@ -58,6 +59,7 @@ class AuditSubject:
         "customer_id": str,
         "erased_by": str,
     },
+    history=True,
 )
 class AuditEntry(Node):
     """One change of one record, or a refused attempt (`access.refused`). Entries are never changed, but for
@@ -93,10 +95,7 @@ class AuditEntry(Node):
     @staticmethod
     async def customer(entries: Batch["AuditEntry"], info: strawberry.Info) -> list[Customer | None]:
         """The customer that the change is about, if any; for a merged one, the winner."""
-        keys = entries.column("customer_id")
-        known = [key for key in dict.fromkeys(keys) if key is not None]
-        found = dict(zip(known, await load_customers(info, known), strict=True))
-        return [found.get(key) for key in keys]
+        return await customers_of(entries.column("customer_id"), info)
 
 
 @strawberry.input(description="A comparison with ids of records of every type.")
@@ -137,7 +136,7 @@ AUDIT_FILTER = FilterSpec(
         Member("requestId", "string", "The request that the change came with.", column="request_id"),
         Member("subjectType", "string", "The type of the changed record.", column="subject_type"),
         Member("subjectId", "custom", "The changed record.", input=SubjectFilter, condition=_subject),
-        Member("customer", "id", "The customer that it is about.", column="customer_id", of="Customer"),
+        of_customer("The customer that it is about, also under the keys of those merged into it."),
     ],
 )
 # Keys grow with time, and they have an index.
@@ -145,12 +144,14 @@ AUDIT_ORDERS = Orders("AuditOrder", [OrderField("AT", "id", "By the moment of th
 
 
 class _Queries:
-    audit_log: Connection[AuditEntry] = connection(
-        description="All changes, the latest first.",
-        filter=AUDIT_FILTER,
-        orders=AUDIT_ORDERS,
-        default_order=("-AT",),
-        permission="audit.read",
+    audit_log: Connection[AuditEntry] = historic(
+        connection(
+            description="All changes, the latest first.",
+            filter=AUDIT_FILTER,
+            orders=AUDIT_ORDERS,
+            default_order=("-AT",),
+            permission="audit.read",
+        )
     )
 
 

@@ -192,10 +192,10 @@ class RequestContext(Context):
         elif source.owner is None:
             found = FALSE
         elif isinstance(source.owner, str):
-            found = _of_owner(reach, f"t.{source.owner}")
+            found = _of_owner(reach, f"t.{source.owner}", former=source.history)
         else:
             way = source.owner
-            inner = _of_owner(reach, f"way.{way.owner}")
+            inner = _of_owner(reach, f"way.{way.owner}", former=source.history)
             found = Fragment(
                 f"EXISTS (SELECT 1 FROM {way.table} AS way WHERE way.{way.key} = t.{way.column}"
                 f" AND ({inner.sql}))",
@@ -203,12 +203,13 @@ class RequestContext(Context):
             )
         return found if self.actor.kind is not ActorKind.CUSTOMER else all_of([found, source.own])
 
-    def reached(self, column: str, permission: str) -> Fragment | None:
+    def reached(self, column: str, permission: str, *, history: bool = False) -> Fragment | None:
         """The condition on a column with customers' keys, for SQL of one's own: those on whom the actor has
         this permission; None for all customers. `column` is written with its table, as `a.customer_id`.
+        `history` says that its rows stay with the loser's key when customers are merged.
         """
         reach = self.actor.reach(permission)
-        return None if reach is None else _of_owner(reach, column)
+        return None if reach is None else _of_owner(reach, column, former=history)
 
     async def events(
         self, *, types: Collection[str] | None = None, customer: str | None = None, after: str | None = None
@@ -242,10 +243,14 @@ class RequestContext(Context):
             restriction = None if source is None else self.restrict(source)
             if source is None or restriction is None:
                 continue
+            named = f"{source.table} AS t WHERE t.{source.key} = ?"
+            if source.table == CUSTOMERS:  # a merged one is its winner
+                named = (
+                    f"{CUSTOMERS} AS named JOIN {CUSTOMERS} AS t ON t.id = COALESCE(named.merged_into_id,"
+                    " named.id) WHERE named.id = ?"
+                )
             seen = await self.read(
-                f"SELECT 1 FROM {source.table} AS t WHERE t.{source.key} = ? AND ({restriction.sql})",
-                (key, *restriction.args),
-                bounded=True,
+                f"SELECT 1 FROM {named} AND ({restriction.sql})", (key, *restriction.args), bounded=True
             )
             if not seen:
                 return False
@@ -270,8 +275,8 @@ class RequestContext(Context):
         return CrmError(error.code, f"{message[:1].upper()}{message[1:]}", path=error.path, hint=hint)
 
 
-def _of_owner(reach: Reach, column: str) -> Fragment:
-    found = Fragment(*reach.of_key(column))
+def _of_owner(reach: Reach, column: str, *, former: bool = False) -> Fragment:
+    found = Fragment(*reach.of_key(column, former=former))
     if reach is NOT_CONFIDENTIAL:  # what is nobody's is no secret
         return any_of([Fragment(f"{column} IS NULL"), found])
     return found

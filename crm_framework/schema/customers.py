@@ -110,6 +110,13 @@ async def load_customers(info: strawberry.Info, keys: Sequence[str]) -> list[Cus
     return [customer or more.get(key) for key, customer in zip(keys, found, strict=True)]
 
 
+async def customers_of(keys: Sequence[str | None], info: strawberry.Info) -> list[Customer | None]:
+    """Likewise, for keys that repeat or are missing: those in a column of records that hang on customers."""
+    known = [key for key in dict.fromkeys(keys) if key is not None]
+    found = dict(zip(known, await load_customers(info, known), strict=True))
+    return [None if key is None else found[key] for key in keys]
+
+
 @root(permission="customers.read", restricted=True, by_key="id")
 async def customer(
     info: strawberry.Info,

@@ -8,7 +8,7 @@ import strawberry
 from crm_framework.domain import deliveries
 from crm_framework.domain.models import DeliveryStatus
 from crm_framework.engine.connections import Connection, connection
-from crm_framework.engine.fields import column, root
+from crm_framework.engine.fields import batch, column, root
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.ids import decode_key
 from crm_framework.engine.keyset import OrderField, Orders
@@ -16,11 +16,13 @@ from crm_framework.engine.load import load
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
+from crm_framework.engine.rows import Batch
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from . import enums  # noqa: F401  # makes DeliveryStatus an enumeration of the API
 from .additions import fields_of
-from .customers import Customer
+from .customers import Customer, customers_of
+from .history import historic, of_customer
 from .inputs import chosen, keys_of, optional, optional_key, required
 from .mutation import mutation, payload
 
@@ -29,35 +31,50 @@ JSON = strawberry.scalars.JSON
 READ, MANAGE = "events.read", "events.manage"
 
 
-@node(table="crm_event", permission=READ, hidden={"customer_id": str})
+@node(table="crm_event", permission=READ, hidden={"customer_id": str}, history=True)
 class Event(Node):
     """Something that happened, as it was handed to the plugins. It may hold personal data."""
 
     type: str = column("What happened, such as customer.updated.")
     payload: JSON = column("All that it tells; what named an erased person is gone from it.")
     created_at: datetime = column("When the transaction of the change began.")
-    customer: Customer | None = reference("customer_id", "The customer that it is about, if any.")
+
+    @batch(needs=("customer_id",))
+    @staticmethod
+    async def customer(events: Batch["Event"], info: strawberry.Info) -> list[Customer | None]:
+        """The customer that it is about, if any; for a merged one, the winner."""
+        return await customers_of(events.column("customer_id"), info)
 
 
-@node(table="crm_delivery", permission=READ, hidden={"customer_id": str, "event_id": str})
+@node(
+    table="crm_delivery",
+    permission=READ,
+    hidden={"customer_id": str, "event_id": str},
+    history=True,  # what a replay owes has the event's customer
+)
 class EventDelivery(Node):
     """An event that a plugin's handler still owes: it failed, was late, or waits for an earlier one."""
 
     event: Event | None = reference("event_id", "The event.")
     plugin: str = column("Whose handler owes it.", sql="handler")
-    customer: Customer | None = reference("customer_id", "The customer that it is about, if any.")
     status: DeliveryStatus = column("Whether it will be tried again.")
     attempts: int = column("How often it was tried.")
     tried_at: datetime | None = column("When the last attempt began; null where there was none.")
     next_at: datetime = column("When it is due, unless it comes behind an earlier event of the customer.")
     error: str | None = column("Why the last attempt failed; null where there was none.")
 
+    @batch(needs=("customer_id",))
+    @staticmethod
+    async def customer(owed: Batch["EventDelivery"], info: strawberry.Info) -> list[Customer | None]:
+        """The customer that it is about, if any; for a merged one, the winner."""
+        return await customers_of(owed.column("customer_id"), info)
+
 
 EVENT_FILTER = FilterSpec(
     "EventFilter",
     [
         Member("type", "string", "What happened, such as customer.updated.", column="type"),
-        Member("customer", "id", "The customer that it is about.", column="customer_id", of="Customer"),
+        of_customer("The customer that it is about, also under the keys of those merged into it."),
         Member("createdAt", "datetime", "When the transaction of the change began.", column="created_at"),
     ],
 )
@@ -71,7 +88,7 @@ DELIVERY_FILTER = FilterSpec(
         Member("plugin", "string", "Whose handler owes it.", column="handler"),
         Member("status", "enum", "Whether it will be tried again.", column="status", enum=DeliveryStatus),
         Member("event", "id", "The event.", column="event_id", of="Event"),
-        Member("customer", "id", "The customer that it is about.", column="customer_id", of="Customer"),
+        of_customer("The customer that it is about, also under the keys of those merged into it."),
         Member("attempts", "int", "How often it was tried.", column="attempts"),
         Member("nextAt", "datetime", "When it is due.", column="next_at"),
     ],
@@ -92,19 +109,23 @@ async def event(
 
 
 class _Queries:
-    events: Connection[Event] = connection(
-        description="Events, the latest first.",
-        filter=EVENT_FILTER,
-        orders=EVENT_ORDERS,
-        default_order=("-CREATED_AT",),
-        permission=READ,
+    events: Connection[Event] = historic(
+        connection(
+            description="Events, the latest first.",
+            filter=EVENT_FILTER,
+            orders=EVENT_ORDERS,
+            default_order=("-CREATED_AT",),
+            permission=READ,
+        )
     )
-    event_deliveries: Connection[EventDelivery] = connection(
-        description="What plugins' handlers still owe, the oldest first. What is done is not listed.",
-        filter=DELIVERY_FILTER,
-        orders=DELIVERY_ORDERS,
-        default_order=("CREATED_AT",),
-        permission=READ,
+    event_deliveries: Connection[EventDelivery] = historic(
+        connection(
+            description="What plugins' handlers still owe, the oldest first. What is done is not listed.",
+            filter=DELIVERY_FILTER,
+            orders=DELIVERY_ORDERS,
+            default_order=("CREATED_AT",),
+            permission=READ,
+        )
     )
 
 

@@ -18,7 +18,7 @@ from crm_framework.settings import nearest
 
 from .audit import AuditSubject
 from .context import RequestContext
-from .customers import Customer, load_customers
+from .customers import Customer, customers_of
 
 JSON = strawberry.scalars.JSON
 
@@ -45,10 +45,7 @@ class StreamedEvent:
     @staticmethod
     async def customer(events: Batch["StreamedEvent"], info: strawberry.Info) -> list[Customer | None]:
         """The customer that it is about, if any, as it is now; for a merged one, the winner."""
-        keys = events.column("customer_id")
-        known = [key for key in dict.fromkeys(keys) if key is not None]
-        found = dict(zip(known, await load_customers(info, known), strict=True))
-        return [found.get(key) for key in keys]
+        return await customers_of(events.column("customer_id"), info)
 
 
 # what changed is told by all its fields, of which customers see some only

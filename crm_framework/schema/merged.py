@@ -42,3 +42,23 @@ async def losers(context: Context, keys: Sequence[str]) -> dict[str, list[str]]:
     for row in rows:
         found[str(row["winner"])].append(str(row["id"]))
     return found
+
+
+async def families(context: Context, keys: Sequence[str]) -> dict[str, list[str]]:
+    """Key → all keys that the customer has today, the winner's first; the key itself for an unknown one."""
+    chosen = among("asked.id", keys, context.reader.dialect)
+    rows = await context.reader.fetch(
+        f"""
+        SELECT asked.id AS asked, COALESCE(asked.merged_into_id, asked.id) AS one
+            FROM crm_customer AS asked WHERE {chosen.sql}
+        UNION ALL
+        SELECT asked.id, loser.id FROM crm_customer AS asked
+            JOIN crm_customer AS loser ON loser.merged_into_id = COALESCE(asked.merged_into_id, asked.id)
+            WHERE {chosen.sql}
+        """,
+        (*chosen.args, *chosen.args),
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(str(row["asked"]), []).append(str(row["one"]))
+    return {key: found.get(key, [key]) for key in keys}

@@ -28,7 +28,7 @@ class WebhookApi:
         self, conditions: Mapping[str, Mapping[str, Any]], customers: Collection[str]
     ) -> Matches:
         """For each condition, by any key, those of the customers that it holds for now, or why it fits no
-        more. One statement a condition."""
+        more. For a merged one, its winner decides. One statement a condition."""
         context = Context(reader=self.database)
         found: dict[str, frozenset[str] | str] = {}
         for key, condition in conditions.items():
@@ -44,9 +44,11 @@ class WebhookApi:
         (compiled,) = await conditions_of(context, customer_filter(self.schema), [condition])
         if isinstance(compiled, RequestError):
             raise compiled
-        chosen = among("t.id", customers, self.database.dialect)
+        chosen = among("named.id", customers, self.database.dialect)
         rows = await self.database.fetch(
-            f"SELECT t.id FROM crm_customer AS t WHERE {chosen.sql} AND ({compiled.sql})",
+            "SELECT named.id FROM crm_customer AS named JOIN crm_customer AS t"
+            " ON t.id = COALESCE(named.merged_into_id, named.id)"
+            f" WHERE {chosen.sql} AND ({compiled.sql})",
             (*chosen.args, *compiled.args),
         )
         return frozenset(row["id"] for row in rows)

@@ -26,8 +26,9 @@ from crm_framework.storage.unit_of_work import UnitOfWork
 from . import enums  # noqa: F401  # makes the statuses enumerations of the API
 from .additions import fields_of
 from .customer_filter import CUSTOMER_FILTER
-from .customers import Customer
+from .customers import Customer, customers_of
 from .event_deliveries import Event
+from .history import historic, of_customer
 from .inputs import (
     chosen,
     expected,
@@ -79,13 +80,13 @@ class Webhook(Node):
     table="crm_webhook_delivery",
     permission=READ,
     hidden={"webhook_id": str, "event_id": str, "customer_id": str},
+    history=True,
 )
 class WebhookDelivery(Node):
     """An event that was, or is to be, sent to a webhook."""
 
     webhook: Webhook = reference("webhook_id", "Where to.")
     event: Event | None = reference("event_id", "The event; null for a test.")
-    customer: Customer | None = reference("customer_id", "The customer that the event is about, if any.")
     message_id: str = column("What the receiver is told as `webhook-id`, the same at each attempt.", sql="id")
     type: str = column("What happened.")
     status: WebhookDeliveryStatus = column("What has become of it.")
@@ -98,6 +99,12 @@ class WebhookDelivery(Node):
     duration_ms: int | None = column("How long the last attempt took, in milliseconds.")
     error: str | None = column("Why the last attempt failed.")
     created_at: datetime = column("When it came to be owed.")
+
+    @batch(needs=("customer_id",))
+    @staticmethod
+    async def customer(deliveries: Batch["WebhookDelivery"], info: strawberry.Info) -> list[Customer | None]:
+        """The customer that the event is about, if any; for a merged one, the winner."""
+        return await customers_of(deliveries.column("customer_id"), info)
 
 
 WEBHOOK_FILTER = FilterSpec(
@@ -112,7 +119,7 @@ DELIVERY_FILTER = FilterSpec(
     [
         Member("webhook", "id", "Where to.", column="webhook_id", of="Webhook"),
         Member("event", "id", "The event.", column="event_id", of="Event"),
-        Member("customer", "id", "The event's customer.", column="customer_id", of="Customer"),
+        of_customer("The event's customer, also under the keys of those merged into it."),
         Member("type", "string", "What happened.", column="type"),
         Member("status", "enum", "What has become of it.", column="status", enum=WebhookDeliveryStatus),
         Member("responseStatus", "int", "The status of the last answer.", column="response_status"),
@@ -143,12 +150,14 @@ class _Queries:
         default_order=("CREATED_AT",),
         permission=READ,
     )
-    webhook_deliveries: Connection[WebhookDelivery] = connection(
-        description="What was, or is to be, sent to webhooks, the latest first.",
-        filter=DELIVERY_FILTER,
-        orders=DELIVERY_ORDERS,
-        default_order=("-CREATED_AT",),
-        permission=READ,
+    webhook_deliveries: Connection[WebhookDelivery] = historic(
+        connection(
+            description="What was, or is to be, sent to webhooks, the latest first.",
+            filter=DELIVERY_FILTER,
+            orders=DELIVERY_ORDERS,
+            default_order=("-CREATED_AT",),
+            permission=READ,
+        )
     )
 
 

@@ -30,11 +30,24 @@ class Reach:
         """The condition on a row of crm_customer that a statement calls `alias`."""
         return self.sql.replace(_ROW, alias), self.args
 
-    def of_key(self, column: str) -> tuple[str, tuple[object, ...]]:
-        """The condition on a column that holds a customer's key, such as `t.customer_id`."""
-        if self.customer_id is not None:
+    def of_key(self, column: str, *, former: bool = False) -> tuple[str, tuple[object, ...]]:
+        """The condition on a column that holds a customer's key, such as `t.customer_id`.
+
+        With `former` the column may hold the key of a customer that was merged: its winner decides, as the
+        loser's row stays as it was. One step leads there.
+        """
+        if self.customer_id is not None and not former:
             return f"{column} = ?", (self.customer_id,)
+        if self.customer_id is not None:
+            keys = "SELECT own.id FROM crm_customer AS own WHERE own.id = ? OR own.merged_into_id = ?"
+            return f"{column} IN ({keys})", (self.customer_id, self.customer_id)
         sql = self.sql.replace(_ROW, "reached")
+        if former:
+            return (
+                "EXISTS (SELECT 1 FROM crm_customer AS named JOIN crm_customer AS reached"
+                " ON reached.id = COALESCE(named.merged_into_id, named.id)"
+                f" WHERE named.id = {column} AND ({sql}))"
+            ), self.args
         return f"EXISTS (SELECT 1 FROM crm_customer AS reached WHERE reached.id = {column} AND ({sql}))", (
             self.args
         )

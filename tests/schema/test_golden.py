@@ -140,10 +140,22 @@ SHAPES: dict[str, Shape] = {
         "{ customers(first: 10) { nodes { timeline(first: 3) { nodes { title interaction { kind } } } } } }"
     ),
     "audit_log": Shape("{ auditLog(first: 10) { nodes { action } } }"),
+    "audit_log_of_customer": Shape(
+        "query ($id: ID!) { auditLog(first: 10, filter: {customer: {eq: $id}}) { nodes { action } } }",
+        {"id": customer(7)},
+    ),
+    "audit_log_of_merged": Shape(
+        "query ($id: ID!) { auditLog(first: 10, filter: {customer: {eq: $id}}) { nodes { action } } }",
+        {"id": customer(99)},
+    ),
 }
 
 
 EXCEPTIONS = {
+    "audit_log_of_customer": {
+        "sqlite: SORT": "the order ends with the key, which it has already: groups of one"
+    },
+    "audit_log_of_merged": {"SORT": "sorts the entries of one customer under its keys"},
     "customers_after_city": {"WALK crm_customer": PASSED},
     "customers_by_email": {"SORT": FEW},
     "customers_with_tag": {"SORT": FEW},
@@ -192,6 +204,8 @@ INDEXES = {
     "segment_members_counted": {"idx_crm_custome_city_253781"},
     "timeline": {"idx_crm_custome_sort_na_1da974", "primary key"},
     "audit_log": {"primary key"},
+    "audit_log_of_customer": {"primary key", "crm_customer_merged_into"},
+    "audit_log_of_merged": {"primary key", "crm_customer_merged_into"},
 }
 """What the plans of each shape must go by, on both databases."""
 
