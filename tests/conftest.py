@@ -13,6 +13,7 @@ from tests.browser.chromium import find_browser
 BROWSER = find_browser()
 collect_ignore = [] if BROWSER or os.environ.get("CRM_TEST_BROWSER") == "required" else ["browser"]
 
+os.environ.pop("COLUMNS", None)  # each process that shares the tests is given some, and `crm` heeds them
 SEEDS = ("DIFFERENTIAL_SEED", "FUZZ_SEED", "TORTURE_SEED")
 for name in SEEDS:
     os.environ[name] = os.environ.get(name) or secrets.token_hex(3)
