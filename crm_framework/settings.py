@@ -88,6 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Events that wait for one subscriber in memory; one that is slower reads them anew."""
     rate_limit_per_minute: NotNegative = 600_000
     """How many objects the operations of one token may lead to in a minute, per process; 0 is no limit."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` is believed; the last address in it that is
+    none of theirs is the client's. Without any, the header says nothing."""
     wrong_tokens_per_minute: Positive = 30
     """How often one address may send a token that opens nothing before it is told to wait."""
     persisted_operations: str | None = None
@@ -181,8 +184,9 @@ def load_settings(
         )
     if settings.oidc_issuer is not None:
         _check_issuer(settings)
-    for network in settings.webhook_allow_private:
-        _check_network(network)
+    for name in ("webhook_allow_private", "trusted_proxies"):
+        for network in getattr(settings, name):
+            _check_network(name, network)
     if settings.default_time_zone != "UTC":
         _check_zone(settings.default_time_zone)
     return settings
@@ -204,14 +208,14 @@ def _check_issuer(settings: Settings) -> None:
             raise _error(f"{key} is {url!r}, which is no https address.", "Keys must come from who they say.")
 
 
-def _check_network(network: str) -> None:
+def _check_network(name: str, network: str) -> None:
     from ipaddress import ip_network
 
     try:
         ip_network(network)
     except ValueError:
         raise _error(
-            f"webhook_allow_private: {network!r} is no network.",
+            f"{name}: {network!r} is no network.",
             "Write networks such as 10.20.0.0/16, or addresses such as 10.20.0.7.",
         ) from None
 

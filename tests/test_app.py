@@ -110,7 +110,12 @@ async def test_readyz_names_what_is_broken(
         "missing": "MISSING",
         "unused": "DISABLED",
     }
-    assert "nothing_of_this_name" in plugins["broken"]["reason"]
+    assert plugins["broken"]["reason"] == "It cannot be imported, or does not keep to the contract."
+    assert "nothing_of_this_name" not in response.text
+    assert plugins["unused"]["reason"] is None
+    told = await client.data("{ plugins { name reason } }")
+    (reason,) = [plugin["reason"] for plugin in told["plugins"] if plugin["name"] == "broken"]
+    assert "nothing_of_this_name" in reason
     assert await client.data("{ __typename }") == {"__typename": "Query"}
 
 

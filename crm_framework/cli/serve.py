@@ -19,7 +19,7 @@ from crm_framework.app import create_app, open_service, working_for
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import Runtime, migrate_if_new, open_runtime
-from crm_framework.security.administrator import administrators_token
+from crm_framework.security.administrator import administrators_token, place_beside
 from crm_framework.security.permissions import Permissions
 from crm_framework.server.limits.connections import guarded
 from crm_framework.server.limits.descriptors import provide_for
@@ -44,7 +44,11 @@ LAST_SECONDS = 10.0
 @click.option("--host", help="Address to listen at; default 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default 8000; 0 takes a free one.")
 @click.option("--processes", type=click.IntRange(1), help="Processes that serve; default 1.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="Keep the administrator's token here.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="Keep the administrator's token here.",
+)
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--inherited", hidden=True, help="File descriptors from the process that keeps this one.")
 @click.option("--number", hidden=True, type=int, default=0, help="Which of its processes this one is.")
@@ -64,7 +68,8 @@ def command(
     """Serves /graphql, /healthz and /readyz.
 
     A new database is migrated first; an existing one never is: run `crm migrate`. Where there is no token
-    yet, one for an administrator is made and shown. The owed work (deliveries, jobs, schedules) is done here
+    yet, one for an administrator is made: shown at a terminal, else kept in the file administrator.token
+    beside SQLite's file or in the working folder. The owed work (deliveries, jobs, schedules) is done here
     too, unless `worker = false` is set. With several processes, one that ends is replaced, and SIGHUP
     replaces each in turn without a pause in service.
     """
@@ -139,15 +144,22 @@ def _folder_for_counts() -> Iterator[list[str]]:
 
 async def _greeting(opened: Service | Runtime, listener: socket.socket, token_file: Path | None) -> list[str]:
     """What to show once it serves."""
-    token = await administrators_token(opened.database, Permissions.of(opened.host.declarations), token_file)
+    shown = token_file is None and sys.stdout.isatty()
+    place = None if shown else token_file or place_beside(opened.settings.database_url)
+    token = await administrators_token(
+        opened.database, Permissions.of(opened.host.declarations), place, only_first=token_file is None
+    )
     address, port = listener.getsockname()[:2]
     lines = [f"The CRM is at http://{_shown(address)}:{port}/graphql"]
     lines += [
-        f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}"
+        f"Plugin {plugin.name} is left out: {plugin.told} The log says more."
         for plugin in opened.host.plugins
         if plugin.reason
     ]
-    return [*lines, *([f"The administrator's token: {token}"] if token else []), "Stop it with Ctrl-C."]
+    if token:  # what is no terminal may be a log, which others read
+        kept = f" is in {place.resolve()}" if place else f": {token}"
+        lines.append(f"The administrator's token{kept}")
+    return [*lines, "Stop it with Ctrl-C."]
 
 
 def _greet(lines: list[str]) -> None:
@@ -172,6 +184,9 @@ async def _serve(
         log_config=None,
         access_log=False,
         lifespan="off",
+        # Otherwise uvicorn believes whoever connects from this machine, and FORWARDED_ALLOW_IPS
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -81,4 +81,4 @@ def _told_to_stop() -> asyncio.Event:
 def _show_plugins(runtime: Runtime) -> None:
     for plugin in runtime.host.plugins:
         if plugin.reason:
-            console.print(f"Plugin {plugin.name} is left out: {plugin.reason} {plugin.hint}", markup=False)
+            console.print(f"Plugin {plugin.name} is left out: {plugin.told} The log says more.", markup=False)

@@ -17,6 +17,7 @@ from types import ModuleType
 
 import crm_framework
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.hiding import without_secrets
 from crm_framework.settings import Settings, nearest, plugin_settings
 
 from .checks import check_api, check_declaration, check_hooks, check_models
@@ -181,7 +182,12 @@ def _load(name: str, candidates: list[Found], settings: Settings) -> LoadedPlugi
     except PluginFault as fault:
         return replace(known, status=fault.status, reason=fault.reason, hint=fault.hint)
     except CrmError as error:
-        return replace(known, status=PluginStatus.MISCONFIGURED, reason=error.message, hint=error.hint)
+        return replace(
+            known,
+            status=PluginStatus.MISCONFIGURED,
+            reason=without_secrets(error.message),
+            hint=without_secrets(error.hint or "Correct its section of the settings."),
+        )
 
 
 def _import(load: Callable[[], ModuleType]) -> ModuleType:

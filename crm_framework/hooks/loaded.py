@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
 
+from crm_framework.hiding import without_secrets
+
 from .specs import Plugin, PluginSettings
 
 
@@ -33,7 +35,9 @@ class LoadedPlugin:
     """A plugin and its status. `plugin`, `settings` and `module` are there once they could be read.
 
     `origin` is the distribution (`crm-loyalty 1.0`) or the file that it comes from. Where the status is
-    neither ENABLED nor DISABLED, `reason` says what is wrong and `hint` what to do, each in one line.
+    neither ENABLED nor DISABLED, `reason` says what is wrong and `hint` what to do, each in one line. They
+    may hold what the plugin's code said, with asterisks for secrets that look like some: not for
+    everyone's eyes.
     """
 
     name: str
@@ -47,6 +51,23 @@ class LoadedPlugin:
     reason: str | None = None
     hint: str | None = None
 
+    @property
+    def told(self) -> str:
+        """What anyone may read of its status, in a sentence."""
+        return _TOLD[self.status]
+
+
+_TOLD = {
+    PluginStatus.ENABLED: "It is in order.",
+    PluginStatus.DISABLED: "It is not enabled.",
+    PluginStatus.MISSING: "It is enabled, but not installed.",
+    PluginStatus.INCOMPATIBLE: "It was written for another version of the contract.",
+    PluginStatus.BROKEN: "It cannot be imported, or does not keep to the contract.",
+    PluginStatus.MISCONFIGURED: "Its section of the settings does not fit.",
+    PluginStatus.BLOCKED: "A plugin that it requires is not there.",
+    PluginStatus.REFUSED: "It clashes with another plugin or with the core.",
+}
+
 
 class PluginFault(Exception):
     """Why a plugin is skipped; turned into the status of its `LoadedPlugin`."""
@@ -54,5 +75,5 @@ class PluginFault(Exception):
     def __init__(self, status: PluginStatus, reason: str, hint: str) -> None:
         super().__init__(reason)
         self.status = status
-        self.reason = " ".join(reason.split())
-        self.hint = hint
+        self.reason = without_secrets(" ".join(reason.split()))
+        self.hint = without_secrets(hint)

@@ -1,9 +1,11 @@
 """The first key: an administrator's token for a database that has none."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.urls import SqliteTarget, parse_url
 
 from .actors import EVERYTHING, Actor
 from .permissions import Permissions
@@ -17,24 +19,28 @@ NAME = "Administrator"
 
 
 async def administrators_token(
-    database: "Database", permissions: Permissions, kept_in: Path | None = None
+    database: "Database", permissions: Permissions, kept_in: Path | None = None, *, only_first: bool = False
 ) -> str | None:
     """The secret of a token with every permission, for whoever starts the program to read.
 
-    Without `kept_in`, one is made if there is no token at all, and None is returned otherwise. With it, the
-    secret is kept in that file, readable by its owner only, and made anew when the one there no longer opens.
+    With `kept_in`, it is kept in that file, readable by its owner only, and made anew when the one there no
+    longer opens. With `only_first`, and without a file, one is made if there is no token at all, and None is
+    returned otherwise.
     """
-    if kept_in is None:
+    if only_first or kept_in is None:
         if await database.fetch("SELECT id FROM crm_token LIMIT 1"):
             return None
-        return await _issue(database, permissions, only_first=True)
+        return await _issue(database, permissions, kept_in, only_first=True)
     kept = _read(kept_in)
     if kept and await _opens(database, kept):
         return kept
-    secret = await _issue(database, permissions)
-    assert secret is not None
-    _write(kept_in, secret)
-    return secret
+    return await _issue(database, permissions, kept_in)
+
+
+def place_beside(database_url: str) -> Path:
+    """Where the first token is kept if nothing else was said: beside SQLite's file, else in this folder."""
+    target = parse_url(database_url)
+    return (target.path.parent if isinstance(target, SqliteTarget) else Path()) / "administrator.token"
 
 
 def _read(file: Path) -> str:
@@ -48,8 +54,9 @@ def _write(file: Path, secret: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(f"{secret}\n", encoding="ascii")
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as stream:
+            stream.write(f"{secret}\n")
     except OSError as error:
         raise _unkept(file, error) from None
 
@@ -58,7 +65,7 @@ def _unkept(file: Path, error: OSError) -> CrmError:
     return CrmError(
         ErrorCode.CONFIGURATION,
         f"The administrator's token cannot be kept in {file}: {error.strerror}.",
-        hint="Name a file that this program may read and write.",
+        hint="Name a file that this program may read and write: crm serve --token-file.",
     )
 
 
@@ -74,7 +81,9 @@ async def _opens(database: "Database", secret: str) -> bool:
         await verifier.close()
 
 
-async def _issue(database: "Database", permissions: Permissions, *, only_first: bool = False) -> str | None:
+async def _issue(
+    database: "Database", permissions: Permissions, kept_in: Path | None, *, only_first: bool = False
+) -> str | None:
     """A new token's secret; with `only_first`, None where another process made one meanwhile."""
     async with database.unit_of_work(Actor.system("first start")) as tx:
         if only_first:
@@ -82,4 +91,7 @@ async def _issue(database: "Database", permissions: Permissions, *, only_first: 
                 await tx.execute("LOCK TABLE crm_token IN SHARE ROW EXCLUSIVE MODE")
             if await tx.fetch("SELECT id FROM crm_token LIMIT 1"):
                 return None
-        return (await create_token(tx, permissions, name=NAME, grants=[EVERYTHING])).secret
+        secret = (await create_token(tx, permissions, name=NAME, grants=[EVERYTHING])).secret
+        if kept_in is not None:
+            _write(kept_in, secret)  # before the commit: no token is left whose secret nobody has
+        return secret

@@ -29,7 +29,7 @@ async def readyz(request: Request) -> Response:
 
     A plugin that is broken does not make the API unready, nor does work that is owed: a node that is taken
     away because of it leaves the more to the others. What is told here is for everyone to read: names
-    and reasons, no addresses and no data.
+    and states, no data, and nothing that the code of a plugin said.
     """
     service = service_of(request)
     database, migrations = await _database(service)
@@ -49,8 +49,8 @@ async def readyz(request: Request) -> Response:
                 "name": plugin.name,
                 "version": plugin.version,
                 "status": plugin.status.value,
-                "reason": plugin.reason,
-                "hint": plugin.hint,
+                "reason": plugin.told if plugin.reason else None,
+                "hint": "The log and `crm plugins list` say more." if plugin.reason else None,
             }
             for plugin in service.host.plugins
         ],

@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 
 from crm_framework import tracing
-
-from .hiding import shown, without_secrets
+from crm_framework.hiding import shown, without_secrets
 
 ORDINARY = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 """What every record has, and what uvicorn adds for terminals; the rest was given by `extra=`."""

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Literal
 
 from crm_framework.errors import CrmError
+from crm_framework.hiding import without_secrets
 
-from .hiding import without_secrets
 from .json_lines import JsonLines
 
 log = logging.getLogger("crm_framework.server")

@@ -26,7 +26,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
-    """A server on a free port: its process, its address and the token that it printed."""
+    """A server on a free port: its process, its address and the token that it keeps."""
     process = subprocess.Popen(
         [*CRM, "serve", "--port", "0", "--token-file", "administrator.token"],
         cwd=folder,
@@ -43,10 +43,12 @@ def serving(folder: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[s
             assert line, process.communicate()[1]
             printed += line
         address = re.search(r"http://\S+:\d+", printed)
-        token = re.search(r"crm_\S+", printed)
         assert address
-        assert token
-        yield process, address[0], token[0]
+        file = folder / "administrator.token"
+        assert f"The administrator's token is in {file}\n" in printed
+        token = file.read_text().strip()
+        assert token not in printed
+        yield process, address[0], token
     finally:
         process.kill()
         process.communicate()

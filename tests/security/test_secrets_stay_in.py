@@ -22,6 +22,14 @@ KEY = "zq-key-of-the-audit-log-zq"
 FORMER = "zq-former-key-of-the-audit-log-zq"
 PLUGIN = "zq-secret-of-a-plugin-zq"
 PASSWORD = "zq-password-zq"
+SOLD = "zqQ7pZ1"
+
+BROKEN = f'''
+"""Fails on import, and tells what it knows."""
+
+print("about to fail: postgres://crm:{PASSWORD}@10.0.0.5/crm")
+raise RuntimeError("cannot connect to postgres://crm:{PASSWORD}@10.0.0.5/crm with key sk_live_{SOLD}")
+'''
 
 LEAKY = '''
 """Fails wherever it can, and tells all that it knows."""
@@ -60,12 +68,13 @@ class Installation:
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
         self.out: list[str] = []
-        self.secrets = [KEY, FORMER, PLUGIN, PASSWORD]
+        self.secrets = [KEY, FORMER, PLUGIN, PASSWORD, SOLD]
         if password := urlsplit(url).password:
             self.secrets.append(password)
         plugins = folder / "plugins"
         plugins.mkdir()
         (plugins / "leaky.py").write_text(LEAKY)
+        (plugins / "broken.py").write_text(BROKEN)
         (plugins / "with_settings.py").write_text((FIXTURES / "with_settings.py").read_text())
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -74,7 +83,7 @@ class Installation:
             **kept,
             "CRM_DATABASE_URL": self.url,
             "CRM_PLUGIN_DIR": str(self.folder / "plugins"),
-            "CRM_PLUGINS": "leaky,with_settings",
+            "CRM_PLUGINS": "leaky,with_settings,broken",
             "CRM_LEAKY__SECRET": PLUGIN,
             "CRM_WITH_SETTINGS__KEY": PLUGIN,
             "CRM_AUDIT_KEYS": f"{KEY},{FORMER}",
@@ -122,8 +131,7 @@ class Installation:
             assert address
             token = (self.folder / "administrator.token").read_text().strip()
             self.secrets.append(token)
-            # its token is printed once, for whoever starts it, and not kept in the log
-            self.out.append(printed.replace(f"The administrator's token: {token}", ""))
+            self.out.append(printed)
             with httpx2.Client(
                 trust_env=False, base_url=address[0], headers={"Authorization": f"Bearer {token}"}, timeout=60
             ) as http:
@@ -202,6 +210,11 @@ async def test_no_secret_comes_out(installation: Installation) -> None:
         api.ask("{ auditLog { nodes { action changes } } tokens { nodes { name hint } } }")
         api.ask("{ webhooks { nodes { id url } } plugins { name reason summary } events { nodes { id } } }")
         api.ask("{ __schema { types { name fields { name description args { name defaultValue } } } } }")
+        told = api.get("/readyz", Authorization="")
+        assert '"broken"' in told
+        assert "BROKEN" in told
+        for word in ("RuntimeError", "cannot connect", "10.0.0.5", "broken.py"):
+            assert word not in told
         for path in ("/readyz", "/metrics", "/healthz", "/nothing", "/graphql?query={me{name}}"):
             api.get(path)
         wrong = "crm_" + "zq" * 20 + "abc"

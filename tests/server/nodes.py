@@ -37,8 +37,8 @@ class Node:
 
     @property
     def token(self) -> str | None:
-        found = re.search(r"token: (crm_\S+)", self.printed)
-        return found and found[1]
+        found = re.search(r"token is in (.+)", self.printed)
+        return Path(found[1]).read_text().strip() if found else None
 
     @property
     def log(self) -> str:

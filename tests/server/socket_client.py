@@ -54,10 +54,9 @@ async def serving(folder: Path, database_url: str, **settings: object) -> AsyncI
             line = await process.stdout.readline()
             assert line, (folder / "server.log").read_text()
             printed += line.decode()
-        address, token = re.search(r"http://(\S+:\d+)", printed), re.search(r"crm_\S+", printed)
+        address = re.search(r"http://(\S+:\d+)", printed)
         assert address
-        assert token
-        node = Node(process, address[1], token[0])
+        node = Node(process, address[1], (folder / "administrator.token").read_text().strip())
         yield node
     finally:
         if process.returncode is None:

@@ -5,15 +5,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from crm_framework.secret import HIDDEN
+from .secret import HIDDEN
 
-MARKS = ("crm_", "whsec_", "eyJ", "://")
+MARKS = ("crm_", "whsec_", "eyJ", "://", "k_live_", "k_test_")
 """One of them stands in every text that holds a secret: looking for these is quicker than for those."""
 
 SECRETS = re.compile(
     r"(\bcrm_)[A-Za-z0-9_-]{40,}"  # tokens of our own, which are longer than any name
     r"|(\bwhsec_)[A-Za-z0-9+/=_-]{16,}"  # what webhooks are signed with
     r"|(\beyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # tokens of an issuer
+    r"|(\b[sr]k_(?:live|test)_)[A-Za-z0-9]+"  # keys of payment services
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)"  # the password of an address
 )
 NAMES = re.compile(r"passw|secret|authorization|cookie|api_?key|(^|_)token$", re.IGNORECASE)
