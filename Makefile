@@ -1,6 +1,7 @@
 # make run      serve the CRM with every plugin of this repository (PORT=, CRM_DATABASE_URL=, DEMO=0)
 # make test     the whole suite, on SQLite and on a PostgreSQL that the tests start themselves (PARALLEL=, ARGS=)
 # make torture  100,000 generated operations by the engine and by its reference (CASES=, SEED=, FROM= to go on)
+# make torture-all  these and all that follow, one after the other; it stops at the first that fails
 # make torture-power  1,000 power cuts under SQLite (CUTS=, SEED=)
 # make torture-crash  100 times the server is killed, on each database, and PostgreSQL too, with webhooks under way, and
 #                     as often before there are tables (KILLS=, SEED=)
@@ -41,7 +42,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser torture torture-power torture-crash torture-cancel torture-nodes torture-fuzz golden check format bench constraints schema reference clean
+.PHONY: run test test-browser torture torture-all torture-power torture-crash torture-cancel torture-nodes torture-fuzz golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -62,6 +63,10 @@ torture: $(VENV)/testable
 	@CRM_PLUGINS= DIFFERENTIAL_CASES=$(CASES) DIFFERENTIAL_FAILURES=20 \
 	    $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) $(if $(FROM),DIFFERENTIAL_FROM=$(FROM)) \
 	    $(BIN)/python -m pytest tests/differential -s $(ARGS)
+
+torture-all:
+	@for part in torture torture-power torture-crash torture-cancel torture-nodes torture-fuzz; do \
+	    echo "make $$part"; $(MAKE) --no-print-directory $$part || exit 1; done
 
 torture-power: $(VENV)/testable
 	@CRM_PLUGINS= TORTURE_CUTS=$(CUTS) $(if $(SEED),TORTURE_SEED=$(SEED)) \

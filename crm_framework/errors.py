@@ -57,7 +57,16 @@ class CrmError(Exception):
     def __str__(self) -> str:
         where = f" (at {'.'.join(self.path)})" if self.path else ""
         todo = f" {self.hint}" if self.hint else ""
-        return f"{self.message}{where}{todo}"
+        text, stop = self.message.removesuffix("."), "." if self.message.endswith(".") else ""
+        return f"{text}{where}{stop}{todo}"
+
+
+def cut(value: object, limit: int = 60) -> str:
+    """A value for a message, as Python writes it, of which at most so many characters are shown."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= limit else f"{value[: limit - 1]}…")
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 class PluginCrash(CrmError):

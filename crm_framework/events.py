@@ -156,7 +156,8 @@ class RefundRecorded(InteractionLogged):
 
 @dataclass(frozen=True, kw_only=True)
 class SettingChanged(Event):
-    """An attribute definition, segment, staff member, contact rule, token or webhook was made or changed."""
+    """An attribute definition, contact rule, job, role, segment, staff member, token or webhook was made or
+    changed."""
 
     type = "setting.changed"
     subject_type = "Setting"
@@ -216,6 +217,7 @@ SETTINGS = {
     "attribute": "AttributeDefinition",
     "contact_rule": "ContactRule",
     "job": "Job",
+    "role": "Role",
     "segment": "Segment",
     "staff": "Staff",
     "token": "Token",

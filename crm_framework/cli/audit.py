@@ -10,7 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from crm_framework.cli.running import console, errors, run, settings_of
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.runtime import audit_keys, load_host, open_database
 from crm_framework.security.audit.chain import Head
 from crm_framework.security.audit.sealing import Sealer, read_head
@@ -182,7 +182,7 @@ def _key(name: str, value: str) -> str:
 
     if not is_key(value):
         raise CrmError(
-            ErrorCode.BAD_INPUT, f"--{name} {value!r:.60} is no key.", hint="Give its id, of 36 characters."
+            ErrorCode.BAD_INPUT, f"--{name} {cut(value)} is no key.", hint="Give its id, of 36 characters."
         )
     return value
 
@@ -192,7 +192,7 @@ def _moment(name: str, text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CrmError(
-            ErrorCode.BAD_INPUT, f"--{name} {text!r:.60} is no time.", hint="Write 2026-01-31 or …T12:00Z."
+            ErrorCode.BAD_INPUT, f"--{name} {cut(text)} is no time.", hint="Write 2026-01-31 or …T12:00Z."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

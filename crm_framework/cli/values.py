@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from crm_framework.domain.values import money
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 _YES = frozenset({"true", "yes", "y", "1"})
 _NO = frozenset({"false", "no", "n", "0"})
@@ -26,7 +26,7 @@ class Cells:
         if value is None or isinstance(value, str):
             return value
         if isinstance(value, dict | list | bool):
-            raise _bad(name, f"{value!r:.60} is no text.", 'Write it as a string: "…".')
+            raise _bad(name, f"{cut(value)} is no text.", 'Write it as a string: "…".')
         return str(value)
 
     def moment(self, name: str) -> datetime | None:
@@ -42,7 +42,7 @@ class Cells:
             )
         except ValueError:
             wanted = f"in the form {self.date_format}" if self.date_format else "such as 2024-01-31T09:00:00Z"
-            raise _bad(name, f"{text!r:.60} is no date or time {wanted}.", "See --date-format.") from None
+            raise _bad(name, f"{cut(text)} is no date or time {wanted}.", "See --date-format.") from None
         return at if at.tzinfo else at.replace(tzinfo=self.zone)
 
     def money(self, name: str, currency: str | None) -> int | None:
@@ -62,7 +62,7 @@ class Cells:
         try:
             return int(text) if len(text) < 20 else int("")
         except ValueError:
-            raise _bad(name, f"{text!r:.60} is no whole number.", "Write digits alone.") from None
+            raise _bad(name, f"{cut(text)} is no whole number.", "Write digits alone.") from None
 
     def flag(self, name: str) -> bool:
         """Yes or no; no where it is absent."""
@@ -71,7 +71,7 @@ class Cells:
             return bool(value)
         word = str(value).strip().lower()
         if word not in _YES | _NO:
-            raise _bad(name, f"{value!r:.60} is neither yes nor no.", "Write true or false.")
+            raise _bad(name, f"{cut(value)} is neither yes nor no.", "Write true or false.")
         return word in _YES
 
     def words(self, name: str) -> tuple[str, ...]:

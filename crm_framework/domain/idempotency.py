@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.rows import for_update, insert, json_of, json_text
 from crm_framework.domain.values.text import line
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.ids import new_id
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def recall(
     if first[0]["fingerprint"] != fingerprint:
         raise CrmError(
             ErrorCode.CONFLICT,
-            f"The idempotency key {text!r:.80} was used for another input.",
+            f"The idempotency key {cut(text, 80)} was used for another input.",
             path=path,
             hint="Send the first input again, or choose a new key.",
         )

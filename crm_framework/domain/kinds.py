@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crm_framework.domain.values.text import nearest
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.hooks.specs import Channel, InteractionKind
 
 CORE_KINDS: tuple[InteractionKind, ...] = (
@@ -105,7 +105,7 @@ def _known(name: object, known: Mapping[str, object], what: str, path: Sequence[
     meant = nearest(name, list(known)) if isinstance(name, str) else None
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{name!r:.60} is no {what}.",
+        f"{cut(name)} is no {what}.",
         path=path,
         hint=f"Did you mean {meant!r}?" if meant else f"Known are: {', '.join(sorted(known))}.",
     )

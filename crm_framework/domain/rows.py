@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from tortoise.exceptions import IntegrityError
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.clock import parse_time
 from crm_framework.storage.ids import is_key
 
@@ -28,7 +28,7 @@ def check_key(value: object, what: str, *, path: Sequence[str | int] = ()) -> st
 
 
 def not_found(what: str, key: object, *, path: Sequence[str | int] = ()) -> CrmError:
-    return CrmError(ErrorCode.NOT_FOUND, f"There is no {what} {key!r:.60}.", path=path, hint="Check the id.")
+    return CrmError(ErrorCode.NOT_FOUND, f"There is no {what} {cut(key)}.", path=path, hint="Check the id.")
 
 
 def stale(what: str, expected: int, actual: int) -> CrmError:

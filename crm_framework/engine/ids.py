@@ -51,7 +51,7 @@ def decode_key(text: str, type_name: str, key_type: str = "uuid") -> str:
         return check_key(text, key, key_type)
     found, key = decode_id(text)
     if found != type_name:
-        problem = f"{_shown(text)} is the id of a {found}; the id of a {type_name} is expected here"
+        problem = f"{_shown(text)} is the id of {_a(found)}; the id of {_a(type_name)} is expected here"
         raise RequestError("BAD_INPUT", problem)
     return check_key(text, key, key_type)
 
@@ -61,6 +61,10 @@ def check_key(text: str, key: str, key_type: str) -> str:
     if _UUID.fullmatch(key) is None if key_type == "uuid" else "\0" in key:
         raise _unknown(text)
     return key
+
+
+def _a(type_name: str) -> str:
+    return f"{'an' if type_name[:1] in 'AEIO' else 'a'} {type_name}"
 
 
 def _unknown(text: str) -> RequestError:

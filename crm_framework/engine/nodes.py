@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import Any, TypeVar
 
 import strawberry
@@ -121,5 +122,5 @@ def _typed(cls: type[T], name: str | None, table: str, permission: str, options:
     description = cls.__dict__.get("__doc__")
     if not description:
         raise DeclarationError(cls.__name__, "the type has no description", "Give the class a docstring")
-    made: type[T] = strawberry.type(cls, name=name, description=description)
+    made: type[T] = strawberry.type(cls, name=name, description=cleandoc(description))
     return declare(made, Source(made, table, permission=permission, **options))

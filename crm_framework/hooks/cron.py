@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 
 def check_cron(cron: str | None, zone: str) -> None:
@@ -45,7 +45,7 @@ def _zone(name: str) -> ZoneInfo:
     except (ValueError, OSError, KeyError):
         raise CrmError(
             ErrorCode.CONFIGURATION,
-            f"{name!r:.80} is no time zone.",
+            f"{cut(name, 80)} is no time zone.",
             hint="Name one of the IANA database, such as Europe/Berlin.",
         ) from None
 
@@ -53,6 +53,6 @@ def _zone(name: str) -> ZoneInfo:
 def _unfit(cron: str, why: str) -> CrmError:
     return CrmError(
         ErrorCode.CONFIGURATION,
-        f"{cron!r:.80} is no cron expression: {why}.",
+        f"{cut(cron, 80)} is no cron expression: {why}.",
         hint='Write minute, hour, day of month, month and day of week, such as "30 2 * * *".',
     )

@@ -11,6 +11,7 @@ import strawberry
 from crm_framework.engine.comparisons import MAX_LISTED
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.sql import FALSE, Dialect, Fragment, all_of, any_of, listed
+from crm_framework.errors import cut
 from crm_framework.schema.inputs import optional, required
 
 JSON = strawberry.scalars.JSON
@@ -46,13 +47,13 @@ def attribute_condition(value: Any, dialect: Dialect) -> Fragment:
 def _of_one(value: Any, dialect: Dialect) -> Fragment:
     name = value.get("name") if isinstance(value, Mapping) else None
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-        raise _bad(f"{name!r:.80} is no name of an attribute")
+        raise _bad(f"{cut(name, 80)} is no name of an attribute")
     parts = []
     for operator, operand in value.items():
         if operator == "name":
             continue
         if operator not in _COMPARE:
-            raise _bad(f"{name}: there is no comparison {operator!r:.40}; there are {', '.join(_COMPARE)}")
+            raise _bad(f"{name}: there is no comparison {cut(operator, 40)}; there are {', '.join(_COMPARE)}")
         if operand is None:
             raise _bad(f"{name}.{operator}: null is no value to compare with; use isNull")
         parts.append(_COMPARE[operator](name, operator, operand, dialect))

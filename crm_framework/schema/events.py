@@ -12,6 +12,7 @@ from crm_framework.engine.fields import batch, root
 from crm_framework.engine.ids import decode_key, encode_id
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.rows import Batch
+from crm_framework.errors import cut
 from crm_framework.events import Event
 from crm_framework.security.actors import INTERNAL
 from crm_framework.settings import nearest
@@ -106,7 +107,7 @@ def _check(context: RequestContext, types: list[str] | None) -> None:
             names = [each.type for each in declared]
             close = nearest(wanted, names)
             hint = f"Did you mean {close!r}?" if close else f"Known are: {', '.join(names)}."
-            raise RequestError("BAD_INPUT", f"types: there are no events of type {wanted!r:.60}. {hint}")
+            raise RequestError("BAD_INPUT", f"types: there are no events of type {cut(wanted)}. {hint}")
 
 
 parts = SchemaParts(subscription=[events])

@@ -13,6 +13,7 @@ from crm_framework.engine.ids import check_key, decode_id
 from crm_framework.engine.load import load
 from crm_framework.engine.nodes import Node
 from crm_framework.engine.parts import SchemaParts
+from crm_framework.errors import cut
 
 from .customers import Customer, load_customers
 
@@ -68,7 +69,7 @@ def _type(info: strawberry.Info, name: str) -> type[Node]:
     origin = definition.origin if isinstance(definition, StrawberryObjectDefinition) else None
     if isinstance(origin, type) and issubclass(origin, Node) and source_of(origin) is not None:
         return origin
-    raise RequestError("BAD_INPUT", f"there are no records of the type {name!r:.60} to be read by id")
+    raise RequestError("BAD_INPUT", f"there are no records of the type {cut(name)} to be read by id")
 
 
 parts = SchemaParts(query=[node, nodes])

@@ -20,6 +20,7 @@ from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
 from crm_framework.outgoing.client import webhook_client, webhook_rules
 from crm_framework.outgoing.signatures import signed_headers
+from crm_framework.security.actors import ALL
 from crm_framework.storage import stream
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -48,9 +49,11 @@ from .webhook_filters import webhook_api
 JSON = strawberry.scalars.JSON
 
 READ, MANAGE = "webhooks.read", "webhooks.manage"
+READ_ALL = f"{ALL}{READ}"
+"""A webhook is sent what happens to any customer: who sees some of them only sees no webhooks."""
 
 
-@node(table="crm_webhook", permission=READ, hidden={"condition": JSON}, shared=True)
+@node(table="crm_webhook", permission=READ_ALL, hidden={"condition": JSON}, shared=True)
 class Webhook(Node):
     """An address that events are sent to. Its secret is nowhere to be read."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.settings import nearest
 from crm_framework.storage.ids import is_key
 
@@ -29,7 +29,7 @@ async def find_role(reader: Reader, given: str) -> Role:
     names = [row["name"] for row in await reader.fetch("SELECT name FROM crm_role ORDER BY name")]
     close = nearest(given, names)
     hint = f"Did you mean {close!r}?" if close else "`crm roles list` shows them."
-    raise CrmError(ErrorCode.NOT_FOUND, f"There is no role {given!r:.120}.", hint=hint)
+    raise CrmError(ErrorCode.NOT_FOUND, f"There is no role {cut(given, 120)}.", hint=hint)
 
 
 async def staff_with(reader: Reader, role_id: str) -> Sequence[dict[str, Any]]:

@@ -15,7 +15,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from crm_framework.engine.result import Result
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.security.actors import Actor
 from crm_framework.security.verify import TokenRefused
 
@@ -190,7 +190,7 @@ class Socket:
             case "connection_init":
                 raise _bad("connection_init was sent twice.", 4429)
             case other:
-                raise _bad(f"There is no message {other!r:.40}.")
+                raise _bad(f"There is no message {cut(other, 40)}.")
 
     def _charged(self, text: str) -> dict[str, Any]:
         """A message; the time of reading a long one is charged to the token's budget."""
@@ -213,7 +213,7 @@ class Socket:
         if not isinstance(key, str) or not 0 < len(key) <= MAX_ID or not isinstance(payload, dict):
             raise _bad("A message subscribe has an `id`, which is a text, and a `payload`.")
         if key in self._tasks:
-            raise _bad(f"There is an operation {key!r:.60} already.", 4409)
+            raise _bad(f"There is an operation {cut(key)} already.", 4409)
         if len(self._tasks) >= self._service.settings.max_socket_operations:
             raise _bad("Too many operations are under way on this socket.", 4429)
         task = self._tasks[key] = asyncio.ensure_future(self._run(key, payload))

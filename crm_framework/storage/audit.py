@@ -21,7 +21,7 @@ from .clock import parse_time
 from .ids import new_id
 
 if TYPE_CHECKING:
-    from .unit_of_work import ActorLike, UnitOfWork
+    from .unit_of_work import ActorLike
 
 CONTENT = (
     *("id", "at", "actor_kind", "actor_id", "actor_name", "token_id", "request_id", "action"),
@@ -63,11 +63,6 @@ class AuditRecord:
 def who_acts(actor: "ActorLike | None") -> Who:
     """An actor as an entry keeps it."""
     return SYSTEM if actor is None else (actor.kind, actor.id, actor.name, actor.token_id)
-
-
-def write_audit(tx: "UnitOfWork", records: Sequence[AuditRecord]) -> None:
-    """Entries that belong to no event."""
-    tx.audit([audit_row(record, at=tx.now, key=tx.database.audit_key) for record in records])
 
 
 def audit_row(record: AuditRecord, *, at: datetime, key: bytes | None) -> tuple[Any, ...]:

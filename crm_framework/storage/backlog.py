@@ -27,7 +27,7 @@ class Backlog:
 
 
 async def backlog(database: "Database") -> Backlog:
-    """What is owed now. It takes time in proportion to that, along indexes."""
+    """What is owed now. It takes time in proportion to that up to `MAX_COUNTED` of each, along indexes."""
     at = now()
     (row,) = await database.fetch(
         "SELECT"

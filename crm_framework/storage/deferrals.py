@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 from .ids import new_id
 
@@ -73,7 +73,7 @@ def encoded(name: str, payload: Mapping[str, Any]) -> str:
 def checked_key(name: str, key: str | None) -> str | None:
     if key is None or (isinstance(key, str) and 0 < len(key) <= KEY_LIMIT):
         return key
-    raise _unfit(name, f"its key is {key!r:.60}", f"Pass text of 1 to {KEY_LIMIT} characters.")
+    raise _unfit(name, f"its key is {cut(key)}", f"Pass text of 1 to {KEY_LIMIT} characters.")
 
 
 def check_declared(tx: "UnitOfWork", name: str) -> None:
@@ -123,4 +123,4 @@ def _row(tx: "UnitOfWork", one: Deferral) -> tuple[Any, ...]:
 
 
 def _unfit(name: str, what: str, hint: str) -> CrmError:
-    return CrmError(ErrorCode.INTERNAL, f"The job {name!r:.80} cannot be deferred: {what}.", hint=hint)
+    return CrmError(ErrorCode.INTERNAL, f"The job {cut(name, 80)} cannot be deferred: {what}.", hint=hint)

@@ -253,7 +253,7 @@ BAD: list[tuple[Any, str]] = [
     (
         {"author": {"eq": encode_id("Book", library.key(1))}},
         "filter.author.eq: 'Qm9vazowMDAwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDE=' is the id of a Book; "
-        "the id of a Author is expected here",
+        "the id of an Author is expected here",
     ),
     ({"or": {}}, "filter.or: a list of filters is expected"),
     ({"or": [{"year": {}}, {"year": {"eq": "x"}}]}, "filter.or.1.year.eq: an integer of 64 bits"),

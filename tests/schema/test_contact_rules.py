@@ -193,7 +193,7 @@ async def test_a_reply_is_always_allowed_to_its_writer_alone(api: Api) -> None:
         ('channel: "owl"', "owl"),
         ('channel: "email", at: "2999-01-01T00:00:00Z"', "a year from now"),
         ('channel: "email", replyTo: "nonsense"', "is no id of this API"),
-        (f'channel: "email", replyTo: "{encode_id("Customer", new_id())}"', "the id of a Interaction"),
+        (f'channel: "email", replyTo: "{encode_id("Customer", new_id())}"', "the id of an Interaction"),
         (f'channel: "email", replyTo: "{encode_id("Interaction", new_id())}"', "There is no interaction"),
     ],
     ids=["no channel", "far off", "no id", "a customer", "nothing there"],

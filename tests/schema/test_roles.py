@@ -202,7 +202,9 @@ async def test_nothing_can_be_done_to_customers_out_of_reach(
     [error] = await mine.errors(mutation, given)
     assert error["code"] == code
     assert "Bea" not in error["message"].replace(repr(given.get("name")), "")
-    assert decode_key(bea, "Customer") not in error["message"] or bea in str(given)
+    if bea not in str(given):  # else it is told what it said itself
+        assert decode_key(bea, "Customer") not in str(error)
+        assert bea not in str(error)
     assert [await api.count(table) for table in ("crm_audit", "crm_customer", "crm_interaction")] == before
 
 
@@ -311,9 +313,11 @@ async def test_who_sees_some_customers_passes_nothing_on(api: Api, acting: Actin
     ):
         with pytest.raises(AssertionError, match="FORBIDDEN"):
             await mine.errors(name, input)
+    before = await api.count("crm_token")
     for_themselves = {"name": "Mine", "kind": "STAFF", "staff": sam, "permissions": ["customers.read"]}
-    made = await mine.change("createToken", for_themselves, "token { name }")
-    assert made["token"] is None or made["token"]["name"] == "Mine"
+    made = await mine.change("createToken", for_themselves, "secret")
+    assert made["secret"]
+    assert await api.count("crm_token") == before + 1
 
 
 async def test_a_staff_token_narrows_what_roles_give(api: Api, acting: Acting) -> None:
@@ -359,7 +363,7 @@ async def test_roles_are_listed_changed_and_deleted(api: Api) -> None:
     await api.change("deleteRole", {"id": id}, "role { id }")
     assert await api.count("crm_role") == 0
     audit = await api.data('{ auditLog(filter: {subjectType: {eq: "Role"}}) { totalCount } }')
-    assert audit["auditLog"]["totalCount"] in (0, 3)
+    assert audit["auditLog"]["totalCount"] == 3
 
 
 @pytest.mark.parametrize(

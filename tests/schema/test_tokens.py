@@ -144,7 +144,7 @@ async def test_nobody_grants_what_they_may_not_do(api: Api, beyond: str) -> None
     wanted = {"name": "A", "permissions": ["customers.read", beyond]}
     assert await api.refused(CREATE, CLERK, input=wanted) == (
         "FORBIDDEN",
-        f"Nobody passes on what they may not do themselves, on all customers: {beyond}. (at permissions)"
+        f"Nobody passes on what they may not do themselves, on all customers: {beyond} (at permissions)."
         " Leave it out, or let somebody do it who has it.",
     )
     assert (await api.count("crm_token"), await api.count("crm_audit")) == (0, 0)

@@ -64,6 +64,12 @@ NOT_FOR_SOME = {
     "Mutation.updateStaff",
     "Mutation.updateWebhook",
     "Query.webhook",
+    "Query.webhooks",
+    "WebhookConnection.nodes",
+    "WebhookDelivery.webhook",
+    "WebhookEdge.node",
+    "WebhookPayload.webhook",
+    "WebhookSecretPayload.webhook",
     "Webhook.filter",
 }
 """What tells of all customers at once, and is refused to actors who see some of them."""

@@ -7,7 +7,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from crm_framework.domain.webhooks import changes
+from crm_framework.security.actors import ActorKind
+from crm_framework.security.permissions import Permissions
+from crm_framework.security.tokens import create_token
 from crm_framework.testing.apps import OpenClient
+from crm_framework.testing.client import CrmClient
 
 from .conftest import MADE, Office
 
@@ -147,6 +151,31 @@ async def test_what_leaves_needs_the_sight_of_every_customer(office: Office) -> 
     whole = await office.client.acting_with(*rights, "customers.confidential")
     made = (await whole.data(MADE, input=secret))["createWebhook"]
     assert made["errors"] == []
+
+
+async def test_who_sees_some_customers_only_sees_no_webhooks(office: Office) -> None:
+    id = await office.webhook()
+    async with office.database.unit_of_work() as tx:
+        partner = await create_token(
+            tx,
+            Permissions.of(()),
+            name="Partner",
+            grants=["webhooks.read", "customers.read"],
+            kind=ActorKind.PARTNER,
+            tag="gold",
+        )
+    client = CrmClient(office.client.app, office.client.http, partner.secret)
+    for query in (
+        "{ webhooks { nodes { url } } }",
+        f'{{ webhook(id: "{id}") {{ url }} }}',
+        f'{{ node(id: "{id}") {{ ... on Webhook {{ url }} }} }}',
+        "{ webhookDeliveries { nodes { webhook { url } } } }",
+    ):
+        (error,) = await client.errors(query)
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert office.receiver.url not in str(error)
+    deliveries = await client.data("{ webhookDeliveries { nodes { status } } }")
+    assert deliveries["webhookDeliveries"]["nodes"] == []
 
 
 async def test_the_secret_is_shown_once_and_is_nowhere_else(

@@ -9,7 +9,7 @@ import sys
 
 from crm_framework.hooks.dispatch import DeclaredJob
 from crm_framework.hooks.specs import Job
-from crm_framework.storage.audit import AuditRecord, who_acts, write_audit
+from crm_framework.storage.audit import AuditRecord, audit_row, who_acts
 from crm_framework.storage.database import Database
 from crm_framework.worker.jobs import Jobs
 from crm_framework.worker.loop import Worker, finish
@@ -26,7 +26,7 @@ async def count(job: JobRun) -> None:
         mark = AuditRecord(
             who=who_acts(tx.actor), action="counted", subject_type="Job", subject_id=what, changes={}
         )
-        write_audit(tx, [mark])
+        tx.audit([audit_row(mark, at=tx.now, key=tx.database.audit_key)])
         if job.payload.get("slow"):
             await asyncio.sleep(0.01)
         job.done(tx, then={**job.payload, "batch": 2} if batch < job.payload.get("batches", 1) else None)

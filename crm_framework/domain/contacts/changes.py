@@ -28,7 +28,7 @@ from crm_framework.domain.rows import not_found, time_text
 from crm_framework.domain.values.locales import locale_region
 from crm_framework.domain.values.moments import past_moment
 from crm_framework.domain.values.text import optional_line
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import ConsentChanged, CustomerUpdated
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def set_consent(
     if not chosen:
         raise CrmError(
             ErrorCode.NOT_FOUND,
-            f"The customer has no contact point {point_id or channel!r:.60}.",
+            f"The customer has no contact point {cut(point_id or channel)}.",
             path=("contactPoint",) if point_id else ("channel",),
             hint="Add the contact point first.",
         )

@@ -13,7 +13,7 @@ from crm_framework.domain.models import Consent
 from crm_framework.domain.rows import json_of, json_text, marks, time_of, time_text
 from crm_framework.domain.values.moments import past_moment
 from crm_framework.domain.values.text import optional_line, words
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.ids import new_id
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def check_consent(value: object, *, path: Sequence[str | int] = ()) -> Consent:
     except ValueError:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{value!r:.40} is no consent.",
+            f"{cut(value, 40)} is no consent.",
             path=path,
             hint="Say OPTED_IN, OPTED_OUT or UNKNOWN.",
         ) from None
@@ -150,7 +150,7 @@ def check_list(points: Sequence[Point], *, path: Sequence[str | int] = ("contact
         if point.same in seen:
             raise CrmError(
                 ErrorCode.BAD_INPUT,
-                f"The {point.channel} {point.value!r:.80} is given twice.",
+                f"The {point.channel} {cut(point.value, 80)} is given twice.",
                 path=(*path, index, "value"),
                 hint="Give it once.",
             )

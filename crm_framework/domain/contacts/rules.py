@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crm_framework.domain import kinds
 from crm_framework.domain.interactions.touches import camel
 from crm_framework.domain.rows import check_key, insert, not_found, stale
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import SettingChanged
 from crm_framework.storage.ids import new_id
 
@@ -123,7 +123,7 @@ def _whole(value: object, name: str, least: int, most: int) -> None:
         return
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{camel(name)} must be a whole number from {least} to {most}, not {value!r:.40}.",
+        f"{camel(name)} must be a whole number from {least} to {most}, not {cut(value, 40)}.",
         path=(camel(name),),
     )
 
@@ -138,7 +138,7 @@ def _clock(value: object, name: str) -> str | None:
             pass
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{value!r:.40} is no time of day.",
+        f"{cut(value, 40)} is no time of day.",
         path=(camel(name),),
         hint="Write hours and minutes, such as 22:00; midnight is 00:00.",
     )

@@ -14,7 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from crm_framework.domain.kinds import check_channel
 from crm_framework.domain.values.countries import country_code
 from crm_framework.domain.values.text import fold, line, nearest, optional_line
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 VALUE_LIMIT = 500
 """Characters that a contact point may have."""
@@ -88,7 +88,7 @@ def normalize(
     if not handle or len(handle) > VALUE_LIMIT:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{text!r:.60} is no handle.",
+            f"{cut(text)} is no handle.",
             path=at,
             hint="Write it such as @anna.example.",
         )
@@ -108,7 +108,7 @@ def normalize_email(text: str, *, path: Sequence[str | int] = ()) -> str:
     except EmailNotValidError as error:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{text!r:.80} is no e-mail address. {str(error).rstrip('.')}.",
+            f"{cut(text, 80)} is no e-mail address. {str(error).rstrip('.')}.",
             path=path,
             hint="Write it such as anna@example.com.",
         ) from None
@@ -140,7 +140,7 @@ def normalize_phone(text: str, region: str | None = None, *, path: Sequence[str 
         if without_country and region is None and not digits.startswith("+"):
             raise CrmError(
                 ErrorCode.BAD_INPUT,
-                f"{text!r:.60} has no country code, and the customer's country is not known.",
+                f"{cut(text)} has no country code, and the customer's country is not known.",
                 path=path,
                 hint="Write the number with its country code, such as +49 30 123456.",
             ) from None
@@ -153,7 +153,7 @@ def normalize_phone(text: str, region: str | None = None, *, path: Sequence[str 
 def _no_phone(text: str, path: Sequence[str | int]) -> CrmError:
     return CrmError(
         ErrorCode.BAD_INPUT,
-        f"{text!r:.60} is no telephone number.",
+        f"{cut(text)} is no telephone number.",
         path=path,
         hint="Write it with its country code, such as +49 30 123456.",
     )
@@ -186,7 +186,7 @@ def _address_parts(address: Mapping[str, str | None], path: Sequence[str | int])
             meant = nearest(name, list(ADDRESS_FIELDS))
             raise CrmError(
                 ErrorCode.BAD_INPUT,
-                f"{name!r:.60} is no part of an address.",
+                f"{cut(name)} is no part of an address.",
                 path=(*path, name),
                 hint=f"Did you mean {meant!r}?" if meant else f"Parts are: {', '.join(ADDRESS_FIELDS)}.",
             )

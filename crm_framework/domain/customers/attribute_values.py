@@ -14,7 +14,7 @@ from typing import Any
 
 from crm_framework.domain.models import AttributeType
 from crm_framework.domain.values.text import fold, kind_of, nearest, optional_lines
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 Value = str | int | float | bool | list[str] | None
 
@@ -170,7 +170,7 @@ def _choice(definition: Definition, value: object, path: Sequence[str | int]) ->
     shown = ", ".join(choices[:10]) + (" …" if len(choices) > 10 else "")
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{value!r:.60} is no choice of the attribute {definition.name!r}.",
+        f"{cut(value)} is no choice of the attribute {definition.name!r}.",
         path=path,
         hint=f"Did you mean {meant!r}?" if meant else f"Choose from: {shown}.",
     )
@@ -205,7 +205,7 @@ def _form(definition: Definition) -> str:
 
 
 def _unfit(definition: Definition, value: object, path: Sequence[str | int]) -> CrmError:
-    given = f"{value!r:.60}" if isinstance(value, str | int | float | date) else kind_of(value)
+    given = f"{cut(value)}" if isinstance(value, str | int | float | date) else kind_of(value)
     return CrmError(
         ErrorCode.BAD_INPUT,
         f"The attribute {definition.name!r} must be {_form(definition)}, not {given}.",
@@ -223,5 +223,5 @@ def _unknown(name: object, definitions: Definitions, path: Sequence[str | int]) 
     else:
         hint = "Define it first."
     return CrmError(
-        ErrorCode.BAD_INPUT, f"There is no attribute {name!r:.60}.", path=(*path, str(name)[:60]), hint=hint
+        ErrorCode.BAD_INPUT, f"There is no attribute {cut(name)}.", path=(*path, str(name)[:60]), hint=hint
     )

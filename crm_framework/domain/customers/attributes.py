@@ -21,7 +21,7 @@ from crm_framework.domain.rows import (
     update,
 )
 from crm_framework.domain.values.text import fold, kind_of, line, optional_lines
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes, SettingChanged
 from crm_framework.storage.ids import new_id
 
@@ -152,7 +152,7 @@ def check_name(name: object, *, path: Sequence[str | int] = ("name",)) -> str:
         return name.strip()
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{name!r:.80} is no name for an attribute.",
+        f"{cut(name, 80)} is no name for an attribute.",
         path=path,
         hint="Begin with a letter; letters, digits and _ may follow, 60 in all, such as shoeSize.",
     )
@@ -185,7 +185,7 @@ async def _refuse_misfits(tx: "UnitOfWork", after: Definition) -> None:
             misfits += times
             example = value
     if misfits:
-        such = f", such as {example!r:.60}" if tx.reach is None else ""
+        such = f", such as {cut(example)}" if tx.reach is None else ""
         raise CrmError(
             ErrorCode.REFUSED,
             f"{_customers(tx, misfits)} a value for {after.name!r} that would not fit{such}.",
@@ -269,7 +269,7 @@ def _type(value: object) -> AttributeType:
     except ValueError:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{value!r:.40} is no type of attribute.",
+            f"{cut(value, 40)} is no type of attribute.",
             path=("type",),
             hint=f"Choose from: {', '.join(AttributeType)}.",
         ) from None

@@ -29,7 +29,7 @@ from crm_framework.domain.values.countries import COUNTRIES, country_code
 from crm_framework.domain.values.locales import locale_region, locale_tag, time_zone
 from crm_framework.domain.values.moments import past_moment
 from crm_framework.domain.values.text import fold, kind_of, line, optional_line
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import CustomerCreated
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
@@ -152,7 +152,7 @@ def choice(value: object, kind: type[EnumT], name: str) -> EnumT:
     except ValueError:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{value!r:.40} is no {name} of a customer.",
+            f"{cut(value, 40)} is no {name} of a customer.",
             path=(name,),
             hint=f"Choose from: {', '.join(kind)}.",
         ) from None
@@ -179,7 +179,7 @@ def check_owners(owner_id: str | None, backup_id: str | None, active_staff: Coll
         if key is not None and key not in active_staff:
             raise CrmError(
                 ErrorCode.BAD_INPUT,
-                f"The {role} {key!r:.60} is no active member of staff.",
+                f"The {role} {cut(key)} is no active member of staff.",
                 path=(role,),
                 hint="Choose somebody who is active.",
             )

@@ -20,7 +20,7 @@ from crm_framework.domain.customers.staff import (
     save_member,
 )
 from crm_framework.domain.rows import chunks, for_update, marks, select_in
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes, OwnerAssigned
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def deactivate_staff(
     ):
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"The successor {successor_id!r:.60} is no other active member of staff.",
+            f"The successor {cut(successor_id)} is no other active member of staff.",
             path=("successor",),
             hint="Choose somebody else who is active.",
         )

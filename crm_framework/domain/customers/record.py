@@ -20,7 +20,7 @@ from crm_framework.domain.rows import (
     time_text,
     update,
 )
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes
 from crm_framework.storage.ids import is_key
 
@@ -215,7 +215,7 @@ def reference_elsewhere(source: str | None, reference: str | None) -> CrmError:
     """For a reference that a record out of the change's reach carries: nothing more is told of that."""
     return CrmError(
         ErrorCode.CONFLICT,
-        f"The reference {reference!r:.60} of {source!r:.60} belongs to a record that you may not see.",
+        f"The reference {cut(reference)} of {cut(source)} belongs to a record that you may not see.",
         path=("reference",),
         hint="Give another reference, or ask somebody who may see more.",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crm_framework.domain.customers.record import lock_records, touch
 from crm_framework.domain.rows import marks, select_in
 from crm_framework.domain.values.text import kind_of, line
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes, CustomerTagged
 from crm_framework.storage.ids import new_id
 
@@ -38,7 +38,7 @@ def check_tag(tag: object, *, path: Sequence[str | int] = ()) -> str:
     if "," in text or len(text) > TAG_LIMIT:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"The tag {text!r:.80} holds a comma." if "," in text else "The tag is too long.",
+            f"The tag {cut(text, 80)} holds a comma." if "," in text else "The tag is too long.",
             path=path,
             hint="Give each tag by itself, without commas.",
         )

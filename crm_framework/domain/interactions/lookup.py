@@ -20,7 +20,7 @@ from crm_framework.domain.interactions.refunds import Refundable, refundable
 from crm_framework.domain.interactions.rows import CheckedRow
 from crm_framework.domain.interactions.touches import other_customers
 from crm_framework.domain.rows import among, not_found
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.ids import new_id
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def find_customers(tx: "UnitOfWork", batch: Batch, *, create: bool, dry_ru
         if key is None and reference is not None and reference not in would_be:
             raise CrmError(
                 ErrorCode.NOT_FOUND,
-                f"There is no customer {reference[1]!r:.60} of {reference[0]!r:.60}.",
+                f"There is no customer {cut(reference[1])} of {cut(reference[0])}.",
                 path=("customerReference",),
                 hint="Import the customers first, or have missing ones created.",
             )

@@ -8,7 +8,7 @@ from crm_framework.domain.rows import insert_sql
 from crm_framework.domain.values.money import MAX_MINOR, Money, currency_code
 from crm_framework.domain.values.text import line as one_line
 from crm_framework.domain.values.text import optional_line
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.ids import new_id
 
 MAX_LINES = 1000
@@ -105,7 +105,7 @@ def _checked_line(line: NewLine, position: int, currency: str) -> CheckedLine:
     if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"The quantity must be a whole number from 1 to {MAX_QUANTITY}, not {quantity!r:.40}.",
+            f"The quantity must be a whole number from 1 to {MAX_QUANTITY}, not {cut(quantity, 40)}.",
             path=(*at, "quantity"),
             hint="Record goods that come back as a refund.",
         )
@@ -174,7 +174,7 @@ def minor_units(value: object, what: str, path: Sequence[str | int]) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_MINOR:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"The {what} must be a whole number of minor units, at most {MAX_MINOR}, not {value!r:.40}.",
+            f"The {what} must be a whole number of minor units, at most {MAX_MINOR}, not {cut(value, 40)}.",
             path=path,
         )
     return value

@@ -14,7 +14,7 @@ from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.domain.rows import check_key, insert_sql, not_found, stale, time_of, time_text
 from crm_framework.domain.values.moments import moment
 from crm_framework.domain.values.text import optional_line, optional_lines
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes, InteractionLogged, InteractionUpdated
 from crm_framework.storage.ids import new_id
 
@@ -271,7 +271,7 @@ def one_of(members: type[StrEnum], value: object, name: str) -> str | None:
         return str(members[value])
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{value!r:.60} is no {name}.",
+        f"{cut(value)} is no {name}.",
         path=(name,),
         hint=f"Known are: {', '.join(members.__members__)}.",
     )
@@ -290,7 +290,7 @@ def _duration(seconds: object) -> int | None:
         return seconds
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"duration must be whole seconds from 0 to {LONGEST.days} days, not {seconds!r:.40}.",
+        f"duration must be whole seconds from 0 to {LONGEST.days} days, not {cut(seconds, 40)}.",
         path=("duration",),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 _CODES = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
@@ -29,7 +29,7 @@ def country_code(value: object, *, path: Sequence[str | int] = ()) -> str:
     meant = _MEANT.get(code)
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{value!r:.60} is no country.",
+        f"{cut(value)} is no country.",
         path=path,
         hint=f"Did you mean {meant}?"
         if meant

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from crm_framework.domain.values.countries import COUNTRIES
 from crm_framework.domain.values.text import nearest
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(-(?P<script>[a-z]{4}))?(-(?P<region>[a-z]{2}|[0-9]{3}))?"
@@ -24,7 +24,7 @@ def time_zone(value: object, *, path: Sequence[str | int] = ()) -> str:
     meant = nearest(value, list(known.values())) if isinstance(value, str) and len(value) < 64 else None
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{value!r:.80} is no time zone.",
+        f"{cut(value, 80)} is no time zone.",
         path=path,
         hint=f"Did you mean {meant!r}?" if meant else "Give an IANA name, such as Europe/Berlin.",
     )
@@ -37,7 +37,7 @@ def locale_tag(value: object, *, path: Sequence[str | int] = ()) -> str:
     if match is None or (len(region) == 2 and region not in COUNTRIES) or len(match[0]) > 35:
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{value!r:.60} is no language tag.",
+            f"{cut(value)} is no language tag.",
             path=path,
             hint="Give a language and, if it matters, a country, such as de or pt-BR.",
         )

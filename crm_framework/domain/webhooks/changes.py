@@ -22,7 +22,7 @@ from crm_framework.domain.rows import (
     update,
 )
 from crm_framework.domain.values.text import nearest, optional_lines
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes, SettingChanged, WebhookPaused
 from crm_framework.outgoing.addresses import Rules, parse_url
 from crm_framework.outgoing.signatures import new_secret
@@ -290,7 +290,7 @@ def _types(tx: "UnitOfWork", types: Sequence[str]) -> tuple[str, ...]:
         close = nearest(one, known)
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"There is no type of events {one!r:.80}.",
+            f"There is no type of events {cut(one, 80)}.",
             path=("types", index),
             hint=f"Did you mean {close}?" if close else f"There are: {', '.join(sorted(known))}.",
         )

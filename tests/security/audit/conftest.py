@@ -14,7 +14,7 @@ from crm_framework.domain.privacy.erasure import erase_customer
 from crm_framework.security.actors import Actor, ActorKind
 from crm_framework.security.audit.chain import NO_KEYS, AuditKeys
 from crm_framework.security.audit.sealing import sealing
-from crm_framework.storage.audit import AuditRecord, who_acts, write_audit
+from crm_framework.storage.audit import AuditRecord, audit_row, who_acts
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.sql import numbered
@@ -119,7 +119,7 @@ async def fill(database: Database, keys: AuditKeys = NO_KEYS) -> None:
                 reason="permission is missing",
                 changes={"count": (None, 3)},
             )
-            write_audit(tx, [refused])
+            tx.audit([audit_row(refused, at=tx.now, key=tx.database.audit_key)])
 
 
 async def entries(database: Database) -> list[Row]:

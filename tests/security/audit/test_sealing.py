@@ -18,7 +18,7 @@ from crm_framework.security.audit import sealing as sealing_module
 from crm_framework.security.audit.chain import NO_KEYS
 from crm_framework.security.audit.sealing import Sealer, sealing
 from crm_framework.security.audit.verifying import verify
-from crm_framework.storage.audit import SYSTEM, AuditRecord, write_audit
+from crm_framework.storage.audit import SYSTEM, AuditRecord, audit_row
 from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -90,9 +90,8 @@ class Failing:
     name = "failing"
 
     async def __call__(self, events: Sequence[Event], tx: UnitOfWork) -> None:
-        write_audit(
-            tx, [AuditRecord(who=SYSTEM, action="x", subject_type="Customer", subject_id="x", changes={})]
-        )
+        record = AuditRecord(who=SYSTEM, action="x", subject_type="Customer", subject_id="x", changes={})
+        tx.audit([audit_row(record, at=tx.now, key=tx.database.audit_key)])
         raise ZeroDivisionError
 
 
