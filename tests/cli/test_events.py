@@ -107,7 +107,7 @@ def test_a_wrong_call_says_what_to_do(picky: Crm) -> None:
         (("--plugin", "picki", "--type", "x"), "No enabled plugin of the name 'picki' handles events (at plugin)."),
         (("--plugin", "picky"), "No events are chosen."),
         (("--plugin", "picky", "--since", "soon"), "--since 'soon' is no time."),
-        (("--plugin", "picky", "--event", "7", "--yes"), "There is no event '7'."),
+        (("--plugin", "picky", "--event", "7", "--yes"), "There is no event '7' (at events.0)."),
     ):
         ran = picky("events", "replay", *arguments)
         assert (ran.code, ran.output) == (1, "")
