@@ -104,7 +104,10 @@ def test_past_events_are_counted_and_then_replayed(picky: Crm, tmp_path: Path) -
 
 def test_a_wrong_call_says_what_to_do(picky: Crm) -> None:
     for arguments, fault in (
-        (("--plugin", "picki", "--type", "x"), "No enabled plugin of the name 'picki' handles events (at plugin)."),
+        (
+            ("--plugin", "picki", "--type", "x"),
+            "No enabled plugin of the name 'picki' handles events (at plugin).",
+        ),
         (("--plugin", "picky"), "No events are chosen."),
         (("--plugin", "picky", "--since", "soon"), "--since 'soon' is no time."),
         (("--plugin", "picky", "--event", "7", "--yes"), "There is no event '7' (at events.0)."),

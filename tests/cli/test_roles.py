@@ -37,7 +37,7 @@ def test_a_role_from_its_making_to_its_end(crm_command: Crm, database_url: str) 
         ]
     refused = crm_command("roles", "delete", "Sales")
     assert (refused.code, refused.output) == (1, "")
-    assert "1 members of staff have the role 'Sales'." in refused.errors
+    assert "1 members of staff have the role 'Sales' (at id)." in refused.errors
     told = crm_command("roles", "set", encode_id("Staff", staff)).output
     assert told == "They have no role now, and may do nothing.\n"
     assert crm_command("roles", "delete", "Sales").output == "Deleted.\n"
@@ -64,12 +64,12 @@ def test_a_wrong_call_says_what_to_do_and_changes_nothing(crm_command: Crm, data
     create = ("create", "Other", "--permission")
     for arguments, fault in (
         (("show", "Sale"), "There is no role 'Sale'. Did you mean 'Sales'?"),
-        (("create", "Sales", "--permission", "customers.read"), "There is a role 'Sales' already."),
+        (("create", "Sales", "--permission", "customers.read"), "There is a role 'Sales' already (at name)."),
         ((*create, "customer.read"), "Did you mean 'customers.read'?"),
-        ((*create, "customers.read", "--segment", "nonsense"), "There is no such segment."),
+        ((*create, "customers.read", "--segment", "nonsense"), "There is no such segment (at segment)."),
         ((*create, "customers.read", "--scope", "segment"), "names a segment"),
         (("change", "Sales", "--permission", "nonsense"), "nonsense"),
-        (("set", "nonsense", "Sales"), "There is no such member of staff."),
+        (("set", "nonsense", "Sales"), "There is no such member of staff (at staff)."),
     ):
         ran = crm_command("roles", *arguments)
         assert (ran.code, ran.output) == (1, ""), arguments

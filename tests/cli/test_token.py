@@ -35,7 +35,7 @@ def test_a_wrong_call_says_what_to_do(crm_command: Crm) -> None:
         (("create", "x"), "The token would open nothing. Add --permission NAME, or --admin."),
         (("create", "x", "--admin", "--expires", "soon"), "--expires 'soon' is no time."),
         (("create", "x", "--permission", "customer.read"), "Did you mean 'customers.read'?"),
-        (("revoke", "nonsense"), "There is no such token."),
+        (("revoke", "nonsense"), "There is no such token (at id)."),
     ):
         ran = crm_command("token", *arguments)
         assert (ran.code, ran.output) == (1, "")
@@ -92,12 +92,12 @@ def test_a_wrong_owner_makes_no_token(crm_command: Crm, database_url: str) -> No
     staff = made(database_url, "crm_staff", name="Grace")
     may = ("--permission", "customers.read")
     for arguments, fault in (
-        ((*may, "--segment", "nonsense"), "There is no such segment."),
-        ((*may, "--tag", "a", "--segment", "b"), "names either a segment or a tag."),
-        ((*may, "--tag", "a", "--kind", "STAFF"), "names either a segment or a tag."),
-        ((*may, "--kind", "PARTNER"), "names either a segment or a tag."),
-        (("--customer", "nonsense"), "There is no such customer."),
-        (("--staff", "nonsense"), "There is no such member of staff."),
+        ((*may, "--segment", "nonsense"), "There is no such segment (at segment)."),
+        ((*may, "--tag", "a", "--segment", "b"), "names either a segment or a tag (at segment)."),
+        ((*may, "--tag", "a", "--kind", "STAFF"), "names either a segment or a tag (at segment)."),
+        ((*may, "--kind", "PARTNER"), "names either a segment or a tag (at segment)."),
+        (("--customer", "nonsense"), "There is no such customer (at customer)."),
+        (("--staff", "nonsense"), "There is no such member of staff (at staff)."),
         (("--staff", staff), "The token would open nothing."),
         (("--tag", "a"), "The token would open nothing."),
     ):

@@ -104,8 +104,8 @@ def test_it_is_deleted_when_asked_twice(crm_command: Crm, database_url: str, rec
 def test_a_wrong_call_says_what_to_do(crm_command: Crm, database_url: str, receiver: Receiver) -> None:
     key = webhook(database_url, receiver)
     for arguments, fault in (
-        (("show", "nonsense"), "There is no webhook 'nonsense'."),
-        (("test", "nonsense"), "There is no webhook 'nonsense'."),
+        (("show", "nonsense"), "There is no webhook 'nonsense' (at id)."),
+        (("test", "nonsense"), "There is no webhook 'nonsense' (at id)."),
         (("resume", encode_id("Customer", key)), "There is no webhook"),
         (("replay", key), "No events are chosen."),
         (("replay", key, "--since", "soon"), "--since 'soon' is no time."),
