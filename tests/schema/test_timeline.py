@@ -49,7 +49,7 @@ async def test_timeline_pages_over_all_kinds(api: Api) -> None:
     ("arguments", "message"),
     [
         ("first: 100000", "first: 100000 is more than a page may hold"),
-        ('after: "abc"', "The cursor does not belong to a timeline."),
+        ('after: "abc"', "The cursor does not belong to a timeline (at after)."),
     ],
 )
 async def test_timeline_refuses(api: Api, arguments: str, message: str) -> None:
