@@ -434,12 +434,16 @@ WORST = {
 }
 
 
+MOMENTS = 40
+"""Tries at most: where others use the processor's other half, the same work takes up to twice the time."""
+
+
 @pytest.mark.parametrize("what", WORST)
 async def test_what_the_worst_documents_cost(plugged: Service, what: str) -> None:
     """In processor time: 50 ms to be checked, 250 ms to be answered from the demo's data."""
     schema = prepared(plugged.schema.schema).schema
     checks, answers = [], []
-    for attempt in range(5):
+    for attempt in range(MOMENTS):
         text = f"{WORST[what]} # {attempt}"
         context = plugged.context(Actor.system(), "worst")
         started = time.process_time()
@@ -453,6 +457,8 @@ async def test_what_the_worst_documents_cost(plugged: Service, what: str) -> Non
         if result.refused:
             assert len(result.errors) <= 21  # the last says that there are more
             assert size < 30_000
+        if min(checks) < 0.05 and min(answers) < 0.25:
+            break
     assert min(checks) < 0.05
     assert min(answers) < 0.25
 
