@@ -9,6 +9,8 @@ from time import perf_counter
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
+from crm_framework import tracing
+
 from .access_log import NOTES, tell
 from .graphql_http import GraphQL
 from .request_ids import HEADER, entered, left
@@ -22,7 +24,8 @@ class Front(Starlette):
     _graphql = GraphQL()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope.get("root_path"):
+        traced = tracing.spans is not None  # by what the layers do around a request
+        if scope["type"] != "http" or scope["path"] != PATH or scope.get("root_path") or traced:
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self
