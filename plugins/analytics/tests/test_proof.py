@@ -89,11 +89,12 @@ class Company:
     async def buy(self) -> None:
         if not self.customers:
             return
-        count = self.random.choice([1, 1, 3])
+        # in the order in which all lock customers: of two who lock them crosswise, one has to give way
+        customers = sorted(self.random.choices(self.customers, k=self.random.choice([1, 1, 3])))
         async with self.client.service.database.unit_of_work() as tx:
-            for _ in range(count):
+            for customer in customers:
                 new = NewPurchase(
-                    customer_id=self.random.choice(self.customers),
+                    customer_id=customer,
                     currency=self.random.choice(["EUR", "EUR", "JPY"]),
                     total_minor=self.random.randrange(1, 5000),
                     occurred_at=self.moment(),
