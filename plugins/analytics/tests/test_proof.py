@@ -123,7 +123,10 @@ class Company:
     async def note(self) -> None:
         if self.purchases:
             async with self.client.service.database.unit_of_work() as tx:
-                await update_interaction(tx, self.random.choice(self.purchases), {"subject": "Corrected"})
+                corrected = update_interaction(
+                    tx, self.random.choice(self.purchases), {"subject": "Corrected"}
+                )
+                await self.tried(tx, corrected, [])
 
     async def merge(self) -> None:
         if len(self.customers) > 3:
