@@ -1,24 +1,23 @@
 """`crm jobs`: what the worker has to do, what became of it, and what to do about it."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 from rich.table import Table
 
-from crm_framework.cli.running import console, run, settings_of
+from crm_framework.cli.in_runtime import in_runtime
+from crm_framework.cli.running import console
 from crm_framework.domain.jobs import find_job, list_jobs, retry_job
 from crm_framework.domain.upkeep import CORE_JOBS
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.runtime import Runtime, open_runtime
+from crm_framework.runtime import Runtime
 from crm_framework.security.actors import Actor
 from crm_framework.settings import nearest
 from crm_framework.storage.clock import parse_time
 from crm_framework.storage.jobs import JobStatus
 from crm_framework.worker.jobs import Jobs
-
-T = TypeVar("T")
 
 MOMENTS = {"created": "created_at", "due": "run_at", "begun": "started_at", "ended": "finished_at"}
 
@@ -40,7 +39,7 @@ def list_(context: click.Context, status: str | None, name: str | None, limit: i
     async def work(runtime: Runtime) -> list[Mapping[str, Any]]:
         return await list_jobs(runtime.database, status=chosen, name=name, limit=limit + 1)
 
-    found = _run(context, work)
+    found = in_runtime(context, work)
     if not found:
         console.print("There is no job." if chosen is None and name is None else "There is none of these.")
         return
@@ -73,7 +72,7 @@ def show(context: click.Context, job_id: str) -> None:
     async def work(runtime: Runtime) -> Mapping[str, Any]:
         return await find_job(runtime.database, job_id)
 
-    row = _run(context, work)
+    row = in_runtime(context, work)
     click.echo(f"{row['name']}: {row['status'].lower()} after {row['attempts']} attempt(s)")
     for label, column in (
         ("created", "created_at"),
@@ -102,7 +101,7 @@ def retry(context: click.Context, job_ids: tuple[str, ...]) -> None:
             for job_id in job_ids:
                 await retry_job(tx, job_id, path=())
 
-    _run(context, work)
+    in_runtime(context, work)
     console.print(f"Jobs that run again: {len(job_ids)}.")
 
 
@@ -136,20 +135,12 @@ def run_now(context: click.Context, name: str, payload: str) -> None:
             await piece()
         return await find_job(runtime.database, str(row["id"]))
 
-    row = _run(context, work)
+    row = in_runtime(context, work)
     console.print(f"{row['name']} ({row['id']}): {row['status'].lower()}", markup=False)
     if row["error"]:
         raise CrmError(
             ErrorCode.REFUSED, f"It failed: {row['error']}", hint="It is tried again, if it may be."
         )
-
-
-def _run(context: click.Context, work: Callable[[Runtime], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        async with open_runtime(settings_of(context)) as runtime:
-            return await work(runtime)
-
-    return run(opened())
 
 
 def _moment(value: Any) -> str:

@@ -1,22 +1,21 @@
 """`crm roles`: named sets of permissions, the customers on whom they hold, and who has them."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import click
 from msgspec import UNSET
 from rich.table import Table
 
+from crm_framework.cli.in_runtime import in_runtime
 from crm_framework.cli.keys import key_in
-from crm_framework.cli.running import console, run, settings_of
-from crm_framework.runtime import Runtime, open_runtime
+from crm_framework.cli.running import console
+from crm_framework.runtime import Runtime
 from crm_framework.security import roles
 from crm_framework.security.actors import Actor
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.role_listing import find_role, list_roles, staff_with
 from crm_framework.security.scopes import ScopeKind
-
-T = TypeVar("T")
 
 SCOPES = [kind.lower() for kind in ScopeKind]
 
@@ -34,7 +33,7 @@ def list_(context: click.Context) -> None:
     async def work(runtime: Runtime) -> Sequence[tuple[roles.Role, int]]:
         return await list_roles(runtime.database)
 
-    found = _run(context, work)
+    found = in_runtime(context, work)
     if not found:
         console.print("There is no role. `crm roles create NAME --permission …` makes one.")
         return
@@ -56,7 +55,7 @@ def show(context: click.Context, role: str) -> None:
         found = await find_role(runtime.database, key_in(role, "Role"))
         return found, await staff_with(runtime.database, found.id)
 
-    found, members = _run(context, work)
+    found, members = in_runtime(context, work)
     click.echo(f"{found.name} ({found.id})")
     if found.description:
         click.echo(found.description)
@@ -99,7 +98,7 @@ def create(
                 description=description,
             )
 
-    console.print(f"Role {_run(context, work)} ({name}).", markup=False)
+    console.print(f"Role {in_runtime(context, work)} ({name}).", markup=False)
 
 
 @command.command("change")
@@ -137,7 +136,7 @@ def change(
             await roles.update_role(tx, known, found.id, wanted)
             return await find_role(tx, found.id)
 
-    after = _run(context, work)
+    after = in_runtime(context, work)
     console.print(f"{after.name}: {_scope(after)}: {' '.join(after.permissions)}", markup=False)
 
 
@@ -152,7 +151,7 @@ def delete(context: click.Context, role: str) -> None:
         async with runtime.database.unit_of_work(_actor()) as tx:
             await roles.delete_role(tx, found.id)
 
-    _run(context, work)
+    in_runtime(context, work)
     console.print("Deleted.")
 
 
@@ -173,21 +172,13 @@ def set_(context: click.Context, staff: str, role_names: tuple[str, ...]) -> Non
             await roles.set_staff_roles(tx, key, [one.id for one in found])
         return sorted(one.name for one in found)
 
-    given = _run(context, work)
+    given = in_runtime(context, work)
     told = f"They have: {', '.join(given)}." if given else "They have no role now, and may do nothing."
     console.print(told, markup=False)
 
 
 def _actor() -> Actor:
     return Actor.system("crm roles")
-
-
-def _run(context: click.Context, work: Callable[[Runtime], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        async with open_runtime(settings_of(context)) as runtime:
-            return await work(runtime)
-
-    return run(opened())
 
 
 def _scope(role: roles.Role) -> str:

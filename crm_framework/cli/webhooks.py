@@ -1,26 +1,25 @@
 """`crm webhooks`: where events are sent to, what became of it, and what to do about it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 from rich.table import Table
 
+from crm_framework.cli.in_runtime import in_runtime
 from crm_framework.cli.keys import key_in
-from crm_framework.cli.running import console, run, settings_of
-from crm_framework.domain.deliveries import Past
+from crm_framework.cli.past_events import chooses_past_events, past_events
+from crm_framework.cli.running import console
+from crm_framework.cli.texts import moment_text, one_line
 from crm_framework.domain.rows import json_of
 from crm_framework.domain.webhooks import changes, listing, replaying, sending
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.outgoing.client import webhook_client
 from crm_framework.outgoing.signatures import signed_headers
-from crm_framework.runtime import Runtime, open_runtime
+from crm_framework.runtime import Runtime
 from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.security.actors import Actor
 from crm_framework.storage import stream
-from crm_framework.storage.clock import parse_time
-
-T = TypeVar("T")
 
 
 @click.group("webhooks")
@@ -36,7 +35,7 @@ def list_(context: click.Context) -> None:
     async def work(runtime: Runtime) -> list[Mapping[str, Any]]:
         return await listing.list_webhooks(runtime.database)
 
-    found = _run(context, work)
+    found = in_runtime(context, work)
     if not found:
         console.print("There is no webhook. The mutation createWebhook makes one.")
         return
@@ -46,7 +45,7 @@ def list_(context: click.Context) -> None:
     for row in found:
         table.add_row(
             *(str(row["id"]), row["url"], _types(row), row["status"].lower(), str(row["owed"])),
-            *(str(row["failures"]), _short(row["pause_reason"])),
+            *(str(row["failures"]), one_line(row["pause_reason"])),
         )
     console.print(table, markup=False)
 
@@ -62,18 +61,20 @@ def show(context: click.Context, webhook_id: str) -> None:
         found = await listing.find_webhook(runtime.database, key)
         return found, await listing.latest_deliveries(runtime.database, found["id"])
 
-    row, deliveries = _run(context, work)
+    row, deliveries = in_runtime(context, work)
     click.echo(row["url"])
     if row["description"]:
         click.echo(row["description"])
     click.echo(f"events: {_types(row)}{', of some customers only' if row['condition'] else ''}")
-    click.echo(f"made: {_moment(row['created_at'])}")
+    click.echo(f"made: {moment_text(row['created_at'])}")
     if row["paused_at"]:
-        click.echo(f"paused: {_moment(row['paused_at'])}, {row['pause_reason']}")
+        click.echo(f"paused: {moment_text(row['paused_at'])}, {row['pause_reason']}")
     else:
         click.echo("status: active")
     if row["failing_since"]:
-        click.echo(f"failing: {row['failures']} attempt(s) in a row since {_moment(row['failing_since'])}")
+        click.echo(
+            f"failing: {row['failures']} attempt(s) in a row since {moment_text(row['failing_since'])}"
+        )
     click.echo(f"owed: {row['owed']}")
     if not deliveries:
         return
@@ -85,7 +86,7 @@ def show(context: click.Context, webhook_id: str) -> None:
         table.add_row(
             *(str(one["id"]), one["type"], one["status"].lower(), str(one["attempts"])),
             str(one["response_status"] or "none"),
-            *(_moment(one["next_at"]) if pending else "", _short(one["error"])),
+            *(moment_text(one["next_at"]) if pending else "", one_line(one["error"])),
         )
     console.print(table, markup=False)
 
@@ -106,9 +107,9 @@ def test(context: click.Context, webhook_id: str) -> None:
             await sending.note_test(tx, claim, answer)
         return answer.status, answer.text, answer.error, answer.milliseconds
 
-    status, text, error, milliseconds = _run(context, work)
+    status, text, error, milliseconds = in_runtime(context, work)
     if status is None or not 200 <= status < 300:
-        told = error or f"the receiver answered {status}: {_short(text)}".rstrip(": ")
+        told = error or f"the receiver answered {status}: {one_line(text)}".rstrip(": ")
         raise CrmError(
             ErrorCode.REFUSED, f"It did not arrive: {told}.", hint="`crm webhooks show` has the attempt."
         )
@@ -127,7 +128,7 @@ def pause(context: click.Context, webhook_id: str, reason: str) -> None:
         async with runtime.database.unit_of_work(_actor()) as tx:
             return await changes.pause_webhook(tx, key, reason)
 
-    console.print("Paused." if _run(context, work) else "It was paused before.")
+    console.print("Paused." if in_runtime(context, work) else "It was paused before.")
 
 
 @command.command("resume")
@@ -142,17 +143,12 @@ def resume(context: click.Context, webhook_id: str) -> None:
         async with runtime.database.unit_of_work(_actor()) as tx:
             return await changes.resume_webhook(tx, key, begins=begins)
 
-    console.print("Resumed." if _run(context, work) else "It was active before.")
+    console.print("Resumed." if in_runtime(context, work) else "It was active before.")
 
 
 @command.command("replay")
 @click.argument("webhook_id", metavar="ID")
-@click.option("--event", "events", multiple=True, help="This event; repeatable.")
-@click.option("--type", "types", multiple=True, help="Events of this type, such as purchase.recorded.")
-@click.option("--customer", help="Events of this customer.")
-@click.option("--since", help="Events from this moment on: 2026-03-01 or 2026-03-01T12:00Z.")
-@click.option("--until", help="Events before this moment.")
-@click.option("--yes", is_flag=True, help="Do it. Without it, they are only counted.")
+@chooses_past_events
 @click.pass_context
 def replay(
     context: click.Context,
@@ -169,13 +165,9 @@ def replay(
     The webhook's types and filter hold for them too.
     """
     key = key_in(webhook_id, "Webhook")
-    past = Past(
-        events=[key_in(one, "Event") for one in events],
-        types=types,
-        customer=None if customer is None else key_in(customer, "Customer"),
-        since=_time("--since", since),
-        until=_time("--until", until),
-    )
+    keys = tuple(key_in(one, "Event") for one in events)
+    whose = None if customer is None else key_in(customer, "Customer")
+    past = past_events(keys, types, whose, since, until)
 
     async def work(runtime: Runtime) -> int:
         api = webhook_api(runtime.database, runtime.schema.schema)
@@ -189,7 +181,7 @@ def replay(
             pass
         return count
 
-    count = _run(context, work)
+    count = in_runtime(context, work)
     if yes:
         console.print(f"{count} event(s) are due to the webhook now; a worker sends them.")
     else:
@@ -211,7 +203,7 @@ def delete(context: click.Context, webhook_id: str, yes: bool) -> None:
                 await changes.delete_webhook(tx, key)
         return row
 
-    row = _run(context, work)
+    row = in_runtime(context, work)
     if yes:
         console.print(f"{row['url']} is deleted.", markup=False)
     else:
@@ -226,33 +218,5 @@ def _actor() -> Actor:
     return Actor.system("crm webhooks")
 
 
-def _run(context: click.Context, work: Callable[[Runtime], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        async with open_runtime(settings_of(context)) as runtime:
-            return await work(runtime)
-
-    return run(opened())
-
-
 def _types(row: Mapping[str, Any]) -> str:
     return " ".join(json_of(row["types"])) or "all"
-
-
-def _short(text: str | None) -> str:
-    line = " ".join((text or "").split())
-    return line if len(line) <= 80 else f"{line[:79]}…"
-
-
-def _moment(value: Any) -> str:
-    return f"{parse_time(value):%Y-%m-%d %H:%M:%S}Z"
-
-
-def _time(option: str, text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, f"{option} {text!r} is no time.", hint="Write 2026-03-01T12:00Z."
-        ) from None
