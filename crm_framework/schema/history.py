@@ -4,24 +4,18 @@ Whether one asks by the winner's id or by a loser's makes no difference.
 """
 
 from collections.abc import Awaitable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any
 
-from strawberry.types.info import Info
-
 from crm_framework.engine.comparisons import MAX_LISTED, compared
-from crm_framework.engine.connections import Connected
-from crm_framework.engine.declarations import DECLARATION, DeclaredField
+from crm_framework.engine.context import Context
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filter_inputs import comparison
 from crm_framework.engine.filters import Member
 from crm_framework.engine.ids import decode_key
-from crm_framework.engine.load import context_of
-from crm_framework.engine.pages import Asked
 from crm_framework.engine.sql import Dialect, Fragment, all_of, among, listed
 
 from .merged import families
+from .rewritten_filters import rewriting
 
 _NAME = "customer"
 _COLUMN = Member(_NAME, "id", "The customer.", column="customer_id", of="Customer")
@@ -60,33 +54,18 @@ def _compared(operator: str, operand: Any, dialect: Dialect) -> Fragment:
         raise RequestError("BAD_INPUT", f"{operator}: {error}") from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Historic(Connected):
-    """A root list whose filter has a member `of_customer`."""
-
-    def asked(
-        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
-    ) -> Asked | Awaitable[Asked]:
-        wanted = list(dict.fromkeys(_wanted(arguments.get("filter"))))
-        if not wanted:
-            return super().asked(field, info, arguments)
-        return self._of_families(field, info, arguments, wanted)
-
-    async def _of_families(
-        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any], wanted: list[str]
-    ) -> Asked:
-        found = await families(context_of(info), wanted)
-        value = _with_families(arguments["filter"], found)
-        asked = super().asked(field, info, {**arguments, "filter": value})
-        return asked if isinstance(asked, Asked) else await asked
-
-
 def historic(field: Any) -> Any:
     """Lets a root `connection` find the records that customers had under other keys."""
-    declaration = field.declaration
-    values = {each.name: getattr(declaration, each.name) for each in fields(declaration)}
-    field.metadata = MappingProxyType({DECLARATION: Historic(**values)})
-    return field
+    return rewriting(field, _rewrite)
+
+
+def _rewrite(context: Context, value: Any) -> Awaitable[Any] | None:
+    wanted = list(dict.fromkeys(_wanted(value)))
+    return _of_families(context, value, wanted) if wanted else None
+
+
+async def _of_families(context: Context, value: Any, wanted: list[str]) -> Any:
+    return _with_families(value, await families(context, wanted))
 
 
 def _wanted(value: Any) -> Iterator[str]:

@@ -2,23 +2,17 @@
 
 import json
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any
 
-from strawberry.types.info import Info
-
 from crm_framework.domain.customers.segments import MAX_LEVELS, MAX_PARTS
-from crm_framework.engine.connections import Connected
 from crm_framework.engine.context import Context
-from crm_framework.engine.declarations import DECLARATION, DeclaredField
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import Nested
 from crm_framework.engine.ids import decode_key
-from crm_framework.engine.load import context_of
-from crm_framework.engine.pages import Asked
 from crm_framework.engine.sql import among
 from crm_framework.storage.ids import is_key
+
+from .rewritten_filters import rewriting
 
 Known = Mapping[str, Any]
 """Key of a segment → its stored condition, or `None` where there is no such segment."""
@@ -113,29 +107,10 @@ def _refused(problem: str) -> RequestError:
     return RequestError("BAD_INPUT", f"filter.segment: {problem}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Segmented(Connected):
-    """A root list whose filter may name segments."""
-
-    def asked(
-        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
-    ) -> Asked | Awaitable[Asked]:
-        value = arguments.get("filter")
-        if not value or next(_named(value), None) is None:
-            return super().asked(field, info, arguments)
-        return self._with_segments(field, info, arguments)
-
-    async def _with_segments(self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]) -> Asked:
-        context = context_of(info)
-        self.check_filter(field, arguments["filter"], context)  # the names are gone once they are replaced
-        value = await with_segments(context, arguments["filter"])
-        asked = super().asked(field, info, {**arguments, "filter": value})
-        return asked if isinstance(asked, Asked) else await asked
-
-
 def segmented(field: Any) -> Any:
     """Lets a root `connection` of customers take segments in its filter."""
-    declaration = field.declaration
-    values = {each.name: getattr(declaration, each.name) for each in fields(declaration)}
-    field.metadata = MappingProxyType({DECLARATION: Segmented(**values)})
-    return field
+    return rewriting(field, _rewrite)
+
+
+def _rewrite(context: Context, value: Any) -> Awaitable[Any] | None:
+    return None if next(_named(value), None) is None else with_segments(context, value)
