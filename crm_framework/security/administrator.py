@@ -1,6 +1,7 @@
 """The first key: an administrator's token for a database that has none."""
 
 import os
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ async def administrators_token(
 
     With `kept_in`, it is kept in that file, readable by its owner only, and made anew when the one there no
     longer opens. With `only_first`, and without a file, one is made if there is no token at all, and None is
-    returned otherwise.
+    returned otherwise; a file that is there, another database's perhaps, is kept beside as `….1` then.
     """
     if only_first or kept_in is None:
         if await database.fetch("SELECT id FROM crm_token LIMIT 1"):
@@ -46,6 +47,15 @@ def place_beside(database_url: str) -> Path:
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else ""
+    except OSError as error:
+        raise _unkept(file, error) from None
+
+
+def _put_aside(file: Path) -> None:
+    try:
+        if file.exists():
+            others = (file.with_name(f"{file.name}.{number}") for number in count(1))
+            file.rename(next(other for other in others if not other.exists()))
     except OSError as error:
         raise _unkept(file, error) from None
 
@@ -93,5 +103,7 @@ async def _issue(
                 return None
         secret = (await create_token(tx, permissions, name=NAME, grants=[EVERYTHING])).secret
         if kept_in is not None:
+            if only_first:
+                _put_aside(kept_in)
             _write(kept_in, secret)  # before the commit: no token is left whose secret nobody has
         return secret

@@ -44,6 +44,21 @@ async def test_a_kept_token_that_no_longer_opens_is_replaced(database: Database,
     assert len(await list_tokens(database)) == 2
 
 
+async def test_the_first_token_takes_no_other_ones_file(database: Database, tmp_path: Path) -> None:
+    """Two databases, one folder: the file of the one holds the only copy of its secret."""
+    file = tmp_path / "administrator.token"
+    file.write_text("of another database\n")
+    (tmp_path / "administrator.token.1").write_text("of a third\n")
+    secret = await administrators_token(database, PERMISSIONS, file, only_first=True)
+    assert {each.name: each.read_text() for each in tmp_path.glob("*.token*")} == {
+        "administrator.token": f"{secret}\n",
+        "administrator.token.1": "of a third\n",
+        "administrator.token.2": "of another database\n",
+    }
+    assert await administrators_token(database, PERMISSIONS, file, only_first=True) is None
+    assert file.read_text() == f"{secret}\n"
+
+
 async def test_a_place_that_cannot_be_written_is_named(database: Database, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CrmError, match="cannot be kept in") as refused:
