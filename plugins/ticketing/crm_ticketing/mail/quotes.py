@@ -19,6 +19,7 @@ LONGEST_SIGNATURE = 15
 _ATTRIBUTION = re.compile(rf"(?i)(?=.{{0,400}}?(?:\d|@)).{{0,400}}?\b(?:{WROTE})\b.{{0,160}}[:\uff1a]\s*$")
 _ATTRIBUTION_EAST = re.compile(rf"(?=.{{0,400}}?(?:\d|@)).{{0,400}}?(?:{WROTE_EAST})\s*[:\uff1a]?\s*$")
 _FROM_WHOM = re.compile(r"(?=.{0,300}?\d).{0,300}?<[^<>\s]{1,100}@[^<>\s]{1,100}>.{0,20}[:\uff1a]\s*$")
+_FIRST_OF_SEVERAL = re.compile(r"[\d@<]")
 _ENDS = (":", "\uff1a", "道", "ル", "た", "성")
 
 _ORIGINAL = re.compile(rf"(?i)[-_ ]{{2,20}}\s*(?:{ORIGINAL})\s*[-_ ]{{2,20}}\s*$")
@@ -82,6 +83,8 @@ def _attribution(lines: list[str], at: int) -> int:
             return 0
         if len(said) > 400 or said[-1:] not in _ENDS:
             continue
+        if height > 1 and not _FIRST_OF_SEVERAL.search(lines[at]):
+            return 0  # the last line of what the person wrote
         if _ATTRIBUTION.match(said) or _ATTRIBUTION_EAST.match(said):
             return height if _quote_follows(lines, at + height) or _says_when(said) else 0
         if _FROM_WHOM.match(said) and _quote_follows(lines, at + height):
