@@ -53,7 +53,8 @@ class _Bounded(EmailPolicy):
 
     def header_fetch_parse(self, name: str, value: str) -> str:
         try:
-            return super().header_fetch_parse(name, value)
+            found: str = super().header_fetch_parse(name, value)
+            return found
         except Exception:  # the library's parser has failed on nonsense in many ways over the years
             return _BLANKS.sub(" ", value)
 

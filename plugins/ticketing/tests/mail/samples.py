@@ -209,7 +209,8 @@ def x_loop() -> bytes:
 
 @_sample
 def bounce() -> bytes:
-    message = MIMEMultipart("report", **{"report-type": "delivery-status"})
+    message = MIMEMultipart("report")
+    message.set_param("report-type", "delivery-status")
     message["From"] = "Mail Delivery <MAILER-DAEMON@mx.example.com>"
     message["To"] = "help@shop.example"
     message["Subject"] = "Undelivered Mail Returned to Sender"
