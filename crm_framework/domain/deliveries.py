@@ -17,6 +17,7 @@ from crm_framework.events import DeliveriesRetried, EventsReplayed
 from crm_framework.storage.clock import now
 from crm_framework.storage.debts import DELIVERY_COLUMNS
 from crm_framework.storage.deliveries import CHORE
+from crm_framework.storage.families import of_family
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.turns import Turn
 
@@ -57,8 +58,10 @@ class Past:
             parts.append(f"e.type IN ({marks(len(self.types))})")
             values += self.types
         if self.customer is not None:
-            parts.append("e.customer_id = ?")
-            values.append(check_key(self.customer, "customer", path=("customer",)))
+            key = check_key(self.customer, "customer", path=("customer",))
+            condition, keys = of_family("e.customer_id", key)
+            parts.append(condition)
+            values += keys
         for sign, moment in ((">=", self.since), ("<", self.until)):
             if moment is not None:
                 parts.append(f"e.created_at {sign} ?")

@@ -216,8 +216,9 @@ class RequestContext(Context):
     ) -> "AsyncGenerator[Told, None]":
         """What happens from now on, or since the position `after`: in the order of the commits, each once.
 
-        Of `types` or one `customer` (its key) only, where that is given. What concerns a record that the
-        actor may not see is left out. No transaction is open between two of them.
+        Of `types` or one `customer` only, where that is given: its key, with all others that merges give it.
+        What concerns a record that the actor may not see is left out. No transaction is open between two of
+        them.
         """
         feed = self.database.feed
         stream = feed.events(

@@ -155,7 +155,7 @@ class ReplayEventsInput:
     plugin: str = required("Whose handler is to see them.")
     events: list[strawberry.ID] = optional("These.", default_factory=list)
     types: list[str] = optional("Those of these types, such as purchase.recorded.", default_factory=list)
-    customer: strawberry.ID | None = optional("Those of this customer.")
+    customer: strawberry.ID | None = optional("Those of this customer, also from before merges.")
     since: datetime | None = optional("Those from this moment on.")
     until: datetime | None = optional("Those before this moment.")
     dry_run: bool = optional("Only counts them.", default=False)

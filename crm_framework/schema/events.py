@@ -57,7 +57,10 @@ async def events(
         list[str] | None, strawberry.argument(description="Only events of these types; all, if left out.")
     ] = None,
     customer: Annotated[
-        strawberry.ID | None, strawberry.argument(description="Only events about this customer.")
+        strawberry.ID | None,
+        strawberry.argument(
+            description="Only events about this customer, also under the keys of those merged into it."
+        ),
     ] = None,
     after: Annotated[
         str | None,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crm_framework.errors import CrmError
-from crm_framework.events import Event
+from crm_framework.events import CustomersMerged, Event
 
+from .families import family
 from .stream import StreamedEvent, check_position, order_of, read_after, tail
 
 if TYPE_CHECKING:
@@ -43,17 +44,28 @@ class Told:
 
 
 class _Follower:
-    def __init__(self, types: Collection[str] | None, customer: str | None, size: int) -> None:
+    def __init__(self, types: Collection[str] | None, size: int) -> None:
         self.types = None if types is None else frozenset(types)
-        self.customer = customer
+        self.customers: set[str] | None = None
         self.size = size
         self.queue: deque[Told] = deque()
         self.overrun = False
         self.filled = asyncio.Event()
 
     def takes(self, told: Told) -> bool:
-        row = told.row
-        return (self.types is None or row.type in self.types) and self.customer in (None, row.customer_id)
+        if self.customers is not None:
+            if isinstance(told.event, CustomersMerged):
+                together = {told.row.customer_id or "", *told.event.losers}
+                if not together.isdisjoint(self.customers):
+                    self.customers |= together
+            if told.row.customer_id not in self.customers:
+                return False
+        return self.types is None or told.row.type in self.types
+
+    def narrow(self, customers: set[str]) -> None:
+        """Takes the events of these keys only, and of those that are merged with them later."""
+        self.customers = customers
+        self.queue = deque(told for told in self.queue if self.takes(told))
 
     def offer(self, told: Told) -> None:
         if self.overrun or not self.takes(told):
@@ -88,9 +100,10 @@ class Feed:
     ) -> AsyncGenerator[Told, None]:
         """What happens from now on, or all that happened after a position and then what happens.
 
-        In order, each once; `queue` of them wait in memory at most. Raises CrmError for a position that
-        cannot be gone on from, and where the database is away while it is caught up. Events of plugins that
-        are not on are left out.
+        Of one `customer`, given that, under all keys that it had, has and gets by merges. In order, each
+        once; `queue` of them wait in memory at most. Raises CrmError for a position that cannot be gone on
+        from, and where the database is away while it is caught up. Events of plugins that are not on are left
+        out.
         """
         if after is not None:
             await check_position(self._database, after)
@@ -104,9 +117,12 @@ class Feed:
                 position = page.position
                 if len(page.events) < PAGE:
                     break
-            follower = _Follower(types, customer, queue)
+            follower = _Follower(types, queue)
             begin = order_of(await self._follow(follower))
             try:
+                if customer is not None:
+                    # read when nothing is missed any more: merges from now on come through the stream
+                    follower.narrow(await family(self._database, customer))
                 last = order_of(position)
                 while last < begin:
                     page = await read_after(self._database, position, PAGE, types=types, customer=customer)

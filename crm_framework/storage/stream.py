@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crm_framework.errors import CrmError, ErrorCode
 
 from .clock import parse_time
+from .families import of_family
 from .ids import is_key
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ async def read_after(
     types: Collection[str] | None = None,
     customer: str | None = None,
 ) -> Page:
-    """The next `limit` events after a position at most, in order; of `types` or one `customer` only if given.
+    """The next `limit` events after a position at most, in order; of `types` or one `customer` only if given,
+    under all the keys that it has.
 
     The same position gives the same events in every process, at any time, and none is ever added before one
     that was read. Raises CrmError BAD_INPUT for a text that is no position. Erasing a person empties what
@@ -129,8 +131,8 @@ async def read_after(
         sql += f" AND e.type IN ({', '.join('?' * len(types))})"
         args += sorted(types)
     if customer is not None:
-        sql += " AND e.customer_id = ?"
-        args.append(customer)
+        condition, keys = of_family("e.customer_id", customer)
+        sql, args = f"{sql} AND {condition}", [*args, *keys]
     rows = await database.rows(f"{sql} ORDER BY e.horizon, e.position LIMIT ?", [*args, limit])
     events = [_event(row) for row in rows]
     return Page(events, events[-1].position if len(events) == limit else str(last), waiting)

@@ -144,6 +144,17 @@ async def test_past_events_are_replayed(api: Api) -> None:
     assert error["hint"] == "Did you mean careful?"
 
 
+async def test_past_events_are_replayed_under_the_keys_from_before_a_merge(api: Api) -> None:
+    _, customer = await owing(api, 1)
+    with frozen(now() + timedelta(minutes=1)):
+        assert await deliver_due(api.database) == 1
+    winner = await create(api, "Ada Lovelace")
+    await api.change("mergeCustomers", {"winner": winner, "losers": [customer]}, "winner { name }")
+    for asked in (winner, customer):
+        wanted = {"plugin": "careful", "types": ["customer.updated"], "customer": asked, "dryRun": True}
+        assert (await api.change("replayEvents", wanted, "count"))["count"] == 1
+
+
 async def test_parked_ones_among_the_replayed_are_retried(api: Api) -> None:
     await owing(api)
     await park(api)

@@ -20,6 +20,8 @@ CREATE = """mutation ($name: String!) {
     createCustomer(input: {name: $name, kind: PERSON}) { customer { id } errors { message } } }"""
 UPDATE = """mutation ($id: ID!, $name: String!) {
     updateCustomer(input: {id: $id, name: $name}) { errors { message } } }"""
+MERGE = """mutation ($winner: ID!, $losers: [ID!]!) {
+    mergeCustomers(input: {winner: $winner, losers: $losers}) { errors { message } } }"""
 TOKEN = """mutation {
     createToken(input: {name: "t", permissions: ["customers.read"]}) { token { id } secret } }"""
 REVOKE = "mutation ($id: ID!) { revokeToken(input: {id: $id}) { errors { message } } }"
@@ -102,6 +104,31 @@ async def test_one_customer_and_what_happens_from_now_on(tmp_path: Path, empty_d
             "type": "customer.updated",
             "customer": {"name": "Ada L"},
         }
+
+
+async def test_one_customer_under_all_the_keys_that_merges_give(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    async with (
+        serving(tmp_path, empty_database_url) as node,
+        opened(node) as writer,
+        opened(node) as client,
+    ):
+        ada, twin, other = [await create(writer, name) for name in ("Ada", "Twin", "Other")]
+        followed = {key: await client.subscribe(EVENTS, customer=key, after="") for key in (ada, twin)}
+        for key in followed.values():  # each is alone as yet
+            assert [event["type"] for event in await client.events(key, 1)] == ["customer.created"]
+        merged = await writer.ask(MERGE, winner=ada, losers=[twin])
+        assert not merged["mergeCustomers"]["errors"]
+        await writer.ask(UPDATE, id=other, name="Nobody asks")
+        await writer.ask(UPDATE, id=ada, name="Ada L")
+        for key in followed.values():
+            (seen,) = await client.events(key, 1)
+            assert (seen["type"], seen["customer"]["name"]) == ("customer.updated", "Ada L")
+        for asked in (ada, twin):  # from the beginning, and whoever of them is named
+            again = await client.subscribe(EVENTS, customer=asked, after="")
+            types = [event["type"] for event in await client.events(again, 3)]
+            assert types == ["customer.created", "customer.created", "customer.updated"]
 
 
 async def test_a_revocation_on_another_node_ends_the_socket(tmp_path: Path, empty_database_url: str) -> None:
