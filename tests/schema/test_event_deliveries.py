@@ -149,7 +149,7 @@ async def test_past_events_are_replayed_under_the_keys_from_before_a_merge(api: 
     with frozen(now() + timedelta(minutes=1)):
         assert await deliver_due(api.database) == 1
     winner = await create(api, "Ada Lovelace")
-    await api.change("mergeCustomers", {"winner": winner, "losers": [customer]}, "winner { name }")
+    await api.change("mergeCustomers", {"winner": winner, "losers": [customer]}, "customer { name }")
     for asked in (winner, customer):
         wanted = {"plugin": "careful", "types": ["customer.updated"], "customer": asked, "dryRun": True}
         assert (await api.change("replayEvents", wanted, "count"))["count"] == 1
