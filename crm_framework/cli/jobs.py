@@ -130,7 +130,7 @@ def run_now(context: click.Context, name: str, payload: str) -> None:
         async with runtime.database.unit_of_work(Actor.system("crm jobs")) as tx:
             tx.defer(name, given)
         (row,) = await list_jobs(runtime.database, name=name, limit=1)
-        piece = await Jobs(runtime.database, declared).lease(str(row["id"]))
+        piece = await Jobs(runtime.database, declared, runtime.host).lease(str(row["id"]))
         if piece is not None:
             await piece()
         return await find_job(runtime.database, str(row["id"]))

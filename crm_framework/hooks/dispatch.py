@@ -11,15 +11,28 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from crm_framework.errors import CrmError, ErrorCode, PluginCrash, contained
 
+from .answers import Figures, Signals, own_entries, own_figures, own_signals
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
-from .specs import PROJECT, Channel, Hooks, InteractionKind, Job, Permission, Plugin, TimelineEntry
+from .specs import (
+    PROJECT,
+    Channel,
+    Figure,
+    Hooks,
+    InteractionKind,
+    Job,
+    Permission,
+    Plugin,
+    Signal,
+    TimelineEntry,
+    Window,
+)
 from .trace import traced
 
 if TYPE_CHECKING:
@@ -29,6 +42,8 @@ if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 log = logging.getLogger("crm_framework.hooks")
+
+A = TypeVar("A", TimelineEntry, Figure, Signal)
 
 
 @dataclass(frozen=True)
@@ -204,20 +219,34 @@ class PluginHost:
             "kinds": kinds,
             "reader": reader,
         }
-        entries: list[TimelineEntry] = []
-        failures: dict[str, str] = {}
-        for impl in self._implementations("timeline"):
-            name = impl.plugin_name
-            if name in without:
-                continue
-            try:
-                given = list(await self._call(impl, "timeline", arguments))
-                entries += _own_entries(given, name, set(customer_ids), limit)
-            except Exception:
-                log.exception("timeline of plugin %s failed", name)
-                failures[name] = f"The entries of the plugin {name} are missing: it failed."
+        customers = set(customer_ids)
+        entries, failures = await self._each(
+            "timeline", arguments, without, "entries", lambda given: own_entries(given, customers, limit)
+        )
         entries.sort(key=lambda entry: (entry.at, entry.id), reverse=True)
         return Timeline(entries=tuple(entries), failures=failures)
+
+    async def figures(
+        self, window: Window, group_by: str | None, reader: "Reader", *, without: Collection[str] = ()
+    ) -> Figures:
+        """The figures of all plugins. One that fails is named; the others' stay."""
+        arguments = {"window": window, "group_by": group_by, "reader": reader}
+        found, failures = await self._each("figures", arguments, without, "figures", own_figures)
+        return Figures(found=tuple(found), failures=failures)
+
+    async def signals(
+        self, customer_ids: Iterable[str], reader: "Reader", *, without: Collection[str] = ()
+    ) -> Signals:
+        """What stands out about each customer. A plugin that fails is named; the others' stay."""
+        keys = tuple(dict.fromkeys(customer_ids))
+        if not keys:
+            return Signals(by_customer={}, failures={})
+        arguments = {"customer_ids": keys, "reader": reader}
+        customers = set(keys)
+        found, failures = await self._each(
+            "signals", arguments, without, "signals", lambda given: own_signals(given, customers)
+        )
+        return Signals.of(keys, found, failures)
 
     async def merge_customers(
         self, winner: str, losers: Sequence[str], tx: "UnitOfWork"
@@ -236,6 +265,32 @@ class PluginHost:
     async def erase_customer(self, customer_id: str, tx: "UnitOfWork") -> dict[str, dict[str, int]]:
         """Rows touched, by plugin and table. Raises `CrmError` naming the plugin that failed."""
         return await self._counted("erase_customer", {"customer_id": customer_id, "tx": tx})
+
+    async def _each(
+        self,
+        hook: str,
+        arguments: Mapping[str, Any],
+        without: Collection[str],
+        what: str,
+        own: Callable[[list[A]], list[A]],
+    ) -> tuple[list[A], dict[str, str]]:
+        """What every plugin answers, under its name, and a message for each that failed.
+
+        `own` looks through a plugin's answer, and raises for one that is at fault.
+        """
+        found: list[A] = []
+        failures: dict[str, str] = {}
+        for impl in self._implementations(hook):
+            name = impl.plugin_name
+            if name in without:
+                continue
+            try:
+                answers = own(list(await self._call(impl, hook, arguments)))
+                found += [replace(answer, plugin=name) for answer in answers]
+            except Exception:
+                log.exception("%s of plugin %s failed", hook, name)
+                failures[name] = f"The {what} of the plugin {name} are missing: it failed."
+        return found, failures
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
@@ -291,18 +346,6 @@ class PluginHost:
 async def _awaited(answer: Awaitable[Any]) -> Any:
     with contained():
         return await answer
-
-
-def _own_entries(
-    entries: list[TimelineEntry], plugin: str, customers: set[str], limit: int
-) -> list[TimelineEntry]:
-    """The plugin's entries under its name; those of customers that were not asked for are a fault."""
-    counts = dict.fromkeys(customers, 0)
-    for entry in entries:
-        counts[entry.customer_id] += 1
-    if any(count > limit for count in counts.values()):
-        raise ValueError(f"more than {limit} entries for one customer")
-    return [replace(entry, plugin=plugin) for entry in entries]
 
 
 def _crash(plugin: str, hook: str, error: Exception) -> CrmError:

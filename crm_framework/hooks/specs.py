@@ -1,4 +1,4 @@
-"""The contract between the core and a plugin: one declaration, `Plugin`, and seven hooks.
+"""The contract between the core and a plugin: one declaration, `Plugin`, and its hooks.
 
 A plugin is a module with an attribute `plugin = Plugin(...)` and functions marked `@hookimpl`. What is known
 before the plugin runs is data in `Plugin`; what it does is a hook. Hooks are called once per batch or event,
@@ -8,10 +8,13 @@ never once per row. An implementation takes those of the hook's parameters that 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pluggy
+
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
@@ -127,6 +130,75 @@ class TimelineEntry:
     plugin: str = ""
 
 
+@dataclass(frozen=True)
+class Window:
+    """A span of time that figures are asked for: `start` is included, `end` is not.
+
+    Both are aware. `time_zone`, an IANA name, is where days, weeks and months begin. Raises CrmError BAD_INPUT
+    for a window that is none.
+    """
+
+    start: datetime
+    end: datetime
+    time_zone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            if getattr(self, name).tzinfo is None:
+                raise _no_window(name, f"{name} carries no time zone.", "Pass an aware datetime.")
+        if self.end <= self.start:
+            raise _no_window("end", "end is not after start.", "end itself is not part of the window.")
+        from zoneinfo import ZoneInfo  # here, as most start-ups need no zones
+
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError, TypeError):
+            hint = "Name one of the IANA database, such as Europe/Berlin."
+            raise _no_window("timeZone", f"{cut(self.time_zone, 40)} is no time zone.", hint) from None
+
+
+def _no_window(name: str, message: str, hint: str) -> CrmError:
+    return CrmError(ErrorCode.BAD_INPUT, message, path=("window", name), hint=hint)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a plugin about a window, for other plugins to show and compare.
+
+    `name` is the plugin's own word (`first_answer_in_time`), `description` a sentence. `value` is None where
+    there is nothing to tell, as of a mean over no cases. Of a share, `numerator` and `denominator` are what it
+    was computed from; `n` is how many cases went in. `unit` is `share` (0 to 1), `count`, `seconds`, or a
+    currency for minor units of it. `group` is the value of what was grouped by, None for the whole. `plugin`
+    is filled in by the host.
+    """
+
+    name: str
+    description: str
+    value: float | Decimal | None
+    numerator: float | Decimal | None = None
+    denominator: float | Decimal | None = None
+    n: int | None = None
+    unit: str = "count"
+    group: str | None = None
+    plugin: str = ""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a plugin knows of a customer that others should take note of, such as an open complaint.
+
+    `kind` is the plugin's own word, `text` one line for staff. `reference_id` is the id of the record in the
+    API (`encode_id`), if there is one. `plugin` is filled in by the host.
+    """
+
+    customer_id: str
+    kind: str
+    at: datetime
+    text: str
+    reference_id: str | None = None
+    plugin: str = ""
+
+
 class Hooks(Protocol):
     """The hook specifications. `settings` is the plugin's own settings object everywhere."""
 
@@ -168,6 +240,27 @@ class Hooks(Protocol):
         greatest first; ids are unique over all kinds of the plugin. Called once per page and level of the
         query, with all customers of that level. If the plugin declares the permission `<its name>.read`, it
         is called for those who have that; others see a timeline without its entries.
+        """
+
+    @hookspec
+    async def figures(
+        self, window: Window, group_by: str | None, reader: "Reader", settings: Any
+    ) -> Sequence[Figure]:
+        """What the plugin can tell of a window in numbers, over all customers.
+
+        With `group_by` (`channel`, `month`, …) also the figures of each group; a plugin that does not know that
+        grouping answers with those of the whole. Called once for each question of another plugin. If the plugin
+        declares the permission `<its name>.read`, it is called for those who have that on all customers.
+        """
+
+    @hookspec
+    async def signals(
+        self, customer_ids: Sequence[str], reader: "Reader", settings: Any
+    ) -> Sequence[Signal]:
+        """What stands out about these customers now; of each at most the newest 100 are kept.
+
+        Called once for all customers of a level of a query, or of a batch of a job. If the plugin declares the
+        permission `<its name>.read`, it is called for those who have that; never for customers' own tokens.
         """
 
     @hookspec

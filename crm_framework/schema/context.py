@@ -1,7 +1,7 @@
 """One request to the API: who asks, and what their resolvers may use."""
 
 import logging
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,10 +17,14 @@ from crm_framework.errors import CrmError, ErrorCode, PluginCrash
 from crm_framework.security.actors import PUBLIC, Actor, ActorKind, in_words
 from crm_framework.security.scopes import NOT_CONFIDENTIAL, Reach
 
+from . import plugin_answers
+
 if TYPE_CHECKING:
     from crm_framework.engine.declarations import Source
     from crm_framework.events import Event
+    from crm_framework.hooks.answers import Figures, Signals
     from crm_framework.hooks.dispatch import PluginHost
+    from crm_framework.hooks.specs import Window
     from crm_framework.settings import Settings
     from crm_framework.storage.database import Database
     from crm_framework.storage.feed import Told
@@ -210,6 +214,22 @@ class RequestContext(Context):
         """
         reach = self.actor.reach(permission)
         return None if reach is None else _of_owner(reach, column, former=history)
+
+    async def figures(self, window: "Window", group_by: str | None = None) -> "Figures":
+        """What the plugins tell of a window in numbers, by their hook `figures`.
+
+        A plugin that declares `<its name>.read` is asked where the actor has that on all customers, any other
+        where the actor sees all customers.
+        """
+        return await plugin_answers.figures(self, window, group_by)
+
+    async def signals(self, customer_ids: Iterable[str]) -> "Signals":
+        """What stands out about these customers (keys), by the plugins' hook `signals`: one call for a level.
+
+        A plugin that declares `<its name>.read` is asked where the actor has that on as many customers as
+        they see. There is nothing about customers out of reach, and nothing for customers' own tokens.
+        """
+        return await plugin_answers.signals(self, customer_ids)
 
     async def events(
         self, *, types: Collection[str] | None = None, customer: str | None = None, after: str | None = None

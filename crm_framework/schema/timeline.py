@@ -14,13 +14,14 @@ from crm_framework.engine.pages import window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch
-from crm_framework.security.actors import INTERNAL, SEE_CUSTOMERS, WITHIN
+from crm_framework.security.actors import INTERNAL
 
 from .context import RequestContext
 from .customers import Customer
 from .inputs import chosen, optional
 from .interactions import Interaction
 from .money import Money
+from .plugin_answers import unreadable
 
 JSON = strawberry.scalars.JSON
 
@@ -72,15 +73,7 @@ class _Readable:
 
     def __init__(self, context: RequestContext) -> None:
         self._host = context.host
-        self._hidden = {
-            plugin.name
-            for plugin in context.host.declarations
-            for permission in plugin.permissions
-            if permission.name == f"{plugin.name}.read"
-            and not (
-                context.may(permission.name) and context.may(f"{WITHIN}{permission.name}:{SEE_CUSTOMERS}")
-            )
-        }
+        self._hidden = unreadable(context)
 
     async def timeline(
         self,

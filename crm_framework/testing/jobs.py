@@ -40,7 +40,7 @@ async def run_jobs(
             await tx.execute("DELETE FROM crm_schedule")
     await schedules.record(since or now())
     with frozen(at) if at is not None else nullcontext():
-        await Worker([schedules.chore(), Jobs(database, declared, outcome).chore(WIDTH)]).drain()
+        await Worker([schedules.chore(), Jobs(database, declared, host, outcome).chore(WIDTH)]).drain()
     if failures:
         raise failures[0]
     return ran

@@ -20,7 +20,7 @@ def all_chores(database: Database, host: PluginHost, settings: Settings, api: Ap
     return [
         deliveries(database, settings.worker_width),
         Schedules(database, declared).chore(),
-        Jobs(database, declared).chore(settings.worker_width),
+        Jobs(database, declared, host).chore(settings.worker_width),
         passing_on(database, api),
         Sender(database, api, webhook_client(settings)).chore(settings.webhook_width),
     ]

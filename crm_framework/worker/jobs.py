@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 
-from crm_framework.hooks.dispatch import DeclaredJob
+from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 from crm_framework.storage import jobs
 from crm_framework.storage.database import Database
 from crm_framework.storage.deferrals import CHORE
@@ -22,9 +22,14 @@ class Jobs:
     """The jobs that this process can run: those of the core and of its plugins. Others are left waiting."""
 
     def __init__(
-        self, database: Database, declared: Iterable[DeclaredJob], outcome: Outcome | None = None
+        self,
+        database: Database,
+        declared: Iterable[DeclaredJob],
+        host: PluginHost,
+        outcome: Outcome | None = None,
     ) -> None:
         self._database = database
+        self._host = host
         self._declared = {one.job.name: one for one in declared}
         self._outcome = outcome
         self._taken_back = float("-inf")
@@ -62,6 +67,6 @@ class Jobs:
 
     def _piece(self, leased: jobs.Leased) -> Piece:
         async def run() -> None:
-            await run_job(self._database, self._declared[leased.name], leased, self._outcome)
+            await run_job(self._database, self._declared[leased.name], leased, self._host, self._outcome)
 
         return run

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, contained
-from crm_framework.hooks.dispatch import DeclaredJob
+from crm_framework.hooks.answers import Figures, Signals
+from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
+from crm_framework.hooks.specs import Window
 from crm_framework.security.actors import Actor
 from crm_framework.storage import jobs
 from crm_framework.storage.clock import now
@@ -32,9 +34,10 @@ LAST_SECONDS = 5.0
 class JobRun:
     """One run of a job, which its function gets."""
 
-    def __init__(self, database: Database, leased: Leased, settings: Any) -> None:
+    def __init__(self, database: Database, leased: Leased, settings: Any, host: PluginHost) -> None:
         self._database = database
         self._leased = leased
+        self._host = host
         self._actor = Actor.system(f"job {leased.name}")
         self.name = leased.name
         self.payload: Mapping[str, Any] = leased.payload
@@ -70,6 +73,14 @@ class JobRun:
             yield tx
         if closing.ends:
             self.ended = True
+
+    async def figures(self, window: Window, group_by: str | None = None) -> Figures:
+        """What all plugins tell of a window in numbers, by their hook `figures`."""
+        return await self._host.figures(window, group_by, self.reader)
+
+    async def signals(self, customer_ids: Iterable[str]) -> Signals:
+        """What stands out about these customers, by the plugins' hook `signals`."""
+        return await self._host.signals(customer_ids, self.reader)
 
     def done(self, tx: UnitOfWork, then: Mapping[str, Any] | None = None) -> None:
         """Marks the job as done in `tx`, the last of its transactions: both are committed, or neither.
@@ -114,11 +125,15 @@ Outcome = Callable[[Leased, JobStatus | None, BaseException | None], None]
 
 
 async def run_job(
-    database: Database, declared: DeclaredJob, leased: Leased, outcome: Outcome | None = None
+    database: Database,
+    declared: DeclaredJob,
+    leased: Leased,
+    host: PluginHost,
+    outcome: Outcome | None = None,
 ) -> None:
     """One run, to its end. Raises only if the database does not take it, or if it is cancelled."""
     job = declared.job
-    run = JobRun(database, leased, declared.settings)
+    run = JobRun(database, leased, declared.settings, host)
     renewing = asyncio.create_task(_renew(database, leased))
     working = asyncio.create_task(_call(declared, run, leased), name=f"crm job: {leased.name}")
     try:

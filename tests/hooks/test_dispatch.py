@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework import Channel, CrmError, ErrorCode, InteractionKind, Permission
+from crm_framework import Channel, CrmError, ErrorCode, InteractionKind, Permission, Window
 from crm_framework.events import CustomerCreated
 from crm_framework.hooks.apps import AppMigrations
 from crm_framework.hooks.loaded import PluginStatus
@@ -203,6 +203,124 @@ async def test_a_timeline_that_fails_costs_only_its_own_entries(folder: PluginFo
     timeline = await folder.load("one", "two").timeline(["c"], None, 1, None, TX)
     assert [entry.plugin for entry in timeline.entries] == ["two"]
     assert timeline.failures == {"one": "The entries of the plugin one are missing: it failed."}
+
+
+JANUARY = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), "Europe/Berlin")
+FIGURE = """
+@hookimpl
+async def figures(window, group_by):
+    return [Figure("cases", "How many.", 3, group=group_by)]
+"""
+
+
+async def test_figures_of_all_plugins_come_under_their_names(folder: PluginFolder) -> None:
+    folder.write("one", FIGURE)
+    folder.write("two", FIGURE)
+    host = folder.load("one", "two")
+    told = await host.figures(JANUARY, "month", TX)
+    assert [(figure.plugin, figure.name, figure.value, figure.group) for figure in told.found] == [
+        ("one", "cases", 3, "month"),
+        ("two", "cases", 3, "month"),
+    ]
+    assert told.failures == {}
+    assert [figure.plugin for figure in (await host.figures(JANUARY, None, TX, without={"one"})).found] == ["two"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise ValueError('secret')",
+        "return None",
+        "return [3]",
+        "return [Figure('cases', 'How many.', float('nan'))]",
+        "return [Figure('cases', 'How many.', '3')]",
+        "return [Figure('cases', 'How many.', 3, n=True)]",
+        "return [Figure('cases', 'How many.', 3)] * 2",
+        "return [Figure(f'cases{n}', 'How many.', n) for n in range(10_001)]",
+        "import sys; sys.exit()",
+    ],
+)
+async def test_figures_that_fail_cost_only_their_own(folder: PluginFolder, body: str) -> None:
+    folder.write("one", f"@hookimpl\nasync def figures(window):\n    {body}")
+    folder.write("two", FIGURE)
+    told = await folder.load("one", "two").figures(JANUARY, None, TX)
+    assert [figure.plugin for figure in told.found] == ["two"]
+    assert told.failures == {"one": "The figures of the plugin one are missing: it failed."}
+
+
+SIGNAL = """
+from datetime import datetime, UTC
+asked = []
+@hookimpl
+async def signals(customer_ids):
+    asked.append(list(customer_ids))
+    return [
+        Signal(customer_ids[0], "complaint", datetime(2024, 1, n, tzinfo=UTC), "Open") for n in {days}
+    ]
+"""
+
+
+async def test_signals_are_grouped_by_customer_newest_first(folder: PluginFolder) -> None:
+    folder.write("one", SIGNAL.format(days=[3, 1]))
+    folder.write("two", SIGNAL.format(days=[2, 3]))
+    host = folder.load("one", "two")
+    told = await host.signals(["c", "d", "c"], TX)
+    assert {
+        key: [(signal.plugin, signal.at.day) for signal in signals]
+        for key, signals in told.by_customer.items()
+    } == {"c": [("one", 3), ("two", 3), ("two", 2), ("one", 1)], "d": []}
+    assert told.failures == {}
+    one: Any = host.enabled[0].module
+    assert one.asked == [["c", "d"]]
+
+
+async def test_of_many_signals_the_newest_are_kept(folder: PluginFolder) -> None:
+    body = "Signal('c', 'k', datetime(2024, 1, 1, 0, n // 60, n % 60, tzinfo=UTC), str(n)) for n in range(150)"
+    folder.write("one", f"from datetime import *\n@hookimpl\nasync def signals():\n    return [{body}]")
+    told = await folder.load("one").signals(["c"], TX)
+    assert [signal.text for signal in told.by_customer["c"]] == [str(n) for n in range(149, 49, -1)]
+
+
+async def test_nobody_is_asked_about_no_customer(folder: PluginFolder) -> None:
+    folder.write("one", "@hookimpl\nasync def signals(): raise ValueError")
+    told = await folder.load("one").signals([], TX)
+    assert (told.by_customer, told.failures) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise ValueError('secret')",
+        "return None",
+        "return [Signal('x', 'complaint', datetime.now(UTC), 'Of another.')]",
+        "return [Signal('c', 'complaint', datetime(2024, 1, 1), 'Without a zone.')]",
+        "return [Signal('c', 'complaint', None, 'Never.')]",
+    ],
+)
+async def test_signals_that_fail_cost_only_their_own(folder: PluginFolder, body: str) -> None:
+    head = "from datetime import datetime, UTC\n@hookimpl\nasync def signals(customer_ids):\n"
+    folder.write("one", f"{head}    {body}")
+    folder.write("two", SIGNAL.format(days=[2]))
+    told = await folder.load("one", "two").signals(["c"], TX)
+    assert [signal.plugin for signal in told.by_customer["c"]] == ["two"]
+    assert told.failures == {"one": "The signals of the plugin one are missing: it failed."}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "path"),
+    [
+        (datetime(2024, 1, 1), datetime(2024, 2, 1, tzinfo=UTC), "UTC", "start"),
+        (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1), "UTC", "end"),
+        (datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), "UTC", "end"),
+        (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), "Mars/Olympus", "timeZone"),
+        (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), "/etc/passwd", "timeZone"),
+        (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), "", "timeZone"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(start: datetime, end: datetime, zone: str, path: str) -> None:
+    with pytest.raises(CrmError) as caught:
+        Window(start, end, zone)
+    assert (caught.value.code, caught.value.path) == (ErrorCode.BAD_INPUT, ("window", path))
 
 
 def test_schema_parts_come_by_plugin_and_a_failing_one_goes(folder: PluginFolder) -> None:

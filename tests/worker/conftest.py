@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework.hooks.dispatch import DeclaredJob
+from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 from crm_framework.hooks.specs import Job
 from crm_framework.storage.database import Database
 from crm_framework.worker.jobs import Jobs
@@ -26,7 +26,7 @@ class Bench:
 
     @property
     def jobs(self) -> Jobs:
-        return Jobs(self.database, self.declared.values())
+        return Jobs(self.database, self.declared.values(), PluginHost())
 
     async def defer(self, name: str, payload: dict[str, Any] | None = None, **more: Any) -> None:
         async with self.database.unit_of_work() as tx:

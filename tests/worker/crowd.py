@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 
-from crm_framework.hooks.dispatch import DeclaredJob
+from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 from crm_framework.hooks.specs import Job
 from crm_framework.storage.audit import AuditRecord, audit_row, who_acts
 from crm_framework.storage.database import Database
@@ -39,7 +39,7 @@ async def main(url: str, poll_seconds: float) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with await Database.open(url, apps=APPS) as database:
-        worker = Worker([Jobs(database, JOBS).chore(4)], poll_seconds=poll_seconds)
+        worker = Worker([Jobs(database, JOBS, PluginHost()).chore(4)], poll_seconds=poll_seconds)
         database.bells.append(worker.wake)
         database.notices.listen()
         running = asyncio.create_task(worker.run())
