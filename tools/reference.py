@@ -17,7 +17,7 @@ import crm_framework.testing
 
 SUBJECTS = {
     "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC INTERNAL InteractionKind Channel"
-    " TimelineEntry DialectSQL Job JobRun",
+    " TimelineEntry DialectSQL Job JobRun Window Figure Figures Signal Signals",
     "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
     " children connection Connection fields_of describe Customer Interaction Staff Money",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",

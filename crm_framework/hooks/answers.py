@@ -35,7 +35,9 @@ class Signals:
     failures: Mapping[str, str]
 
     @classmethod
-    def of(cls, customer_ids: Iterable[str], found: Iterable[Signal], failures: Mapping[str, str]) -> "Signals":
+    def of(
+        cls, customer_ids: Iterable[str], found: Iterable[Signal], failures: Mapping[str, str]
+    ) -> "Signals":
         """The signals found, by customer."""
         grouped: dict[str, list[Signal]] = {key: [] for key in customer_ids}
         for signal in found:
@@ -56,7 +58,7 @@ def own_entries(entries: list[TimelineEntry], customers: set[str], limit: int) -
 
 
 def own_figures(figures: list[Figure]) -> list[Figure]:
-    """A plugin's figures as they are; what is no number, and a name that comes twice in a group, is a fault."""
+    """A plugin's figures as they are. What is no number is a fault, and so is a name twice in one group."""
     if len(figures) > MOST_FIGURES:
         raise ValueError(f"more than {MOST_FIGURES} figures")
     seen: set[tuple[str, str | None]] = set()

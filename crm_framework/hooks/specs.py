@@ -134,8 +134,8 @@ class TimelineEntry:
 class Window:
     """A span of time that figures are asked for: `start` is included, `end` is not.
 
-    Both are aware. `time_zone`, an IANA name, is where days, weeks and months begin. Raises CrmError BAD_INPUT
-    for a window that is none.
+    Both are aware. `time_zone`, an IANA name, is where days, weeks and months begin. A window that is none
+    raises CrmError BAD_INPUT.
     """
 
     start: datetime
@@ -166,8 +166,8 @@ class Figure:
     """One number of a plugin about a window, for other plugins to show and compare.
 
     `name` is the plugin's own word (`first_answer_in_time`), `description` a sentence. `value` is None where
-    there is nothing to tell, as of a mean over no cases. Of a share, `numerator` and `denominator` are what it
-    was computed from; `n` is how many cases went in. `unit` is `share` (0 to 1), `count`, `seconds`, or a
+    there is nothing to tell, as of a mean over no cases. A share was computed from `numerator` and
+    `denominator`; `n` is how many cases went in. `unit` is `share` (0 to 1), `count`, `seconds`, or a
     currency for minor units of it. `group` is the value of what was grouped by, None for the whole. `plugin`
     is filled in by the host.
     """
@@ -248,19 +248,19 @@ class Hooks(Protocol):
     ) -> Sequence[Figure]:
         """What the plugin can tell of a window in numbers, over all customers.
 
-        With `group_by` (`channel`, `month`, …) also the figures of each group; a plugin that does not know that
-        grouping answers with those of the whole. Called once for each question of another plugin. If the plugin
-        declares the permission `<its name>.read`, it is called for those who have that on all customers.
+        With `group_by` (`channel`, `month`, …) also the figures of each group; a plugin that does not know
+        that grouping answers with those of the whole. Called once for each question of another plugin. If the
+        plugin declares the permission `<its name>.read`, it is called for those who have that on all
+        customers.
         """
 
     @hookspec
-    async def signals(
-        self, customer_ids: Sequence[str], reader: "Reader", settings: Any
-    ) -> Sequence[Signal]:
+    async def signals(self, customer_ids: Sequence[str], reader: "Reader", settings: Any) -> Sequence[Signal]:
         """What stands out about these customers now; of each at most the newest 100 are kept.
 
-        Called once for all customers of a level of a query, or of a batch of a job. If the plugin declares the
-        permission `<its name>.read`, it is called for those who have that; never for customers' own tokens.
+        Called once for all customers of a level of a query, or of a batch of a job. If the plugin declares
+        the permission `<its name>.read`, it is called for those who have that; never for customers' own
+        tokens.
         """
 
     @hookspec

@@ -37,9 +37,7 @@ async def signals(context: "RequestContext", customer_ids: Iterable[str]) -> Sig
     keys = tuple(dict.fromkeys(customer_ids))
     seen = await _within_reach(context, keys) if context.may(INTERNAL) else ()
     found = await context.host.signals(seen, context.reader, without=unreadable(context))
-    return Signals(
-        by_customer={key: found.by_customer.get(key, ()) for key in keys}, failures=found.failures
-    )
+    return Signals(by_customer={key: found.by_customer.get(key, ()) for key in keys}, failures=found.failures)
 
 
 def _readings(context: "RequestContext") -> dict[str, str]:

@@ -20,7 +20,6 @@ from crm_framework import (
     tag_customers,
 )
 
-
 Start = Annotated[datetime, strawberry.argument(description="From when on.")]
 End = Annotated[datetime, strawberry.argument(description="Before when.")]
 GroupBy = Annotated[str | None, strawberry.argument(description="What to group by.")]
@@ -42,9 +41,7 @@ async def shares(info: Info, start: Start, end: End, group_by: GroupBy = None) -
 async def warnings(customers: Batch[Customer], info: Info) -> list[list[str]]:
     """What stands out, the newest first."""
     told = await info.context.signals(customers.ids)
-    return [
-        [f"{one.plugin} {one.kind} {one.text}" for one in told.by_customer[key]] for key in customers.ids
-    ]
+    return [[f"{one.plugin} {one.kind} {one.text}" for one in told.by_customer[key]] for key in customers.ids]
 
 
 async def mark(job: JobRun) -> None:

@@ -266,14 +266,16 @@ def test_tables(
     assert check(folder, MODELS.format(table=table, field=field) + hooks) == expected
 
 
-def test_the_specifications_are_seven() -> None:
+def test_the_specifications_are_these() -> None:
     assert sorted(SPECS) == [
         "before_change",
         "erase_customer",
         "export_customer",
+        "figures",
         "merge_customers",
         "on_events",
         "schema",
+        "signals",
         "timeline",
     ]
 

@@ -223,7 +223,9 @@ async def test_figures_of_all_plugins_come_under_their_names(folder: PluginFolde
         ("two", "cases", 3, "month"),
     ]
     assert told.failures == {}
-    assert [figure.plugin for figure in (await host.figures(JANUARY, None, TX, without={"one"})).found] == ["two"]
+    assert [figure.plugin for figure in (await host.figures(JANUARY, None, TX, without={"one"})).found] == [
+        "two"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,9 @@ async def test_signals_are_grouped_by_customer_newest_first(folder: PluginFolder
 
 
 async def test_of_many_signals_the_newest_are_kept(folder: PluginFolder) -> None:
-    body = "Signal('c', 'k', datetime(2024, 1, 1, 0, n // 60, n % 60, tzinfo=UTC), str(n)) for n in range(150)"
+    body = (
+        "Signal('c', 'k', datetime(2024, 1, 1, 0, n // 60, n % 60, tzinfo=UTC), str(n)) for n in range(150)"
+    )
     folder.write("one", f"from datetime import *\n@hookimpl\nasync def signals():\n    return [{body}]")
     told = await folder.load("one").signals(["c"], TX)
     assert [signal.text for signal in told.by_customer["c"]] == [str(n) for n in range(149, 49, -1)]

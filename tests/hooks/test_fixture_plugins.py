@@ -243,9 +243,7 @@ async def test_hook_timeline_pages_over_customers(opened: Database, host: Plugin
     assert (await host.timeline([ada], None, 10, ["call"], opened)).entries == ()
 
 
-TOUCH = """mutation ($customer: ID!, $direction: Direction!, $channel: String!, $sentiment: Sentiment, $at: DateTime!) {
-  logInteraction(input: {customer: $customer, kind: "call", direction: $direction, channel: $channel, subject: "Call",
-    sentiment: $sentiment, occurredAt: $at}) { errors { message } } }"""
+TOUCH = "mutation ($input: LogInteractionInput!) { logInteraction(input: $input) { errors { message } } }"
 SHARES = """query ($to: DateTime!) { shares(start: "2024-01-01T00:00:00Z", end: $to, groupBy: "channel") }"""
 WARNINGS = "{ customers { nodes { name warnings } } }"
 
@@ -262,8 +260,9 @@ async def with_touches(open_client: OpenClient, *plugins: str) -> CrmClient:
         ("INBOUND", "phone", "NEGATIVE", 3),
     ):
         at = f"2024-01-0{day}T00:00:00Z"
-        told = {"customer": ada, "direction": direction, "channel": channel, "sentiment": sentiment, "at": at}
-        assert await client.data(TOUCH, **told) == {"logInteraction": {"errors": []}}
+        told = {"customer": ada, "kind": "call", "subject": "Call", "direction": direction}
+        told |= {"channel": channel, "sentiment": sentiment, "occurredAt": at}
+        assert await client.data(TOUCH, input=told) == {"logInteraction": {"errors": []}}
     return client
 
 
@@ -343,7 +342,10 @@ async def test_hook_figures_tell_nothing_to_those_who_see_some_customers(open_cl
 
 async def test_hooks_figures_and_signals_serve_jobs(open_client: OpenClient) -> None:
     client = await with_touches(open_client, "with_figures", "with_signals")
-    for at, tagged in ((datetime(2024, 1, 9, tzinfo=UTC), []), (datetime(2024, 1, 3, 12, tzinfo=UTC), ["Ada"])):
+    for at, tagged in (
+        (datetime(2024, 1, 9, tzinfo=UTC), []),
+        (datetime(2024, 1, 3, 12, tzinfo=UTC), ["Ada"]),
+    ):
         async with client.service.database.unit_of_work() as tx:
             tx.defer("with_answers.mark", {}, at=at)
         assert await run_jobs(client, at=at) == ["with_answers.mark"]
