@@ -3,12 +3,18 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"CrmClient": "client", "PluginConformance": "conformance", "run_jobs": "jobs"}
+_HOME = {
+    "CrmClient": "client",
+    "PluginConformance": "conformance",
+    "frozen": "clock",
+    "run_jobs": "jobs",
+}
 
-__all__ = ["CrmClient", "PluginConformance", "run_jobs"]
+__all__ = ["CrmClient", "PluginConformance", "frozen", "run_jobs"]
 
 if TYPE_CHECKING:
     from .client import CrmClient
+    from .clock import frozen
     from .conformance import PluginConformance
     from .jobs import run_jobs
 

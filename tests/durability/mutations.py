@@ -88,6 +88,9 @@ class Desk:
     async def webhook(self) -> str:
         return await self.make("createWebhook", "webhook", **await webhook(self))
 
+    async def program(self) -> str:
+        return await self.make("createLoyaltyProgram", "program", **await program(self))
+
     async def ticket(self) -> str:
         return await self.make("openTicket", "ticket", **await ticket(self))
 
@@ -233,6 +236,26 @@ async def program(desk: Desk) -> Input:
     return {"name": desk.new("Program"), "currency": "JPY", "pointsPerUnit": 1}
 
 
+async def of_program(desk: Desk) -> Input:
+    return {"program": await desk.program(), "pointsPerUnit": 3}
+
+
+async def tier(desk: Desk) -> Input:
+    return {"program": await desk.program(), "name": desk.new("Tier"), "threshold": 100}
+
+
+async def adjust(desk: Desk) -> Input:
+    customer = await desk.customer()
+    return {"program": await desk.program(), "customer": customer, "points": 5, "reason": "a gift"}
+
+
+async def transfer(desk: Desk) -> Input:
+    given = await adjust(desk)
+    await desk.run("adjustPoints", given, "account { id }")
+    ends = {"fromCustomer": given["customer"], "toCustomer": await desk.customer()}
+    return {"program": given["program"], **ends, "points": 3}
+
+
 async def replay(desk: Desk) -> Input:
     bought = await buy(desk)
     await desk.make("recordPurchase", "interaction", **bought)
@@ -348,6 +371,11 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "testWebhook": (of(Desk.webhook), "delivery { status }"),
     "replayWebhook": (resend, "count"),
     "createLoyaltyProgram": (program, "program { id }"),
+    "updateLoyaltyProgram": (of_program, "program { pointsPerUnit }"),
+    "createTier": (tier, "tier { id }"),
+    "adjustPoints": (adjust, "account { balance }"),
+    "transferPoints": (transfer, "fromAccount { balance }"),
+    "verifyLoyalty": (nothing, "accounts"),
     "openTicket": (ticket, "ticket { id }"),
     "replyToTicket": (reply, "ticket { id }"),
     "changeTicketStatus": (change_status, "ticket { id }"),

@@ -21,20 +21,22 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 """Root fields that need no permission: they ask for that of each record's type, by themselves."""
 
 SHARED = {
-    "AttributeDefinition", "ContactRule", "Job", "LoyaltyProgram", "Role", "Schedule", "Segment", "Staff",
-    "Webhook",
+    "AttributeDefinition", "ContactRule", "Job", "LoyaltyProgram", "LoyaltyTier", "Role", "Schedule",
+    "Segment", "Staff", "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
 NOT_FOR_SOME = {
     "Query.dailyRevenue",
     "Query.jobs",
+    "Query.pointsLiability",
     "JobConnection.nodes",
     "JobEdge.node",
     "RetryJobPayload.job",
     "Mutation.retryJob",
     "Mutation.rebuildDailyFigures",
     "Mutation.verifyFigures",
+    "Mutation.verifyLoyalty",
     "Mutation.replayEvents",
     "Mutation.retryDeliveries",
     "Mutation.createContactRule",
@@ -42,6 +44,7 @@ NOT_FOR_SOME = {
     "Mutation.createRole",
     "Mutation.createSegment",
     "Mutation.createStaff",
+    "Mutation.createTier",
     "Mutation.createWebhook",
     "Mutation.deactivateStaff",
     "Mutation.defineAttribute",
@@ -59,6 +62,7 @@ NOT_FOR_SOME = {
     "Mutation.testWebhook",
     "Mutation.updateAttribute",
     "Mutation.updateContactRule",
+    "Mutation.updateLoyaltyProgram",
     "Mutation.updateRole",
     "Mutation.updateSegment",
     "Mutation.updateStaff",

@@ -5,45 +5,49 @@ from typing import Any
 
 from crm_framework import UnitOfWork, among
 
-from .ledger import recount
+from .ledger import Account, hold_accounts
+from .ledger.mergers import merge_accounts
 
 
 async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
-    """Moves accounts, or where the winner has one in the programme, their entries."""
+    """Gives the losers' accounts to the winner; where the winner has one in the programme, that takes over
+    their entries, lots and pending points, and a deficit of the one is made up by the other.
+    """
     where = among("customer_id", [winner, *losers], tx.dialect)
-    accounts = await tx.fetch(
+    rows = await tx.fetch(
         f"SELECT id, program_id, customer_id FROM loyalty_account WHERE {where.sql} ORDER BY id", where.args
     )
-    await tx.lock("loyalty_account", [account["id"] for account in accounts])
-    keep = {account["program_id"]: account["id"] for account in accounts if account["customer_id"] == winner}
+    accounts = await hold_accounts(tx, (row["id"] for row in rows))
+    keep = {each.program_id: each for each in accounts.values() if each.customer_id == winner}
     moved = entries = 0
-    for account in accounts:
-        if account["customer_id"] == winner:
+    joined: list[tuple[Account, Account]] = []
+    for account in accounts.values():
+        if account.customer_id == winner:
             continue
-        kept = keep.setdefault(account["program_id"], account["id"])
-        if kept == account["id"]:
-            await tx.execute("UPDATE loyalty_account SET customer_id = ? WHERE id = ?", [winner, kept])
+        kept = keep.setdefault(account.program_id, account)
+        if kept is account:
+            await tx.execute("UPDATE loyalty_account SET customer_id = ? WHERE id = ?", [winner, account.id])
         else:
-            entries += await tx.execute(
-                "UPDATE loyalty_entry SET account_id = ? WHERE account_id = ?", [kept, account["id"]]
-            )
-            await tx.execute("DELETE FROM loyalty_account WHERE id = ?", [account["id"]])
+            joined.append((kept, account))
+        account.customer_id = winner
         moved += 1
-    if moved:
-        await recount(sorted(keep.values()), tx)
+    if joined:
+        entries = await merge_accounts(tx, joined)
     return {"loyalty_account": moved, "loyalty_entry": entries}
 
 
 async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
     """Accounts with their entries."""
     rows = await tx.fetch(
-        "SELECT a.id, p.name, a.balance, a.lifetime FROM loyalty_account a"
-        " JOIN loyalty_program p ON p.id = a.program_id WHERE a.customer_id = ? ORDER BY a.id",
+        "SELECT a.id, p.name, a.balance, a.pending, a.lifetime, t.name AS tier FROM loyalty_account a"
+        " JOIN loyalty_program p ON p.id = a.program_id LEFT JOIN loyalty_tier t ON t.id = a.tier_id"
+        " WHERE a.customer_id = ? ORDER BY a.id",
         [customer_id],
     )
     where = among("account_id", [row["id"] for row in rows], tx.dialect)
     entries = await tx.fetch(
-        f"SELECT account_id, kind, points, reason, at FROM loyalty_entry WHERE {where.sql} ORDER BY at, id",
+        "SELECT account_id, kind, points, pending, amount_minor, reason, at FROM loyalty_entry"
+        f" WHERE {where.sql} ORDER BY at, id",
         where.args,
     )
     return {
@@ -51,11 +55,15 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
             {
                 "program": row["name"],
                 "balance": row["balance"],
+                "pending": row["pending"],
+                "tier": row["tier"],
                 "lifetime": row["lifetime"],
                 "entries": [
                     {
                         "kind": entry["kind"],
                         "points": entry["points"],
+                        "pending": entry["pending"],
+                        "amount_minor": entry["amount_minor"],
                         "reason": entry["reason"],
                         "at": str(entry["at"]),
                     }
@@ -71,7 +79,7 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
 async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
     """Cuts accounts off the person; sums stay for the books, words about the person go."""
     entries = await tx.execute(
-        "UPDATE loyalty_entry SET reason = NULL WHERE account_id IN"
+        "UPDATE loyalty_entry SET reason = NULL, reason_salt = NULL WHERE account_id IN"
         " (SELECT id FROM loyalty_account WHERE customer_id = ?)",
         [customer_id],
     )

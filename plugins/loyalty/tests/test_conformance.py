@@ -10,3 +10,4 @@ class TestConformance(PluginConformance):
         "loyalty_program.currency": "EUR",
         "loyalty_entry.kind": "EARNED",
     }
+    arguments: ClassVar[Mapping[str, str]] = {"LoyaltyAccount.asOf": 'at: "2026-01-01T00:00:00Z"'}

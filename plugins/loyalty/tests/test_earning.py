@@ -165,7 +165,8 @@ async def test_merging_adds_accounts_of_one_programme(client: CrmClient) -> None
     assert moved == {"loyalty": {"loyalty_account": 1, "loyalty_entry": 1}}
     first, second = await accounts(client)
     assert first is not None
-    assert (first["balance"], first["lifetime"], len(first["entries"]["nodes"])) == (10, 15, 3)
+    assert (first["balance"], first["lifetime"], len(first["entries"]["nodes"])) == (10, 15, 4)
+    assert first["entries"]["nodes"][0]["kind"] == "MERGED"
     assert second is None
 
 
@@ -173,6 +174,7 @@ async def test_many_purchases_take_few_statements(client: CrmClient) -> None:
     await program(client)
     ada = await customer(client)
     counts = []
+    await buy(client, ada, 100)  # which opens the account
     for number in (1, 50):
         events = []
         async with client.service.database.unit_of_work() as tx:

@@ -1,6 +1,51 @@
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
+from crm_framework import DialectSQL
+
+INDEXES = [
+    # open lots in the order of spending, and what is due: what is used up is in none of these
+    "CREATE INDEX loyalty_lot_open ON loyalty_lot (account_id, expires_at, earned_at, id)"
+    " WHERE remaining > 0",
+    "CREATE INDEX loyalty_lot_due ON loyalty_lot (expires_at, account_id) WHERE remaining > 0",
+    "CREATE INDEX loyalty_pending_open ON loyalty_pending (account_id, unlock_at) WHERE remaining > 0",
+    "CREATE INDEX loyalty_pending_due ON loyalty_pending (unlock_at, account_id) WHERE remaining > 0",
+    "CREATE INDEX loyalty_entry_qualifying ON loyalty_entry (account_id, at, id)"
+    " WHERE qualifying_points <> 0 OR qualifying_minor <> 0",
+]
+STAYS = (
+    *("id", "program_id", "book_id", "seq", "kind", "points", "pending", "deficit", "qualifying_points"),
+    *("qualifying_minor", "qualifies_at", "amount_minor", "source_key", "corrects_id", "other_id"),
+    *("reason_digest", "at", "created_at", "digest"),
+)
+ERASED = ("reason", "reason_salt")
+APPEND_ONLY = "The ledger is append-only: its entries are neither changed nor removed."
+CHANGED = [
+    *(f"new.{name} {{0}} old.{name}" for name in STAYS),
+    *(f"(new.{name} IS NOT NULL AND new.{name} {{0}} old.{name})" for name in ERASED),
+]
+GUARD_SQLITE = [
+    f"CREATE TRIGGER loyalty_entry_guard_delete BEFORE DELETE ON loyalty_entry"
+    f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
+    "CREATE TRIGGER loyalty_entry_guard_update BEFORE UPDATE ON loyalty_entry"
+    f" WHEN {' OR '.join(CHANGED).format('IS NOT')} BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
+    *(
+        f"CREATE TRIGGER loyalty_allocation_guard_{event.lower()} BEFORE {event} ON loyalty_allocation"
+        f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
+        for event in ("DELETE", "UPDATE")
+    ),
+]
+GUARD_POSTGRES = [
+    f"CREATE FUNCTION loyalty_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
+    f" BEGIN RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'restrict_violation'; END $$",
+    "CREATE TRIGGER loyalty_entry_guard_update BEFORE UPDATE ON loyalty_entry FOR EACH ROW"
+    f" WHEN ({' OR '.join(CHANGED).format('IS DISTINCT FROM')}) EXECUTE FUNCTION loyalty_entry_refuse()",
+    "CREATE TRIGGER loyalty_entry_guard_delete BEFORE DELETE ON loyalty_entry"
+    " FOR EACH STATEMENT EXECUTE FUNCTION loyalty_entry_refuse()",
+    "CREATE TRIGGER loyalty_allocation_guard BEFORE UPDATE OR DELETE ON loyalty_allocation"
+    " FOR EACH STATEMENT EXECUTE FUNCTION loyalty_entry_refuse()",
+]
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -15,36 +60,77 @@ class Migration(migrations.Migration):
                 ("version", fields.IntField(db_default=1)),
                 ("name", fields.CharField(unique=True, max_length=200)),
                 ("currency", fields.CharField(max_length=3)),
+                ("time_zone", fields.CharField(db_default="UTC", max_length=64)),
                 ("points_per_unit", fields.IntField()),
+                ("expiry_months", fields.IntField(null=True)),
+                ("pending_days", fields.IntField(db_default=0)),
+                ("refund_policy", fields.CharField(db_default="ALLOW_NEGATIVE", max_length=16)),
+                ("tier_period", fields.CharField(db_default="CALENDAR_YEAR", max_length=24)),
+                ("tier_basis", fields.CharField(db_default="POINTS", max_length=8)),
+                ("tier_descent", fields.CharField(db_default="TO_EARNED", max_length=12)),
+                ("tier_grace_days", fields.IntField(db_default=0)),
                 ("active", fields.BooleanField(db_default=True)),
                 ("created_at", fields.DatetimeField()),
             ],
             options={"table": "loyalty_program"},
         ),
         ops.CreateModel(
+            name="Tier",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("program", fields.ForeignKeyField("loyalty.Program", on_delete=fields.RESTRICT)),
+                ("name", fields.CharField(max_length=200)),
+                ("threshold", fields.BigIntField()),
+                ("benefits", fields.JSONField()),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={
+                "table": "loyalty_tier",
+                "unique_together": (("program_id", "name"), ("program_id", "threshold")),
+            },
+        ),
+        ops.CreateModel(
             name="Account",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
-                (
-                    "program",
-                    fields.ForeignKeyField(
-                        "loyalty.Program",
-                        related_name="accounts",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("program", fields.ForeignKeyField("loyalty.Program", on_delete=fields.RESTRICT)),
                 (
                     "customer",
                     fields.ForeignKeyField(
                         "crm.Customer",
                         null=True,
                         db_index=True,
-                        related_name="loyalty_accounts",
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                (
+                    "merged_into",
+                    fields.ForeignKeyField(
+                        "loyalty.Account",
+                        null=True,
+                        db_index=True,
                         on_delete=fields.RESTRICT,
                     ),
                 ),
                 ("balance", fields.BigIntField(db_default=0)),
+                ("pending", fields.BigIntField(db_default=0)),
+                ("deficit", fields.BigIntField(db_default=0)),
                 ("lifetime", fields.BigIntField(db_default=0)),
+                ("entries_number", fields.BigIntField(db_default=0)),
+                ("digest", fields.CharField(db_default="", max_length=64)),
+                (
+                    "tier",
+                    fields.ForeignKeyField(
+                        "loyalty.Tier",
+                        null=True,
+                        db_index=True,
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("tier_since", fields.DatetimeField(null=True)),
+                ("tier_judged_at", fields.DatetimeField(null=True)),
+                ("tier_review_at", fields.DatetimeField(null=True, db_index=True)),
+                ("posted_at", fields.DatetimeField(null=True)),
                 ("created_at", fields.DatetimeField()),
                 ("updated_at", fields.DatetimeField()),
             ],
@@ -54,24 +140,17 @@ class Migration(migrations.Migration):
             name="Entry",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
-                (
-                    "program",
-                    fields.ForeignKeyField(
-                        "loyalty.Program",
-                        related_name="entries",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
-                (
-                    "account",
-                    fields.ForeignKeyField(
-                        "loyalty.Account",
-                        related_name="entries",
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
-                ("kind", fields.CharField(max_length=24)),
+                ("program", fields.ForeignKeyField("loyalty.Program", on_delete=fields.RESTRICT)),
+                ("account", fields.ForeignKeyField("loyalty.Account", on_delete=fields.RESTRICT)),
+                ("book", fields.ForeignKeyField("loyalty.Account", on_delete=fields.RESTRICT)),
+                ("seq", fields.BigIntField()),
+                ("kind", fields.CharField(max_length=16)),
                 ("points", fields.BigIntField()),
+                ("pending", fields.BigIntField(db_default=0)),
+                ("deficit", fields.BigIntField(db_default=0)),
+                ("qualifying_points", fields.BigIntField(db_default=0)),
+                ("qualifying_minor", fields.BigIntField(db_default=0)),
+                ("qualifies_at", fields.DatetimeField()),
                 ("amount_minor", fields.BigIntField(null=True)),
                 ("source_key", fields.CharField(max_length=200)),
                 (
@@ -80,18 +159,104 @@ class Migration(migrations.Migration):
                         "loyalty.Entry",
                         null=True,
                         db_index=True,
-                        related_name="corrections",
                         on_delete=fields.RESTRICT,
                     ),
                 ),
-                ("reason", fields.CharField(null=True, max_length=500)),
+                (
+                    "other",
+                    fields.ForeignKeyField(
+                        "loyalty.Account",
+                        null=True,
+                        db_index=True,
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("reason", fields.CharField(null=True, max_length=1000)),
+                ("reason_salt", fields.CharField(null=True, max_length=32)),
+                ("reason_digest", fields.CharField(null=True, max_length=64)),
                 ("at", fields.DatetimeField()),
                 ("created_at", fields.DatetimeField()),
+                ("digest", fields.CharField(max_length=64)),
             ],
             options={
                 "table": "loyalty_entry",
-                "unique_together": (("program_id", "source_key"),),
+                "unique_together": (("program_id", "source_key"), ("book_id", "seq")),
                 "indexes": (("account_id", "at", "id"),),
             },
         ),
+        ops.CreateModel(
+            name="Lot",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "account",
+                    fields.ForeignKeyField("loyalty.Account", db_index=True, on_delete=fields.RESTRICT),
+                ),
+                ("entry", fields.ForeignKeyField("loyalty.Entry", db_index=True, on_delete=fields.RESTRICT)),
+                ("origin", fields.ForeignKeyField("loyalty.Entry", db_index=True, on_delete=fields.RESTRICT)),
+                ("points", fields.BigIntField()),
+                ("expires_at", fields.DatetimeField()),
+                ("earned_at", fields.DatetimeField()),
+                ("remaining", fields.BigIntField()),
+                ("expired", fields.BigIntField(db_default=0)),
+                ("told_at", fields.DatetimeField(null=True)),
+            ],
+            options={"table": "loyalty_lot"},
+        ),
+        ops.CreateModel(
+            name="Allocation",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("entry", fields.ForeignKeyField("loyalty.Entry", on_delete=fields.RESTRICT)),
+                ("lot", fields.ForeignKeyField("loyalty.Lot", db_index=True, on_delete=fields.RESTRICT)),
+                ("points", fields.BigIntField()),
+            ],
+            options={"table": "loyalty_allocation", "unique_together": (("entry_id", "lot_id"),)},
+        ),
+        ops.CreateModel(
+            name="Pending",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "account",
+                    fields.ForeignKeyField("loyalty.Account", db_index=True, on_delete=fields.RESTRICT),
+                ),
+                ("points", fields.BigIntField()),
+                ("unlock_at", fields.DatetimeField()),
+                ("expires_at", fields.DatetimeField()),
+                ("earned_at", fields.DatetimeField()),
+                ("qualifies", fields.BooleanField(db_default=True)),
+                ("remaining", fields.BigIntField()),
+            ],
+            options={"table": "loyalty_pending"},
+        ),
+        ops.CreateModel(
+            name="TierChange",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("account", fields.ForeignKeyField("loyalty.Account", on_delete=fields.RESTRICT)),
+                (
+                    "tier",
+                    fields.ForeignKeyField(
+                        "loyalty.Tier",
+                        null=True,
+                        db_index=True,
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                (
+                    "previous",
+                    fields.ForeignKeyField(
+                        "loyalty.Tier",
+                        null=True,
+                        db_index=True,
+                        on_delete=fields.RESTRICT,
+                    ),
+                ),
+                ("at", fields.DatetimeField()),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={"table": "loyalty_tier_change", "indexes": (("account_id", "at", "id"),)},
+        ),
+        DialectSQL(sqlite=[*INDEXES, *GUARD_SQLITE], postgres=[*INDEXES, *GUARD_POSTGRES]),
     ]

@@ -1,0 +1,410 @@
+"""Accounts and entries in the API."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import strawberry
+from strawberry import ID, Info
+
+from crm_framework import (
+    Batch,
+    Connection,
+    CrmError,
+    Customer,
+    ErrorCode,
+    Fragment,
+    Hold,
+    Member,
+    Node,
+    OrderField,
+    Orders,
+    Through,
+    UnitOfWork,
+    batch,
+    chosen,
+    column,
+    connection,
+    describe,
+    key_of,
+    live_customers,
+    load_groups,
+    mutation,
+    new_id,
+    node,
+    now,
+    optional,
+    payload,
+    reference,
+    required,
+    retry_key,
+    root,
+)
+from crm_loyalty.programs.graphql import LoyaltyProgram
+from crm_loyalty.tiers.graphql import TIER_CHANGE_ORDERS, LoyaltyStanding, LoyaltyTierChange, standings_at
+
+from .entries import Kind
+from .operations import Adjustment, Transfer, adjust, transfer
+from .past import held_at, liability
+from .verify import verify
+
+READ = "loyalty.read"
+ADJUST = "loyalty.adjust"
+VERIFY = "loyalty.verify"
+
+describe(
+    Kind,
+    "What an entry stands for.",
+    name="LoyaltyEntryKind",
+    EARNED="Points that were earned.",
+    PENDING="Points that were earned and cannot be spent yet.",
+    UNLOCKED="Pending points that can be spent from now on.",
+    CANCELLED="Pending points that were taken back.",
+    REDEEMED="Points that were spent.",
+    REVERSED="Spent points that were given back, into the lots that they came from.",
+    REFUNDED="What a refund took back.",
+    EXPIRED="A lot came to its end.",
+    SENT="Points that were given to another customer.",
+    RECEIVED="Points that another customer gave.",
+    ADJUSTED="A correction by hand.",
+    MERGED="Another account of the same person was taken over.",
+)
+
+ENTRY_ORDERS = Orders(
+    "LoyaltyEntryOrder", [OrderField("AT", "datetime", "By the moment of the cause.", column="at")]
+)
+LOT_ORDERS = Orders(
+    "LoyaltyLotOrder",
+    [
+        OrderField("EXPIRES_AT", "datetime", "By the moment of expiry.", column="expires_at"),
+        OrderField("EARNED_AT", "datetime", "By the moment of earning.", column="earned_at"),
+    ],
+)
+
+
+@node(
+    table="loyalty_entry",
+    permission=READ,
+    hidden={"corrects_id": str | None},
+    owner=Through("account_id", "loyalty_account"),
+)
+class LoyaltyEntry(Node):
+    """One line of an account. Entries are never changed or removed."""
+
+    kind: Kind = column("What it stands for.")
+    points: int = column("What it adds to the balance; negative where points were taken.")
+    pending: int = column("What it adds to the pending points.")
+    source_key: str = column("What caused it, such as purchase:<key>; each cause counts once.")
+    reason: str | None = column("How the points came about; null once the person was erased.")
+    at: datetime = column("When what caused it happened.")
+    created_at: datetime = column("When the entry was made.")
+    corrects: "LoyaltyEntry | None" = reference("corrects_id", "The entry that this one corrects.")
+
+
+@node(
+    table="loyalty_lot",
+    permission=READ,
+    owner=Through("account_id", "loyalty_account"),
+)
+class LoyaltyLot(Node):
+    """Points that were earned together and expire together."""
+
+    points: int = column("How many they were.")
+    remaining: int = column("How many of them are left.")
+    earned_at: datetime = column("When they were earned.")
+    expires_at: datetime = column("When they expire; 9999-12-31 for those that do not.")
+
+
+At = Annotated[datetime, strawberry.argument(description="The moment; not in the future.")]
+
+
+@strawberry.type(description="What an account was at a moment.")
+class LoyaltyAccountAsOf:
+    at: datetime = strawberry.field(description="The moment.")
+    balance: int = strawberry.field(description="The points then, less those that had expired.")
+    pending: int = strawberry.field(description="Points that were pending then.")
+    tier: LoyaltyStanding | None = strawberry.field(
+        description="The tier then, by the rules of today; null where the programme has none."
+    )
+
+
+@node(
+    table="loyalty_account",
+    permission=READ,
+    hidden={
+        "program_id": str,
+        "customer_id": str | None,
+    },
+    where="t.merged_into_id IS NULL",
+)
+class LoyaltyAccount(Node):
+    """A customer's points in one programme."""
+
+    balance: int = column("The sum of all entries. Refunds may make it negative.")
+    pending: int = column("Points that cannot be spent yet.")
+    deficit: int = column("Points that a refund could not take back; what comes next makes them up first.")
+    lifetime: int = column("All points ever earned, refunds not taken off.")
+    created_at: datetime = column("When the first points came.")
+    updated_at: datetime = column("When it last changed.")
+    program: LoyaltyProgram = reference("program_id", "The programme.")
+    customer: Customer | None = reference("customer_id", "Whose it is; null once the person was erased.")
+    entries: Connection[LoyaltyEntry] = connection(
+        key="account_id",
+        orders=ENTRY_ORDERS,
+        default_order=("-AT",),
+        description="The entries, newest first.",
+    )
+    lots: Connection[LoyaltyLot] = connection(
+        key="account_id",
+        orders=LOT_ORDERS,
+        default_order=("EXPIRES_AT", "EARNED_AT"),
+        where="t.remaining > 0",
+        description="The lots in which points are left, in the order in which they are spent.",
+    )
+    tier_history: Connection[LoyaltyTierChange] = connection(
+        key="account_id",
+        orders=TIER_CHANGE_ORDERS,
+        default_order=("-AT",),
+        description="Which tiers were reached and lost, the latest first.",
+    )
+
+    @batch(needs=("id",))
+    @staticmethod
+    async def spendable(accounts: Batch["LoyaltyAccount"], info: Info) -> list[int]:
+        """Points that can be spent now: expired ones are left out, also before an entry ends them."""
+        held = await held_at(info.context.reader, accounts.ids, now())
+        return [max(0, held[key].balance) for key in accounts.ids]
+
+    @batch(needs=("id", "program_id"))
+    @staticmethod
+    async def tier(accounts: Batch["LoyaltyAccount"], info: Info) -> list[LoyaltyStanding | None]:
+        """The tier now, also while it is none yet; null where the programme has no tiers."""
+        return await standings_at(info.context.reader, accounts.ids, accounts.column("program_id"), now())
+
+    @batch(needs=("id", "program_id"))
+    @staticmethod
+    async def as_of(accounts: Batch["LoyaltyAccount"], info: Info, at: At) -> list[LoyaltyAccountAsOf]:
+        """What the account was at a moment, by what is known today of what had happened by then."""
+        if at > now():
+            raise CrmError(ErrorCode.BAD_INPUT, f"{at} is in the future.", path=("at",))
+        reader = info.context.reader
+        held = await held_at(reader, accounts.ids, at)
+        tiers = await standings_at(reader, accounts.ids, accounts.column("program_id"), at)
+        return [
+            LoyaltyAccountAsOf(at=at, balance=held[key].balance, pending=held[key].pending, tier=tier)
+            for key, tier in zip(accounts.ids, tiers, strict=True)
+        ]
+
+
+ProgramArgument = Annotated[ID | None, strawberry.argument(description="Which programme.")]
+
+
+@batch(needs=("id",), permission=READ)
+async def loyalty(
+    customers: Batch[Customer], info: Info, program: ProgramArgument = None
+) -> list[LoyaltyAccount | None]:
+    """The customer's account in a programme, or without one named the oldest; null where there is none."""
+    where = (
+        Fragment("t.program_id = ?", (key_of(program, LoyaltyProgram, path=("program",)),))
+        if program
+        else None
+    )
+    groups = await load_groups(
+        info,
+        LoyaltyAccount,
+        "customer_id",
+        customers.ids,
+        order=("created_at", "id"),
+        where=where,
+        columns=(),
+    )
+    return [accounts[0] if accounts else None for accounts in groups]
+
+
+LOYALTY_BALANCE = Member(
+    "loyaltyBalance",
+    "int",
+    "Points over all accounts; 0 without one.",
+    sql="(SELECT COALESCE(SUM(a.balance), 0) FROM loyalty_account a WHERE a.customer_id = t.id)",
+    permission=READ,
+)
+
+
+class Calendar(StrEnum):
+    """Which stretches of the calendar figures are told by."""
+
+    MONTH = "MONTH"
+
+
+describe(
+    Calendar, "By which stretches of time.", name="LoyaltyPeriod", MONTH="By months of the programme's zone."
+)
+
+
+@strawberry.type(description="Points that are owed to customers.")
+class PointsLiability:
+    month: date | None = strawberry.field(
+        description="First day of the month in which they expire; null for those that do not."
+    )
+    points: int = strawberry.field(description="How many of them could still be spent.")
+
+
+WhichProgram = Annotated[ID, strawberry.argument(description="Which programme.")]
+By = Annotated[Calendar, strawberry.argument(description="By which stretches of time.")]
+Moment = Annotated[
+    datetime | None, strawberry.argument(description="At which moment; now, if left out or later.")
+]
+MOST_MONTHS = 1_300
+
+
+@root(permission=READ, most=lambda **_: MOST_MONTHS)
+async def points_liability(
+    info: Info, program: WhichProgram, by: By = Calendar.MONTH, at: Moment = None
+) -> list[PointsLiability]:
+    """Points of a programme that could still be spent, by the month of their expiry. Pending ones are not
+    counted, and deficits of others are not set off.
+    """
+    key = key_of(program, LoyaltyProgram, path=("program",))
+    reader = info.context.reader
+    rows = await reader.fetch("SELECT time_zone FROM loyalty_program WHERE id = ?", [key], bounded=True)
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
+    owed = await liability(reader, key, ZoneInfo(rows[0]["time_zone"]), min(at or now(), now()))
+    return [PointsLiability(month=each.month, points=each.points) for each in owed]
+
+
+@strawberry.input(description="A correction of an account by hand.")
+class AdjustPointsInput:
+    program: ID = required("In which programme.")
+    customer: ID = required("Whose account.")
+    points: int = required("How many points are added; negative to take some.")
+    reason: str = required("Why, in 1 to 1,000 characters. It stands in the entry.")
+    expires_at: datetime | None = optional("When added points expire; by the programme's rule if left out.")
+    idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="Points from one customer to another.")
+class TransferPointsInput:
+    program: ID = required("In which programme.")
+    from_customer: ID = required("Who gives them.")
+    to_customer: ID = required("Who gets them.")
+    points: int = required("How many.")
+    reason: str | None = optional("Why, in 1,000 characters at most.", default=None)
+    idempotency_key: str | None = retry_key()
+
+
+@payload
+class LoyaltyAccountPayload:
+    """The account after the change."""
+
+    account_id: strawberry.Private[str | None] = None
+    account: LoyaltyAccount | None = reference("account_id", "The account; null on failure.")
+
+
+@payload
+class TransferPointsPayload:
+    """Both accounts after the change."""
+
+    from_id: strawberry.Private[str | None] = None
+    to_id: strawberry.Private[str | None] = None
+    from_account: LoyaltyAccount | None = reference("from_id", "Whose points went; null on failure.")
+    to_account: LoyaltyAccount | None = reference("to_id", "Whose points came; null on failure.")
+
+
+@mutation(permission=ADJUST)
+async def adjust_points(tx: UnitOfWork, input: AdjustPointsInput) -> LoyaltyAccountPayload:
+    """Adds points to an account by hand, or takes some; the reason stands in the entry."""
+    program = await _program(tx, input.program)
+    reason = _reason(input.reason)
+    if not reason:
+        raise CrmError(ErrorCode.BAD_INPUT, "A correction has a reason.", path=("reason",))
+    [customer] = await _customers(tx, {"customer": input.customer})
+    [posted] = await adjust(
+        tx,
+        [
+            Adjustment(
+                program_id=program,
+                customer_id=customer,
+                points=input.points,
+                source_key=f"adjustment:{new_id()}",
+                reason=reason,
+                expires_at=chosen(input.expires_at),
+            )
+        ],
+    )
+    return LoyaltyAccountPayload(account_id=posted.account_id)
+
+
+@mutation(permission=ADJUST)
+async def transfer_points(tx: UnitOfWork, input: TransferPointsInput) -> TransferPointsPayload:
+    """Moves points from one customer to another. They expire when they did before."""
+    program = await _program(tx, input.program)
+    giver, taker = await _customers(
+        tx, {"from_customer": input.from_customer, "to_customer": input.to_customer}
+    )
+    [(sent, received)] = await transfer(
+        tx,
+        [
+            Transfer(
+                program_id=program,
+                from_customer_id=giver,
+                to_customer_id=taker,
+                points=input.points,
+                source_key=f"transfer:{new_id()}",
+                reason=_reason(input.reason) or None,
+            )
+        ],
+    )
+    return TransferPointsPayload(from_id=sent.account_id, to_id=received.account_id)
+
+
+@payload
+class VerifyLoyaltyPayload:
+    """Whether accounts are what their entries come to, and none of these was changed or removed."""
+
+    accounts: int | None = strawberry.field(
+        description="How many accounts were looked at; null on failure.", default=None
+    )
+    entries: int | None = strawberry.field(
+        description="How many entries they have; null on failure.", default=None
+    )
+    differences: list[str] | None = strawberry.field(
+        description="Where they are not, the first 100 of these; null on failure.", default=None
+    )
+
+
+@mutation(permission=VERIFY, everyone=True)
+async def verify_loyalty(tx: UnitOfWork) -> VerifyLoyaltyPayload:
+    """Replays every account from its entries, and changes nothing."""
+    proof = await verify(tx)
+    return VerifyLoyaltyPayload(
+        accounts=proof.accounts, entries=proof.entries, differences=list(proof.differences)
+    )
+
+
+async def _program(tx: UnitOfWork, id: str) -> str:
+    key = key_of(id, LoyaltyProgram, path=("program",))
+    if not await tx.fetch("SELECT 1 AS one FROM loyalty_program WHERE id = ?", [key]):
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
+    return key
+
+
+async def _customers(tx: UnitOfWork, members: dict[str, str]) -> list[str]:
+    """Keys of the customers of these members of the input, held in one call."""
+    keys = {name: key_of(id, Customer, path=(name,)) for name, id in members.items()}
+    found = await live_customers(tx, set(keys.values()), Hold.ADD)
+    live: list[str] = []
+    for name, key in keys.items():
+        customer = found[key]
+        if isinstance(customer, CrmError):
+            raise customer.under(name)
+        live.append(customer.id)
+    return live
+
+
+def _reason(text: str | None) -> str:
+    reason = " ".join((text or "").split())
+    if len(reason) > 1_000:
+        raise CrmError(ErrorCode.BAD_INPUT, "A reason has 1,000 characters at most.", path=("reason",))
+    return reason

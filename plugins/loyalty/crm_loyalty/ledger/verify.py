@@ -1,0 +1,243 @@
+"""The proof that accounts are what their entries come to, and that no entry was changed or removed.
+
+Each account is replayed from its entries by the rules; its chain of digests is computed anew and must end at
+the account's own digest, with as many entries as it says. Who can write to the database can compute a whole
+chain anew; that shows against a backup, and against the audit log, which names each entry.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm_framework import UnitOfWork, among, parse_time
+
+from .book import Book
+from .digest import FIRST, digest, reason_digest
+from .entries import Effect, Entry, Kind, Lot, Pending, Use
+from .lots import LOT, PENDING, lot_of, pending_of
+from .replay import replay
+
+CHUNK = 200
+"""Accounts that are replayed at once."""
+MOST = 100
+"""Differences that are told."""
+
+
+@dataclass
+class Proof:
+    """What was looked at, and what does not fit."""
+
+    accounts: int = 0
+    entries: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+async def verify(tx: UnitOfWork) -> Proof:
+    """Looks at every account."""
+    proof, last = Proof(), ""
+    while len(proof.differences) < MOST:
+        after, args = ("AND id > ?", [last]) if last else ("", [])
+        rows = await tx.fetch(
+            f"SELECT id FROM loyalty_account WHERE merged_into_id IS NULL {after} ORDER BY id LIMIT {CHUNK}",
+            args,
+        )
+        if not rows:
+            break
+        keys = [row["id"] for row in rows]
+        found = await _look(tx, keys)
+        wrong = [key for key, texts in found.differences.items() if texts]
+        if wrong:
+            # what was entered between two statements is no difference: once more, with them held
+            await tx.lock("loyalty_account", wrong)
+            again = await _look(tx, wrong)
+            proof.differences += [text for texts in again.differences.values() for text in texts]
+        proof.accounts += len(keys)
+        proof.entries += found.entries
+        last = keys[-1]
+    proof.differences += await _strays(tx)
+    proof.differences = proof.differences[:MOST]
+    return proof
+
+
+async def replayed(tx: UnitOfWork, account_id: str) -> tuple[Book, list[str]]:
+    """An account as its entries make it, and where they do not fit the rules or the tables."""
+    found = await _look(tx, [account_id])
+    return found.books[account_id], found.differences[account_id]
+
+
+@dataclass
+class _Look:
+    entries: int
+    books: dict[str, Book]
+    differences: dict[str, list[str]]
+
+
+async def _look(tx: UnitOfWork, keys: Sequence[str]) -> _Look:
+    accounts, heads = await _accounts(tx, keys)
+    entries = await _entries(tx, keys)
+    lots, pending = await _tables(tx, keys)
+    books: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    differences: dict[str, list[str]] = {key: [] for key in keys}
+    for account_id, entry, said in entries:
+        books[account_id][entry.book_id].append(entry)
+        differences[account_id] += said
+    made: dict[str, Book] = {}
+    for key in keys:
+        texts = differences[key]
+        own = books[key]
+        for book_id in {key, *own}:
+            texts += _chain(heads.get(book_id), book_id, own.get(book_id, []))
+        result = replay(own, key)
+        texts += result.differences
+        made[key] = result.book
+        texts += _kept(accounts[key], result.book, lots[key], pending[key])
+        differences[key] = [f"account {key}: {text}" for text in texts]
+    return _Look(len(entries), made, differences)
+
+
+def _chain(head: Mapping[str, Any] | None, book_id: str, entries: Sequence[Entry]) -> Iterator[str]:
+    if head is None:
+        yield f"the account {book_id} is not there, of whose book these entries are"
+        return
+    last = FIRST
+    for number, entry in enumerate(entries, 1):
+        if entry.seq != number:
+            yield f"entry {number} of the book {book_id} is missing"
+            return
+        last = digest(last, entry)
+        if last != entry.digest:
+            yield f"entry {entry.id} (number {number} of the book {book_id}) was changed"
+            return
+    if (len(entries), last) != (head["entries_number"], head["digest"]):
+        yield f"the book {book_id} has {len(entries)} entries, {head['entries_number']} were made"
+
+
+def _kept(
+    account: Mapping[str, Any],
+    book: Book,
+    lots: Sequence[Mapping[str, Any]],
+    pending: Sequence[Mapping[str, Any]],
+) -> Iterator[str]:
+    for name, kept, made in (
+        ("balance", account["balance"], book.balance),
+        ("pending", account["pending"], book.pending),
+        ("deficit", account["deficit"], book.deficit),
+        ("sum of the entries", account["points"], book.balance),
+        ("balance without lots", account["balance"], book.open_points - book.deficit),
+    ):
+        if kept != made:
+            yield f"{name} is {kept}, the entries come to {made}"
+    there = {row["id"]: lot_of(dict(row)) for row in lots}
+    if there != book.lots:
+        wrong = sorted(key for key in {*there, *book.lots} if there.get(key) != book.lots.get(key))
+        yield f"lots differ from what the entries come to: {', '.join(wrong)}"
+    waiting = {row["id"]: pending_of(dict(row)) for row in pending}
+    if waiting != book.held:
+        wrong = sorted(key for key in {*waiting, *book.held} if waiting.get(key) != book.held.get(key))
+        yield f"pending points differ from what the entries come to: {', '.join(wrong)}"
+
+
+async def _accounts(
+    tx: UnitOfWork, keys: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The accounts with the sums of their entries, and the heads of all books that have entries of theirs."""
+    where = among("a.id", keys, tx.dialect)
+    rows = await tx.fetch(
+        "SELECT a.id, a.balance, a.pending, a.deficit, (SELECT COALESCE(SUM(e.points), 0)"
+        " FROM loyalty_entry e WHERE e.account_id = a.id) AS points FROM loyalty_account a"
+        f" WHERE {where.sql}",
+        where.args,
+    )
+    books = among("account_id", keys, tx.dialect)
+    heads = await tx.fetch(
+        "SELECT id, entries_number, digest FROM loyalty_account WHERE id IN"
+        f" (SELECT book_id FROM loyalty_entry WHERE {books.sql}) OR {among('id', keys, tx.dialect).sql}",
+        [*books.args, *books.args],
+    )
+    return {row["id"]: row for row in rows}, {row["id"]: row for row in heads}
+
+
+async def _entries(tx: UnitOfWork, keys: Sequence[str]) -> list[tuple[str, Entry, list[str]]]:
+    """Account, entry, and what is wrong with its words; in the order of the books."""
+    where = among("account_id", keys, tx.dialect)
+    ids = f"(SELECT id FROM loyalty_entry WHERE {where.sql})"
+    rows = await tx.fetch(f"SELECT * FROM loyalty_entry WHERE {where.sql} ORDER BY book_id, seq", where.args)
+    opened: dict[str, list[Lot]] = defaultdict(list)
+    for row in await tx.fetch(
+        f"SELECT entry_id, {LOT} FROM loyalty_lot WHERE entry_id IN {ids} ORDER BY id", where.args
+    ):
+        opened[row["entry_id"]].append(lot_of(row).lot)
+    uses: dict[str, list[Use]] = defaultdict(list)
+    for row in await tx.fetch(
+        f"SELECT entry_id, lot_id, points FROM loyalty_allocation WHERE entry_id IN {ids} ORDER BY id",
+        where.args,
+    ):
+        uses[row["entry_id"]].append(Use(row["lot_id"], row["points"]))
+    held: dict[str, Pending] = {}
+    for row in await tx.fetch(f"SELECT {PENDING} FROM loyalty_pending WHERE id IN {ids}", where.args):
+        held[row["id"]] = pending_of(row).pending
+    found: list[tuple[str, Entry, list[str]]] = []
+    for row in rows:
+        effect = Effect(
+            points=row["points"],
+            pending=row["pending"],
+            deficit=row["deficit"],
+            opened=tuple(opened[row["id"]]),
+            uses=tuple(uses[row["id"]]),
+            held=held.get(row["id"]),
+        )
+        found.append((row["account_id"], _entry(row, effect), list(_words(row))))
+    return found
+
+
+def _entry(row: Mapping[str, Any], effect: Effect) -> Entry:
+    return Entry(
+        id=row["id"],
+        book_id=row["book_id"],
+        seq=row["seq"],
+        kind=Kind(row["kind"]),
+        effect=effect,
+        source_key=row["source_key"],
+        at=parse_time(row["at"]),
+        posted_at=parse_time(row["created_at"]),
+        qualifying_points=row["qualifying_points"],
+        qualifying_minor=row["qualifying_minor"],
+        qualifies_at=parse_time(row["qualifies_at"]),
+        amount_minor=row["amount_minor"],
+        corrects_id=row["corrects_id"],
+        other_id=row["other_id"],
+        reason_digest=row["reason_digest"],
+        digest=row["digest"],
+    )
+
+
+def _words(row: Mapping[str, Any]) -> Iterator[str]:
+    """Words that are there are those that were written; erased ones are gone with their salt."""
+    reason, salt = row["reason"], row["reason_salt"]
+    if (reason is None) != (salt is None) or (
+        reason is not None and row["reason_digest"] != reason_digest(reason, salt)
+    ):
+        yield f"the reason of entry {row['id']} was changed"
+
+
+async def _tables(
+    tx: UnitOfWork, keys: Sequence[str]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
+    where = among("account_id", keys, tx.dialect)
+    lots: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in await tx.fetch(f"SELECT {LOT} FROM loyalty_lot WHERE {where.sql}", where.args):
+        lots[row["account_id"]].append(row)
+    pending: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in await tx.fetch(f"SELECT {PENDING} FROM loyalty_pending WHERE {where.sql}", where.args):
+        pending[row["account_id"]].append(row)
+    return lots, pending
+
+
+async def _strays(tx: UnitOfWork) -> list[str]:
+    """Entries of accounts that were merged into others, whose these should be."""
+    rows = await tx.fetch(
+        "SELECT e.id FROM loyalty_entry e JOIN loyalty_account a ON a.id = e.account_id"
+        f" WHERE a.merged_into_id IS NOT NULL ORDER BY e.id LIMIT {MOST}"
+    )
+    return [f"entry {row['id']} is left with an account that was merged into another" for row in rows]

@@ -1,0 +1,136 @@
+"""Making and changing programmes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+from zoneinfo import available_timezones
+
+from crm_framework import CrmError, ErrorCode, UnitOfWork, currency_code, new_id
+from crm_loyalty.events import ProgramCreated, ProgramUpdated
+from crm_loyalty.models import RefundPolicy, TierBasis, TierDescent, TierPeriod
+
+MOST = {"points_per_unit": 1_000_000, "expiry_months": 1_200, "pending_days": 365, "tier_grace_days": 365}
+LEAST = {"points_per_unit": 1, "expiry_months": 1, "pending_days": 0, "tier_grace_days": 0}
+CALLED = {
+    "points_per_unit": "points per unit",
+    "expiry_months": "months until points expire",
+    "pending_days": "days until points can be spent",
+    "tier_grace_days": "days of grace",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewProgram:
+    """A programme. `expiry_months` None: points never expire."""
+
+    name: str
+    currency: str
+    points_per_unit: int = 1
+    time_zone: str = "UTC"
+    expiry_months: int | None = None
+    pending_days: int = 0
+    refund_policy: RefundPolicy = RefundPolicy.ALLOW_NEGATIVE
+    tier_period: TierPeriod = TierPeriod.CALENDAR_YEAR
+    tier_basis: TierBasis = TierBasis.POINTS
+    tier_descent: TierDescent = TierDescent.TO_EARNED
+    tier_grace_days: int = 0
+
+
+COLUMNS = tuple(field.name for field in fields(NewProgram))
+
+
+async def create_program(tx: UnitOfWork, name: str, currency: str, points_per_unit: int, **more: Any) -> str:
+    """The new programme's key; `more` are the other members of `NewProgram`.
+
+    BAD_INPUT for an unknown currency or zone or a number out of range, CONFLICT for a name that is taken.
+    """
+    new = NewProgram(name=name, currency=currency, points_per_unit=points_per_unit, **more)
+    values = _checked({column: getattr(new, column) for column in COLUMNS})
+    key = new_id()
+    written = await tx.execute(
+        f"INSERT INTO loyalty_program (id, {', '.join(COLUMNS)}, created_at)"
+        f" VALUES (?, {', '.join('?' * len(COLUMNS))}, ?) ON CONFLICT (name) DO NOTHING",
+        [key, *values.values(), tx.now],
+    )
+    if not written:
+        raise _taken(values["name"])
+    tx.emit(ProgramCreated(customer_id=None, program_id=key, changes={"name": (None, values["name"])}))
+    return key
+
+
+async def update_program(
+    tx: UnitOfWork, program_id: str, members: Mapping[str, Any], *, expected_version: int | None = None
+) -> str:
+    """Changes members of a programme. What was entered before stays as it is.
+
+    NOT_FOUND, CONFLICT for a stale version or a name that is taken, and the refusals of `create_program`.
+    """
+    await tx.lock("loyalty_program", [program_id])
+    rows = await tx.fetch(
+        f"SELECT version, active, {', '.join(COLUMNS)} FROM loyalty_program WHERE id = ?", [program_id]
+    )
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
+    [before] = rows
+    if expected_version is not None and expected_version != before["version"]:
+        raise CrmError(
+            ErrorCode.CONFLICT,
+            f"The programme has version {before['version']}, not {expected_version}.",
+            path=("expected_version",),
+        )
+    empty = next((name for name, value in members.items() if value is None and name != "expiry_months"), None)
+    if empty is not None:
+        raise CrmError(ErrorCode.BAD_INPUT, "It cannot be null.", path=(empty,), hint="Leave it out.")
+    values = _checked(dict(members))
+    changed = {name: value for name, value in values.items() if value != before[name]}
+    if not changed:
+        return program_id
+    if "name" in changed and await tx.fetch(
+        "SELECT 1 AS one FROM loyalty_program WHERE name = ? AND id <> ?", [changed["name"], program_id]
+    ):
+        raise _taken(changed["name"])
+    settings = ", ".join(f"{name} = ?" for name in changed)
+    await tx.execute(
+        f"UPDATE loyalty_program SET {settings}, version = version + 1 WHERE id = ?",
+        [*changed.values(), program_id],
+    )
+    changes = {name: (before[name], value) for name, value in changed.items()}
+    tx.emit(ProgramUpdated(customer_id=None, program_id=program_id, changes=changes))
+    if any(name.startswith("tier_") or name == "time_zone" for name in changed):
+        tx.defer("loyalty.tiers", {"program": program_id}, key=f"tiers:{program_id}")
+    return program_id
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    if "name" in values:
+        values["name"] = " ".join(values["name"].split())
+        if not 1 <= len(values["name"]) <= 200:
+            raise CrmError(ErrorCode.BAD_INPUT, "A programme's name has 1 to 200 characters.", path=("name",))
+    if "currency" in values:
+        values["currency"] = currency_code(values["currency"], path=("currency",))
+    if "time_zone" in values and values["time_zone"] not in available_timezones():
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"There is no time zone {values['time_zone']!r}.",
+            path=("time_zone",),
+            hint="Give an IANA name, such as Europe/Berlin.",
+        )
+    for name, most in MOST.items():
+        number = values.get(name)
+        if number is not None and not LEAST[name] <= number <= most:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"{number} {CALLED[name]} is out of range.",
+                path=(name,),
+                hint=f"Give {LEAST[name]} to {most}.",
+            )
+    return values
+
+
+def _taken(name: str) -> CrmError:
+    return CrmError(
+        ErrorCode.CONFLICT,
+        f"There is a loyalty programme {name!r} already.",
+        path=("name",),
+        hint="Choose another name.",
+    )

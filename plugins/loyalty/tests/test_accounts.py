@@ -1,0 +1,348 @@
+"""Accounts over the API: corrections, transfers, tiers, what was and what is owed."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from crm_loyalty.ledger import Posting, Reversal, Spending, post, redeem, reverse
+from crm_loyalty.ledger.verify import verify
+
+from crm_framework import CrmError, NewCustomer, UnitOfWork, create_customer, decode_key, encode_id
+from crm_framework.testing import CrmClient, frozen, run_jobs
+
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+PROGRAM = """mutation ($input: CreateLoyaltyProgramInput!) {
+  createLoyaltyProgram(input: $input) { program { id } errors { message path } } }"""
+TIER = """mutation ($input: CreateTierInput!) {
+  createTier(input: $input) { tier { name threshold benefits } errors { code path } } }"""
+ADJUST = """mutation ($input: AdjustPointsInput!) {
+  adjustPoints(input: $input) { account { balance lifetime spendable } errors { code path message } } }"""
+TRANSFER = """mutation ($input: TransferPointsInput!) { transferPoints(input: $input) {
+  fromAccount { balance } toAccount { balance lots { nodes { remaining expiresAt } } }
+  errors { code path message } } }"""
+ACCOUNT = """query ($id: ID!, $at: DateTime!) { customer(id: $id) { loyalty {
+  balance pending deficit lifetime spendable
+  tier { name benefits nextTier pointsToNext }
+  lots { nodes { points remaining expiresAt } }
+  tierHistory { nodes { at tier { name } previous { name } } }
+  asOf(at: $at) { balance pending tier { name } } } } }"""
+LIABILITY = "query ($program: ID!) { pointsLiability(program: $program, by: MONTH) { month points } }"
+
+
+class Shop:
+    def __init__(self, client: CrmClient, program: str) -> None:
+        self.client, self.program = client, program
+
+    @property
+    def program_key(self) -> str:
+        return decode_key(self.program, "LoyaltyProgram")
+
+    async def customer(self) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            return (await create_customer(tx, NewCustomer(name="Ada"))).id
+
+    async def do(self, work: Any, *items: Any) -> Any:
+        async with self.client.service.database.unit_of_work() as tx:
+            return await work(tx, items)
+
+    async def earn(self, customer: str, points: int, at: datetime, **more: Any) -> None:
+        posting = Posting(
+            program_id=self.program_key,
+            customer_id=customer,
+            points=points,
+            source_key=f"purchase:{customer}:{at}",
+            at=at,
+            amount_minor=points * 100,
+            **more,
+        )
+        await self.do(post, posting)
+
+    async def redeem(self, customer: str, points: int, key: str = "redemption:1") -> Any:
+        spending = Spending(program_id=self.program_key, customer_id=customer, points=points, source_key=key)
+        return await self.do(redeem, spending)
+
+    async def reverse(self, key: str = "redemption:1") -> Any:
+        back = Reversal(program_id=self.program_key, redemption_key=key, source_key=f"back:{key}")
+        return await self.do(reverse, back)
+
+    async def account(self, customer: str, at: datetime) -> Any:
+        answer = await self.client.data(ACCOUNT, id=encode_id("Customer", customer), at=at.isoformat())
+        return answer["customer"]["loyalty"]
+
+    def input(self, customer: str, **more: Any) -> dict[str, Any]:
+        return {"program": self.program, "customer": encode_id("Customer", customer), **more}
+
+
+async def shop(client: CrmClient, **input: Any) -> Shop:
+    answer = await client.data(PROGRAM, input={"name": "Stars", "currency": "EUR", **input})
+    assert answer["createLoyaltyProgram"]["errors"] == []
+    return Shop(client, answer["createLoyaltyProgram"]["program"]["id"])
+
+
+async def test_points_expire_by_lot_also_before_the_job_has_run(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, expiryMonths=1)
+        ada = await store.customer()
+        await store.earn(ada, 10, START)
+        await store.earn(ada, 5, START - timedelta(days=10))
+    end = datetime(2026, 2, 28, 12, tzinfo=UTC)
+    with frozen(end):
+        found = await store.account(ada, START)
+        assert (found["balance"], found["spendable"], found["asOf"]["balance"]) == (15, 0, 15)
+        with pytest.raises(CrmError, match="0 are there to spend"):
+            await store.redeem(ada, 1)
+    await run_jobs(client, at=end, since=START)
+    with frozen(end):
+        found = await store.account(ada, end - timedelta(seconds=1))
+        assert (found["balance"], found["lots"]["nodes"]) == (0, [])
+        assert found["asOf"] == {"balance": 10, "pending": 0, "tier": None}
+        async with client.service.database.unit_of_work() as tx:
+            rows = await tx.fetch("SELECT kind, points, source_key FROM loyalty_entry ORDER BY seq")
+            assert [(row["kind"], row["points"]) for row in rows] == [
+                ("EARNED", 10),
+                ("EARNED", 5),
+                ("EXPIRED", -5),
+                ("EXPIRED", -10),
+            ]
+            assert (await verify(tx)).differences == []
+
+
+async def test_a_reversal_gives_the_points_their_old_expiry(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, expiryMonths=2)
+        ada = await store.customer()
+        await store.earn(ada, 10, START)
+        first, again = await store.redeem(ada, 4), await store.redeem(ada, 4)
+        assert (first[0].new, again[0].new, first[0].entry_id) == (True, False, again[0].entry_id)
+        with pytest.raises(CrmError, match="4 points were redeemed"):
+            await store.redeem(ada, 5)
+    with frozen(START + timedelta(days=10)):
+        await store.reverse()
+        found = await store.account(ada, START)
+        assert found["lots"]["nodes"] == [
+            {"points": 10, "remaining": 10, "expiresAt": "2026-03-31T12:00:00Z"}
+        ]
+        with pytest.raises(CrmError, match="reversed already"):
+            await store.do(
+                reverse,
+                Reversal(program_id=store.program_key, redemption_key="redemption:1", source_key="other"),
+            )
+        with pytest.raises(CrmError, match="Nothing was redeemed"):
+            await store.reverse("redemption:2")
+
+
+async def test_pending_points_unlock_by_the_job(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, pendingDays=14, expiryMonths=12)
+        ada = await store.customer()
+        await store.earn(ada, 10, START)
+        found = await store.account(ada, START)
+        assert (found["balance"], found["pending"], found["lifetime"]) == (0, 10, 0)
+    later = START + timedelta(days=14)
+    await run_jobs(client, at=later, since=START)
+    with frozen(later):
+        found = await store.account(ada, later - timedelta(seconds=1))
+        assert (found["balance"], found["pending"], found["lifetime"]) == (10, 0, 10)
+        assert (found["asOf"]["balance"], found["asOf"]["pending"]) == (0, 10)
+        assert found["lots"]["nodes"][0]["expiresAt"] == "2027-01-31T12:00:00Z"
+        owed = await client.data(LIABILITY, program=store.program)
+        assert owed["pointsLiability"] == [{"month": "2027-01-01", "points": 10}]
+
+
+async def test_a_correction_has_a_reason_and_takes_no_more_than_there_is(client: CrmClient) -> None:
+    store = await shop(client)
+    ada = await store.customer()
+    gift = store.input(ada, points=10, reason="a gift")
+    given = (await client.data(ADJUST, input=gift))["adjustPoints"]
+    assert given["account"] == {"balance": 10, "lifetime": 0, "spendable": 10}
+    for more, code, path in (
+        ({"points": -11, "reason": "too much"}, "REFUSED", ["points"]),
+        ({"points": 0, "reason": "nothing"}, "BAD_INPUT", ["points"]),
+        ({"points": 5, "reason": "  "}, "BAD_INPUT", ["reason"]),
+    ):
+        answer = (await client.data(ADJUST, input=store.input(ada, **more)))["adjustPoints"]
+        assert answer["account"] is None
+        assert [(error["code"], error["path"]) for error in answer["errors"]] == [(code, path)]
+    taken = await client.data(ADJUST, input=store.input(ada, points=-4, reason="a mistake"))
+    assert taken["adjustPoints"]["account"]["balance"] == 6
+    [entry] = await client.service.database.fetch("SELECT reason FROM loyalty_entry WHERE points < 0")
+    assert entry["reason"] == "a mistake"
+
+
+async def test_a_transfer_keeps_the_expiry(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, expiryMonths=1)
+        ada, ben = await store.customer(), await store.customer()
+        await store.earn(ada, 10, START)
+        ends = {"fromCustomer": encode_id("Customer", ada), "toCustomer": encode_id("Customer", ben)}
+        input = {"program": store.program, **ends, "points": 4}
+        done = (await client.data(TRANSFER, input=input))["transferPoints"]
+        assert done == {
+            "fromAccount": {"balance": 6},
+            "toAccount": {
+                "balance": 4,
+                "lots": {"nodes": [{"remaining": 4, "expiresAt": "2026-02-28T12:00:00Z"}]},
+            },
+            "errors": [],
+        }
+        refused = (await client.data(TRANSFER, input={**input, "points": 7}))["transferPoints"]
+        assert (refused["fromAccount"], refused["errors"][0]["code"]) == (None, "REFUSED")
+        oneself = {**input, "toCustomer": ends["fromCustomer"]}
+        refused = (await client.data(TRANSFER, input=oneself))["transferPoints"]
+        assert refused["errors"][0]["code"] == "REFUSED"
+
+
+async def test_tiers_go_up_at_once_and_down_by_the_job(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, tierPeriod="ROLLING_12_MONTHS", tierGraceDays=10)
+        for name, threshold, benefits in (("Silver", 100, ["free delivery"]), ("Gold", 500, [])):
+            input = {"program": store.program, "name": name, "threshold": threshold, "benefits": benefits}
+            answer = (await client.data(TIER, input=input))["createTier"]
+            assert answer["tier"] == {"name": name, "threshold": threshold, "benefits": benefits}
+        again = {"program": store.program, "name": "Gold", "threshold": 600}
+        answer = (await client.data(TIER, input=again))["createTier"]
+        assert answer["errors"] == [{"code": "CONFLICT", "path": ["name"]}]
+        ada = await store.customer()
+        await store.earn(ada, 60, START)
+        assert (await store.account(ada, START))["tier"] == {
+            "name": None, "benefits": [], "nextTier": "Silver", "pointsToNext": 40,
+        }  # fmt: skip
+        await store.earn(ada, 50, START - timedelta(days=30))
+        found = await store.account(ada, START - timedelta(days=1))
+        assert found["tier"] == {
+            "name": "Silver", "benefits": ["free delivery"], "nextTier": "Gold", "pointsToNext": 390,
+        }  # fmt: skip
+        assert found["asOf"]["tier"] == {"name": None}
+        # what is spent counts all the same
+        await store.redeem(ada, 100)
+        assert (await store.account(ada, START))["tier"]["name"] == "Silver"
+    lost = START - timedelta(days=30) + timedelta(days=365 + 10)
+    await run_jobs(client, at=lost, since=START)
+    with frozen(lost):
+        found = await store.account(ada, START)
+        assert found["tier"]["name"] is None
+        assert [(each["tier"], each["at"]) for each in found["tierHistory"]["nodes"]] == [
+            (None, lost.isoformat().replace("+00:00", "Z")),
+            ({"name": "Silver"}, START.isoformat().replace("+00:00", "Z")),
+        ]
+    types = await client.service.database.fetch(
+        "SELECT type FROM crm_event WHERE type = 'loyalty.tier_changed'"
+    )
+    assert len(types) == 2
+
+
+async def test_it_is_said_once_that_points_are_about_to_expire(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, expiryMonths=2)
+        ada = await store.customer()
+        await store.earn(ada, 10, START)
+    for days in (10, 40, 41):
+        await run_jobs(client, at=START + timedelta(days=days), since=START + timedelta(days=days - 2))
+    said = await client.service.database.fetch(
+        "SELECT payload FROM crm_event WHERE type = 'loyalty.points_expiring'"
+    )
+    assert len(said) == 1
+    assert '"points": 10' in str(said[0]["payload"]).replace('":', '": ').replace("  ", " ")
+
+
+async def test_the_proof_finds_what_was_changed_and_what_is_gone(client: CrmClient) -> None:
+    store = await shop(client)
+    ada = await store.customer()
+    for number in range(4):
+        await store.earn(ada, 10, START + timedelta(days=number), reason="bought")
+    await store.redeem(ada, 15)
+    verified = "mutation { verifyLoyalty { accounts entries differences errors { message } } }"
+    assert (await client.data(verified))["verifyLoyalty"] == {
+        "accounts": 1, "entries": 5, "differences": [], "errors": [],
+    }  # fmt: skip
+    entry = "(SELECT id FROM loyalty_entry WHERE seq = 2)"
+    for forged in (
+        f"UPDATE loyalty_entry SET points = 11 WHERE id = {entry}",
+        f"UPDATE loyalty_entry SET reason = 'given' WHERE id = {entry}",
+        f"UPDATE loyalty_entry SET at = created_at, created_at = at WHERE id = {entry}",
+        "DELETE FROM loyalty_allocation WHERE points = -5",
+        "UPDATE loyalty_lot SET remaining = remaining + 1 WHERE remaining = 10",
+        "UPDATE loyalty_account SET balance = balance + 1",
+        "UPDATE loyalty_account SET balance = balance + 1, deficit = deficit - 1",
+    ):
+        assert await differences_after(client, forged), forged
+    # the last one, with all that belongs to it
+    gone = "SELECT id FROM loyalty_entry WHERE kind = 'REDEEMED'"
+    assert await differences_after(
+        client,
+        f"DELETE FROM loyalty_allocation WHERE entry_id IN ({gone})",
+        "UPDATE loyalty_lot SET remaining = points",
+        "DELETE FROM loyalty_entry WHERE kind = 'REDEEMED'",
+        "UPDATE loyalty_account SET balance = 40",
+    )
+
+
+async def differences_after(client: CrmClient, *statements: str) -> list[str]:
+    """What the proof says after a forgery, which is undone."""
+
+    class Undone(Exception):
+        pass
+
+    said: list[str] = []
+    try:
+        async with client.service.database.unit_of_work() as tx:
+            await without_guards(tx)
+            for statement in statements:
+                assert await tx.execute(statement) > 0
+            said = (await verify(tx)).differences
+            raise Undone
+    except Undone:
+        return said
+
+
+async def without_guards(tx: UnitOfWork) -> None:
+    guards = {
+        "sqlite": [
+            "DROP TRIGGER loyalty_entry_guard_delete",
+            "DROP TRIGGER loyalty_entry_guard_update",
+            "DROP TRIGGER loyalty_allocation_guard_delete",
+            "DROP TRIGGER loyalty_allocation_guard_update",
+        ],
+        "postgres": [
+            "ALTER TABLE loyalty_entry DISABLE TRIGGER USER",
+            "ALTER TABLE loyalty_allocation DISABLE TRIGGER USER",
+        ],
+    }
+    for statement in guards[tx.dialect]:
+        await tx.execute(statement)
+
+
+async def test_the_database_refuses_to_change_or_remove_an_entry(client: CrmClient) -> None:
+    store = await shop(client)
+    ada = await store.customer()
+    await store.earn(ada, 10, START, reason="bought")
+    await store.redeem(ada, 5)
+    for statement in (
+        "UPDATE loyalty_entry SET points = 11",
+        "UPDATE loyalty_entry SET reason = 'given'",
+        "UPDATE loyalty_allocation SET points = -1",
+        "DELETE FROM loyalty_allocation",
+        "DELETE FROM loyalty_entry WHERE kind = 'REDEEMED'",
+    ):
+        with pytest.raises(Exception, match="append-only"):
+            async with client.service.database.unit_of_work() as tx:
+                await tx.execute(statement)
+
+
+async def test_lists_of_accounts_take_as_many_statements_for_many_customers_as_for_one(
+    client: CrmClient,
+) -> None:
+    store = await shop(client)
+    for name, threshold in (("Silver", 10), ("Gold", 50)):
+        await client.data(TIER, input={"program": store.program, "name": name, "threshold": threshold})
+    for _ in range(20):
+        await store.earn(await store.customer(), 10, START)
+    text = """query ($n: Int) { customers(first: $n) { nodes { loyalty {
+      balance spendable pending tier { name pointsToNext } lots { nodes { remaining } }
+      entries(first: 3) { nodes { points } } } } } }"""
+    counts = []
+    for number in (1, 20):
+        with client.statements() as statements:
+            await client.data(text, n=number)
+        counts.append(len(statements))
+    assert counts[0] == counts[1]

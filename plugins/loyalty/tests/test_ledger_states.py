@@ -1,0 +1,510 @@
+"""Any sequence of what may happen to accounts, on a real database, compared with a plain model."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+
+from crm_loyalty.ledger import (
+    Adjustment,
+    ClawBack,
+    Posting,
+    Reversal,
+    Spending,
+    Transfer,
+    adjust,
+    cancel_pending,
+    claw_back,
+    post,
+    redeem,
+    reverse,
+    settle,
+    transfer,
+)
+from crm_loyalty.ledger.verify import verify
+from crm_loyalty.models import RefundPolicy, TierPeriod
+from crm_loyalty.programs import create_program
+from crm_loyalty.tiers.changes import create_tier
+from crm_loyalty.tiers.rules import standing
+from crm_loyalty.tiers.standing import histories, ladders
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from crm_framework import CrmError, NewCustomer, UnitOfWork, create_customer, encode_id, parse_time
+from crm_framework.testing import CrmClient, frozen, run_jobs
+from crm_framework.testing.apps import OpenClient
+
+EXAMPLES, STEPS = 12, 30
+START = datetime(2026, 1, 31, 10, tzinfo=UTC)
+MERGE = """mutation ($winner: ID!, $losers: [ID!]!) {
+  mergeCustomers(input: {winner: $winner, losers: $losers}) { losers errors { message } } }"""
+CUSTOMERS = 3
+NUMBERS = st.integers(0, 1_000)
+
+
+@dataclass
+class ModelLot:
+    points: int
+    expires_at: datetime
+    earned_at: datetime
+    origin: str
+
+
+@dataclass
+class ModelPending:
+    points: int
+    unlock_at: datetime
+    expires_at: datetime
+    earned_at: datetime
+
+
+@dataclass
+class Purchase:
+    points: int
+    minor: int
+    refunded: int = 0
+    taken: int = 0
+    expired: int = 0
+
+
+@dataclass
+class Model:
+    """One account."""
+
+    lots: list[ModelLot] = field(default_factory=list)
+    pending: dict[str, ModelPending] = field(default_factory=dict)
+    deficit: int = 0
+    purchases: dict[str, Purchase] = field(default_factory=dict)
+
+    @property
+    def balance(self) -> int:
+        return sum(lot.points for lot in self.lots) - self.deficit
+
+    @property
+    def waiting(self) -> int:
+        return sum(each.points for each in self.pending.values())
+
+    def until(self, now: datetime) -> None:
+        """Everything that was due by then, one after the other."""
+        while True:
+            ends = [(lot.expires_at, 0, index) for index, lot in enumerate(self.lots) if lot.points]
+            unlocks = [(each.unlock_at, 1, key) for key, each in self.pending.items() if each.points]
+            due = sorted(((moment, what, str(key), key) for moment, what, key in [*ends, *unlocks]))
+            if not due or due[0][0] > now:
+                return
+            moment, what, _, key = due[0]
+            if what == 0:
+                lot = self.lots[key]  # type: ignore[call-overload]  # an index, as it says
+                if lot.origin in self.purchases:
+                    self.purchases[lot.origin].expired += lot.points
+                lot.points = 0
+            else:
+                each = self.pending[key]  # type: ignore[index]  # a key, as it says
+                points, each.points = each.points, 0
+                self.add(points, each.expires_at, each.earned_at, str(key), moment)
+
+    def add(self, points: int, expires_at: datetime, earned_at: datetime, origin: str, now: datetime) -> None:
+        lot = ModelLot(points, expires_at, earned_at, origin)
+        self.lots.append(lot)
+        self.absorb([lot], now)
+
+    def absorb(self, lots: list[ModelLot], now: datetime) -> None:
+        for lot in self.in_order(lots, now):
+            made_up = min(lot.points, self.deficit)
+            lot.points -= made_up
+            self.deficit -= made_up
+
+    def in_order(self, lots: list[ModelLot], now: datetime) -> list[ModelLot]:
+        there = [lot for lot in lots if lot.points and lot.expires_at > now]
+        return sorted(there, key=lambda lot: (lot.expires_at, lot.earned_at))
+
+    def spend(self, points: int, now: datetime) -> list[tuple[ModelLot, int]] | None:
+        """What was taken from which lots; None where it is short."""
+        there = self.in_order(self.lots, now)
+        if sum(lot.points for lot in there) < points:
+            return None
+        taken = []
+        for lot in there:
+            part = min(points, lot.points)
+            if part:
+                lot.points -= part
+                points -= part
+                taken.append((lot, part))
+        return taken
+
+    def put_back(self, taken: list[tuple[ModelLot, int]], now: datetime) -> None:
+        for lot, points in taken:
+            lot.points += points
+        self.absorb([lot for lot, _ in taken], now)
+
+    def refund(self, key: str, minor: int, clamp: bool, now: datetime) -> None:
+        bought = self.purchases[key]
+
+        def kept(refunded: int) -> int:
+            return bought.points * max(bought.minor - refunded, 0) // bought.minor
+
+        points = kept(bought.refunded) - kept(bought.refunded + minor)
+        points = min(points, bought.points - bought.taken - bought.expired)
+        bought.refunded += minor
+        bought.taken += points
+        if key in self.pending:
+            part = min(points, self.pending[key].points)
+            self.pending[key].points -= part
+            points -= part
+        own = [lot for lot in self.in_order(self.lots, now) if lot.origin == key]
+        left = points
+        for lot in [*own, *self.in_order(self.lots, now)]:
+            part = min(left, lot.points)
+            lot.points -= part
+            left -= part
+        if not clamp:
+            self.deficit += left
+
+    def take_over(self, other: "Model", now: datetime) -> None:
+        self.lots += other.lots
+        self.pending |= other.pending
+        self.purchases |= other.purchases
+        self.deficit += other.deficit
+        self.absorb(self.lots, now)
+
+
+@dataclass
+class Bench:
+    """What the states are tried on."""
+
+    runner: asyncio.Runner
+    client: CrmClient
+
+
+class Enough(Exception):
+    """Rolls back what was done to look at it."""
+
+
+class Accounts(RuleBasedStateMachine):
+    """Some customers in one programme, of whom each may become another."""
+
+    bench: ClassVar[Bench]
+    keys: ClassVar["count[int]"] = count()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = START
+        self.models: dict[str, Model] = {}
+        self.redemptions: dict[str, tuple[str, list[tuple[ModelLot, int]]]] = {}
+        self.reversed: set[str] = set()
+
+    @initialize(clamp=st.booleans(), period=st.sampled_from(TierPeriod), months=st.sampled_from([None, 1, 2]))
+    def begin(self, clamp: bool, period: TierPeriod, months: int | None) -> None:
+        self.clamp, self.months = clamp, months
+
+        async def work(tx: UnitOfWork) -> None:
+            policy = RefundPolicy.CLAMP_TO_ZERO if clamp else RefundPolicy.ALLOW_NEGATIVE
+            self.program = await create_program(
+                tx,
+                f"Programme {next(self.keys)}",
+                "EUR",
+                1,
+                expiry_months=months,
+                refund_policy=policy,
+                tier_period=period,
+                tier_grace_days=10,
+            )
+            for name, threshold in (("Bronze", 20), ("Silver", 60), ("Gold", 100)):
+                await create_tier(tx, self.program, name, threshold, [])
+            for _ in range(CUSTOMERS):
+                customer = await create_customer(tx, NewCustomer(name="Ada"))
+                self.models[customer.id] = Model()
+
+        self.do(work)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.bench.runner.run(work)
+
+    @property
+    def client(self) -> CrmClient:
+        return self.bench.client
+
+    def do(self, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
+        """In a transaction, a second later than the last one."""
+        self.clock += timedelta(seconds=1)
+
+        async def change() -> Any:
+            with frozen(self.clock):
+                async with self.client.service.database.unit_of_work() as tx:
+                    return await work(tx)
+
+        try:
+            return self.run(change())
+        except CrmError as error:
+            return error
+
+    def settled(self, number: int) -> tuple[str, Model]:
+        key = sorted(self.models)[number % len(self.models)]
+        self.models[key].until(self.clock + timedelta(seconds=1))
+        return key, self.models[key]
+
+    def key(self) -> str:
+        return f"cause {next(self.keys)}"
+
+    def expiry(self, at: datetime) -> datetime:
+        if self.months is None:
+            return datetime(9999, 12, 31, tzinfo=UTC)
+        month = at.month - 1 + self.months
+        year, month = at.year + month // 12, month % 12 + 1
+        for day in range(at.day, 0, -1):
+            try:
+                return at.replace(year=year, month=month, day=day)
+            except ValueError:
+                continue
+        raise AssertionError
+
+    @rule(who=NUMBERS, points=st.integers(0, 50), twice=st.booleans(), days=st.integers(0, 40))
+    def earn(self, who: int, points: int, twice: bool, days: int) -> None:
+        """Now or some days late."""
+        customer, model = self.settled(who)
+        at, key = self.clock + timedelta(seconds=1) - timedelta(days=days), self.key()
+        posting = Posting(
+            program_id=self.program, customer_id=customer, points=points, source_key=key, at=at,
+            amount_minor=max(1, points * 100), reason="bought",
+        )  # fmt: skip
+        for _ in range(1 + twice):
+            self.do(lambda tx: post(tx, [posting, posting]))
+        now = self.clock if not twice else self.clock - timedelta(seconds=1)
+        model.purchases[key] = Purchase(points, max(1, points * 100))
+        model.add(points, self.expiry(at), at, key, now)
+        model.until(self.clock)
+
+    @rule(who=NUMBERS, points=st.integers(1, 50), days=st.integers(1, 30))
+    def pend(self, who: int, points: int, days: int) -> None:
+        customer, model = self.settled(who)
+        at, key = self.clock + timedelta(seconds=1), self.key()
+        posting = Posting(
+            program_id=self.program, customer_id=customer, points=points, source_key=key, at=at,
+            amount_minor=points * 100, unlock_at=at + timedelta(days=days),
+        )  # fmt: skip
+        self.do(lambda tx: post(tx, [posting]))
+        model.purchases[key] = Purchase(points, points * 100)
+        model.pending[key] = ModelPending(points, at + timedelta(days=days), self.expiry(at), at)
+
+    @rule(who=NUMBERS, points=st.integers(1, 60))
+    def redeem(self, who: int, points: int) -> None:
+        customer, model = self.settled(who)
+        key = self.key()
+        spending = Spending(program_id=self.program, customer_id=customer, points=points, source_key=key)
+        answer = self.do(lambda tx: redeem(tx, [spending]))
+        taken = model.spend(points, self.clock)
+        assert isinstance(answer, CrmError) == (taken is None), answer
+        if taken is not None:
+            self.redemptions[key] = (customer, taken)
+
+    @precondition(lambda self: self.redemptions.keys() - self.reversed)
+    @rule(which=NUMBERS)
+    def reverse(self, which: int) -> None:
+        waiting = sorted(self.redemptions.keys() - self.reversed)
+        key = waiting[which % len(waiting)]
+        customer, taken = self.redemptions[key]
+        model = self.models[customer]
+        model.until(self.clock + timedelta(seconds=1))
+        reversal = Reversal(program_id=self.program, redemption_key=key, source_key=f"back {key}")
+        assert not isinstance(answer := self.do(lambda tx: reverse(tx, [reversal])), CrmError), answer
+        model.put_back(taken, self.clock)
+        model.until(self.clock)
+        self.reversed.add(key)
+        again = Reversal(program_id=self.program, redemption_key=key, source_key=f"again {key}")
+        assert isinstance(self.do(lambda tx: reverse(tx, [again])), CrmError)
+
+    @rule(who=NUMBERS, which=NUMBERS, part=st.integers(1, 4))
+    def refund(self, who: int, which: int, part: int) -> None:
+        _, model = self.settled(who)
+        if not model.purchases:
+            return
+        key = sorted(model.purchases)[which % len(model.purchases)]
+        minor = min(
+            max(1, model.purchases[key].minor // part),
+            model.purchases[key].minor - model.purchases[key].refunded,
+        )
+        if minor <= 0:
+            return
+        back = ClawBack(
+            program_id=self.program, earning_key=key, amount_minor=minor, source_key=self.key(),
+            at=self.clock + timedelta(seconds=1),
+        )  # fmt: skip
+        answer = self.do(lambda tx: claw_back(tx, [back, back]))
+        assert not isinstance(answer, CrmError), answer
+        model.refund(key, minor, self.clamp, self.clock)
+
+    @rule(who=NUMBERS, which=NUMBERS)
+    def cancel(self, who: int, which: int) -> None:
+        _, model = self.settled(who)
+        waiting = sorted(key for key, each in model.pending.items() if each.points)
+        if not waiting:
+            return
+        key = waiting[which % len(waiting)]
+        answer = self.do(lambda tx: cancel_pending(tx, self.program, key, f"cancelled {key}"))
+        assert not isinstance(answer, CrmError), answer
+        model.purchases[key].taken += model.pending[key].points
+        model.pending[key].points = 0
+
+    @precondition(lambda self: len(self.models) > 1)
+    @rule(who=NUMBERS, to=NUMBERS, points=st.integers(1, 40))
+    def transfer(self, who: int, to: int, points: int) -> None:
+        giver, model = self.settled(who)
+        taker, other = self.settled(to)
+        key = self.key()
+        given = Transfer(
+            program_id=self.program,
+            from_customer_id=giver,
+            to_customer_id=taker,
+            points=points,
+            source_key=key,
+        )
+        answer = self.do(lambda tx: transfer(tx, [given]))
+        taken = model.spend(points, self.clock) if giver != taker else None
+        assert isinstance(answer, CrmError) == (taken is None), answer
+        lots = [ModelLot(part, lot.expires_at, lot.earned_at, key) for lot, part in taken or ()]
+        other.lots += lots
+        other.absorb(lots, self.clock)
+
+    @rule(who=NUMBERS, points=st.integers(-40, 40).filter(bool))
+    def adjust(self, who: int, points: int) -> None:
+        customer, model = self.settled(who)
+        key = self.key()
+        made = Adjustment(
+            program_id=self.program, customer_id=customer, points=points, source_key=key, reason="mended"
+        )
+        answer = self.do(lambda tx: adjust(tx, [made]))
+        if points > 0:
+            model.add(points, self.expiry(self.clock), self.clock, key, self.clock)
+        else:
+            assert isinstance(answer, CrmError) == (model.spend(-points, self.clock) is None), answer
+
+    @precondition(lambda self: len(self.models) > 1)
+    @rule(who=NUMBERS)
+    def merge(self, who: int) -> None:
+        winner, model = self.settled(who)
+        loser, _ = self.settled(who + 1)
+
+        async def work() -> Any:
+            with frozen(self.clock):
+                return await self.client.data(
+                    MERGE, winner=encode_id("Customer", winner), losers=[encode_id("Customer", loser)]
+                )
+
+        self.clock += timedelta(seconds=1)
+        assert self.run(work())["mergeCustomers"]["errors"] == []
+        model.take_over(self.models.pop(loser), self.clock)
+        for key, (customer, taken) in self.redemptions.items():
+            if customer == loser:
+                self.redemptions[key] = (winner, taken)
+
+    @rule(days=st.integers(1, 45))
+    def wait(self, days: int) -> None:
+        self.clock += timedelta(days=days)
+
+    @rule()
+    def run_the_jobs(self) -> None:
+        self.clock += timedelta(seconds=1)
+        self.run(run_jobs(self.client, at=self.clock, since=self.clock - timedelta(days=2)))
+        for model in self.models.values():
+            model.until(self.clock)
+
+    @invariant()
+    def all_is_as_it_should_be(self) -> None:
+        if self.models:
+            self.run(self.look())
+
+    async def look(self) -> None:
+        with frozen(self.clock):
+            await self.look_at_the_entries()
+            with suppress(Enough):
+                async with self.client.service.database.unit_of_work() as tx:
+                    await self.compare(tx)
+                    raise Enough
+
+    async def compare(self, tx: UnitOfWork) -> None:
+        """With the model, once all that is due by now has happened in both."""
+        of_all = (
+            f"SELECT id FROM loyalty_account WHERE program_id = '{self.program}' AND merged_into_id IS NULL"
+        )
+        await settle(tx, [row["id"] for row in await tx.fetch(of_all)])
+        rows = await tx.fetch(
+            "SELECT a.customer_id, a.balance, a.pending, a.deficit, (SELECT COALESCE(SUM(points), 0)"
+            " FROM loyalty_entry e WHERE e.account_id = a.id) AS entries, (SELECT COALESCE(SUM(remaining), 0)"
+            " FROM loyalty_lot l WHERE l.account_id = a.id) AS lots FROM loyalty_account a"
+            f" WHERE a.id IN ({of_all})"
+        )
+        accounts = {row["customer_id"]: row for row in rows}
+        assert accounts.keys() <= self.models.keys()
+        for customer, model in self.models.items():
+            model.until(self.clock)
+            row = accounts.get(customer)
+            found = (0, 0, 0) if row is None else (row["balance"], row["pending"], row["deficit"])
+            assert found == (model.balance, model.waiting, model.deficit)
+            if row is not None:
+                assert row["balance"] == row["entries"] == row["lots"] - row["deficit"]
+        assert (await verify(tx)).differences == []
+
+    async def look_at_the_entries(self) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            assert (await verify(tx)).differences == []
+            rows = await tx.fetch(
+                "SELECT id, tier_id, tier_judged_at, tier_review_at FROM loyalty_account"
+                " WHERE program_id = ? AND merged_into_id IS NULL",
+                [self.program],
+            )
+            assert (
+                await tx.fetch(
+                    "SELECT source_key FROM loyalty_entry GROUP BY program_id, source_key HAVING COUNT(*) > 1"
+                )
+                == []
+            )
+            assert (
+                await tx.fetch(
+                    "SELECT a.id FROM loyalty_allocation a JOIN loyalty_entry e ON e.id = a.entry_id"
+                    " JOIN loyalty_lot l ON l.id = a.lot_id WHERE a.points < 0 AND e.kind <> 'EXPIRED'"
+                    " AND l.expires_at <= e.created_at AND e.kind <> 'UNLOCKED'"
+                )
+                == []
+            )
+            ladder = (await ladders(tx, [self.program]))[self.program]
+            counted = await histories(tx, {row["id"]: ladder for row in rows})
+            for row in rows:
+                if row["tier_judged_at"] is None:
+                    assert not counted.get(row["id"])
+                    continue
+                judged = parse_time(row["tier_judged_at"])
+                now = standing(counted.get(row["id"], ()), ladder.rules, judged)
+                assert row["tier_id"] == ladder.tier_id(now.level)
+                review = row["tier_review_at"]
+                assert (None if review is None else parse_time(review)) == now.review_at
+
+
+def test_whatever_happens_to_accounts(test_databases: Any, database_kind: Any, tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        opened = OpenClient(test_databases, database_kind, tmp_path, stack)
+        try:
+            Accounts.bench = Bench(runner, runner.run(opened("loyalty")))
+            run_state_machine_as_test(
+                Accounts,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(stack.aclose())

@@ -1,0 +1,113 @@
+"""A till: a process of its own that redeems, earns, or does both until it is killed. Run by the tests.
+
+python till.py URL redeem CUSTOMER PROGRAM POINTS NUMBER FIRST
+python till.py URL deliver CUSTOMER PURCHASE MINOR NUMBER
+python till.py URL work CUSTOMER PROGRAM NUMBER
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from crm_loyalty.earning import earn
+from crm_loyalty.ledger import Spending, redeem
+
+from crm_framework import (
+    CrmError,
+    ErrorCode,
+    Hold,
+    NewPurchase,
+    PurchaseRecorded,
+    Settings,
+    UnitOfWork,
+    live_customer,
+    record_purchase,
+)
+from crm_framework.app import open_service
+from crm_framework.storage.database import Database
+
+
+async def until_it_is_answered(database: Database, work: Callable[[UnitOfWork], Awaitable[None]]) -> bool:
+    """Whether it was done; False where it was refused."""
+    while True:
+        try:
+            async with database.unit_of_work() as tx:
+                await work(tx)
+            return True
+        except CrmError as error:
+            if error.code is ErrorCode.REFUSED:
+                return False
+            if error.code is not ErrorCode.UNAVAILABLE:
+                raise
+
+
+def redeeming(customer: str, program: str, points: int, key: str) -> Callable[[UnitOfWork], Awaitable[None]]:
+    async def work(tx: UnitOfWork) -> None:
+        await live_customer(tx, customer, Hold.ADD)
+        await redeem(tx, [Spending(program_id=program, customer_id=customer, points=points, source_key=key)])
+
+    return work
+
+
+def delivering(customer: str, purchase: str, minor: int) -> Callable[[UnitOfWork], Awaitable[None]]:
+    event = PurchaseRecorded(
+        customer_id=customer, interaction_id=purchase, kind="purchase", total_minor=minor, currency="EUR"
+    )
+
+    async def work(tx: UnitOfWork) -> None:
+        await earn([event], tx)
+
+    return work
+
+
+def buying(customer: str, number: int) -> Callable[[UnitOfWork], Awaitable[None]]:
+    async def work(tx: UnitOfWork) -> None:
+        bought = NewPurchase(
+            customer_id=customer,
+            currency="EUR",
+            total_minor=1_000,
+            source="till",
+            reference=str(number),
+        )
+        await record_purchase(tx, bought)
+
+    return work
+
+
+async def main(url: str, what: str, *args: str) -> None:
+    settings = Settings(database_url=url, plugins=("loyalty",), handler_budget_ms=60_000)
+    async with open_service(settings) as service:
+        database = service.database
+        say("ready")
+        await asyncio.to_thread(sys.stdin.readline)
+        if what == "redeem":
+            customer, program, points, number, first = args
+            tasks = [
+                until_it_is_answered(database, redeeming(customer, program, int(points), f"redemption:{key}"))
+                for key in range(int(first), int(first) + int(number))
+            ]
+            say(str(sum(await asyncio.gather(*tasks))))
+        elif what == "deliver":
+            customer, purchase, minor, number = args
+            told = [
+                until_it_is_answered(database, delivering(customer, purchase, int(minor)))
+                for _ in range(int(number))
+            ]
+            say(str(sum(await asyncio.gather(*told))))
+        else:
+            customer, program, number = args
+            for key in range(int(number)):
+                await until_it_is_answered(database, buying(customer, key))
+                say(f"bought {key}")
+                if await until_it_is_answered(database, redeeming(customer, program, 7, f"redemption:{key}")):
+                    say(f"redeemed {key}")
+            say("done")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
