@@ -204,7 +204,8 @@ def money_agrees(books: Books) -> Iterator[str]:
 def points_follow_purchases(books: Books) -> Iterator[str]:
     """The loyalty plugin entered each purchase and refund once, unless it owes it; balances are sums."""
     programs = books.of("loyalty_program")
-    entries = Counter((row["program_id"], row["source_key"]) for row in books.of("loyalty_entry"))
+    made = [row for row in books.of("loyalty_entry") if row["kind"] != "MERGED"]  # it changes no points
+    entries = Counter((row["program_id"], row["source_key"]) for row in made)
     points = {(row["program_id"], row["source_key"]): row["points"] for row in books.of("loyalty_entry")}
     wanted: Counter[tuple[str, str]] = Counter()
     behind = {
@@ -232,6 +233,20 @@ def points_follow_purchases(books: Books) -> Iterator[str]:
         key, balance = account["id"], account["balance"]
         if balance != sums[key]:
             yield f"account {key} has {balance} points, and entries of {sums[key]}"
+
+
+def ledgers_are_whole(books: Books) -> Iterator[str]:
+    """Each account's book has as many entries as the account says, and ends with its digest."""
+    last: dict[str, tuple[int, str]] = {}
+    for row in sorted(books.of("loyalty_entry"), key=lambda row: row["seq"]):
+        number, _ = last.get(row["book_id"], (0, ""))
+        last[row["book_id"]] = number + 1, row["digest"]
+        if row["seq"] != number + 1:
+            yield f"entry {number + 1} of the book {row['book_id']} is missing"
+    for account in books.of("loyalty_account"):
+        found = last.get(account["id"], (0, ""))
+        if found != (account["entries_number"], account["digest"]):
+            yield f"the book of {account['id']} has {found[0]} entries, {account['entries_number']} were made"
 
 
 def figures_follow(books: Books) -> Iterator[str]:
@@ -289,6 +304,7 @@ LOOKS = (
     every_event_has_its_audit_entry,
     money_agrees,
     points_follow_purchases,
+    ledgers_are_whole,
     figures_follow,
     nothing_is_left_with_losers,
     keys_have_results,
