@@ -346,3 +346,46 @@ async def test_lists_of_accounts_take_as_many_statements_for_many_customers_as_f
             await client.data(text, n=number)
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+async def test_an_erasure_takes_the_words_and_the_proof_still_holds(client: CrmClient) -> None:
+    store = await shop(client)
+    ada = await store.customer()
+    await store.earn(ada, 10, START, reason="bought by Ada")
+    await store.redeem(ada, 4)
+    async with client.service.database.unit_of_work() as tx:
+        host = client.service.host
+        assert (await host.export_customer(ada, tx))["loyalty"]["accounts"][0]["balance"] == 6
+        await host.erase_customer(ada, tx)
+    async with client.service.database.unit_of_work() as tx:
+        assert (await verify(tx)).differences == []
+        [row] = await tx.fetch(
+            "SELECT a.customer_id, a.balance, e.reason, e.reason_salt, e.points FROM loyalty_account a"
+            " JOIN loyalty_entry e ON e.account_id = a.id WHERE e.kind = 'EARNED'"
+        )
+        assert row == {
+            "customer_id": None, "balance": 6, "reason": None, "reason_salt": None, "points": 10,
+        }  # fmt: skip
+
+
+async def test_customers_see_their_own_account_only(client: CrmClient) -> None:
+    store = await shop(client)
+    accounts = []
+    for points in (10, 20):
+        customer = await store.customer()
+        await store.earn(customer, points, START)
+        accounts.append((encode_id("Customer", customer), points))
+    made = """mutation ($input: CreateTokenInput!) {
+      createToken(input: $input) { secret errors { message } } }"""
+    input = {"name": "Own", "kind": "CUSTOMER", "customer": accounts[0][0]}
+    token = (await client.data(made, input=input))["createToken"]["secret"]
+    own = CrmClient(client.app, client.http, token)
+    text = "query ($id: ID!) { customer(id: $id) { loyalty { spendable lots { nodes { remaining } } } } }"
+    assert await own.data(text, id=accounts[0][0]) == {
+        "customer": {"loyalty": {"spendable": 10, "lots": {"nodes": [{"remaining": 10}]}}}
+    }
+    assert await own.data(text, id=accounts[1][0]) == {"customer": None}
+    gift = store.input(await store.customer(), points=10, reason="a gift")
+    [error] = await own.errors(ADJUST, input=gift)
+    assert error["extensions"]["code"] == "FORBIDDEN"
+    assert len(await client.service.database.fetch("SELECT id FROM loyalty_entry")) == 2

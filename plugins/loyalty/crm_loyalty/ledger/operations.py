@@ -116,6 +116,7 @@ class Posted:
 
 async def post(tx: UnitOfWork, postings: Sequence[Posting]) -> list[Posted]:
     """Enters what is earned, in the order of its moments."""
+    _check_points((each.points for each in postings), least=0)
     accounts = await hold_owners(tx, ((each.program_id, each.customer_id) for each in postings))
     fresh, known = await _fresh(tx, postings)
     if fresh:
