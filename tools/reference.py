@@ -33,7 +33,7 @@ SUBJECTS = {
     " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings",
-    "Testing": "CrmClient PluginConformance run_jobs",
+    "Testing": "CrmClient PluginConformance frozen run_jobs",
 }
 
 CONSTRUCTED = {"CrmError", "DialectSQL"}

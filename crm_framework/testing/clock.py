@@ -1,5 +1,15 @@
-"""The time in tests: `with frozen(datetime(2024, 1, 1, tzinfo=UTC)):` holds still what everything goes by."""
+"""The time, held still in tests."""
 
-from crm_framework.storage.clock import frozen
+from contextlib import AbstractContextManager
+from datetime import datetime
 
-__all__ = ["frozen"]
+from crm_framework.storage import clock
+
+
+def frozen(at: datetime) -> AbstractContextManager[None]:
+    """Holds `now()`, and so every moment that is written, at the aware moment `at` inside the block.
+
+    with frozen(datetime(2026, 1, 31, tzinfo=UTC)):
+        await client.data("mutation { … }")
+    """
+    return clock.frozen(at)

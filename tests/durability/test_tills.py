@@ -4,10 +4,10 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from crm_loyalty.ledger import Posting, post
 from crm_loyalty.ledger.verify import verify
 from crm_loyalty.programs import create_program
@@ -15,10 +15,16 @@ from crm_loyalty.programs import create_program
 from crm_framework import NewCustomer, NewPurchase, create_customer, record_purchase
 from crm_framework.testing import CrmClient
 
-TILL = Path(__file__).with_name("till.py")
+from . import till
+
 TILLS, ATTEMPTS, ENOUGH_FOR, POINTS = 4, 250, 100, 7
 DELIVERIES = 50
 KILLS, PURCHASES = 5, 120
+
+
+@pytest.fixture
+def crm_plugins() -> tuple[str, ...]:
+    return ("loyalty",)
 
 
 async def tills(client: CrmClient, *commands: list[str]) -> list[str]:
@@ -33,7 +39,7 @@ async def tills(client: CrmClient, *commands: list[str]) -> list[str]:
 
 async def start(url: str, command: list[str]) -> Process:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(TILL), url, *command, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", till.__name__, url, *command, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
     assert process.stdout is not None
     if await process.stdout.readline() != b"ready\n":

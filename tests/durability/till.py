@@ -1,8 +1,8 @@
 """A till: a process of its own that redeems, earns, or does both until it is killed. Run by the tests.
 
-python till.py URL redeem CUSTOMER PROGRAM POINTS NUMBER FIRST
-python till.py URL deliver CUSTOMER PURCHASE MINOR NUMBER
-python till.py URL work CUSTOMER PROGRAM NUMBER
+python -m tests.durability.till URL redeem CUSTOMER PROGRAM POINTS NUMBER FIRST
+python -m tests.durability.till URL deliver CUSTOMER PURCHASE MINOR NUMBER
+python -m tests.durability.till URL work CUSTOMER PROGRAM NUMBER
 """
 
 import asyncio
