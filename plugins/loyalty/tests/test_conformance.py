@@ -9,6 +9,7 @@ class TestConformance(PluginConformance):
     values: ClassVar[Mapping[str, object]] = {
         "loyalty_program.currency": "EUR",
         "loyalty_entry.kind": "EARNED",
+        "loyalty_program.time_zone": "Europe/Berlin",
         "loyalty_tier.benefits": "[]",
     }
     arguments: ClassVar[Mapping[str, str]] = {"LoyaltyAccount.asOf": 'at: "2026-01-01T00:00:00Z"'}
