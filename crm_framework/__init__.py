@@ -13,6 +13,7 @@ API_VERSION = "1.0"
 _HOME = {
     "Batch": "engine.rows",
     "Channel": "hooks.specs",
+    "CommandRun": "cli.plugin_runs",
     "Connection": "engine.connections",
     "ConsentChanged": "events",
     "ContactDecision": "domain.contacts.policy",
@@ -64,6 +65,9 @@ _HOME = {
     "PurchaseRecorded": "events",
     "Reader": "engine.context",
     "RefundRecorded": "events",
+    "Route": "hooks.routes",
+    "RouteAnswer": "server.plugin_routes.requests",
+    "RouteRequest": "server.plugin_routes.requests",
     "SchemaParts": "engine.parts",
     "Secret": "secret",
     "SettingChanged": "events",
@@ -122,6 +126,7 @@ _HOME = {
     "responsibles": "domain.customers.ownership",
     "retry_key": "schema.inputs",
     "root": "engine.fields",
+    "run_command": "cli.plugin_runs",
     "tag_customers": "domain.customers.tags",
     "update_interaction": "domain.interactions.touches",
 }
@@ -132,6 +137,7 @@ __all__ = [
     "PUBLIC",
     "Batch",
     "Channel",
+    "CommandRun",
     "Connection",
     "ConsentChanged",
     "ContactDecision",
@@ -181,6 +187,9 @@ __all__ = [
     "PurchaseRecorded",
     "Reader",
     "RefundRecorded",
+    "Route",
+    "RouteAnswer",
+    "RouteRequest",
     "SchemaParts",
     "Secret",
     "SettingChanged",
@@ -239,6 +248,7 @@ __all__ = [
     "responsibles",
     "retry_key",
     "root",
+    "run_command",
     "tag_customers",
     "update_interaction",
 ]
@@ -279,6 +289,7 @@ if TYPE_CHECKING:
     )
     from crm_framework.storage.migration.operations import DialectSQL
 
+    from .cli.plugin_runs import CommandRun, run_command
     from .engine.connections import Connection, connection
     from .engine.context import Reader
     from .engine.declarations import PUBLIC, Through
@@ -294,6 +305,7 @@ if TYPE_CHECKING:
     from .engine.sql import Fragment, among
     from .errors import CrmError, ErrorCode
     from .hooks.answers import Figures, Signals
+    from .hooks.routes import Route
     from .hooks.specs import (
         Channel,
         Figure,
@@ -328,6 +340,7 @@ if TYPE_CHECKING:
     from .schema.staff import Staff
     from .secret import Secret
     from .security.actors import INTERNAL
+    from .server.plugin_routes.requests import RouteAnswer, RouteRequest
     from .settings import Settings, load_settings
     from .storage.clock import now, parse_time
     from .storage.ids import new_id

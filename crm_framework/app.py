@@ -15,12 +15,14 @@ from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.refusals import Refusals
 from crm_framework.security.verify import TokenVerifier
+from crm_framework.server.counts import Counts
 from crm_framework.server.front import Front
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
 from crm_framework.server.limits.shares import Shares
 from crm_framework.server.limits.sockets import Sockets
 from crm_framework.server.persisted import load_persisted
+from crm_framework.server.plugin_routes.table import RouteTable
 from crm_framework.server.routes import middleware, routes
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings, load_settings
@@ -61,6 +63,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             most=settings.max_sockets,
             most_per_token=settings.max_sockets_per_token,
         )
+        plugin_routes = RouteTable(runtime.host.routes)
         try:
             yield Service(
                 settings=settings,
@@ -76,6 +79,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 sealer=runtime.sealer,
                 refusals=refusals,
                 sockets=sockets,
+                plugin_routes=plugin_routes,
+                visitors=Budgets(settings.public_requests_per_minute),
+                counts=Counts(plugin_routes.places),
             )
         finally:
             await sockets.close()

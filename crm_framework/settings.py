@@ -93,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     none of theirs is the client's. Without any, the header says nothing."""
     wrong_tokens_per_minute: Positive = 30
     """How often one address may send a token that opens nothing before it is told to wait."""
+    public_requests_per_minute: NotNegative = 600
+    """How often one address may ask for those routes of plugins that need no token; 0 is no limit."""
     persisted_operations: str | None = None
     """A JSON file of documents that requests may name by `documentId`; see `crm persist`."""
     only_persisted_operations: bool = False

@@ -17,7 +17,8 @@ import crm_framework.testing
 
 SUBJECTS = {
     "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC INTERNAL InteractionKind Channel"
-    " TimelineEntry DialectSQL Job JobRun Window Figure Figures Signal Signals",
+    " TimelineEntry DialectSQL Job JobRun Window Figure Figures Signal Signals Route RouteRequest RouteAnswer"
+    " run_command CommandRun",
     "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
     " children connection Connection fields_of describe Customer Interaction Staff Money",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
@@ -33,7 +34,7 @@ SUBJECTS = {
     " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings",
-    "Testing": "CrmClient PluginConformance frozen run_jobs",
+    "Testing": "CrmClient CommandResult PluginConformance frozen run_jobs",
 }
 
 CONSTRUCTED = {"CrmError", "DialectSQL"}

@@ -28,31 +28,59 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Knows the names and summaries of its commands without importing them: `--help` stays instant."""
+    """Knows the names and summaries of its commands without importing them: `--help` stays instant.
+
+    What is none of the core's is a plugin's, by its name.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        from .of_plugins import announced  # not before it is wanted: most calls are of the core's commands
+
+        return [*COMMANDS, *(one.name for one in announced(ctx.params.get("config")))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return self._of_plugin(ctx, cmd_name)
         module, _ = COMMANDS[cmd_name]
         command = import_module(f"crm_framework.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 
+    def _of_plugin(self, ctx: click.Context, name: str) -> click.Command | None:
+        from crm_framework.errors import CrmError
+
+        from .of_plugins import command_of
+
+        try:
+            return command_of(ctx, name)
+        except CrmError:
+            if ctx.resilient_parsing:  # the shell completes what works
+                return None
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from .of_plugins import announced
+
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        if of_plugins := announced(ctx.params.get("config")):
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(one.name, one.summary) for one in of_plugins])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=click.Path(dir_okay=False), help="Settings file; default: crm.toml here.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    is_eager=True,  # the help, which is so too, tells of the plugins in that file
+    help="Settings file; default: crm.toml here.",
+)
 @click.version_option(package_name="crm-framework", prog_name="crm")
 @click.pass_context
 def crm(ctx: click.Context, config: str | None) -> None:
     """A CRM with a GraphQL API, extended by plugins."""
-    ctx.obj = config
+    if ctx.obj is None:  # tests give the settings themselves
+        ctx.obj = config
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import click
 from crm_framework import API_VERSION
 from crm_framework.cli.running import console
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.hooks.checks import NAME, RESERVED
+from crm_framework.hooks.checks import COMMANDS, NAME, RESERVED
 from crm_framework.settings import FIELDS
 
 TEMPLATES = files("crm_framework.cli") / "templates" / "plugin"
@@ -51,7 +51,7 @@ def command(name: str, into: Path) -> None:
 
 def create_plugin(name: str, into: Path) -> Path:
     """The new folder. BAD_INPUT for a name that no plugin may have, CONFLICT where the folder is there."""
-    if not NAME.fullmatch(name) or name in RESERVED or name in FIELDS:
+    if not NAME.fullmatch(name) or name in RESERVED | COMMANDS or name in FIELDS:
         raise CrmError(
             ErrorCode.BAD_INPUT,
             f"{name!r} cannot be the name of a plugin.",

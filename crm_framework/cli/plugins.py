@@ -7,11 +7,13 @@ import click
 import msgspec
 from rich.table import Table
 
+from crm_framework.cli.of_plugins import load_commands
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.hooks.loaded import LoadedPlugin, PluginStatus
+from crm_framework.hooks.routes import Route
 from crm_framework.runtime import migrations_of
 from crm_framework.settings import DEFAULT_CONFIG, Settings, config_path, nearest, set_plugins
 
@@ -58,7 +60,7 @@ def info(context: click.Context, name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def plan(context: click.Context, name: str) -> None:
-    """What enabling a plugin would add: schema, permissions, migrations. Changes nothing."""
+    """What enabling a plugin would add, from fields of the schema to migrations. Changes nothing."""
     from crm_framework.schema.core import compose_schema
     from crm_framework.storage.migration.migrator import pending
 
@@ -72,6 +74,10 @@ def plan(context: click.Context, name: str) -> None:
         console.print(f"schema      + {element}", markup=False)
     for permission in plugin.plugin.permissions:
         console.print(f"permission  + {permission.name}: {permission.description}", markup=False)
+    for route in plugin.plugin.routes:
+        console.print(_route(name, route), markup=False)
+    for line in _commands(plugin):
+        console.print(line, markup=False)
     for migration in run(pending(settings.database_url, migrations_of(host))):
         if migration.app == name:
             console.print(f"migration   + {migration}", markup=False)
@@ -199,6 +205,26 @@ def _wrong(plugin: LoadedPlugin) -> str:
     return f"{plugin.reason or ''} {plugin.hint or ''}".strip()
 
 
+def _route(plugin: str, route: Route) -> str:
+    methods = ", ".join(route.methods)
+    needs = route.permission or "without a token"
+    most = f", {route.most_bytes:,} bytes at most" if route.most_bytes is not None else ""
+    return f"route       + {methods} /plugins/{plugin}{route.path} ({needs}{most}): {route.description}"
+
+
+def _commands(entry: LoadedPlugin) -> Iterator[str]:
+    """A line for each command of the plugin; why there are none, where they cannot be loaded."""
+    if entry.plugin is None or entry.plugin.commands is None:
+        return
+    try:
+        group = load_commands(entry)
+    except CrmError as error:
+        yield f"command     ! {error}"
+        return
+    for name, each in sorted(group.commands.items()):
+        yield f"command     + crm {entry.name} {name}: {each.get_short_help_str(200)}"
+
+
 def _facts(entry: LoadedPlugin) -> Iterator[tuple[str, str]]:
     yield "from", entry.origin
     if entry.reason:
@@ -215,6 +241,9 @@ def _facts(entry: LoadedPlugin) -> Iterator[tuple[str, str]]:
         ("kinds", [kind.name for kind in plugin.kinds]),
         ("channels", [channel.name for channel in plugin.channels]),
         ("events", [event.type for event in plugin.events]),
+        ("jobs", [job.name for job in plugin.jobs]),
+        ("routes", [f"/plugins/{plugin.name}{route.path}" for route in plugin.routes]),
+        ("commands", [f"crm {plugin.name}"] if plugin.commands else []),
         ("settings", [field.name for field in msgspec.structs.fields(plugin.settings)]),
     ):
         if names:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import click
+import msgspec
 from rich.console import Console
 
 from crm_framework.settings import Settings, load_settings
@@ -23,8 +24,15 @@ errors = Console(stderr=True, highlight=False)
 
 
 def settings_of(context: click.Context, **explicit: Any) -> Settings:
-    """The settings, with the file of `crm --config` and what the command's own options say."""
-    return load_settings(context.find_root().obj, **explicit)
+    """The settings, with the file of `crm --config` and what the command's own options say.
+
+    Before the command is known, the option was read, but nobody has kept it yet.
+    """
+    root = context.find_root()
+    if isinstance(root.obj, Settings):
+        given = {name: value for name, value in explicit.items() if value is not None}
+        return msgspec.structs.replace(root.obj, **given)
+    return load_settings(root.obj or root.params.get("config"), **explicit)
 
 
 def run(

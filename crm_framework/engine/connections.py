@@ -19,17 +19,20 @@ from .declarations import (
     DeclaredField,
     Source,
     level_of,
+    named,
 )
 from .errors import DeclarationError
 from .fields import arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, check_members, compile_filter
-from .keyset import Ordering, Orders, check_orders, ordering
+from .keyset import Ordering, Orders, check_orders, ordering, orders_of
 from .load import context_of
+from .order_inputs import OrderInputs
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
 from .rows import Level, canonical
 from .sql import TRUE, Dialect, Fragment, all_of, name
 
+ORDER_BY = "order_by"
 T = TypeVar("T")
 Narrow = Callable[..., Fragment | None]
 
@@ -182,10 +185,8 @@ class Connected(Declaration):
             own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
             narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
         where = _leading(conditions, narrowed, context.reader.dialect)
-        chosen = given("order_by")
-        if chosen and self.orders is not None and self.orders.guarded:
-            check_orders(self.orders, chosen, context, _granted(context, source))
-        listing = Listing(source, self._ordering(source, chosen), self.key, where)
+        order = checked_ordering(context, source, self.orders, self.default_order, given("order_by"))
+        listing = Listing(source, order, self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)
 
@@ -194,8 +195,17 @@ class Connected(Declaration):
         if self.filter is not None:
             check_members(self.filter, value, context, _granted(context, field.listed))
 
-    def _ordering(self, source: Source, chosen: Any) -> Ordering:
-        return ordering(source.key, self.orders, self.default_order, chosen)
+
+def checked_ordering(
+    context: Context, source: Source, orders: Orders | None, default: Sequence[str], chosen: Any
+) -> Ordering:
+    """The ordering of a list of a source's records that a request chose, or the default one.
+
+    Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted.
+    """
+    if chosen and orders is not None and orders.guarded:
+        check_orders(orders, chosen, context, _granted(context, source))
+    return ordering(source.key, orders, default, chosen)
 
 
 def _granted(context: Context, source: Source) -> Callable[[str], bool]:
@@ -264,16 +274,29 @@ def connection(
     return field
 
 
-def bound(field: DeclaredField, inputs: FilterInputs) -> DeclaredField:
-    """A connection field with the filter of its schema, members of plugins included. Changes `field`."""
+def bound(field: DeclaredField, filters: FilterInputs, orders: OrderInputs) -> DeclaredField:
+    """A field with the filter and the orders of its schema, those of plugins included. Changes `field`."""
     declaration = field.declaration
     if isinstance(declaration, Connected) and declaration.filter is not None:
-        spec = inputs.extended(declaration.filter)
-        field.metadata = MappingProxyType({DECLARATION: replace(declaration, filter=spec)})
-        of = _argument("filter", inputs.input(spec) | None, "Which records; all, if left out.")
+        spec = filters.extended(declaration.filter)
+        declaration = replace(declaration, filter=spec)
+        of = _argument("filter", filters.input(spec) | None, "Which records; all, if left out.")
         paging = len(_paging_arguments())
         field.arguments = [*field.arguments[:paging], of, *field.arguments[paging:]]
+    if any(argument.python_name == ORDER_BY for argument in field.arguments):
+        field.arguments = [_ordered_by(argument, orders) for argument in field.arguments]
+    if isinstance(declaration, Connected) and declaration.orders is not None:
+        declaration = replace(declaration, orders=orders.extended(declaration.orders))
+    if declaration is not field.declaration:
+        field.metadata = MappingProxyType({DECLARATION: declaration})
     return field
+
+
+def _ordered_by(argument: StrawberryArgument, inputs: OrderInputs) -> StrawberryArgument:
+    """The argument with the orders of its schema, also that of a function which takes such orders."""
+    own = orders_of(named(argument.type)) if argument.python_name == ORDER_BY else None
+    extended = inputs.extended(own) if own is not None else None
+    return argument if extended is None or extended is own else _order_arguments(extended)[0]
 
 
 def _argument(python_name: str, annotation: Any, description: str) -> StrawberryArgument:
@@ -299,4 +322,4 @@ def _order_arguments(orders: Orders | None) -> list[StrawberryArgument]:
     if orders is None:
         return []
     annotation = GenericAlias(list, (orders.input,)) | None
-    return [_argument("order_by", annotation, "In which order; each term breaks the ties of those before.")]
+    return [_argument(ORDER_BY, annotation, "In which order; each term breaks the ties of those before.")]

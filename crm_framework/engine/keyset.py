@@ -1,5 +1,6 @@
 """Orderings of a list and the conditions that continue one: after this row, before that one."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -24,8 +25,10 @@ class OrderField:
     """One thing to order by. `name` is its value in the API, such as "CREATED_AT"; `kind` that of what is
     compared.
 
-    That is a `column` of the table or `sql`, an expression over the table `t`. NULL is the largest value.
-    Text goes by code points; on PostgreSQL an index serves it where the column's collation is "C".
+    That is a `column` of the table or `sql`, an expression over the table `t`, such as a subselect of one
+    value. NULL is the largest value; `nullable` says whether there may be one: without it, a column has none
+    and an expression may. Text goes by code points; on PostgreSQL an index serves it where the column's
+    collation is "C".
     """
 
     name: str
@@ -33,7 +36,7 @@ class OrderField:
     description: str
     column: str | None = None
     sql: str | None = None
-    nullable: bool = False
+    nullable: bool | None = None
     permission: str | None = None
     """What an actor needs to order by it: cursors hold its values."""
 
@@ -74,15 +77,44 @@ class Orders:
         """Whether one of them needs a permission."""
         return any(one.permission is not None for one in self.fields)
 
+    def extended(self, fields: Iterable[OrderField]) -> "Orders":
+        """The same with further ones. Raises `DeclarationError` for a name that is taken, or none."""
+        added = tuple(fields)
+        names = [one.name for one in (*self.fields, *added)]
+        for one in added:
+            if not _NAME.fullmatch(one.name):
+                problem, todo = "that is no name of an order", "Write it in capitals, such as CREATED_AT"
+            elif names.count(one.name) > 1:
+                problem, todo = "the name is taken", "Choose another one"
+            else:
+                continue
+            raise DeclarationError(f"{self.name}Field.{one.name}", problem, todo)
+        return Orders(self.name, (*self.fields, *added)) if added else self
+
     def named(self, order: str) -> "Term":
         """The term of "CREATED_AT", or of "-CREATED_AT" for descending. Raises `DeclarationError`."""
         wanted = order.removeprefix("-")
         for found in self.fields:
             if found.name == wanted:
+                computed = found.sql is not None
                 sql = found.sql or f"t.{name(found.column or '')}"
-                return Term(wanted, sql, found.kind, order.startswith("-"), found.nullable)
+                nullable = computed if found.nullable is None else found.nullable
+                return Term(wanted, sql, found.kind, order.startswith("-"), nullable, computed)
         known = ", ".join(one.name for one in self.fields)
         raise DeclarationError(self.name, f"there is no order by {wanted!r}", f"Use one of {known}")
+
+
+_NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+_CASTS: Mapping[OrderKind, str] = {
+    "string": "text",
+    "enum": "text",
+    "int": "bigint",
+    "decimal": "numeric",
+    "datetime": "timestamptz",
+    "date": "date",
+    "boolean": "boolean",
+    "id": "uuid",
+}
 
 
 @dataclass(frozen=True)
@@ -94,12 +126,21 @@ class Term:
     kind: OrderKind
     descending: bool
     nullable: bool = False
+    computed: bool = False
+    """Whether it is an expression: of what type that is, nobody knows."""
 
     def value(self, dialect: Dialect) -> str:
-        """The expression as it is compared: text by code points, decimals as numbers, on both databases."""
+        """The expression as it is compared: text by code points, decimals as numbers, on both databases.
+
+        On PostgreSQL an expression is cast to the type of what cursors hold, which costs nothing if it has
+        it; on SQLite it is set apart from what it is compared with.
+        """
         if dialect == "postgres":
-            return f'{self.sql} COLLATE "C"' if self.is_text else self.sql
-        return f"CAST({self.sql} AS NUMERIC)" if self.kind == "decimal" else self.sql
+            sql = f"CAST({self.sql} AS {_CASTS[self.kind]})" if self.computed else self.sql
+            return f'{sql} COLLATE "C"' if self.is_text else sql
+        if self.kind == "decimal":
+            return f"CAST({self.sql} AS NUMERIC)"
+        return f"({self.sql})" if self.computed else self.sql
 
     @property
     def is_text(self) -> bool:
@@ -195,6 +236,7 @@ def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Calla
 
 
 _MOST_KNOWN = 200
+_ORDERS = "__engine_orders__"
 
 
 def _ordering(key: str, orders: Orders | None, wanted: Sequence[str]) -> Ordering:
@@ -279,7 +321,14 @@ def _order_input(orders: Orders) -> type:
         made, name=orders.name, description=f"One term of an order of {of} records."
     )
     as_given(found)
+    setattr(found, _ORDERS, orders)
     return found
+
+
+def orders_of(input_type: Any) -> Orders | None:
+    """What an input type is one term of an order of; None for all other types."""
+    found = vars(input_type).get(_ORDERS) if isinstance(input_type, type) else None
+    return found if isinstance(found, Orders) else None
 
 
 def as_given(input_type: Any) -> None:

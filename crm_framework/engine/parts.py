@@ -8,14 +8,17 @@ from strawberry.types.field import StrawberryField
 
 if TYPE_CHECKING:
     from .filters import Member
+    from .keyset import OrderField
 
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaParts:
-    """Fields for existing types (`extend`) and for the root types, further types, members of filters.
+    """Fields for existing types (`extend`) and for the root types, further types, members of filters and
+    orders.
 
     `types` are those that no field leads to, such as implementations of an interface. `filters` maps the name
-    of a filter input, such as "CustomerFilter", to the members it gains.
+    of a filter input, such as "CustomerFilter", to the members it gains; `orders` likewise that of an
+    order, such as "CustomerOrder", to what lists that take it can be ordered by too.
     """
 
     extend: Mapping[type[Any], Sequence[StrawberryField]] = field(default_factory=dict)
@@ -24,3 +27,4 @@ class SchemaParts:
     subscription: Sequence[StrawberryField] = ()
     types: Sequence[type[Any]] = ()
     filters: Mapping[str, Sequence["Member"]] = field(default_factory=dict)
+    orders: Mapping[str, Sequence["OrderField"]] = field(default_factory=dict)

@@ -14,10 +14,13 @@ from .connections import bound
 from .declarations import DeclaredField
 from .filter_inputs import FilterInputs
 from .filters import Member
+from .keyset import OrderField
+from .order_inputs import OrderInputs
 
 
 class EngineSchema(strawberry.Schema):
-    """`extend` adds fields to types, `filters` members to filter inputs; in this schema only.
+    """`extend` adds fields to types, `filters` members to filter inputs, `orders` what lists can be ordered
+    by; in this schema only.
 
     The types themselves do not change, so that several schemas can be made of them in one process.
     `plain_scalars` names scalars that are written as orjson writes their Python values: moments in UTC with
@@ -32,6 +35,7 @@ class EngineSchema(strawberry.Schema):
         *,
         extend: Mapping[type, Sequence[StrawberryField]] | None = None,
         filters: Mapping[str, Iterable[Member]] | None = None,
+        orders: Mapping[str, Iterable[OrderField]] | None = None,
         types: Iterable[type] = (),
         config: StrawberryConfig | None = None,
         directives: Iterable[Any] = (),
@@ -41,6 +45,7 @@ class EngineSchema(strawberry.Schema):
         self.plain_scalars = frozenset(plain_scalars)
         self.added = {type_: tuple(fields) for type_, fields in (extend or {}).items()}
         self.filters = FilterInputs(filters)
+        self.orders = OrderInputs(orders)
         super().__init__(
             query=query,
             mutation=mutation,
@@ -56,4 +61,7 @@ class EngineSchema(strawberry.Schema):
         own = super().get_fields(type_definition)
         fields = [copy.copy(field) for field in (*own, *self.added.get(type_definition.origin, ()))]
         check_fields(type_definition, fields)
-        return [bound(field, self.filters) if isinstance(field, DeclaredField) else field for field in fields]
+        return [
+            bound(field, self.filters, self.orders) if isinstance(field, DeclaredField) else field
+            for field in fields
+        ]

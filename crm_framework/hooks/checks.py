@@ -14,6 +14,7 @@ from crm_framework.settings import FIELDS, nearest
 
 from .cron import check_cron
 from .loaded import PluginFault, PluginStatus
+from .routes import Route, fault_of, twice
 from .specs import PROJECT, Channel, Hooks, InteractionKind, Job, Permission, Plugin, PluginSettings
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -36,6 +37,31 @@ RESERVED = frozenset(
     }
 )
 """Prefixes of the core's tables, permissions and events."""
+
+COMMANDS = frozenset(
+    {
+        "serve",
+        "worker",
+        "migrate",
+        "makemigrations",
+        "import",
+        "export",
+        "demo",
+        "jobs",
+        "webhooks",
+        "roles",
+        "token",
+        "events",
+        "audit",
+        "plugins",
+        "new_plugin",
+        "persist",
+        "schema",
+        "explain",
+        "doctor",
+    }
+)
+"""The core's commands, as they would be called as plugins."""
 
 _pluggy = pluggy.PluginManager(PROJECT)
 SPECS: dict[str, Callable[..., Any]] = {
@@ -76,7 +102,7 @@ def check_declaration(module: ModuleType, name: str) -> Plugin:
         raise _broken(f"The module {module.__name__} {found}.", "Write plugin = Plugin(name=…) in it.")
     for attribute in ("name", "requires_api", "summary"):
         _typed(attribute, getattr(plugin, attribute), str)
-    for attribute in ("models", "migrations"):
+    for attribute in ("models", "migrations", "commands"):
         if getattr(plugin, attribute) is not None:
             _typed(attribute, getattr(plugin, attribute), str)
     _items("requires", plugin.requires, str)
@@ -86,6 +112,7 @@ def check_declaration(module: ModuleType, name: str) -> Plugin:
     _items("channels", plugin.channels, Channel)
     _items("events", plugin.events, type)
     _items("jobs", plugin.jobs, Job)
+    _items("routes", plugin.routes, Route)
     if not (isinstance(plugin.settings, type) and issubclass(plugin.settings, PluginSettings)):
         raise _broken("settings is no subclass of PluginSettings.", "Name the class, not an object of it.")
     if plugin.name != name:
@@ -97,6 +124,12 @@ def check_declaration(module: ModuleType, name: str) -> Plugin:
         raise _broken(
             f"The name {name} cannot be used.",
             "Take lower-case letters, digits and single underscores, and no name of the core's own.",
+        )
+    if name in COMMANDS:
+        raise PluginFault(
+            PluginStatus.REFUSED,
+            f"Its name is that of a command of the core: crm {name.replace('_', '-')}.",
+            "Its own commands could not be reached, so no plugin may be called so: take another name.",
         )
     if bool(plugin.models) != bool(plugin.migrations):
         raise _broken("It names only one of models and migrations.", "Tables need both; give both or none.")
@@ -195,6 +228,11 @@ def _check_names(plugin: Plugin) -> None:
             )
     for job in plugin.jobs:
         _check_job(job, prefix)
+    for route in plugin.routes:
+        if fault := fault_of(route):
+            raise _broken(*fault)
+    if again := twice(plugin.routes):
+        raise _broken(f"It declares the route {' '.join(again)} twice.", "Keep one of them.")
     named: list[Permission | InteractionKind | Channel | Job] = [*plugin.permissions, *words, *plugin.jobs]
     for thing in named:
         if not thing.description.strip():

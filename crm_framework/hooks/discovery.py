@@ -190,6 +190,11 @@ def _load(name: str, candidates: list[Found], settings: Settings) -> LoadedPlugi
         )
 
 
+def import_part(name: str) -> ModuleType:
+    """A module of a plugin, when it is wanted. Raises `PluginFault`, whatever goes wrong in it."""
+    return _import(lambda: importlib.import_module(name))
+
+
 def _import(load: Callable[[], ModuleType]) -> ModuleType:
     """Runs the plugin's code; nothing that it raises or prints gets out."""
     printed = io.StringIO()

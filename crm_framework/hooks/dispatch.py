@@ -20,6 +20,7 @@ from crm_framework.errors import CrmError, ErrorCode, PluginCrash, contained
 from .answers import Figures, Signals, own_entries, own_figures, own_signals
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
+from .routes import Route
 from .specs import (
     PROJECT,
     Channel,
@@ -62,6 +63,15 @@ class DeclaredJob:
     """A job, and the settings that its runs find."""
 
     job: Job
+    settings: Any = None
+
+
+@dataclass(frozen=True)
+class DeclaredRoute:
+    """A route, whose it is, and the settings that its requests find."""
+
+    plugin: str
+    route: Route
     settings: Any = None
 
 
@@ -151,6 +161,16 @@ class PluginHost:
             for entry in self.enabled
             if entry.plugin
             for job in entry.plugin.jobs
+        )
+
+    @property
+    def routes(self) -> tuple[DeclaredRoute, ...]:
+        """Addresses of the plugins, each with the settings of its plugin."""
+        return tuple(
+            DeclaredRoute(entry.name, route, entry.settings)
+            for entry in self.enabled
+            if entry.plugin
+            for route in entry.plugin.routes
         )
 
     def app_migrations(self) -> tuple[AppMigrations, ...]:

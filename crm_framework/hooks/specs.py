@@ -16,6 +16,8 @@ import pluggy
 
 from crm_framework.errors import CrmError, ErrorCode, cut
 
+from .routes import Route
+
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
@@ -97,6 +99,9 @@ class Plugin:
     1.0 or a later 1.x). `models` names the module with its Tortoise models; `migrations` the package with
     their migrations.
     `requires` must be enabled too and come first; `uses` come first when they are there.
+    `commands` names the module with a `click.Group` called `command`, which is `crm <name> …`. It is imported
+    when it is called; `crm --help` reads the summary from the text of this call, without running it. `routes`
+    are addresses below `/plugins/<name>`.
     """
 
     name: str
@@ -112,6 +117,8 @@ class Plugin:
     channels: Sequence[Channel] = ()
     events: Sequence[type["Event"]] = ()
     jobs: Sequence[Job] = ()
+    commands: str | None = None
+    routes: Sequence[Route] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ def claims(part: SchemaParts) -> list[str]:
     ]
     claims += [f"{root}.{_name(field)}" for root, fields in root_fields(part).items() for field in fields]
     claims += [f"{name}.{member.name}" for name, members in part.filters.items() for member in members]
+    claims += [f"{name}Field.{order.name}" for name, orders in part.orders.items() for order in orders]
     return claims
 
 
@@ -101,7 +102,8 @@ def refuse_build(
     if duplicate:
         refuse_clash(host, name, f"the type {duplicate[1]}", types.get(duplicate[1], name))
     elif isinstance(cause, DeclarationError) and cause.problem == "the name is taken":
-        refuse_clash(host, name, cause.where, members.get(cause.where, CORE))
+        owner = members.get(cause.where) or types.get(cause.where.partition(".")[0], CORE)
+        refuse_clash(host, name, cause.where, owner)
     else:
         host.refuse(
             name,

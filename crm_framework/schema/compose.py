@@ -18,6 +18,7 @@ from strawberry.types.field import StrawberryField
 from crm_framework.engine.declarations import PUBLIC, Source, source_of
 from crm_framework.engine.errors import DeclarationError
 from crm_framework.engine.filters import FilterSpec, Member
+from crm_framework.engine.keyset import OrderField
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.prepare import prepared
 from crm_framework.engine.rows import type_name
@@ -103,6 +104,7 @@ class CrmSchema(EngineSchema):
 def compose(core: Sequence[SchemaParts], host: Host) -> ComposedSchema:
     """The schema of the core and of every enabled plugin that fits. Refuses the others through the host."""
     known = Permissions.of(host.declarations)
+    _refuse_unpermitted_routes(host, known)
     offered = _without_clashes(core, host)
     if offered:
         try:
@@ -165,6 +167,7 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
     members: dict[str, str] = {}
     extend: dict[type, list[StrawberryField]] = {}
     filters: dict[str, list[Member]] = {}
+    orders: dict[str, list[OrderField]] = {}
     roots: dict[str, list[StrawberryField]] = {name: [] for name in ROOT_DESCRIPTIONS}
     for owner, each in parts.items():
         for part in each:
@@ -174,6 +177,8 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
                 roots[name].extend(fields)
             for name, added in part.filters.items():
                 filters.setdefault(name, []).extend(added)
+            for name, chosen in part.orders.items():
+                orders.setdefault(name, []).extend(chosen)
             if owner != CORE:
                 members |= dict.fromkeys(claims(part), owner)
     types = {name: _root(name) for name, fields in roots.items() if fields}
@@ -183,12 +188,20 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
         subscription=types.get("Subscription"),
         extend={**extend, **{type_: roots[name] for name, type_ in types.items()}},
         filters=filters,
+        orders=orders,
         types=[PluginDirective, *(type_ for part in chain(*parts.values()) for type_ in part.types)],
         config=StrawberryConfig(scalar_map=SCALARS),
         plain_scalars=PLAIN_SCALARS,
     )
     for name in schema.filters.unused():
         raise DeclarationError(name, "there is no such filter", "Name one that a list takes")
+    for name in schema.orders.unused():
+        raise DeclarationError(name, "there is no such order", "Name one that a list takes")
+    added_to: list[tuple[str, Sequence[Member | OrderField]]] = [*filters.items(), *orders.items()]
+    for name, given in added_to:
+        for one in given:
+            if one.permission is not None:
+                _check_permission(f"{name}.{one.name}", one.permission, known)
     _check_permissions(schema, known)
     _check_owners(schema)
     schema.composed = ComposedSchema(schema, parts, members)
@@ -227,6 +240,17 @@ def _check_permission(element: str, permission: str, known: Permissions) -> None
             f"it needs the permission {permission!r}, which nobody declares",
             "List it in Plugin(permissions=…)",
         )
+
+
+def _refuse_unpermitted_routes(host: Host, known: Permissions) -> None:
+    """Takes out plugins with a route that needs a permission which does not exist: nobody could use it."""
+    for plugin in host.declarations:
+        for route in plugin.routes:
+            try:
+                _check_permission(f"Its route {route.path}", route.permission, known)
+            except DeclarationError as error:
+                if _is_enabled(plugin.name, host):
+                    host.refuse(plugin.name, f"{error.where}: {error.problem}.", f"{error.todo}.")
 
 
 def _root(name: str) -> type:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import strawberry
 
 from crm_framework.domain.customers import segments
-from crm_framework.engine.connections import Connection, connection
+from crm_framework.engine.connections import Connection, checked_ordering, connection
+from crm_framework.engine.declarations import require_source
 from crm_framework.engine.fields import batch, column
 from crm_framework.engine.filters import FilterSpec, Member
-from crm_framework.engine.keyset import OrderField, Orders, ordering
+from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.pages import window
 from crm_framework.engine.parts import SchemaParts
@@ -23,7 +24,7 @@ from .customers import Customer
 from .inputs import chosen, expected, filter_member, given, key_of, optional, renamed, required, retry_key
 from .mutation import mutation, payload
 from .segment_members import Compiled, conditions_of, count_members, member_pages
-from .stored_filters import check_of, customer_filter, stored, with_ids
+from .stored_filters import check_of, customer_filter, customer_orders, stored, with_ids
 
 JSON = strawberry.scalars.JSON
 
@@ -73,7 +74,8 @@ class Segment(Node):
     ) -> list[Connection[Customer] | None]:
         """The customers that belong to it now, by name; null, with an error, if its filter fits no more."""
         wanted = window(info.context, first, after, last, before)
-        order = ordering("id", CUSTOMER_ORDERS, ("NAME",), order_by)
+        orders = customer_orders(info.schema)
+        order = checked_ordering(info.context, require_source(Customer), orders, ("NAME",), order_by)
         return member_pages(info.context, await _conditions(each, info), order, wanted)
 
 

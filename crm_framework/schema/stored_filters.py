@@ -12,15 +12,22 @@ from crm_framework.domain.customers import segments
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
 from crm_framework.engine.ids import decode_key, encode_id
+from crm_framework.engine.keyset import Orders
 from crm_framework.errors import CrmError, ErrorCode
 
-from .customer_filter import CUSTOMER_FILTER
+from .customer_filter import CUSTOMER_FILTER, CUSTOMER_ORDERS
 from .scalars import format_date_time
 
 
 def customer_filter(schema: Any) -> FilterSpec:
     """The customer filter of a schema, with the members of plugins."""
     found: FilterSpec = schema.filters.extended(CUSTOMER_FILTER)
+    return found
+
+
+def customer_orders(schema: Any) -> Orders:
+    """What customers can be ordered by in a schema, by plugins too."""
+    found: Orders = schema.orders.extended(CUSTOMER_ORDERS)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .plugin_routes.table import place_of
 from .service import service_in
 
 log = logging.getLogger("crm_framework.access")
@@ -27,12 +28,13 @@ def note(scope: Scope, **facts: str | None) -> None:
 def tell(scope: Scope, status: int, started: float, notes: Mapping[str, Any]) -> None:
     """Counts and logs a request that has ended; `started` is when it began, by `perf_counter`."""
     elapsed = perf_counter() - started
+    path = place_of(scope)
     if hasattr(scope["app"].state, "service"):  # not before it is open
-        service_in(scope).counts.request(scope["path"], status, elapsed)
-    if (status >= 400 or scope["path"] not in QUIET) and log.isEnabledFor(logging.INFO):
+        service_in(scope).counts.request(path, status, elapsed)
+    if (status >= 400 or path not in QUIET) and log.isEnabledFor(logging.INFO):
         told = {name: value for name, value in notes.items() if value}
         facts = " ".join(f"{name}={value}" for name, value in told.items())
-        method, path, took = scope["method"], scope["path"], elapsed * 1000
+        method, took = scope["method"], elapsed * 1000
         said = (method, path, status, took, facts)
         fields = {"method": method, "path": path, "status": status, "duration_ms": round(took, 3), **told}
         # without looking for the line of the program that it comes from: that takes half the time

@@ -1,5 +1,6 @@
 """What this process has done since its start, counted for `/metrics`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -15,9 +16,13 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Counts:
-    """Counts of one process, from its start on; `text` tells those of all that share them."""
+    """Counts of one process, from its start on; `text` tells those of all that share them.
 
-    def __init__(self) -> None:
+    `places` are further addresses that are told apart.
+    """
+
+    def __init__(self, places: Iterable[str] = ()) -> None:
+        self._places = PATHS.union(places)
         self.registry = CollectorRegistry(auto_describe=True)
         self._requests = Counter(
             "crm_http_requests", "Requests by path and status.", ("path", "status"), registry=self.registry
@@ -47,7 +52,7 @@ class Counts:
 
     def request(self, path: str, status: int, seconds: float) -> None:
         """Counts an answer."""
-        place = path if path in PATHS else "other"
+        place = path if path in self._places else "other"
         found = self._known.get((place, status))
         if found is None:  # looking labels up costs as much as counting
             found = self._requests.labels(place, str(status)), self._seconds.labels(place)

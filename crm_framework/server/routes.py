@@ -9,6 +9,7 @@ from .front import PATH
 from .graphql_http import GraphQL
 from .health import healthz, readyz
 from .metrics import metrics
+from .plugin_routes.endpoint import PluginRoutes
 from .request_ids import RequestIds
 from .websocket import GraphQLSocket
 
@@ -21,6 +22,8 @@ def routes() -> list[BaseRoute]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
+        Route("/plugins/{name}", PluginRoutes()),
+        Route("/plugins/{name}/{rest:path}", PluginRoutes()),
     ]
 
 

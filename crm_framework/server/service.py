@@ -27,6 +27,7 @@ from .limits.shares import Shares
 from .limits.sockets import Sockets
 from .operations import Operation
 from .persisted import PersistedOperations
+from .plugin_routes.table import RouteTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class Service:
     refusals: Refusals
     sockets: Sockets
     shares: Shares
+    plugin_routes: RouteTable = field(default_factory=RouteTable)
+    visitors: Budgets = field(default_factory=lambda: Budgets(0))
+    """What is left to each address that asks without a token, in requests."""
     counts: Counts = field(default_factory=Counts)
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:

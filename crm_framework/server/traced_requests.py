@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crm_framework.tracing import Spans
 
 from .counts import PATHS
+from .plugin_routes.table import place_of
 
 UNTRACED = PATHS - {"/graphql"}
 """Asked every few seconds by machines."""
@@ -12,11 +13,13 @@ UNTRACED = PATHS - {"/graphql"}
 
 async def traced_request(spans: Spans, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Serves a request of HTTP in a span of its own."""
-    path = scope["path"]
+    served = hasattr(scope["app"].state, "service")  # not before it is open
+    found = scope["app"].state.service.plugin_routes.note(scope) if served else None
+    path = place_of(scope)
     if path in UNTRACED:
         await app(scope, receive, send)
         return
-    route = path if path in PATHS else None
+    route = path if path in PATHS or found is not None else None
     attributes: dict[str, str | int | float | bool] = {
         "http.request.method": scope["method"],
         "url.path": path,

@@ -4,17 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "CommandResult": "commands",
     "CrmClient": "client",
     "PluginConformance": "conformance",
     "frozen": "clock",
     "run_jobs": "jobs",
 }
 
-__all__ = ["CrmClient", "PluginConformance", "frozen", "run_jobs"]
+__all__ = ["CommandResult", "CrmClient", "PluginConformance", "frozen", "run_jobs"]
 
 if TYPE_CHECKING:
     from .client import CrmClient
     from .clock import frozen
+    from .commands import CommandResult
     from .conformance import PluginConformance
     from .jobs import run_jobs
 

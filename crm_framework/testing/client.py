@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 from starlette.applications import Starlette
@@ -14,6 +14,9 @@ from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import create_token
 from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
+
+if TYPE_CHECKING:
+    from .commands import CommandResult
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,25 @@ class CrmClient:
             yield (result.response async for result in outcome)
         finally:
             await outcome.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    async def request(self, method: str, path: str, *, token: bool = True, **options: Any) -> httpx2.Response:
+        """The answer to any other request, such as for a plugin's route, in the name of the token.
+
+        `token=False` sends none. `options` are those of httpx2: `json`, `content`, `headers`, `params` …
+        """
+        headers = dict(options.pop("headers", None) or {})
+        if token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        return await self.http.request(method, path, headers=headers, **options)
+
+    async def command(self, *arguments: str, typed: str | None = None) -> "CommandResult":
+        """How `crm` ends with these arguments, on the application's database, plugins and settings.
+
+        `typed` is what a person would type in while it runs. A fault of the program is raised.
+        """
+        from .commands import run_crm
+
+        return await run_crm(self.service.settings, arguments, typed)
 
     async def acting_with(self, *permissions: str) -> "CrmClient":
         """The same application, asked with a new token that grants these permissions only."""

@@ -6,6 +6,7 @@ class TestConformance(PluginConformance):
 
 import importlib
 import json
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ from typing import Any, ClassVar
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
 from tortoise.models import Model
 
-from crm_framework.engine.declarations import declaration_of
+from crm_framework.cli.of_plugins import announced, load_commands
+from crm_framework.engine.declarations import PUBLIC, declaration_of
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.loaded import PluginStatus
+from crm_framework.hooks.routes import PARAMETER, Route
 from crm_framework.hooks.specs import Plugin
 from crm_framework.runtime import migrations_of
 from crm_framework.schema.compose import ComposedSchema, compose
@@ -33,6 +36,7 @@ from crm_framework.storage.migration.migrator import AppMigrations, migrate
 
 from .apps import OpenClient
 from .client import CrmClient
+from .commands import helps
 from .filling import (
     MARK,
     customer_columns,
@@ -43,6 +47,8 @@ from .filling import (
 )
 from .imports import network_uses, private_imports
 from .selections import fields_of_customer, lists_of_query, selection
+
+SENSELESS_BYTES = 10_000
 
 
 class PluginConformance:
@@ -111,6 +117,38 @@ class PluginConformance:
         assert {element: owner for element, owner in owners.items() if owner != self.plugin.name} == {}
         assert with_it.sdl.count(f'@plugin(name: "{self.plugin.name}")') == len(added)
 
+    def test_commands_are_found_and_described(self) -> None:
+        """`crm --help` tells of them without running the plugin; each of them and each option has a help."""
+        entry = load_plugins(self.settings()).get(self.plugin.name)
+        assert entry is not None
+        if self.plugin.commands is None:
+            return
+        assert [one.summary for one in announced(None, {"CRM_PLUGINS": self.plugin.name})] == [
+            self.plugin.summary
+        ], "write name, summary and commands as plain texts into the call plugin = Plugin(…)"
+        missing = [path for path, text in helps(load_commands(entry), f"crm {entry.name}") if not text]
+        assert missing == []
+
+    async def test_routes_refuse_what_they_should(self, open_client: OpenClient) -> None:
+        """Without a token only the public ones answer, no permission is missing, nothing senseless is a fault
+        of the program, and no body is larger than it may be.
+        """
+        if not self.plugin.routes:
+            return
+        client = await self.open(open_client, max_body_bytes=SENSELESS_BYTES)
+        other = await client.acting_with()
+        for method, path, route in addresses(self.plugin):
+            most = SENSELESS_BYTES if route.most_bytes is None else route.most_bytes
+            shown = f"{method} {path}"
+            if route.permission != PUBLIC:
+                assert (await client.request(method, path, token=False)).status_code == 401, shown
+                assert (await other.request(method, path)).status_code == 403, shown
+            answer = await client.request(method, path, content=b"\0senseless"[:most])
+            assert answer.status_code < 500, f"{shown} answered {answer.status_code}: {answer.text}"
+            if method != "GET":
+                answer = await client.request(method, path, content=b" " * (most + 1))
+                assert answer.status_code == 413, f"{shown} took {most + 1} bytes"
+
     async def test_migrates_a_filled_database(self, empty_database_url: str, tmp_path: Path) -> None:
         """Its migrations run one by one on filled tables and lose no row; they lead to its models."""
         await migrate(empty_database_url, [])
@@ -143,6 +181,8 @@ class PluginConformance:
         before = await _counts(on.service.database, self.tables())
         off = await self.open(open_client, empty_database_url, self.plugin.requires)
         assert f'@plugin(name: "{self.plugin.name}")' not in off.service.schema.sdl
+        for method, path, _ in addresses(self.plugin):
+            assert (await off.request(method, path)).status_code == 404
         answer = await off.data("{ customers(first: 5) { nodes { name } } }")
         assert len(answer["customers"]["nodes"]) == 2
         on = await self.open(open_client, empty_database_url)
@@ -213,10 +253,14 @@ class PluginConformance:
         return schema
 
     async def open(
-        self, open_client: OpenClient, url: str | None = None, enabled: Sequence[str] | None = None
+        self,
+        open_client: OpenClient,
+        url: str | None = None,
+        enabled: Sequence[str] | None = None,
+        **settings: Any,
     ) -> CrmClient:
         """A client of an application with the plugin, on a new database unless one is named."""
-        settings = {} if url is None else {"database_url": url}
+        settings |= {} if url is None else {"database_url": url}
         names = self.enabled if enabled is None else enabled
         sections = {name: dict(section) for name, section in self.sections.items()}
         return await open_client(*names, **settings, **sections)
@@ -257,8 +301,10 @@ class PluginConformance:
             whole = composed.types.get(name) == self.plugin.name
             if whole:
                 yield name, kind.description
-            if isinstance(kind, GraphQLEnumType) and whole:
-                yield from ((f"{name}.{value}", found.description) for value, found in kind.values.items())
+            if isinstance(kind, GraphQLEnumType):
+                values = {f"{name}.{value}": found.description for value, found in kind.values.items()}
+                mine = (one for one in values if whole or composed.members.get(one) == self.plugin.name)
+                yield from ((one, values[one]) for one in mine)
             if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
                 continue
             for member, field in kind.fields.items():
@@ -267,6 +313,13 @@ class PluginConformance:
                 yield f"{name}.{member}", field.description
                 for argument, found in getattr(field, "args", {}).items():
                     yield f"{name}.{member}({argument}:)", found.description
+
+
+def addresses(plugin: Plugin) -> Iterator[tuple[str, str, Route]]:
+    """Each method and address that it answers, with something senseless for each parameter."""
+    for route in plugin.routes:
+        path = re.sub(PARAMETER, "senseless", route.path)
+        yield from ((method, f"/plugins/{plugin.name}{path}", route) for method in route.methods)
 
 
 async def _statements(client: CrmClient, text: str, first: int) -> int:

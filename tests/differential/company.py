@@ -8,6 +8,7 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -39,7 +40,8 @@ from crm_framework.settings import Settings
 from crm_framework.storage.clock import frozen
 from crm_framework.storage.migration.migrator import migrate
 
-PLUGINS = ("analytics", "hello", "loyalty", "ticketing")
+PLUGINS = ("analytics", "hello", "loyalty", "ticketing", "with_orders")
+PLUGIN_DIR = str(Path(__file__).parents[1] / "fixture_plugins")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CUSTOMERS = 30
 MARK = re.compile(r"Z([a-z])(\d+)Z")
@@ -56,7 +58,12 @@ CATEGORIES = ("question", "request", "complaint")
 def settings(url: str) -> Settings:
     """Small pages, so that there are several of everything."""
     return Settings(
-        database_url=url, plugins=PLUGINS, page_size=5, max_page_size=20, handler_budget_ms=10_000
+        database_url=url,
+        plugins=PLUGINS,
+        plugin_dir=PLUGIN_DIR,
+        page_size=5,
+        max_page_size=20,
+        handler_budget_ms=10_000,
     )
 
 
@@ -179,6 +186,7 @@ class _Filling:
                 direction=rng.choice((None, "INBOUND", "OUTBOUND")),
                 subject=rng.choice((None, f"About Zi{number}Z", "Same")),
                 body=rng.choice((None, f"Said Zi{number}Z")),
+                outcome=(None, f"Done Zi{number}Z", "Same")[len(touched) % 3],
                 sentiment=rng.choice((None, "POSITIVE", "NEGATIVE")),
                 occurred_at=NOW - timedelta(days=rng.randrange(50, 54)),
                 duration_seconds=rng.choice((None, 0, 90)),

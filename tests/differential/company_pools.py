@@ -34,8 +34,11 @@ _LISTS = {
     "Ticket.messages": "tickets(first: 20) { nodes { messages",
 }
 _ORDERED = {
-    "Query.customers": ("NAME", "CITY", "STAGE", "CREATED_AT", "UPDATED_AT", "CONVERTED_AT"),
-    "Query.interactions": ("OCCURRED_AT", "CREATED_AT", "FOLLOW_UP_AT", "KIND"),
+    "Query.customers": (
+        *("NAME", "CITY", "STAGE", "CREATED_AT", "UPDATED_AT", "CONVERTED_AT"),
+        *("LAST_CONTACT", "CONTACTS", "COMPANY"),
+    ),
+    "Query.interactions": ("OCCURRED_AT", "CREATED_AT", "FOLLOW_UP_AT", "KIND", "OUTCOME"),
     "Query.tickets": ("CREATED_AT", "NUMBER"),
     "Query.tokens": ("CREATED_AT", "NAME", "LAST_USED_AT"),
 }

@@ -11,6 +11,7 @@ from crm_framework.hooks.checks import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "hooks.md").read_text()
+ROUTES = (ROOT / "docs" / "routes.md").read_text()
 SECTIONS = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL))
 EXAMPLE = re.compile(r"^Example: `([\w./]+)`\n\n```python\n(.*?)```", re.MULTILINE | re.DOTALL)
 
@@ -52,7 +53,7 @@ def test_its_section_has_an_example_that_implements_it(hook: str) -> None:
         assert hook in implemented(ROOT / file)
 
 
-@pytest.mark.parametrize(("file", "text"), EXAMPLE.findall(DOCUMENT), ids=lambda value: value[:40])
+@pytest.mark.parametrize(("file", "text"), EXAMPLE.findall(DOCUMENT + ROUTES), ids=lambda value: value[:40])
 def test_the_examples_are_the_plugins_that_are_tested(file: str, text: str) -> None:
     assert text == (ROOT / file).read_text()
 

@@ -35,7 +35,7 @@ def test_every_status_is_explained() -> None:
     assert re.findall(r"^\| `([A-Z]+)` \|", DOCUMENT, re.MULTILINE) == [*PluginStatus]
 
 
-@pytest.mark.parametrize("document", ["plugins.md", "hooks.md", "compatibility.md"])
+@pytest.mark.parametrize("document", ["plugins.md", "hooks.md", "routes.md", "compatibility.md"])
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / "docs" / document).read_text()
     links = re.findall(r"\]\(([^)#:]+)\)", text)

@@ -22,7 +22,7 @@ ORDERS = Orders(
     [
         OrderField("NAME", "string", "By name.", column="name"),
         OrderField("SIZE", "int", "By size.", column="size", nullable=True),
-        OrderField("DAY", "date", "By day.", sql="coalesce(t.day, t.made)"),
+        OrderField("DAY", "date", "By day.", sql="coalesce(t.day, t.made)", nullable=False),
     ],
 )
 
@@ -39,7 +39,7 @@ def terms(*order: str) -> Ordering:
         (
             ["-NAME", "-DAY"],
             ["a", "d", "k"],
-            Fragment("(t.name, coalesce(t.day, t.made), t.id) < (?, ?, ?)", ("a", "d", "k")),
+            Fragment("(t.name, (coalesce(t.day, t.made)), t.id) < (?, ?, ?)", ("a", "d", "k")),
         ),
         (["SIZE"], [3, "k"], Fragment("((t.size, t.id) > (?, ?)) OR (t.size IS NULL)", (3, "k"))),
         (["-SIZE"], [3, "k"], Fragment("(t.size, t.id) < (?, ?)", (3, "k"))),
@@ -54,7 +54,7 @@ def terms(*order: str) -> Ordering:
             ["a", "d", "k"],
             Fragment(
                 "(t.name <= ?) AND ((t.name < ?) OR "
-                "((t.name = ?) AND ((coalesce(t.day, t.made), t.id) > (?, ?))))",
+                "((t.name = ?) AND (((coalesce(t.day, t.made)), t.id) > (?, ?))))",
                 ("a", "a", "a", "d", "k"),
             ),
         ),

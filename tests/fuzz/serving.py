@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from tests.differential.company import PLUGINS
+from tests.differential.company import PLUGIN_DIR, PLUGINS
 
 CRM = [sys.executable, "-c", "from crm_framework.cli import main; main()"]
 LOG_LINE = re.compile(
@@ -92,6 +92,7 @@ def serving(url: str, **settings: str) -> Iterator[FuzzServer]:
         **kept,
         "CRM_DATABASE_URL": url,
         "CRM_PLUGINS": ",".join(PLUGINS),
+        "CRM_PLUGIN_DIR": PLUGIN_DIR,
         "CRM_PAGE_SIZE": "5",
         "CRM_MAX_PAGE_SIZE": "20",
         "CRM_RATE_LIMIT_PER_MINUTE": "0",

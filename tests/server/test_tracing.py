@@ -128,6 +128,34 @@ async def test_a_failure_is_told_without_its_text(open_client: OpenClient, seen:
     assert request.status.status_code.name == "UNSET"  # the server did not fail
 
 
+ROUTING = """
+from crm_framework import PUBLIC, Plugin, Route, RouteAnswer
+
+async def handle(request):
+    return RouteAnswer(body=await request.reader.fetch("SELECT name FROM crm_customer"))
+
+plugin = Plugin(name="routing", requires_api="1.0", summary="Answers.", routes=[
+    Route("/link/{secret}", handle, permission=PUBLIC, description="Reads."),
+])
+"""
+
+
+async def test_a_route_is_called_as_it_was_declared(
+    open_client: OpenClient, temporary_plugin: TemporaryPlugin, seen: Seen
+) -> None:
+    temporary_plugin("routing", ROUTING)
+    client = await open_client("routing")
+    seen.clear()
+    assert (await client.request("GET", "/plugins/routing/link/sesame", token=False)).json() == []
+    assert (await client.request("GET", "/plugins/gone/link/sesame", token=False)).status_code == 404
+    request = seen.one("GET /plugins/routing/link/{secret}")
+    told = facts(request)
+    assert (told["url.path"], told["http.route"]) == ("/plugins/routing/link/{secret}",) * 2
+    assert seen.below(request) == ["SELECT crm_customer"]
+    assert facts(seen.one("GET"))["url.path"] == "/plugins/…"
+    assert "sesame" not in str([facts(one) for one in seen.all()])
+
+
 async def test_a_change_and_its_handlers(
     open_client: OpenClient, temporary_plugin: TemporaryPlugin, seen: Seen
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crm_framework import CrmError
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.runtime import migrations_of
 from crm_framework.settings import Settings
@@ -213,3 +214,53 @@ async def test_a_model_without_its_migration_is_found(
     (tmp_path / "steps").mkdir()
     with pytest.raises(AssertionError):
         await checks.test_migrates_a_filled_database(empty_database_url, tmp_path / "steps")
+
+
+COMMANDS = """
+import click
+@click.group()
+def command():
+    {help}
+@command.command(help="Counts.")
+@click.option("--most", help="At most.")
+@click.option("--least"{option})
+def count(most, least): ...
+"""
+
+
+def test_commands_without_a_help_are_found(install: Install) -> None:
+    arguments = ", commands=__name__"
+    sound = COMMANDS.format(help='"Counts things."', option=', help="At least."')
+    install("helpful", sound, arguments).test_commands_are_found_and_described()
+    checks = install("terse", COMMANDS.format(help="...", option=""), arguments)
+    with pytest.raises(AssertionError, match=r"crm terse', 'crm terse count --least"):
+        checks.test_commands_are_found_and_described()
+    with pytest.raises(CrmError, match=r"has no click\.Group named command"):
+        install("mute", "", arguments).test_commands_are_found_and_described()
+
+
+def test_commands_that_the_help_cannot_tell_of_are_found(install: Install) -> None:
+    text = COMMANDS.format(help='"Counts."', option=', help="."') + "word = 'For a test.'\n"
+    text += 'plugin = Plugin(name="computed", requires_api="1.0", summary=word, commands=__name__)\n'
+    with pytest.raises(AssertionError, match="as plain texts"):
+        install("computed", text).test_commands_are_found_and_described()
+
+
+ROUTES = """
+async def handle(request):
+    {body}
+plugin = Plugin(
+    name="{name}", requires_api="1.0", summary="For a test.",
+    routes=[Route("/x/{{y}}", handle, methods=("GET", "POST"), permission=PUBLIC, description="X.")],
+)
+"""
+
+
+async def test_a_route_that_senseless_requests_break_is_found(
+    install: Install, open_client: OpenClient
+) -> None:
+    sound = ROUTES.format(name="patient", body='return RouteAnswer(body=request.args["y"])')
+    await install("patient", sound).test_routes_refuse_what_they_should(open_client)
+    nervous = ROUTES.format(name="nervous", body="return RouteAnswer(status=int(request.body))")
+    with pytest.raises(AssertionError, match="GET /plugins/nervous/x/senseless answered 500"):
+        await install("nervous", nervous).test_routes_refuse_what_they_should(open_client)

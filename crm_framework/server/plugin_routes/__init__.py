@@ -1,0 +1,1 @@
+"""Addresses of plugins: `/plugins/<name>/…`, behind the same limits as the API."""

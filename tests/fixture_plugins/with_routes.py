@@ -1,0 +1,97 @@
+"""Answers addresses of its own: one with a token of the CRM, and one that a signed link opens."""
+
+import hmac
+
+from crm_framework import (
+    PUBLIC,
+    CrmError,
+    ErrorCode,
+    NewInteraction,
+    Permission,
+    Plugin,
+    PluginSettings,
+    Route,
+    RouteAnswer,
+    RouteRequest,
+    Secret,
+    log_interaction,
+)
+
+
+class Settings(PluginSettings, frozen=True):
+    key: Secret = Secret("change me")
+    """Signs the links."""
+
+
+def signed(customer_id: str, settings: Settings) -> str:
+    """What stands at the end of a customer's link."""
+    signature = hmac.digest(settings.key.reveal().encode(), customer_id.encode(), "sha256").hex()
+    return f"{customer_id}.{signature}"
+
+
+async def invite(request: RouteRequest) -> RouteAnswer:
+    """The link of a customer, for other programs to send."""
+    rows = await request.reader.fetch(
+        "SELECT id FROM crm_customer WHERE source = ? AND reference = ? AND merged_into_id IS NULL",
+        (request.args["source"], request.args["reference"]),
+    )
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("reference",))
+    link = f"/plugins/with_routes/answer/{signed(rows[0]['id'], request.settings)}"
+    return RouteAnswer(status=201, body={"link": link})
+
+
+async def ask(request: RouteRequest) -> RouteAnswer:
+    """A page with a form. Looking at it changes nothing: mail programs look at links by themselves."""
+    customer_of(request)
+    page = "<!doctype html><title>Your opinion</title><form method=post><button>Good</button></form>"
+    return RouteAnswer(body=page, media_type="text/html")
+
+
+async def answer(request: RouteRequest) -> RouteAnswer:
+    """Notes what the customer says."""
+    customer_id = customer_of(request)
+    async with request.unit_of_work() as tx:
+        await log_interaction(tx, NewInteraction(customer_id=customer_id, kind="note", subject="Answered"))
+    return RouteAnswer(status=303, headers={"location": "/plugins/with_routes/thanks"})
+
+
+async def thank(request: RouteRequest) -> RouteAnswer:
+    return RouteAnswer(body="Thank you!", media_type="text/plain")
+
+
+def customer_of(request: RouteRequest) -> str:
+    """Whose link it is. Whoever sends another one learns nothing about why it is wrong."""
+    customer_id, _, _ = request.args["link"].partition(".")
+    if not hmac.compare_digest(signed(customer_id, request.settings).encode(), request.args["link"].encode()):
+        raise CrmError(ErrorCode.UNAUTHENTICATED, "This link does not open anything.")
+    return customer_id
+
+
+plugin = Plugin(
+    name="with_routes",
+    requires_api="1.0",
+    summary="Asks customers by a link.",
+    settings=Settings,
+    permissions=[Permission("with_routes.invite", "Make links that open a customer's form.")],
+    routes=[
+        Route(
+            "/invitations/{source}/{reference}",
+            invite,
+            methods=("POST",),
+            permission="with_routes.invite",
+            description="Makes the link of a customer.",
+            most_bytes=0,
+        ),
+        Route("/answer/{link}", ask, permission=PUBLIC, description="Shows the form of a link."),
+        Route(
+            "/answer/{link}",
+            answer,
+            methods=("POST",),
+            permission=PUBLIC,
+            description="Takes what the customer says.",
+            most_bytes=1_000,
+        ),
+        Route("/thanks", thank, permission=PUBLIC, description="Thanks."),
+    ],
+)
