@@ -1,6 +1,6 @@
 """What a command of a plugin works with: the open CRM, in the name of the command."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +17,9 @@ from .of_plugins import PLUGIN
 
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
+    from crm_framework.hooks.answers import Figures, Signals
+    from crm_framework.hooks.dispatch import PluginHost
+    from crm_framework.hooks.specs import Window
     from crm_framework.runtime import Runtime
 
 T = TypeVar("T")
@@ -27,8 +30,9 @@ NAME_LIMIT = 140
 class CommandRun:
     """One call of a plugin's command, which its function gets from `run_command`."""
 
-    def __init__(self, database: Database, settings: Any, name: str) -> None:
+    def __init__(self, database: Database, host: "PluginHost", settings: Any, name: str) -> None:
         self._database = database
+        self._host = host
         self._actor = Actor.system(name[:NAME_LIMIT])
         self.name = name
         """The command, such as `crm parcels track`; the audit log has it as the actor's name."""
@@ -49,6 +53,14 @@ class CommandRun:
         """
         async with self._database.unit_of_work(self._actor) as tx:
             yield tx
+
+    async def figures(self, window: "Window", group_by: str | None = None) -> "Figures":
+        """What all plugins tell of a window in numbers, by their hook `figures`."""
+        return await self._host.figures(window, group_by, self.reader)
+
+    async def signals(self, customer_ids: Iterable[str]) -> "Signals":
+        """What stands out about these customers, by the plugins' hook `signals`."""
+        return await self._host.signals(customer_ids, self.reader)
 
 
 def run_command(context: click.Context, work: Callable[[CommandRun], Awaitable[T]]) -> T:
@@ -79,7 +91,7 @@ def run_command(context: click.Context, work: Callable[[CommandRun], Awaitable[T
                 hint=entry.hint if entry is not None else None,
             )
         try:
-            return await work(CommandRun(runtime.database, entry.settings, name))
+            return await work(CommandRun(runtime.database, runtime.host, entry.settings, name))
         except Exception as error:
             if not isinstance(error, CrmError | click.ClickException | click.exceptions.Exit | click.Abort):
                 error.add_note(f"This is a fault in the command `{name}` of the plugin {plugin}.")

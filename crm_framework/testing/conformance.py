@@ -127,7 +127,7 @@ class PluginConformance:
             self.plugin.summary
         ], "write name, summary and commands as plain texts into the call plugin = Plugin(…)"
         missing = [path for path, text in helps(load_commands(entry), f"crm {entry.name}") if not text]
-        assert missing == []
+        assert not missing, f"without a help: {', '.join(missing)}"
 
     async def test_routes_refuse_what_they_should(self, open_client: OpenClient) -> None:
         """Without a token only the public ones answer, no permission is missing, nothing senseless is a fault

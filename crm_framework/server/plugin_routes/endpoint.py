@@ -164,6 +164,7 @@ def _request(
         settings=declared.settings,
         database=service.database,
         place=served.place,
+        host=service.host,
     )
 
 

@@ -1,7 +1,7 @@
 """What a plugin's route gets and gives: a request with the open CRM, and the answer to it."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,9 @@ from crm_framework.storage.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
+    from crm_framework.hooks.answers import Figures, Signals
+    from crm_framework.hooks.dispatch import PluginHost
+    from crm_framework.hooks.specs import Window
 
 NAME_LIMIT = 140
 
@@ -56,6 +59,7 @@ class RouteRequest:
     """The plugin's settings."""
     database: Database = field(repr=False)
     place: str = field(repr=False)
+    host: "PluginHost" = field(repr=False)
 
     @property
     def reader(self) -> "Reader":
@@ -90,6 +94,14 @@ class RouteRequest:
         """
         async with self.database.unit_of_work(self.changer, request_id=self.request_id) as tx:
             yield tx
+
+    async def figures(self, window: "Window", group_by: str | None = None) -> "Figures":
+        """What all plugins tell of a window in numbers, by their hook `figures`."""
+        return await self.host.figures(window, group_by, self.reader)
+
+    async def signals(self, customer_ids: Iterable[str]) -> "Signals":
+        """What stands out about these customers, by the plugins' hook `signals`."""
+        return await self.host.signals(customer_ids, self.reader)
 
 
 @dataclass(frozen=True, kw_only=True)
