@@ -7,6 +7,7 @@ where the schema offers it. What was refused has read nothing.
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from graphql import (
@@ -37,8 +38,13 @@ SEGMENT = encode_id("Segment", KEY)
 
 
 @pytest.fixture
+def plugin_dir() -> Path:
+    return Path(__file__).parents[1] / "fixture_plugins"
+
+
+@pytest.fixture
 async def client(open_client: Callable[..., Awaitable[CrmClient]]) -> CrmClient:
-    return await open_client("ticketing", "loyalty", "analytics")
+    return await open_client("ticketing", "loyalty", "analytics", "with_orders")
 
 
 @pytest.fixture
