@@ -127,6 +127,7 @@ _HOME = {
     "retry_key": "schema.inputs",
     "root": "engine.fields",
     "run_command": "cli.plugin_runs",
+    "segment_members": "domain.customers.memberships",
     "tag_customers": "domain.customers.tags",
     "update_interaction": "domain.interactions.touches",
 }
@@ -249,6 +250,7 @@ __all__ = [
     "retry_key",
     "root",
     "run_command",
+    "segment_members",
     "tag_customers",
     "update_interaction",
 ]
@@ -261,6 +263,7 @@ if TYPE_CHECKING:
     from crm_framework.domain.customers.draft import NewCustomer
     from crm_framework.domain.customers.keys import LiveCustomer, live_customer, live_customers
     from crm_framework.domain.customers.locks import Hold
+    from crm_framework.domain.customers.memberships import segment_members
     from crm_framework.domain.customers.ownership import responsible, responsibles
     from crm_framework.domain.customers.record import resolve_id, resolve_ids
     from crm_framework.domain.customers.tags import tag_customers

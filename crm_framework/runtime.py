@@ -16,6 +16,7 @@ from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.hooks.specs import Plugin
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.core import compose_schema
+from crm_framework.schema.scopes import SegmentReaches
 from crm_framework.security.audit.chain import AuditKeys
 from crm_framework.security.audit.sealing import Sealer, sealing
 from crm_framework.settings import Settings
@@ -168,6 +169,7 @@ async def open_runtime(settings: Settings, *, read_seconds: float | None = None)
     tracing.start()  # a plugin may have set up what traces go to
     schema = compose_schema(host)
     database = await open_database(settings, host, read_seconds=read_seconds)
+    database.segments = SegmentReaches(schema, database)
     try:
         async with sealing(database, audit_keys(settings)) as sealer:
             yield Runtime(settings, host, database, schema, sealer)
