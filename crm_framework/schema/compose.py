@@ -204,7 +204,10 @@ def _build(parts: Mapping[str, Sequence[SchemaParts]], known: Permissions) -> Co
                 _check_permission(f"{name}.{one.name}", one.permission, known)
     _check_permissions(schema, known)
     _check_owners(schema)
-    schema.composed = ComposedSchema(schema, parts, members)
+    composed = ComposedSchema(schema, parts, members)
+    # a plugin's fields of its own types need no mark: the type has it
+    others = {name: by for name, by in members.items() if composed.types.get(name.partition(".")[0]) != by}
+    schema.composed = ComposedSchema(schema, parts, others)
     return schema.composed
 
 
