@@ -29,7 +29,8 @@ SUBJECTS = {
     " CustomerTagged CustomersMerged CustomerErased OwnerAssigned ConsentChanged InteractionLogged"
     " InteractionUpdated PurchaseRecorded RefundRecorded SettingChanged",
     "Domain functions": "UnitOfWork live_customer live_customers LiveCustomer Hold create_customer"
-    " NewCustomer NewContactPoint tag_customers resolve_id resolve_ids responsible responsibles"
+    " NewCustomer NewContactPoint tag_customers segment_members resolve_id resolve_ids responsible"
+    " responsibles"
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
     " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
