@@ -16,12 +16,12 @@ async def segment_members(
 ) -> dict[str, frozenset[str]]:
     """Key of a segment → those of these customers that belong to it now, as the transaction sees them.
 
-    Outside of one, a reader will do. A statement a segment, and a few to read what the segments mean, however many customers there are. Unknown
-    segments, and those whose filter fits no more, have no members.
+    Outside of one, a reader will do. A statement a segment, and a few to read what the segments mean, however
+    many customers there are. Unknown segments, and those whose filter fits no more, have no members.
     """
     keys = sorted({key for key in segments if is_key(key)})
     found: dict[str, frozenset[str]] = {key: frozenset() for key in segments}
-    database: "Database" = getattr(tx, "database", tx)
+    database: Database = getattr(tx, "database", tx)  # type: ignore[arg-type]  # what has none is one
     if not keys or not customers or database.segments is None:
         return found
     reaches = await database.segments(keys)

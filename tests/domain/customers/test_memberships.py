@@ -9,7 +9,8 @@ from crm_framework.testing import CrmClient
 async def made(client: CrmClient, what: str, **input_: Any) -> str:
     name = what[0].upper() + what[1:]
     answer = await client.data(
-        f"mutation ($input: Create{name}Input!) {{ made: create{name}(input: $input) {{ {what} {{ id }} }} }}",
+        f"mutation ($input: Create{name}Input!) {{"
+        f" made: create{name}(input: $input) {{ {what} {{ id }} }} }}",
         input=input_,
     )
     return decode_key(answer["made"][what]["id"], name)
