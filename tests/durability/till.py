@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from crm_loyalty.earning import earn
+from crm_loyalty.earning.handler import earn
 from crm_loyalty.ledger import Spending, redeem
 
 from crm_framework import (

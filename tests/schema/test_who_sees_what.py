@@ -21,8 +21,9 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 """Root fields that need no permission: they ask for that of each record's type, by themselves."""
 
 SHARED = {
-    "AttributeDefinition", "ContactRule", "Job", "LoyaltyProgram", "LoyaltyTier", "Role", "Schedule",
-    "Segment", "Staff", "Webhook",
+    "AttributeDefinition", "ContactRule", "Job", "LoyaltyCampaign", "LoyaltyEarningReplay",
+    "LoyaltyEarningRule", "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier",
+    "Role", "Schedule", "Segment", "Staff", "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
@@ -30,6 +31,7 @@ NOT_FOR_SOME = {
     "Query.dailyRevenue",
     "Query.jobs",
     "Query.pointsLiability",
+    "LoyaltyEarningReplay.points",
     "JobConnection.nodes",
     "JobEdge.node",
     "RetryJobPayload.job",
@@ -39,7 +41,17 @@ NOT_FOR_SOME = {
     "Mutation.verifyLoyalty",
     "Mutation.replayEvents",
     "Mutation.retryDeliveries",
+    "Mutation.addVoucherCodes",
+    "Mutation.applyEarningReplay",
     "Mutation.createContactRule",
+    "Mutation.createEarningRule",
+    "Mutation.createLoyaltyCampaign",
+    "Mutation.createReward",
+    "Mutation.endEarningRule",
+    "Mutation.endLoyaltyCampaign",
+    "Mutation.replayEarning",
+    "Mutation.updateEarningRule",
+    "Mutation.updateReward",
     "Mutation.createLoyaltyProgram",
     "Mutation.createRole",
     "Mutation.createSegment",
@@ -79,7 +91,9 @@ NOT_FOR_SOME = {
 """What tells of all customers at once, and is refused to actors who see some of them."""
 
 OWN_CHANGES = {
-    "addContactPoint", "logInteraction", "openTicket", "removeContactPoint", "replyToTicket", "setConsent",
+    "acceptReferral", "addContactPoint", "cancelReservation", "confirmReservation", "createReferralCode",
+    "logInteraction", "openTicket", "redeemReward", "removeContactPoint", "replyToTicket", "reserveReward",
+    "setConsent",
     "updateContactPoint", "updateCustomer",
 }  # fmt: skip
 """What customers may change themselves."""

@@ -3,12 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_framework import Event, Job, Permission, Plugin, SchemaParts, UnitOfWork, hookimpl
+from crm_framework import (
+    Event,
+    Figure,
+    Job,
+    Permission,
+    Plugin,
+    Reader,
+    SchemaParts,
+    UnitOfWork,
+    Window,
+    hookimpl,
+)
 
+from . import figures as numbers
 from . import privacy
-from .earning import earn
+from .campaigns.events import CAMPAIGN_EVENTS
+from .earning.birthdays import BIRTHDAYS, reward_birthdays
+from .earning.events import EARNING_EVENTS
+from .earning.handler import earn
 from .events import EVENTS
 from .ledger.jobs import settle_due, tell_expiring
+from .referrals.events import REFERRAL_EVENTS
+from .replays.run import REPLAY, replay
+from .rewards.events import REWARD_EVENTS
+from .rewards.jobs import release_reservation
+from .rewards.redeeming import RELEASE
 from .settings import LoyaltySettings
 from .tiers.jobs import judge_tiers
 
@@ -23,10 +43,17 @@ plugin = Plugin(
         Permission("loyalty.read", "See loyalty programmes, accounts and entries.", self_service=True),
         Permission("loyalty.write", "Create and change loyalty programmes and tiers."),
         Permission("loyalty.adjust", "Correct customers' points by hand, and transfer them."),
+        Permission("loyalty.redeem", "Redeem and reserve rewards for customers.", self_service=True),
+        Permission("loyalty.codes", "See the codes of vouchers.", self_service=True),
+        Permission("loyalty.refer", "Make referral codes, and accept them for customers.", self_service=True),
+        Permission("loyalty.replay", "Replay changed rules, and enter what corrects the ledger."),
         Permission("loyalty.verify", "Have the ledger replayed and compared."),
     ],
-    events=EVENTS,
+    events=[*EVENTS, *EARNING_EVENTS, *CAMPAIGN_EVENTS, *REWARD_EVENTS, *REFERRAL_EVENTS],
     jobs=[
+        Job(BIRTHDAYS, "Enters what birthdays earn.", reward_birthdays, cron="19 0 * * *"),
+        Job(RELEASE, "Gives back a reservation that ran out.", release_reservation),
+        Job(REPLAY, "Compares what was earned with what rules would give, and corrects it.", replay),
         Job(
             "loyalty.settle",
             "Lets points expire and pending ones unlock.",
@@ -59,6 +86,11 @@ def schema(settings: LoyaltySettings) -> SchemaParts:
 @hookimpl
 async def on_events(events: Sequence[Event], tx: UnitOfWork) -> None:
     await earn(events, tx)
+
+
+@hookimpl
+async def figures(window: Window, group_by: str | None, reader: Reader) -> Sequence[Figure]:
+    return await numbers.told(window, group_by, reader)
 
 
 @hookimpl

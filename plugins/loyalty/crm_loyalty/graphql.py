@@ -2,15 +2,23 @@
 
 from crm_framework import Customer, SchemaParts, fields_of
 
+from .campaigns import graphql as campaigns
+from .earning import graphql as earning
+from .earning.preview import preview_earning
 from .ledger.graphql import (
     LOYALTY_BALANCE,
+    LoyaltyAccount,
+    LoyaltyEntry,
     adjust_points,
     loyalty,
     points_liability,
     transfer_points,
     verify_loyalty,
 )
-from .programs.graphql import ProgramQueries, creating, update_loyalty_program
+from .programs.graphql import LoyaltyProgram, ProgramQueries, creating, update_loyalty_program
+from .referrals import graphql as referrals
+from .replays import graphql as replays
+from .rewards import graphql as rewards
 from .settings import LoyaltySettings
 from .tiers.graphql import create
 
@@ -18,8 +26,18 @@ from .tiers.graphql import create
 def parts(settings: LoyaltySettings) -> SchemaParts:
     """What the plugin adds, with the rate of the settings for programmes that name none."""
     return SchemaParts(
-        extend={Customer: [loyalty]},
-        query=[*fields_of(ProgramQueries), points_liability],
+        extend={
+            Customer: [loyalty, *fields_of(referrals.OfCustomer), referrals.loyalty_referral_code],
+            LoyaltyAccount: fields_of(rewards.OfAccount),
+            LoyaltyEntry: fields_of(earning.OfEntry),
+            LoyaltyProgram: [
+                *fields_of(earning.OfProgram),
+                *fields_of(campaigns.OfProgram),
+                *fields_of(rewards.OfProgram),
+                *fields_of(replays.OfProgram),
+            ],
+        },
+        query=[*fields_of(ProgramQueries), points_liability, preview_earning],
         mutation=[
             creating(settings),
             update_loyalty_program,
@@ -27,6 +45,11 @@ def parts(settings: LoyaltySettings) -> SchemaParts:
             adjust_points,
             transfer_points,
             verify_loyalty,
+            *earning.MUTATIONS,
+            *campaigns.MUTATIONS,
+            *rewards.MUTATIONS,
+            *referrals.MUTATIONS,
+            *replays.MUTATIONS,
         ],
         filters={"CustomerFilter": [LOYALTY_BALANCE]},
     )

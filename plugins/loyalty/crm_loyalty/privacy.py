@@ -7,6 +7,8 @@ from crm_framework import UnitOfWork, among
 
 from .ledger import Account, hold_accounts
 from .ledger.mergers import merge_accounts
+from .referrals import privacy as referrals
+from .rewards import privacy as rewards
 
 
 async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
@@ -33,7 +35,9 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
         moved += 1
     if joined:
         entries = await merge_accounts(tx, joined)
-    return {"loyalty_account": moved, "loyalty_entry": entries}
+    counts = {"loyalty_account": moved, "loyalty_entry": entries}
+    more = {**await rewards.merge(winner, tx), **await referrals.merge(winner, losers, tx)}
+    return counts | {table: number for table, number in more.items() if number}
 
 
 async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
@@ -50,7 +54,8 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
         f" WHERE {where.sql} ORDER BY at, id",
         where.args,
     )
-    return {
+    more = {**await rewards.export(customer_id, tx), **await referrals.export(customer_id, tx)}
+    return more | {
         "accounts": [
             {
                 "program": row["name"],
@@ -78,6 +83,7 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
 
 async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
     """Cuts accounts off the person; sums stay for the books, words about the person go."""
+    more = {**await rewards.erase(customer_id, tx), **await referrals.erase(customer_id, tx)}
     entries = await tx.execute(
         "UPDATE loyalty_entry SET reason = NULL, reason_salt = NULL WHERE account_id IN"
         " (SELECT id FROM loyalty_account WHERE customer_id = ?)",
@@ -87,4 +93,4 @@ async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
         "UPDATE loyalty_account SET customer_id = NULL, updated_at = ? WHERE customer_id = ?",
         [tx.now, customer_id],
     )
-    return {"loyalty_account": accounts, "loyalty_entry": entries}
+    return more | {"loyalty_account": accounts, "loyalty_entry": entries}

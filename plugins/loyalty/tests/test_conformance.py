@@ -11,5 +11,8 @@ class TestConformance(PluginConformance):
         "loyalty_entry.kind": "EARNED",
         "loyalty_program.time_zone": "Europe/Berlin",
         "loyalty_tier.benefits": "[]",
+        "loyalty_campaign.rules": "[]",
+        "loyalty_reward.tiers": "[]",
+        "loyalty_rule_version.kinds": "[]",
     }
     arguments: ClassVar[Mapping[str, str]] = {"LoyaltyAccount.asOf": 'at: "2026-01-01T00:00:00Z"'}

@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any
 
-from crm_loyalty.earning import earn
+from crm_loyalty.earning.handler import earn
 
 from crm_framework import (
     NewCustomer,
@@ -64,13 +64,17 @@ async def test_a_purchase_earns_with_the_mutation_that_records_it(client: CrmCli
             "program": {"name": "Stars"},
             "entries": {
                 "nodes": [
-                    {"kind": "EARNED", "points": 1, "reason": "2 per EUR, of 0.99 EUR", "corrects": None},
-                    {"kind": "EARNED", "points": 24, "reason": "2 per EUR, of 12.30 EUR", "corrects": None},
+                    {"kind": "EARNED", "points": 1, "reason": told("0.99"), "corrects": None},
+                    {"kind": "EARNED", "points": 24, "reason": told("12.30"), "corrects": None},
                 ]
             },
         }
     ]
     assert await client.service.database.fetch("SELECT id FROM crm_delivery") == []
+
+
+def told(amount: str) -> str:
+    return f"“Stars”: 2 for each 1.00 of {amount} EUR (rounded: floor)"
 
 
 async def only_program(client: CrmClient) -> Any:
@@ -141,7 +145,7 @@ async def test_a_programme_that_does_not_fit_is_refused(client: CrmClient) -> No
         ({}, "CONFLICT", ["name"]),
         ({"name": "  "}, "BAD_INPUT", ["name"]),
         ({"name": "B", "currency": "XXQ"}, "BAD_INPUT", ["currency"]),
-        ({"name": "B", "pointsPerUnit": 0}, "BAD_INPUT", ["pointsPerUnit"]),
+        ({"name": "B", "pointsPerUnit": -1}, "BAD_INPUT", ["pointsPerUnit"]),
     ):
         answer = await program(client, **input)
         assert answer["program"] is None
@@ -162,7 +166,7 @@ async def test_merging_adds_accounts_of_one_programme(client: CrmClient) -> None
     await refund(client, bought, 500)
     async with client.service.database.unit_of_work() as tx:
         moved = await client.service.host.merge_customers(ada, [twin], tx)
-    assert moved == {"loyalty": {"loyalty_account": 1, "loyalty_entry": 1}}
+    assert moved == {"loyalty": {"loyalty_account": 1, "loyalty_entry": 1, "loyalty_share": 1}}
     first, second = await accounts(client)
     assert first is not None
     assert (first["balance"], first["lifetime"], len(first["entries"]["nodes"])) == (10, 15, 4)

@@ -207,10 +207,11 @@ async def claw_back(tx: UnitOfWork, refunds: Sequence[ClawBack]) -> list[Posted]
             if row is None or row["kind"] not in (Kind.EARNED, Kind.PENDING):
                 continue
             account = _still_there(held, row)
-            refunded, taken = so_far[row["id"]]
-            points = _to_take(row, refunded, each.amount_minor)
-            points = min(points, _earned(row) - taken - account.book.expired_of(row["id"]))
-            so_far[row["id"]] = (refunded + each.amount_minor, taken + points)
+            refunded, taken, more = so_far[row["id"]]
+            earned = _earned(row) + more
+            points = _to_take(row, earned, refunded, each.amount_minor)
+            points = min(points, earned - taken - account.book.expired_of(row["id"]))
+            so_far[row["id"]] = (refunded + each.amount_minor, taken + points, more)
             takings.append((each, row, refunded, points))
             needs[account.id] += points
         await know_lots(tx, needs, held)
@@ -376,17 +377,22 @@ async def _corrected(tx: UnitOfWork, entry_ids: Sequence[str], kind: Kind) -> se
     return {row["corrects_id"] for row in rows}
 
 
-async def _taken(tx: UnitOfWork, entry_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Of each earning entry the amount that was refunded, and the points that were taken back."""
+async def _taken(tx: UnitOfWork, entry_ids: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Of each earning entry the amount that was refunded, the points that were taken back, and those that
+    corrections added. Of what is linked to it, corrections have no amount, and refunds have one."""
     where = among("corrects_id", entry_ids, tx.dialect)
     rows = await tx.fetch(
-        "SELECT corrects_id, COALESCE(SUM(CASE WHEN kind = 'REFUNDED' THEN amount_minor END), 0) AS refunded,"
-        " COALESCE(SUM(points + pending), 0) AS taken FROM loyalty_entry"
-        f" WHERE {where.sql} AND kind IN ('REFUNDED', 'CANCELLED') GROUP BY corrects_id",
+        "SELECT corrects_id, SUM(CASE WHEN kind = 'REFUNDED' THEN amount_minor END) AS refunded,"
+        " SUM(CASE WHEN kind = 'CANCELLED' OR amount_minor IS NOT NULL THEN points + pending END) AS taken,"
+        " SUM(CASE WHEN kind <> 'CANCELLED' AND amount_minor IS NULL THEN points + pending END) AS more"
+        f" FROM loyalty_entry WHERE {where.sql} AND kind <> 'UNLOCKED' GROUP BY corrects_id",
         where.args,
     )
-    found = {row["corrects_id"]: (int(row["refunded"]), -int(row["taken"])) for row in rows}
-    return {key: found.get(key, (0, 0)) for key in entry_ids}
+    found = {
+        row["corrects_id"]: (int(row["refunded"] or 0), -int(row["taken"] or 0), int(row["more"] or 0))
+        for row in rows
+    }
+    return {key: found.get(key, (0, 0, 0)) for key in entry_ids}
 
 
 def _earned(row: dict[str, Any]) -> int:
@@ -394,8 +400,8 @@ def _earned(row: dict[str, Any]) -> int:
     return points
 
 
-def _to_take(row: dict[str, Any], refunded: int, more: int) -> int:
-    earned, bought = _earned(row), row["amount_minor"] or 0
+def _to_take(row: dict[str, Any], earned: int, refunded: int, more: int) -> int:
+    bought = row["amount_minor"] or 0
     return points_to_keep(earned, bought, refunded) - points_to_keep(earned, bought, refunded + more)
 
 

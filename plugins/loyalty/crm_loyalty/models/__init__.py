@@ -1,19 +1,39 @@
 """The tables of the plugin."""
 
+from .earning import Campaign, Rule, RuleVersion, Share
 from .ledger import Account, Allocation, Entry, Lot, Pending
 from .programs import Program, RefundPolicy, Tier, TierBasis, TierChange, TierDescent, TierPeriod
+from .referrals import Referral, ReferralCode, ReferralStatus
+from .replays import Replay, ReplayDifference, ReplayStatus
+from .rewards import CodeSource, Redemption, RedemptionStatus, Reward, RewardKind, VoucherCode
 
 __all__ = [
     "Account",
     "Allocation",
+    "Campaign",
+    "CodeSource",
     "Entry",
     "Lot",
     "Pending",
     "Program",
+    "Redemption",
+    "RedemptionStatus",
+    "Referral",
+    "ReferralCode",
+    "ReferralStatus",
     "RefundPolicy",
+    "Replay",
+    "ReplayDifference",
+    "ReplayStatus",
+    "Reward",
+    "RewardKind",
+    "Rule",
+    "RuleVersion",
+    "Share",
     "Tier",
     "TierBasis",
     "TierChange",
     "TierDescent",
     "TierPeriod",
+    "VoucherCode",
 ]

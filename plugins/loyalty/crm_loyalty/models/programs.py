@@ -6,6 +6,8 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
+from crm_loyalty.earning.rules import Rounding, Selection
+
 from .columns import key, to
 
 
@@ -47,6 +49,10 @@ class Program(Model):
     points_per_unit = fields.IntField()
     expiry_months = fields.IntField(null=True, description="after earning; null: points never expire")
     pending_days = fields.IntField(default=0, db_default=0, description="until points can be spent")
+    selection = fields.CharEnumField(
+        Selection, max_length=24, default=Selection.HIGHEST_PRIORITY, db_default="HIGHEST_PRIORITY"
+    )
+    rounding = fields.CharEnumField(Rounding, max_length=16, default=Rounding.FLOOR, db_default="FLOOR")
     refund_policy = fields.CharEnumField(
         RefundPolicy, max_length=16, default=RefundPolicy.ALLOW_NEGATIVE, db_default="ALLOW_NEGATIVE"
     )

@@ -6,11 +6,12 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, currency_code, new_id
+from crm_loyalty.earning.rules import Rounding, Selection
 from crm_loyalty.events import ProgramCreated, ProgramUpdated
 from crm_loyalty.models import RefundPolicy, TierBasis, TierDescent, TierPeriod
 
 MOST = {"points_per_unit": 1_000_000, "expiry_months": 1_200, "pending_days": 365, "tier_grace_days": 365}
-LEAST = {"points_per_unit": 1, "expiry_months": 1, "pending_days": 0, "tier_grace_days": 0}
+LEAST = {"points_per_unit": 0, "expiry_months": 1, "pending_days": 0, "tier_grace_days": 0}
 CALLED = {
     "points_per_unit": "points per unit",
     "expiry_months": "months until points expire",
@@ -21,7 +22,7 @@ CALLED = {
 
 @dataclass(frozen=True, kw_only=True)
 class NewProgram:
-    """A programme. `expiry_months` None: points never expire."""
+    """A programme. `points_per_unit` 0: only its rules earn. `expiry_months` None: points never expire."""
 
     name: str
     currency: str
@@ -29,6 +30,8 @@ class NewProgram:
     time_zone: str = "UTC"
     expiry_months: int | None = None
     pending_days: int = 0
+    selection: Selection = Selection.HIGHEST_PRIORITY
+    rounding: Rounding = Rounding.FLOOR
     refund_policy: RefundPolicy = RefundPolicy.ALLOW_NEGATIVE
     tier_period: TierPeriod = TierPeriod.CALENDAR_YEAR
     tier_basis: TierBasis = TierBasis.POINTS

@@ -28,6 +28,7 @@ from crm_framework import (
     required,
     retry_key,
 )
+from crm_loyalty.earning.rules import Rounding, Selection
 from crm_loyalty.models import RefundPolicy, TierBasis, TierDescent, TierPeriod
 from crm_loyalty.settings import LoyaltySettings
 from crm_loyalty.tiers.types import LoyaltyTier
@@ -43,6 +44,21 @@ describe(
     name="LoyaltyRefundPolicy",
     ALLOW_NEGATIVE="The account gets a deficit, which later points make up first.",
     CLAMP_TO_ZERO="They are let go.",
+)
+describe(
+    Selection,
+    "Which of the rules that fit a cause apply.",
+    name="LoyaltyRuleSelection",
+    HIGHEST_PRIORITY="The one of the highest priority; of equals the one that was made first.",
+    STACKING="All of them.",
+)
+describe(
+    Rounding,
+    "How parts of points are rounded, once for each cause.",
+    name="LoyaltyRounding",
+    FLOOR="Down.",
+    HALF_UP="To the nearest; halves up.",
+    CEILING="Up.",
 )
 describe(
     TierPeriod,
@@ -78,9 +94,13 @@ class LoyaltyProgram(Node):
     name: str = column("The programme's name.")
     currency: str = column("ISO 4217; only purchases in it earn.")
     time_zone: str = column("The zone whose calendar counts for expiry and tiers.")
-    points_per_unit: int = column("Points per unit of the currency, rounded down per purchase.")
+    points_per_unit: int = column(
+        "Points per unit of the currency where no rule comes before; 0: only rules earn."
+    )
     expiry_months: int | None = column("Months after which points expire; null: never.")
     pending_days: int = column("Days until points can be spent.")
+    selection: Selection = column("Which of the rules that fit a cause apply.")
+    rounding: Rounding = column("How parts of points are rounded, once for each cause.")
     refund_policy: RefundPolicy = column("What refunds do to points that are spent already.")
     tier_period: TierPeriod = column("Over which time it counts what was earned or spent.")
     tier_basis: TierBasis = column("What counts towards a tier.")
@@ -114,6 +134,12 @@ class CreateLoyaltyProgramInput:
         "Months after which points expire; null, or left out: never.", default=None
     )
     pending_days: int = optional("Days until points can be spent.", default=0)
+    selection: Selection = optional(
+        "Which of the rules that fit a cause apply.", default=Selection.HIGHEST_PRIORITY
+    )
+    rounding: Rounding = optional(
+        "How parts of points are rounded, once for each cause.", default=Rounding.FLOOR
+    )
     refund_policy: RefundPolicy = optional(
         "What refunds do to points that are spent already.", default=RefundPolicy.ALLOW_NEGATIVE
     )
@@ -133,6 +159,8 @@ class UpdateLoyaltyProgramInput:
     points_per_unit: int | None = optional("Points per unit of the currency.")
     expiry_months: int | None = optional("Months after which points expire; null: never.")
     pending_days: int | None = optional("Days until points can be spent.")
+    selection: Selection | None = optional("Which of the rules that fit a cause apply.")
+    rounding: Rounding | None = optional("How parts of points are rounded, once for each cause.")
     refund_policy: RefundPolicy | None = optional("What refunds do to points that are spent already.")
     tier_period: TierPeriod | None = optional("Over which time it counts what was earned or spent.")
     tier_basis: TierBasis | None = optional("What counts towards a tier.")

@@ -1,0 +1,1 @@
+"""What earns points, and how many: rules as functions of values, and the events that they are asked about."""

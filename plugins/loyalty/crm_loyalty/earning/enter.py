@@ -1,0 +1,226 @@
+"""Enters what causes earn: rules are asked in the order of the causes, with the accounts held."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from crm_framework import CrmError, Hold, UnitOfWork, among, live_customers, new_id
+from crm_loyalty.ledger.accounts import Account, Owner
+from crm_loyalty.ledger.operations import Posted, Posting, post
+
+from .causes import Told, looked_up
+from .conditions import Who
+from .facts import about
+from .rules import Award, Share, Trigger, Used, award, local_day, needs
+from .store import Offer, Reads
+from .terms import expires_at, unlocks_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awarded:
+    """What one cause earns in one programme."""
+
+    offer: Offer
+    told: Told
+    award: Award
+
+    @property
+    def owner(self) -> Owner:
+        return self.offer.programme.id, self.told.customer_id
+
+    @property
+    def day(self) -> date:
+        return local_day(self.told.cause.at, self.offer.programme.zone)
+
+
+async def prepared(told: Sequence[Told], offers: Mapping[str, Offer], tx: UnitOfWork) -> list[Told]:
+    """Looked up, of customers that are there, in the order in which they happened."""
+    asked = needs(
+        [dated.rule for offer in offers.values() for dated in offer.dated],
+        [one for offer in offers.values() for one in offer.campaigns],
+    )
+    known = await looked_up(told, tx, lines="lines" in asked)
+    live = await live_customers(tx, {one.customer_id for one in known}, Hold.ADD)
+    found = [
+        replace(one, customer_id=customer.id)
+        for one in known
+        if not isinstance(customer := live[one.customer_id], CrmError)
+    ]
+    return sorted(found, key=lambda one: (one.cause.at, one.source_key))
+
+
+async def candidates(told: Sequence[Told], offers: Mapping[str, Offer], tx: UnitOfWork) -> "Candidates":
+    """What may earn something, before caps are looked at: their accounts are to be held next."""
+    who = await about({one.customer_id for one in told}, offers.values(), tx)
+    pairs = [
+        (one, offer)
+        for one in told
+        for offer in offers.values()
+        if one.program_id in (None, offer.programme.id)
+        and worth_an_entry(one, offer, judged(one, offer, who[offer.programme.id, one.customer_id], {}))
+    ]
+    return Candidates(pairs, who)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    pairs: Sequence[tuple[Told, Offer]]
+    who: Mapping[tuple[str, str], Who]
+
+    @property
+    def owners(self) -> set[Owner]:
+        return {(offer.programme.id, one.customer_id) for one, offer in self.pairs}
+
+
+def judged(told: Told, offer: Offer, who: Who, used: Mapping[str, Used]) -> Award:
+    """What the rules of that moment say."""
+    return award(offer.programme, offer.rules(told.cause.at), offer.campaigns, told.cause, who, used)
+
+
+def worth_an_entry(told: Told, offer: Offer, earned: Award) -> bool:
+    """Points, or money that counts towards a tier."""
+    spent = told.cause.trigger is Trigger.PURCHASE and told.cause.currency == offer.programme.currency
+    return earned.points > 0 or (spent and bool(told.cause.total_minor))
+
+
+async def enter(found: Candidates, accounts: Mapping[Owner, Account], tx: UnitOfWork) -> list[Awarded]:
+    """Posts what was not counted before, with what each rule gave. `accounts` are held."""
+    pairs = await _new(found.pairs, tx)
+    if not pairs:
+        return []
+    uses = await uses_of(pairs, sorted({account.id for account in accounts.values()}), tx)
+    awarded: list[Awarded] = []
+    for one, offer in pairs:
+        account = accounts[offer.programme.id, one.customer_id].id
+        day = local_day(one.cause.at, offer.programme.zone)
+        who = found.who[offer.programme.id, one.customer_id]
+        earned = judged(one, offer, who, uses.of(account, day, offer))
+        if worth_an_entry(one, offer, earned):
+            awarded.append(Awarded(offer=offer, told=one, award=earned))
+            uses.add(account, day, earned)
+    posted = await post(tx, [posting(each) for each in awarded])
+    keep_shares(zip(awarded, posted, strict=True), tx)
+    return awarded
+
+
+def posting(each: Awarded) -> Posting:
+    cause, terms = each.told.cause, each.award.terms
+    return Posting(
+        program_id=each.offer.programme.id,
+        customer_id=each.told.customer_id,
+        points=each.award.points,
+        source_key=each.told.source_key,
+        amount_minor=cause.total_minor if cause.trigger is Trigger.PURCHASE else None,
+        reason=reason(each),
+        at=cause.at,
+        unlock_at=unlocks_at(terms, cause.at),
+        expires_at=expires_at(terms, cause.at, each.offer.programme.zone),
+    )
+
+
+def reason(each: Awarded) -> str:
+    """Which rules applied, and how, in a line."""
+    if not each.award.shares:
+        return "no rule applies"
+    rounding = each.offer.programme.rounding.lower().replace("_", " ")
+    return f"{'; '.join(share.because for share in each.award.shares)} (rounded: {rounding})"[:1000]
+
+
+def keep_shares(posted: Iterable[tuple[Awarded, Posted]], tx: UnitOfWork) -> None:
+    """What each rule gave, with the entry."""
+    tx.insert(
+        "loyalty_share",
+        *(
+            share_row(entry.account_id, entry.entry_id, given_by(share), each.day, tx)
+            for each, entry in posted
+            if entry.new
+            for share in each.award.shares
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What one rule gave for an entry. The programme's own rate has no key."""
+
+    rule_id: str
+    version_id: str
+    points: int
+    because: str
+
+
+def given_by(share: Share) -> Given:
+    return Given(
+        rule_id=share.rule.id, version_id=share.rule.version_id, points=share.points, because=share.because
+    )
+
+
+def share_row(account: str, entry: str, given: Given, day: date, tx: UnitOfWork) -> dict[str, Any]:
+    return {
+        "id": new_id(), "account_id": account, "entry_id": entry, "rule_id": given.rule_id or None,
+        "rule_version_id": given.version_id or None, "day": day, "points": given.points,
+        "because": given.because[:500], "created_at": tx.now,
+    }  # fmt: skip
+
+
+async def _new(pairs: Sequence[tuple[Told, Offer]], tx: UnitOfWork) -> list[tuple[Told, Offer]]:
+    """Those whose cause was not counted yet. The accounts are held, so that nobody counts it meanwhile."""
+    keys = among("source_key", sorted({one.source_key for one, _ in pairs}), tx.dialect)
+    rows = await tx.fetch(f"SELECT program_id, source_key FROM loyalty_entry WHERE {keys.sql}", keys.args)
+    known = {(str(row["program_id"]), row["source_key"]) for row in rows}
+    return [(one, offer) for one, offer in pairs if (offer.programme.id, one.source_key) not in known]
+
+
+class Uses:
+    """What rules with a cap have given accounts, kept up while a batch is entered."""
+
+    def __init__(self) -> None:
+        self.in_all: dict[tuple[str, str], int] = {}
+        self.on_day: dict[tuple[str, str, date], int] = {}
+
+    def of(self, account: str, day: date, offer: Offer) -> dict[str, Used]:
+        return {
+            rule: Used(self.in_all.get((account, rule), 0), self.on_day.get((account, rule, day), 0))
+            for rule in {dated.rule.id for dated in offer.dated}
+        }
+
+    def add(self, account: str, day: date, earned: Award) -> None:
+        for share in earned.shares:
+            in_all, on_day = (account, share.rule.id), (account, share.rule.id, day)
+            self.in_all[in_all] = self.in_all.get(in_all, 0) + share.points
+            self.on_day[on_day] = self.on_day.get(on_day, 0) + share.points
+
+
+async def uses_of(pairs: Iterable[tuple[Told, Offer]], account_ids: Sequence[str], reads: Reads) -> Uses:
+    """Of these accounts. Two statements at most, and none where no rule has such a cap."""
+    uses = Uses()
+    every = list(pairs)
+    rules = [dated.rule for _, offer in every for dated in offer.dated]
+    of_account = among("account_id", account_ids, reads.dialect)
+    capped = sorted({rule.id for rule in rules if rule.id and rule.cap_per_customer is not None})
+    if capped and account_ids:
+        of_rule = among("rule_id", capped, reads.dialect)
+        for row in await reads.fetch(
+            "SELECT account_id, rule_id, SUM(points) AS points FROM loyalty_share"
+            f" WHERE {of_account.sql} AND {of_rule.sql} GROUP BY account_id, rule_id",
+            [*of_account.args, *of_rule.args],
+        ):
+            uses.in_all[str(row["account_id"]), str(row["rule_id"])] = int(row["points"])
+    daily = sorted({rule.id for rule in rules if rule.id and rule.cap_per_day is not None})
+    if daily and account_ids:
+        of_rule = among("rule_id", daily, reads.dialect)
+        days = [local_day(one.cause.at, offer.programme.zone) for one, offer in every]
+        for row in await reads.fetch(
+            "SELECT account_id, rule_id, day, SUM(points) AS points FROM loyalty_share"
+            f" WHERE {of_account.sql} AND {of_rule.sql} AND day >= ? AND day <= ?"
+            " GROUP BY account_id, rule_id, day",
+            [*of_account.args, *of_rule.args, min(days), max(days)],
+        ):
+            at = str(row["account_id"]), str(row["rule_id"]), _day(row["day"])
+            uses.on_day[at] = int(row["points"])
+    return uses
+
+
+def _day(value: Any) -> date:
+    return date.fromisoformat(value) if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""Customers who bring others: codes, who came by them, and what both get."""

@@ -1,0 +1,88 @@
+"""What both get for a referral, once, with the first purchase that the programme counts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from crm_framework import UnitOfWork, among
+from crm_loyalty.earning.causes import Told
+from crm_loyalty.earning.enter import Awarded
+from crm_loyalty.earning.rules import Trigger
+from crm_loyalty.earning.store import Offer
+from crm_loyalty.models import ReferralStatus
+
+from .events import ReferralCredited
+
+REFEREE, REFERRER = "referee", "referrer"
+
+
+async def referrals_due(purchases: Sequence[Told], found: Mapping[str, Offer], tx: UnitOfWork) -> list[Told]:
+    """For these purchases: causes for those who were referred and for those who referred them."""
+    rewarding = [
+        offer.programme.id
+        for offer in found.values()
+        if any(dated.rule.trigger is Trigger.REFERRAL for dated in offer.dated)
+    ]
+    if not purchases or not rewarding:
+        return []
+    customers = among("customer_id", sorted({one.customer_id for one in purchases}), tx.dialect)
+    programs = among("program_id", rewarding, tx.dialect)
+    rows = await tx.fetch(
+        "SELECT id, program_id, customer_id, referrer_id FROM loyalty_referral"
+        f" WHERE status = '{ReferralStatus.PENDING}' AND {customers.sql} AND {programs.sql} ORDER BY id",
+        [*customers.args, *programs.args],
+    )
+    causes: list[Told] = []
+    for row in rows:
+        offer = found[str(row["program_id"])]
+        for purchase in purchases:
+            if purchase.customer_id != str(row["customer_id"]):
+                continue
+            if purchase.cause.currency != offer.programme.currency:
+                continue
+            causes += _both(purchase, str(row["id"]), str(row["referrer_id"]), offer)
+            break
+    return causes
+
+
+def _both(purchase: Told, referral: str, referrer: str, offer: Offer) -> Iterable[Told]:
+    cause = replace(purchase.cause, trigger=Trigger.REFERRAL)
+    for side, customer in ((REFEREE, purchase.customer_id), (REFERRER, referrer)):
+        yield Told(
+            customer_id=customer,
+            source_key=f"referral:{referral}:{side}",
+            cause=replace(cause, referee=side == REFEREE),
+            interaction_id=purchase.interaction_id,
+            program_id=offer.programme.id,
+        )
+
+
+async def credited(awarded: Iterable[Awarded], tx: UnitOfWork) -> None:
+    """Marks referrals that something was entered for, and tells of them."""
+    points: dict[str, dict[str, int]] = {}
+    for each in awarded:
+        if each.told.cause.trigger is Trigger.REFERRAL:
+            _, referral, side = each.told.source_key.split(":")
+            points.setdefault(referral, {})[side] = each.award.points
+    if not points:
+        return
+    where = among("id", sorted(points), tx.dialect)
+    await tx.execute(
+        f"UPDATE loyalty_referral SET status = '{ReferralStatus.CREDITED}', credited_at = ?,"
+        f" version = version + 1 WHERE {where.sql}",
+        [tx.now, *where.args],
+    )
+    rows = await tx.fetch(
+        f"SELECT id, customer_id, referrer_id FROM loyalty_referral WHERE {where.sql} ORDER BY id", where.args
+    )
+    tx.emit(
+        *(
+            ReferralCredited(
+                customer_id=str(row["customer_id"]),
+                referral_id=str(row["id"]),
+                referrer_id=str(row["referrer_id"]),
+                points=points[str(row["id"])].get(REFEREE, 0),
+                referrer_points=points[str(row["id"])].get(REFERRER, 0),
+            )
+            for row in rows
+        )
+    )

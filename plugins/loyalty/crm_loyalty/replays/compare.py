@@ -1,0 +1,201 @@
+"""What causes of the past have earned, and what they would earn by other rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from crm_framework import UnitOfWork, among, parse_time
+from crm_loyalty.earning.causes import Told, lines_of
+from crm_loyalty.earning.enter import Uses, worth_an_entry
+from crm_loyalty.earning.facts import about
+from crm_loyalty.earning.rules import Award, Cause, Rule, Trigger, award, local_day, needs
+from crm_loyalty.earning.store import Offer
+from crm_loyalty.rules import points_to_keep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Causes from `from_at` on and before `until_at`, by the rules as they were at `rules_at`."""
+
+    from_at: datetime
+    until_at: datetime
+    rules_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One cause: what it has earned, less refunds, and what it would have."""
+
+    told: Told
+    award: Award
+    entry: "Entered | None"
+    after: int
+
+    @property
+    def before(self) -> int:
+        return 0 if self.entry is None else self.entry.earned - self.entry.taken
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What is in the ledger for a cause: earned, with earlier corrections, and taken back."""
+
+    id: str
+    earned: int
+    taken: int
+
+
+async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, window: Window) -> list[Compared]:
+    """All causes of these customers in the window, in their order. A fixed number of statements."""
+    told, refunded = await _causes(tx, customers, offer, window)
+    if not told:
+        return []
+    who = await about(customers, [offer], tx)
+    entries = await _entries(tx, offer.programme.id, [one.source_key for one in told])
+    uses = await _earlier(tx, customers, offer, window)
+    tiers = await _tiers(tx, customers, offer.programme.id)
+    found: list[Compared] = []
+    for one in told:
+        day = local_day(one.cause.at, offer.programme.zone)
+        whose = replace(
+            who[offer.programme.id, one.customer_id], tier=_tier(tiers.get(one.customer_id, ()), one.cause.at)
+        )
+        rules = rules_of(offer, window.rules_at, one.cause.at)
+        used = uses.of(one.customer_id, day, offer)
+        earned = award(offer.programme, rules, offer.campaigns, one.cause, whose, used)
+        uses.add(one.customer_id, day, earned)
+        entry = entries.get(one.source_key)
+        back = refunded.get(one.interaction_id or "", 0)
+        after = earned.points
+        if one.cause.trigger is Trigger.PURCHASE:
+            after = points_to_keep(earned.points, one.cause.total_minor or 0, back)
+        if entry is not None or worth_an_entry(one, offer, earned):
+            found.append(Compared(told=one, award=earned, entry=entry, after=after))
+    return found
+
+
+def rules_of(offer: Offer, rules_at: datetime, at: datetime) -> list[Rule]:
+    """The rules as they were at `rules_at`, of those that count for what happened at `at`."""
+    begins: dict[str, datetime | None] = {}
+    for dated in offer.dated:
+        begins.setdefault(dated.rule.id, dated.from_at)
+    return [
+        dated.rule
+        for dated in offer.dated
+        if dated.holds(rules_at) and ((begin := begins[dated.rule.id]) is None or begin <= at)
+    ]
+
+
+Risen = tuple[datetime, str | None]
+"""Since when, which tier."""
+
+
+async def _tiers(tx: UnitOfWork, customers: Sequence[str], program_id: str) -> dict[str, list[Risen]]:
+    """By customer, the earliest first: a cause goes by the tier that there was then."""
+    of = among("a.customer_id", list(customers), tx.dialect)
+    rows = await tx.fetch(
+        "SELECT a.customer_id, c.tier_id, c.at FROM loyalty_tier_change c JOIN loyalty_account a"
+        f" ON a.id = c.account_id WHERE a.program_id = ? AND {of.sql} ORDER BY c.at, c.id",
+        [program_id, *of.args],
+    )
+    found: dict[str, list[Risen]] = {}
+    for row in rows:
+        tier = None if row["tier_id"] is None else str(row["tier_id"])
+        found.setdefault(str(row["customer_id"]), []).append((parse_time(row["at"]), tier))
+    return found
+
+
+def _tier(risen: Sequence[Risen], at: datetime) -> str | None:
+    return next((tier for since, tier in reversed(risen) if since < at), None)
+
+
+async def _causes(
+    tx: UnitOfWork, customers: Sequence[str], offer: Offer, window: Window
+) -> tuple[list[Told], dict[str, int]]:
+    """Purchases in the programme's currency, interactions that some rule is about; and what was refunded of
+    the purchases, minor units."""
+    kinds = {kind for dated in offer.dated for kind in dated.rule.kinds} | {"purchase"}
+    every = any(dated.rule.trigger is Trigger.INTERACTION and not dated.rule.kinds for dated in offer.dated)
+    of = among("customer_id", list(customers), tx.dialect)
+    chosen = among("kind", sorted(kinds), tx.dialect)
+    only = ("", ()) if every else (f" AND {chosen.sql}", chosen.args)
+    rows = await tx.fetch(
+        "SELECT id, customer_id, kind, occurred_at, channel, total_minor, currency FROM crm_interaction"
+        f" WHERE {of.sql} AND occurred_at >= ? AND occurred_at < ?{only[0]} AND kind <> 'refund'"
+        " ORDER BY occurred_at, id",
+        [*of.args, window.from_at, window.until_at, *only[1]],
+    )
+    purchases = [str(row["id"]) for row in rows if row["kind"] == "purchase"]
+    asked = needs([dated.rule for dated in offer.dated], offer.campaigns)
+    lines = await lines_of(purchases, tx) if "lines" in asked else {}
+    told = [
+        _told(row, tuple(lines.get(str(row["id"]), ())))
+        for row in rows
+        if row["kind"] != "purchase" or row["currency"] == offer.programme.currency
+    ]
+    where = among("refund_of_id", purchases, tx.dialect)
+    refunds = await tx.fetch(
+        "SELECT refund_of_id, SUM(total_minor) AS minor FROM crm_interaction"
+        f" WHERE {where.sql} GROUP BY refund_of_id",
+        where.args,
+    )
+    return told, {str(row["refund_of_id"]): -int(row["minor"]) for row in refunds}
+
+
+def _told(row: Mapping[str, Any], lines: tuple[Any, ...]) -> Told:
+    bought = row["kind"] == "purchase"
+    return Told(
+        customer_id=str(row["customer_id"]),
+        source_key=f"{'purchase' if bought else 'interaction'}:{row['id']}",
+        cause=Cause(
+            trigger=Trigger.PURCHASE if bought else Trigger.INTERACTION,
+            at=parse_time(row["occurred_at"]),
+            kind=row["kind"],
+            currency=row["currency"] if bought else None,
+            total_minor=row["total_minor"] if bought else None,
+            channel=row["channel"],
+            lines=lines,
+        ),
+        interaction_id=str(row["id"]),
+    )
+
+
+async def _entries(tx: UnitOfWork, program_id: str, sources: Sequence[str]) -> dict[str, Entered]:
+    """By source key. Among what is linked to an entry, corrections have no amount, and refunds have one."""
+    where = among("e.source_key", sources, tx.dialect)
+    rows = await tx.fetch(
+        "SELECT e.id, e.source_key, e.points + e.pending AS points,"
+        " SUM(CASE WHEN c.kind <> 'CANCELLED' AND c.amount_minor IS NULL THEN c.points + c.pending END)"
+        " AS more,"
+        " SUM(CASE WHEN c.kind = 'CANCELLED' OR c.amount_minor IS NOT NULL THEN c.points + c.pending END)"
+        " AS back"
+        " FROM loyalty_entry e LEFT JOIN loyalty_entry c ON c.corrects_id = e.id AND c.kind <> 'UNLOCKED'"
+        f" WHERE e.program_id = ? AND {where.sql} GROUP BY e.id, e.source_key, e.points, e.pending",
+        [program_id, *where.args],
+    )
+    return {
+        row["source_key"]: Entered(
+            str(row["id"]), int(row["points"]) + int(row["more"] or 0), -int(row["back"] or 0)
+        )
+        for row in rows
+    }
+
+
+async def _earlier(tx: UnitOfWork, customers: Sequence[str], offer: Offer, window: Window) -> Uses:
+    """What rules with a cap in all gave before the window, by customer."""
+    uses = Uses()
+    capped = sorted({d.rule.id for d in offer.dated if d.rule.id and d.rule.cap_per_customer is not None})
+    if capped:
+        of = among("a.customer_id", list(customers), tx.dialect)
+        of_rule = among("s.rule_id", capped, tx.dialect)
+        first = local_day(window.from_at, offer.programme.zone)
+        for row in await tx.fetch(
+            "SELECT a.customer_id, s.rule_id, SUM(s.points) AS points FROM loyalty_share s"
+            " JOIN loyalty_account a ON a.id = s.account_id"
+            f" WHERE a.program_id = ? AND {of.sql} AND {of_rule.sql} AND s.day < ?"
+            " GROUP BY a.customer_id, s.rule_id",
+            [offer.programme.id, *of.args, *of_rule.args, first],
+        ):
+            uses.in_all[str(row["customer_id"]), str(row["rule_id"])] = int(row["points"])
+    return uses

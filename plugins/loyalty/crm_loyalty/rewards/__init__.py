@@ -1,0 +1,1 @@
+"""What points are spent on: rewards with their stock, voucher codes and redemptions."""

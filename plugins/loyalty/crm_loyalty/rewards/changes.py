@@ -1,0 +1,220 @@
+"""Makes and changes rewards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from crm_framework import CrmError, ErrorCode, UnitOfWork, among, new_id
+from crm_loyalty.earning.store import moment
+from crm_loyalty.models import CodeSource, RewardKind
+from crm_loyalty.text import json_list, line, plain_of, taken
+
+from .codes import add_codes
+from .events import RewardChanged
+
+MOST_POINTS = 1_000_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReward:
+    """`value_minor` or `percent` is what a discount takes off, `sku` names a product. A voucher has `codes`;
+    its stock, where they come from a pool, is the number of free ones."""
+
+    program_id: str
+    name: str
+    kind: RewardKind
+    cost_points: int
+    description: str | None = None
+    value_minor: int | None = None
+    percent: int | None = None
+    sku: str | None = None
+    cost_minor: int = 0
+    codes: CodeSource | None = None
+    stock: int | None = None
+    per_customer: int | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    tiers: tuple[str, ...] = ()
+    hold_minutes: int = 30
+
+
+async def create_reward(tx: UnitOfWork, new: NewReward) -> str:
+    """Key of the new reward. BAD_INPUT for what does not fit, CONFLICT for a name that is taken."""
+    name = line(new.name)
+    _check(new)
+    programs = await tx.fetch("SELECT id FROM loyalty_program WHERE id = ?", [new.program_id])
+    if not programs:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
+    await check_tiers(tx, new.program_id, new.tiers)
+    key = new_id()
+    pool = new.codes is CodeSource.POOL
+    row = {field.name: getattr(new, field.name) for field in fields(new)} | {
+        "id": key,
+        "name": name,
+        "tiers": list(new.tiers),
+        "stock": 0 if pool else new.stock,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+    written = await tx.execute(
+        f"INSERT INTO loyalty_reward ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+        " ON CONFLICT (program_id, name) DO NOTHING",
+        [json_list(value) if isinstance(value, list) else value for value in row.values()],
+    )
+    if not written:
+        raise taken(name)
+    tx.emit(RewardChanged(customer_id=None, reward_id=key, changes={"name": (None, name)}))
+    return key
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardChange:
+    """What stands in `values` changes: columns of the reward by their names."""
+
+    values: Mapping[str, Any]
+    expected_version: int | None = None
+
+
+CHANGEABLE = (
+    *("name", "description", "cost_points", "cost_minor", "stock", "per_customer", "valid_from"),
+    *("valid_until", "hold_minutes", "active"),
+)
+
+
+async def update_reward(tx: UnitOfWork, reward_id: str, change: RewardChange) -> None:
+    """Changes what is offered from now on; redemptions keep what they cost. CONFLICT for a stale version."""
+    await tx.lock("loyalty_reward", [reward_id], strength="NO KEY UPDATE")
+    rows = await tx.fetch(
+        f"SELECT version, codes, {', '.join(CHANGEABLE)} FROM loyalty_reward WHERE id = ?", [reward_id]
+    )
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such reward.", path=("reward",))
+    before = rows[0]
+    if change.expected_version is not None and change.expected_version != before["version"]:
+        raise CrmError(
+            ErrorCode.CONFLICT,
+            f"The reward has version {before['version']} by now, not {change.expected_version}.",
+            path=("expected_version",),
+            hint="Read it again.",
+        )
+    values = dict(change.values)
+    if "name" in values:
+        values["name"] = line(values["name"])
+    if before["codes"] == CodeSource.POOL and "stock" in values:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "The stock of a pool is the number of its free codes.", path=("stock",),
+            hint="Add codes instead.",
+        )  # fmt: skip
+    _check_numbers(values)
+    was = {name: before[name] for name in values}
+    was |= {name: moment(before[name]) for name in values if name in ("valid_from", "valid_until")}
+    changes = {name: (was[name], value) for name, value in values.items() if was[name] != value}
+    if not changes:
+        return
+    if "name" in changes:
+        others = await tx.fetch(
+            "SELECT id FROM loyalty_reward WHERE name = ? AND id <> ? AND program_id ="
+            " (SELECT program_id FROM loyalty_reward WHERE id = ?)",
+            [values["name"], reward_id, reward_id],
+        )
+        if others:
+            raise taken(values["name"])
+    sets = ", ".join(f"{name} = ?" for name in changes)
+    await tx.execute(
+        f"UPDATE loyalty_reward SET {sets}, version = version + 1, updated_at = ? WHERE id = ?",
+        [*(values[name] for name in changes), tx.now, reward_id],
+    )
+    told = {name: (plain_of(old), plain_of(new)) for name, (old, new) in changes.items()}
+    tx.emit(RewardChanged(customer_id=None, reward_id=reward_id, changes=told))
+
+
+async def add_voucher_codes(tx: UnitOfWork, reward_id: str, codes: Sequence[str]) -> int:
+    """Adds codes to the pool of a reward; how many are free now. Those that it has already change nothing."""
+    await tx.lock("loyalty_reward", [reward_id], strength="NO KEY UPDATE")
+    rows = await tx.fetch("SELECT codes, stock FROM loyalty_reward WHERE id = ?", [reward_id])
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such reward.", path=("reward",))
+    if rows[0]["codes"] != CodeSource.POOL:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "The reward has no pool of codes.", path=("reward",),
+            hint="Make a voucher with codes: POOL.",
+        )  # fmt: skip
+    before = await tx.fetch("SELECT COUNT(*) AS n FROM loyalty_voucher_code WHERE reward_id = ?", [reward_id])
+    await add_codes(tx, reward_id, codes)
+    after = await tx.fetch("SELECT COUNT(*) AS n FROM loyalty_voucher_code WHERE reward_id = ?", [reward_id])
+    added = int(after[0]["n"]) - int(before[0]["n"])
+    stock = int(rows[0]["stock"]) + added
+    await tx.execute(
+        "UPDATE loyalty_reward SET stock = ?, updated_at = ? WHERE id = ?", [stock, tx.now, reward_id]
+    )
+    if added:
+        changes = {"stock": (rows[0]["stock"], stock)}
+        tx.emit(RewardChanged(customer_id=None, reward_id=reward_id, changes=changes))
+    return stock
+
+
+def _check(new: NewReward) -> None:
+    kind = new.kind
+    if kind is RewardKind.DISCOUNT and (new.value_minor is None) == (new.percent is None):
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "A discount takes off an amount or a percentage.", path=("value",),
+            hint="Give value or percent, not both.",
+        )  # fmt: skip
+    if kind is RewardKind.PRODUCT and not new.sku:
+        raise CrmError(ErrorCode.BAD_INPUT, "A product has a SKU.", path=("sku",), hint="Give it.")
+    if kind is RewardKind.VOUCHER and new.codes is None:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "A voucher has codes.", path=("codes",), hint="Choose GENERATED or POOL."
+        )
+    if kind is not RewardKind.VOUCHER and new.codes is not None:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, f"A {kind.lower()} has no codes.", path=("codes",), hint="Leave it out."
+        )
+    if new.codes is CodeSource.POOL and new.stock is not None:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "The stock of a pool is the number of its free codes.", path=("stock",),
+            hint="Leave it out, and add codes.",
+        )  # fmt: skip
+    _check_numbers({field.name: getattr(new, field.name) for field in fields(new)})
+
+
+RANGES = {
+    "cost_points": (1, MOST_POINTS),
+    "value_minor": (1, 10**15),
+    "cost_minor": (0, 10**15),
+    "percent": (1, 100),
+    "stock": (0, 10**12),
+    "per_customer": (1, 10**6),
+    "hold_minutes": (1, 60 * 24 * 30),
+}
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    for name, (least, most) in RANGES.items():
+        value = values.get(name)
+        if value is not None and not least <= value <= most:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"{value} is out of range.",
+                path=(name,),
+                hint=f"Give {least} to {most}.",
+            )
+    start, end = values.get("valid_from"), values.get("valid_until")
+    if start is not None and end is not None and start >= end:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "It ends before it begins.", path=("valid_until",),
+            hint="Give a later moment.",
+        )  # fmt: skip
+
+
+async def check_tiers(tx: UnitOfWork, program_id: str, tiers: Sequence[str]) -> None:
+    """NOT_FOUND for a tier that is none of the programme's."""
+    if not tiers:
+        return
+    where = among("id", list(tiers), tx.dialect)
+    rows = await tx.fetch(
+        f"SELECT id FROM loyalty_tier WHERE program_id = ? AND {where.sql}", [program_id, *where.args]
+    )
+    if {str(row["id"]) for row in rows} != set(tiers):
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such tier in the programme.", path=("tiers",))

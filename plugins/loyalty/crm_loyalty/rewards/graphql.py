@@ -1,0 +1,401 @@
+"""Rewards and redemptions over the API."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from strawberry import ID, Info
+
+from crm_framework import (
+    Batch,
+    Connection,
+    Customer,
+    FilterSpec,
+    Member,
+    Money,
+    MoneyInput,
+    Node,
+    OrderField,
+    Orders,
+    Own,
+    Through,
+    UnitOfWork,
+    among,
+    batch,
+    chosen,
+    column,
+    connection,
+    describe,
+    expected,
+    given,
+    key_of,
+    mutation,
+    node,
+    optional,
+    payload,
+    reference,
+    renamed,
+    required,
+    retry_key,
+)
+from crm_loyalty.earning.inputs import in_currency, keys
+from crm_loyalty.earning.store import currency_of
+from crm_loyalty.models import CodeSource, RedemptionStatus, RewardKind
+from crm_loyalty.programs.graphql import READ, WRITE, LoyaltyProgram
+
+from . import redeeming
+from .changes import NewReward, RewardChange, add_voucher_codes, create_reward, update_reward
+
+REDEEM = "loyalty.redeem"
+CODES = "loyalty.codes"
+
+describe(
+    RewardKind,
+    "What a reward is.",
+    name="LoyaltyRewardKind",
+    DISCOUNT="An amount or a percentage off.",
+    PRODUCT="Goods, named by a SKU.",
+    VOUCHER="A code.",
+)
+describe(
+    CodeSource,
+    "Where a voucher's codes come from.",
+    name="LoyaltyCodeSource",
+    GENERATED="They are made, so that nobody can guess them.",
+    POOL="They are given, by `addVoucherCodes`.",
+)
+describe(
+    RedemptionStatus,
+    "What has become of a redemption.",
+    name="LoyaltyRedemptionStatus",
+    RESERVED="The reward is held for a while; its points are taken.",
+    REDEEMED="It is the customer's.",
+    FULFILLED="The customer has got it.",
+    CANCELLED="The reservation was cancelled; the points are back.",
+    EXPIRED="The reservation ran out; the points are back.",
+    REVERSED="It was undone; the points are back.",
+)
+
+
+@node(
+    table="loyalty_reward",
+    permission=READ,
+    hidden={"program_id": str, "cost_minor": int, "value_minor": int | None},
+    shared=True,
+)
+class LoyaltyReward(Node):
+    """What points are spent on."""
+
+    version: int = column("Grows by one with each change.")
+    name: str = column("Its name; no two rewards of a programme share one.")
+    description: str | None = column("What it is.")
+    kind: RewardKind = column("What it is.")
+    cost_points: int = column("What it costs, in points.")
+    percent: int | None = column("What a discount takes off, in percent.")
+    sku: str | None = column("Of a product.")
+    codes: CodeSource | None = column("Of a voucher: where its codes come from.")
+    stock: int | None = column("How many there are; null: as many as are asked for.")
+    per_customer: int | None = column("How many a customer can have; null: any number.")
+    valid_from: datetime | None = column("From when on it is offered.")
+    valid_until: datetime | None = column("Until when it is offered.")
+    hold_minutes: int = column("For how long it is reserved.")
+    active: bool = column("Whether it is offered.")
+    created_at: datetime = column("When it was made.")
+    updated_at: datetime = column("When it last changed.")
+    program: LoyaltyProgram = reference("program_id", "The programme.")
+
+    @batch(needs=("program_id", "value_minor"), restricted=True)
+    @staticmethod
+    async def value(each: Batch["LoyaltyReward"], info: Info) -> list[Money | None]:
+        """The amount that a discount takes off."""
+        return await _amounts(each, info, "value_minor")
+
+    @batch(needs=("program_id", "cost_minor"), permission=WRITE, restricted=True)
+    @staticmethod
+    async def cost(each: Batch["LoyaltyReward"], info: Info) -> list[Money | None]:
+        """What one costs us."""
+        return await _amounts(each, info, "cost_minor")
+
+
+async def _amounts(each: Batch[LoyaltyReward], info: Info, column_: str) -> list[Money | None]:
+    reader = info.context.reader
+    programs = each.column("program_id")
+    where = among("id", sorted(set(programs)), reader.dialect)
+    rows = await reader.rows(
+        f"SELECT CAST(id AS TEXT), currency FROM loyalty_program WHERE {where.sql}", where.args, bounded=True
+    )
+    currency = {str(key): code for key, code in rows}
+    return [
+        None if minor is None else Money.of(minor, currency[program])
+        for minor, program in zip(each.column(column_), programs, strict=True)
+    ]
+
+
+@node(
+    table="loyalty_redemption",
+    permission=READ,
+    hidden={"reward_id": str, "account_id": str, "status": RedemptionStatus},
+    owner=Through("account_id", "loyalty_account"),
+)
+class LoyaltyRedemption(Node):
+    """A reward that a customer took, or holds."""
+
+    version: int = column("Grows by one with each change.")
+    status: RedemptionStatus = column("What has become of it.")
+    points: int = column("What it cost.")
+    reserved_until: datetime | None = column("Of a reservation: until when it is held.")
+    note: str | None = column("What was noted; null once the customer was erased.")
+    created_at: datetime = column("When it was made.")
+    updated_at: datetime = column("When it last changed.")
+    reward: LoyaltyReward = reference("reward_id", "The reward.")
+
+    @batch(needs=("id",), permission=CODES)
+    @staticmethod
+    async def code(each: Batch["LoyaltyRedemption"], info: Info) -> list[str | None]:
+        """The voucher's code; null where there is none."""
+        reader = info.context.reader
+        where = among("redemption_id", each.ids, reader.dialect)
+        rows = await reader.rows(
+            f"SELECT CAST(redemption_id AS TEXT), code FROM loyalty_voucher_code WHERE {where.sql}",
+            where.args,
+            bounded=True,
+        )
+        found = {str(key): code for key, code in rows}
+        return [found.get(key) for key in each.ids]
+
+
+REWARD_ORDERS = Orders(
+    "LoyaltyRewardOrder",
+    [
+        OrderField("NAME", "string", "By name.", column="name"),
+        OrderField("COST", "int", "By what it costs, in points.", column="cost_points"),
+    ],
+)
+REDEMPTION_ORDERS = Orders(
+    "LoyaltyRedemptionOrder", [OrderField("CREATED_AT", "datetime", "By the moment.", column="created_at")]
+)
+REDEMPTION_FILTER = FilterSpec(
+    "LoyaltyRedemptionFilter",
+    [
+        Member("status", "enum", "What has become of it.", column="status", enum=RedemptionStatus),
+        Member("reward", "id", "Which reward.", column="reward_id", of="LoyaltyReward"),
+        Member("createdAt", "datetime", "When it was made.", column="created_at"),
+    ],
+)
+
+
+class OfProgram:
+    """Fields of LoyaltyProgram."""
+
+    rewards: Connection[LoyaltyReward] = connection(
+        key="program_id",
+        orders=REWARD_ORDERS,
+        default_order=("COST",),
+        permission=READ,
+        description="What its points are spent on, the cheapest first.",
+    )
+
+
+class OfAccount:
+    """Fields of LoyaltyAccount."""
+
+    redemptions: Connection[LoyaltyRedemption] = connection(
+        key="account_id",
+        filter=REDEMPTION_FILTER,
+        orders=REDEMPTION_ORDERS,
+        default_order=("-CREATED_AT",),
+        permission=READ,
+        description="Rewards that were taken or are held, the latest first.",
+    )
+
+
+@strawberry.input(description="A new reward.")
+class CreateRewardInput:
+    program: ID = required("In which programme.")
+    name: str = required("Its name; no two rewards of a programme share one.")
+    kind: RewardKind = required("What it is.")
+    cost_points: int = required("What it costs, in points.")
+    description: str | None = optional("What it is, in words.")
+    value: MoneyInput | None = optional("Of a discount: the amount off.")
+    percent: int | None = optional("Of a discount: the percentage off.")
+    sku: str | None = optional("Of a product.")
+    cost: MoneyInput | None = optional("What one costs us; nothing if left out.")
+    codes: CodeSource | None = optional("Of a voucher: where its codes come from.")
+    stock: int | None = optional("How many there are; any number if left out.")
+    per_customer: int | None = optional("How many a customer can have; any number if left out.")
+    valid_from: datetime | None = optional("From when on it is offered.")
+    valid_until: datetime | None = optional("Until when it is offered.")
+    tiers: list[ID] | None = optional("One of these tiers is needed.")
+    hold_minutes: int = optional("For how long it is reserved.", default=30)
+    idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="A change of a reward. What is left out stays.")
+class UpdateRewardInput:
+    reward: ID = required("Which reward.")
+    name: str | None = optional("Its name.")
+    description: str | None = optional("What it is, in words.")
+    cost_points: int | None = optional("What it costs from now on, in points.")
+    stock: int | None = optional("How many there are from now on; null: any number.")
+    per_customer: int | None = optional("How many a customer can have; null: any number.")
+    valid_from: datetime | None = optional("From when on it is offered.")
+    valid_until: datetime | None = optional("Until when it is offered.")
+    hold_minutes: int | None = optional("For how long it is reserved.")
+    active: bool | None = optional("Whether it is offered.")
+    expected_version: int | None = expected()
+
+
+@strawberry.input(description="Codes for the pool of a voucher.")
+class AddVoucherCodesInput:
+    reward: ID = required("Which reward.")
+    codes: list[str] = required("The codes, 10,000 at most; those that it has already change nothing.")
+
+
+@strawberry.input(description="A reward that a customer takes.")
+class RedeemRewardInput:
+    customer: ID = required("Who takes it.")
+    reward: ID = required("What.")
+    note: str | None = optional("What is to be noted.")
+    idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="A reward that is held for a customer.")
+class ReserveRewardInput:
+    customer: ID = required("For whom.")
+    reward: ID = required("What.")
+    minutes: int | None = optional("For how long; as the reward says if left out.")
+    idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="A redemption or a reservation.")
+class RedemptionInput:
+    redemption: ID = required("Which one.")
+
+
+@payload
+class RewardPayload:
+    """The reward after the change."""
+
+    reward_id: strawberry.Private[str | None] = None
+    reward: LoyaltyReward | None = reference("reward_id", "The reward; null on failure.")
+
+
+@payload
+class RedemptionPayload:
+    """The redemption after the change."""
+
+    redemption_id: strawberry.Private[str | None] = None
+    redemption: LoyaltyRedemption | None = reference("redemption_id", "The redemption; null on failure.")
+
+
+@mutation(permission=WRITE, everyone=True, name="createReward")
+async def make_reward(tx: UnitOfWork, input: CreateRewardInput) -> RewardPayload:
+    """Makes a reward."""
+    program = key_of(input.program, LoyaltyProgram, path=("program",))
+    currency = await currency_of(tx, program)
+    new = NewReward(
+        program_id=program,
+        name=input.name,
+        kind=input.kind,
+        cost_points=input.cost_points,
+        description=chosen(input.description),
+        value_minor=in_currency(input.value, currency, "value"),
+        percent=chosen(input.percent),
+        sku=chosen(input.sku),
+        cost_minor=in_currency(input.cost, currency, "cost") or 0,
+        codes=chosen(input.codes),
+        stock=chosen(input.stock),
+        per_customer=chosen(input.per_customer),
+        valid_from=chosen(input.valid_from),
+        valid_until=chosen(input.valid_until),
+        tiers=keys(input.tiers, "LoyaltyTier", "tiers"),
+        hold_minutes=input.hold_minutes,
+    )
+    with renamed(value_minor="value", cost_minor="cost"):
+        return RewardPayload(reward_id=await create_reward(tx, new))
+
+
+@mutation(permission=WRITE, everyone=True, name="updateReward")
+async def change_reward(tx: UnitOfWork, input: UpdateRewardInput) -> RewardPayload:
+    """Changes a reward. Redemptions keep what they cost."""
+    key = key_of(input.reward, LoyaltyReward, path=("reward",))
+    values = {
+        name: value
+        for name, value in given(input, leave_out=("reward", "expected_version")).items()
+        if value is not None or name not in ("name", "cost_points", "hold_minutes", "active")
+    }
+    await update_reward(tx, key, RewardChange(values=values, expected_version=chosen(input.expected_version)))
+    return RewardPayload(reward_id=key)
+
+
+@mutation(permission=WRITE, everyone=True, name="addVoucherCodes")
+async def add_codes(tx: UnitOfWork, input: AddVoucherCodesInput) -> RewardPayload:
+    """Adds codes to the pool of a voucher; its stock grows by those that are new."""
+    key = key_of(input.reward, LoyaltyReward, path=("reward",))
+    await add_voucher_codes(tx, key, input.codes)
+    return RewardPayload(reward_id=key)
+
+
+@mutation(permission=REDEEM, own=Own("customer", only=("customer", "reward")), name="redeemReward")
+async def redeem(tx: UnitOfWork, input: RedeemRewardInput) -> RedemptionPayload:
+    """Spends points on a reward. Refused, and nothing changed, where the points are too few, the stock is
+    gone, or the reward is not for this customer. Customers may do so themselves.
+    """
+    key = await redeeming.redeem_reward(
+        tx,
+        key_of(input.customer, Customer, path=("customer",)),
+        key_of(input.reward, LoyaltyReward, path=("reward",)),
+        note=chosen(input.note),
+    )
+    return RedemptionPayload(redemption_id=key)
+
+
+@mutation(permission=REDEEM, own=Own("customer", only=("customer", "reward")), name="reserveReward")
+async def reserve(tx: UnitOfWork, input: ReserveRewardInput) -> RedemptionPayload:
+    """Holds a reward for a customer, with its points. It is given back if it is not confirmed in time."""
+    key = await redeeming.reserve_reward(
+        tx,
+        key_of(input.customer, Customer, path=("customer",)),
+        key_of(input.reward, LoyaltyReward, path=("reward",)),
+        chosen(input.minutes),
+    )
+    return RedemptionPayload(redemption_id=key)
+
+
+async def _owner(tx: UnitOfWork, input: RedemptionInput) -> str | None:
+    return await redeeming.customer_of(tx, key_of(input.redemption, LoyaltyRedemption, path=("redemption",)))
+
+
+@mutation(permission=REDEEM, own=Own(_owner), name="confirmReservation")
+async def confirm(tx: UnitOfWork, input: RedemptionInput) -> RedemptionPayload:
+    """Makes a reservation a redemption; a voucher gets its code. Refused once it ran out."""
+    return await _changed(tx, input, redeeming.confirm)
+
+
+@mutation(permission=REDEEM, own=Own(_owner), name="cancelReservation")
+async def cancel(tx: UnitOfWork, input: RedemptionInput) -> RedemptionPayload:
+    """Gives back what is reserved: the points go back to their lots, which expire when they did before."""
+    return await _changed(tx, input, redeeming.cancel)
+
+
+@mutation(permission=REDEEM, name="fulfilRedemption")
+async def fulfil(tx: UnitOfWork, input: RedemptionInput) -> RedemptionPayload:
+    """Says that the customer has got the reward."""
+    return await _changed(tx, input, redeeming.fulfil)
+
+
+@mutation(permission="loyalty.adjust", name="reverseRedemption")
+async def reverse(tx: UnitOfWork, input: RedemptionInput) -> RedemptionPayload:
+    """Undoes a redemption: the points go back to their lots, which expire when they did before. The code of a
+    voucher is not given out again.
+    """
+    return await _changed(tx, input, redeeming.reverse_redemption)
+
+
+async def _changed(tx: UnitOfWork, input: RedemptionInput, change: Any) -> RedemptionPayload:
+    key = key_of(input.redemption, LoyaltyRedemption, path=("redemption",))
+    await change(tx, key)
+    return RedemptionPayload(redemption_id=key)
+
+
+MUTATIONS = (make_reward, change_reward, add_codes, redeem, reserve, confirm, cancel, fulfil, reverse)
