@@ -79,9 +79,9 @@ def judged(told: Told, offer: Offer, who: Who, used: Mapping[str, Used]) -> Awar
 
 
 def worth_an_entry(told: Told, offer: Offer, earned: Award) -> bool:
-    """Points, or money that counts towards a tier."""
-    spent = told.cause.trigger is Trigger.PURCHASE and told.cause.currency == offer.programme.currency
-    return earned.points > 0 or (spent and bool(told.cause.total_minor))
+    """Points, or a purchase that the programme counts: its money counts towards tiers."""
+    counted = told.cause.trigger is Trigger.PURCHASE and told.cause.currency == offer.programme.currency
+    return earned.points > 0 or counted
 
 
 async def enter(found: Candidates, accounts: Mapping[Owner, Account], tx: UnitOfWork) -> list[Awarded]:
