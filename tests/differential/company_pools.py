@@ -31,6 +31,7 @@ _LISTS = {
     "Customer.tickets": "customers(first: 20) { nodes { tickets",
     "Segment.members": "segments(first: 20) { nodes { members",
     "LoyaltyAccount.entries": "customers(first: 20) { nodes { loyalty { entries",
+    "LoyaltyAccount.lots": "customers(first: 20) { nodes { loyalty { lots",
     "Ticket.messages": "tickets(first: 20) { nodes { messages",
 }
 _ORDERED = {
@@ -43,7 +44,7 @@ _ORDERED = {
     "Query.tokens": ("CREATED_AT", "NAME", "LAST_USED_AT"),
 }
 _KINDS = (
-    (r"\.(customer|customers|winner|losers)$", "Customer"),
+    (r"\.(customer|customers|winner|losers|fromCustomer|toCustomer)$", "Customer"),
     (r"\.(owner|backup|staff|assignee|successor)$", "Staff"),
     (r"\.(segment)$", "Segment"),
     (r"\.(program)$", "LoyaltyProgram"),
@@ -95,6 +96,8 @@ async def pools_of(service: Service) -> Pools:
             "restHours": (12, 0),
             "pointsPerUnit": (1, 2, 0),
             "number": (1, 2, 3, 100),
+            "points": (1, 2, 5, -3, 0),
+            "threshold": (0, 10, 100),
             "loyaltyBalance": (0, 5, 10, 100),
         },
         json={

@@ -152,7 +152,9 @@ def _kind(text: str) -> str:
         return ""
 
 
-BY_CHANCE = frozenset({"position", "horizon", "salt", "digest", "erased_digest"})
+BY_CHANCE = frozenset(
+    {"position", "horizon", "salt", "digest", "erased_digest", "reason_salt", "reason_digest"}
+)
 """Columns that the database numbers, or that are random and what follows from that."""
 SEALED_LATER = "crm_audit_chain"
 

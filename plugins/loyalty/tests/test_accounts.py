@@ -389,3 +389,35 @@ async def test_customers_see_their_own_account_only(client: CrmClient) -> None:
     [error] = await own.errors(ADJUST, input=gift)
     assert error["extensions"]["code"] == "FORBIDDEN"
     assert len(await client.service.database.fetch("SELECT id FROM loyalty_entry")) == 2
+
+
+async def test_the_command_tells_what_was_changed(client: CrmClient) -> None:
+    store = await shop(client)
+    await store.earn(await store.customer(), 10, START)
+    told = await client.command("loyalty", "verify")
+    assert (told.code, told.output) == (0, "1 accounts, 1 entries: nothing was changed or removed.\n")
+    async with client.service.database.unit_of_work() as tx:
+        await tx.execute("UPDATE loyalty_account SET balance = 11")
+    told = await client.command("loyalty", "verify")
+    assert (told.code, told.output) == (1, "1 accounts, 1 entries: 2 differences.\n")
+    assert "balance is 11, the entries come to 10" in told.errors
+
+
+@pytest.mark.parametrize("period", ["CALENDAR_YEAR", "ROLLING_12_MONTHS", "LIFETIME"])
+async def test_points_that_lift_nobody_are_judged_without_the_history(client: CrmClient, period: str) -> None:
+    with frozen(START):
+        store = await shop(client, tierPeriod=period)
+        for name, threshold in (("Silver", 100), ("Gold", 200)):
+            await client.data(TIER, input={"program": store.program, "name": name, "threshold": threshold})
+        ada = await store.customer()
+        await store.earn(ada, 150, START)
+    read = []
+    for days in (1, 2, 3, 4):
+        at = START + timedelta(days=days)
+        with frozen(at), client.statements() as statements:
+            await store.earn(ada, 20, at)
+        read.append(any("account_id, at, qualifies_at" in sql for sql in statements))
+        with frozen(at):
+            name = (await store.account(ada, at))["tier"]["name"]
+            assert name == ("Gold" if days > 2 else "Silver")
+    assert read == [False, False, True, False]

@@ -3,13 +3,6 @@
 from .accounts import Account, Owner, hold_accounts, hold_owners
 from .entries import Kind
 from .operations import (
-    Adjustment,
-    ClawBack,
-    Posted,
-    Posting,
-    Reversal,
-    Spending,
-    Transfer,
     adjust,
     cancel_pending,
     claw_back,
@@ -19,6 +12,7 @@ from .operations import (
     settle,
     transfer,
 )
+from .requests import Adjustment, ClawBack, Posted, Posting, Reversal, Spending, Transfer
 
 __all__ = [
     "Account",

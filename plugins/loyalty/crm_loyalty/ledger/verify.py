@@ -34,30 +34,40 @@ class Proof:
 
 
 async def verify(tx: UnitOfWork) -> Proof:
-    """Looks at every account."""
-    proof, last = Proof(), ""
-    while len(proof.differences) < MOST:
-        after, args = ("AND id > ?", [last]) if last else ("", [])
-        rows = await tx.fetch(
-            f"SELECT id FROM loyalty_account WHERE merged_into_id IS NULL {after} ORDER BY id LIMIT {CHUNK}",
-            args,
-        )
-        if not rows:
-            break
-        keys = [row["id"] for row in rows]
-        found = await _look(tx, keys)
-        wrong = [key for key, texts in found.differences.items() if texts]
-        if wrong:
-            # what was entered between two statements is no difference: once more, with them held
-            await tx.lock("loyalty_account", wrong)
-            again = await _look(tx, wrong)
-            proof.differences += [text for texts in again.differences.values() for text in texts]
-        proof.accounts += len(keys)
-        proof.entries += found.entries
-        last = keys[-1]
-    proof.differences += await _strays(tx)
-    proof.differences = proof.differences[:MOST]
+    """Looks at every account, in one transaction."""
+    proof, last = Proof(), FROM_THE_FIRST
+    while last is not None and len(proof.differences) < MOST:
+        last = await verify_some(tx, proof, last)
     return proof
+
+
+FROM_THE_FIRST = ""
+
+
+async def verify_some(tx: UnitOfWork, proof: Proof, last: str) -> str | None:
+    """Looks at the accounts that follow `last`, some at once, and adds to `proof`; the last of them.
+
+    None when all were looked at. Each call may have a transaction of its own, so that nobody waits for long.
+    """
+    after, args = ("AND id > ?", [last]) if last else ("", [])
+    rows = await tx.fetch(
+        f"SELECT id FROM loyalty_account WHERE merged_into_id IS NULL {after} ORDER BY id LIMIT {CHUNK}", args
+    )
+    if not rows:
+        proof.differences = [*proof.differences, *await _strays(tx)][:MOST]
+        return None
+    keys = [row["id"] for row in rows]
+    found = await _look(tx, keys)
+    wrong = [key for key, texts in found.differences.items() if texts]
+    if wrong:
+        # what was entered between two statements is no difference: once more, with them held
+        await tx.lock("loyalty_account", wrong)
+        again = await _look(tx, wrong)
+        told = [text for texts in again.differences.values() for text in texts]
+        proof.differences = [*proof.differences, *told][:MOST]
+    proof.accounts += len(keys)
+    proof.entries += found.entries
+    return keys[-1]
 
 
 async def replayed(tx: UnitOfWork, account_id: str) -> tuple[Book, list[str]]:

@@ -15,6 +15,7 @@ from crm_loyalty.events import TierChanged
 from crm_loyalty.models import TierBasis, TierDescent, TierPeriod
 
 from .rules import NONE, Counted, TierRules, standing
+from .unmoved import unmoved
 
 if TYPE_CHECKING:
     from crm_loyalty.ledger.accounts import Account
@@ -42,6 +43,9 @@ class Ladder:
 
     def tier_id(self, level: int) -> str | None:
         return None if level == NONE else self.levels[level].id
+
+    def level_of(self, tier_id: str | None) -> int:
+        return next((number for number, each in enumerate(self.levels) if each.id == tier_id), NONE)
 
     @property
     def counted(self) -> str:
@@ -106,19 +110,23 @@ async def judge(tx: UnitOfWork, accounts: Iterable["Account"], entries: Sequence
         for entry in entries
         if entry.qualifying_points or entry.qualifying_minor or entry.kind == "MERGED"
     }
-    await judge_all(
-        tx,
-        [
-            account
-            for account in accounts
-            if account.id in moved or (account.tier_review_at and account.tier_review_at <= account.posted_at)
-        ],
-    )
+    touched = [
+        account
+        for account in accounts
+        if account.id in moved or (account.tier_review_at and account.tier_review_at <= account.posted_at)
+    ]
+    found = await ladders(tx, {account.program_id for account in touched}) if touched else {}
+    same = await unmoved(tx, touched, entries, found)
+    await _judge(tx, [account for account in touched if account.id not in same], found)
 
 
 async def judge_all(tx: UnitOfWork, accounts: Sequence["Account"]) -> None:
     """Applies the rules of today to all that counts in these accounts, which are held."""
     found = await ladders(tx, {account.program_id for account in accounts}) if accounts else {}
+    await _judge(tx, accounts, found)
+
+
+async def _judge(tx: UnitOfWork, accounts: Sequence["Account"], found: Mapping[str, Ladder]) -> None:
     judged = {account.id: account for account in accounts if account.program_id in found}
     if not judged:
         return
@@ -173,7 +181,7 @@ async def _kept(tx: UnitOfWork, accounts: Iterable[str]) -> dict[str, list[_Kept
 
 def _changed(account: "Account", ladder: Ladder, level: int) -> TierChanged:
     names = {each.id: each.name for each in ladder.levels}
-    before = next((n for n, each in enumerate(ladder.levels) if each.id == account.tier_id), NONE)
+    before = ladder.level_of(account.tier_id)
     tier_id = ladder.tier_id(level)
     return TierChanged(
         customer_id=account.customer_id,
