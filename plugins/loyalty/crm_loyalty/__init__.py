@@ -39,6 +39,7 @@ plugin = Plugin(
     settings=LoyaltySettings,
     models="crm_loyalty.models",
     migrations="crm_loyalty.migrations",
+    commands="crm_loyalty.commands",
     permissions=[
         Permission("loyalty.read", "See loyalty programmes, accounts and entries.", self_service=True),
         Permission("loyalty.write", "Create and change loyalty programmes and tiers."),
