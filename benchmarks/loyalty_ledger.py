@@ -40,7 +40,7 @@ EARNED = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2050, 1, 1, tzinfo=UTC)
 HISTORIES = (10, 100, 1_000, 10_000)
 REDEMPTIONS = 30
-AT_ONCE = 50_000
+AT_ONCE = 10_000
 """Entries in one transaction."""
 PAGE = "{ customers(first: 50) { nodes { loyalty { balance pending lifetime } } } }"
 
@@ -157,7 +157,7 @@ async def sweep(service: Service, program: str, customers: list[str]) -> None:
         while not over.is_set():
             number += 1
             spending = Spending(
-                program_id=program, customer_id=customers[0], points=1, source_key=f"till {number}"
+                program_id=program, customer_id=customers[-1], points=1, source_key=f"till {number}"
             )
             start = time.perf_counter()
             async with service.database.unit_of_work() as tx:

@@ -18,7 +18,8 @@ def verify(context: click.Context) -> None:
     """Replays every account from its entries; exits with 1 where something was changed or removed."""
 
     async def work(run: CommandRun) -> Proof:
-        proof, last = Proof(), FROM_THE_FIRST
+        proof = Proof()
+        last: str | None = FROM_THE_FIRST
         while last is not None and len(proof.differences) < MOST:
             async with run.unit_of_work() as tx:
                 last = await verify_some(tx, proof, last)

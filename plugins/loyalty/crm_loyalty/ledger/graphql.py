@@ -122,7 +122,8 @@ class LoyaltyAccountAsOf:
         "program_id": str,
         "customer_id": str | None,
     },
-    where="t.merged_into_id IS NULL",
+    # as SQLite would take an index for IS NULL before that of the customer
+    where="(t.merged_into_id IS NULL) IS TRUE",
 )
 class LoyaltyAccount(Node):
     """A customer's points in one programme."""

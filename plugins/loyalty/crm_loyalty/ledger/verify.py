@@ -35,7 +35,8 @@ class Proof:
 
 async def verify(tx: UnitOfWork) -> Proof:
     """Looks at every account, in one transaction."""
-    proof, last = Proof(), FROM_THE_FIRST
+    proof = Proof()
+    last: str | None = FROM_THE_FIRST
     while last is not None and len(proof.differences) < MOST:
         last = await verify_some(tx, proof, last)
     return proof
@@ -51,12 +52,14 @@ async def verify_some(tx: UnitOfWork, proof: Proof, last: str) -> str | None:
     """
     after, args = ("AND id > ?", [last]) if last else ("", [])
     rows = await tx.fetch(
-        f"SELECT id FROM loyalty_account WHERE merged_into_id IS NULL {after} ORDER BY id LIMIT {CHUNK}", args
+        "SELECT id FROM loyalty_account WHERE (merged_into_id IS NULL) IS TRUE"
+        f" {after} ORDER BY id LIMIT {CHUNK}",
+        args,
     )
     if not rows:
         proof.differences = [*proof.differences, *await _strays(tx)][:MOST]
         return None
-    keys = [row["id"] for row in rows]
+    keys = [str(row["id"]) for row in rows]
     found = await _look(tx, keys)
     wrong = [key for key, texts in found.differences.items() if texts]
     if wrong:

@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "table": "loyalty_entry",
-                "unique_together": (("program_id", "source_key"), ("book_id", "seq")),
+                "unique_together": (("source_key", "program_id"), ("book_id", "seq")),
                 "indexes": (("account_id", "at", "id"),),
             },
         ),

@@ -72,7 +72,8 @@ class Entry(Model):
     class Meta:
         app = "loyalty"
         table = "loyalty_entry"
-        unique_together = (("program_id", "source_key"), ("book_id", "seq"))
+        # causes are looked up before the programme is known, too
+        unique_together = (("source_key", "program_id"), ("book_id", "seq"))
         indexes = (("account_id", "at", "id"),)
 
 

@@ -12,19 +12,19 @@ BATCH = 200
 async def judge_tiers(job: JobRun) -> None:
     """Judges accounts whose tier may be lost by now; with `program` in the payload, all of a programme's.
 
-    It goes on after the last account that it judged.
+    It goes on with the next ones until there are no more.
     """
-    program, last = job.payload.get("program"), job.payload.get("after")
+    program, last = job.payload.get("program"), job.payload.get("after", "")
     async with job.unit_of_work() as tx:
-        condition, args = (
-            ("tier_review_at <= ?", [tx.now]) if program is None else ("program_id = ?", [program])
-        )
-        if last is not None:
-            condition, args = f"{condition} AND id > ?", [*args, last]
+        args: list[object]
+        if program is None:
+            chosen, args = "tier_review_at <= ? ORDER BY tier_review_at", [tx.now]
+        elif last:
+            chosen, args = "program_id = ? AND id > ? ORDER BY id", [program, last]
+        else:
+            chosen, args = "program_id = ? ORDER BY id", [program]
         rows = await tx.fetch(
-            "SELECT id, customer_id FROM loyalty_account WHERE merged_into_id IS NULL"
-            f" AND {condition} ORDER BY id LIMIT {BATCH}",
-            args,
+            f"SELECT id, customer_id FROM loyalty_account WHERE {chosen} LIMIT {BATCH}", args
         )
         keys = {row["customer_id"] for row in rows if row["customer_id"] is not None}
         for customer in (await live_customers(tx, keys, Hold.ADD) if keys else {}).values():
@@ -32,8 +32,8 @@ async def judge_tiers(job: JobRun) -> None:
                 raise customer
         held = await hold_accounts(tx, [row["id"] for row in rows])
         await judge_all(tx, list(held.values()))
-        more = len(rows) == BATCH
-        then = (
-            {"after": rows[-1]["id"], **({} if program is None else {"program": program})} if more else None
-        )
-        job.done(tx, then=then)
+        if program is None:
+            # whoever was judged is due later, if at all
+            job.done(tx, then={} if held else None)
+        else:
+            job.done(tx, then={"program": program, "after": rows[-1]["id"]} if rows else None)
