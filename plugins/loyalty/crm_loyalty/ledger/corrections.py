@@ -12,7 +12,8 @@ from crm_loyalty.models import RefundPolicy
 from .accounts import Account, hold_accounts, programs
 from .entries import Kind, Lot, Pending
 from .lots import know_lots, know_origins
-from .operations import Posted, _enter, _entries, _fresh, _still_there
+from .operations import _enter, _entries, _fresh, _still_there
+from .requests import Posted
 from .writing import Cause, Writing, begin
 
 
@@ -40,10 +41,10 @@ async def correct(tx: UnitOfWork, corrections: Sequence[Correction]) -> list[Pos
 
     NOT_FOUND for what was never earned.
     """
+    found = await _entries(tx, ((each.program_id, each.earning_key) for each in corrections))
+    held = await hold_accounts(tx, (row["account_id"] for row in found.values()))
     fresh, known = await _fresh(tx, corrections)
     if fresh:
-        found = await _entries(tx, ((each.program_id, each.earning_key) for each in fresh))
-        held = await hold_accounts(tx, (row["account_id"] for row in found.values()))
         rules = await programs(tx, {row["program_id"] for row in found.values()})
         writing = await begin(tx, held)
         await know_origins(tx, [row["id"] for row in found.values()], held)
