@@ -305,3 +305,21 @@ async def test_redemptions_follow_a_merge_and_forget_the_person(shop: Shop) -> N
     await shop.change("eraseCustomer", "receipt", id=ada)
     rows = await shop.client.service.database.fetch("SELECT note, points FROM loyalty_redemption")
     assert [(row["note"], row["points"]) for row in rows] == [(None, 10)]
+
+
+async def test_customers_preview_for_themselves_and_are_not_told_what_staff_noted(shop: Shop) -> None:
+    program, ada, _ = await setting(shop)
+    bea = await shop.customer("Bea")
+    await shop.rule(program, "VIP", points=10, priority=5, conditions={"tagsAny": ["vip"]})
+    mine = await own_token(shop, ada)
+    query = "query ($i: PreviewEarningInput!) { previewEarning(input: $i) { points passed { because } } }"
+    asked = {"program": program, "customer": ada, "total": {"amount": "10", "currency": "EUR"}}
+    because = [{"because": "the customer is not tagged vip"}]
+    assert (await shop.client.data(query, i=asked))["previewEarning"] == {"points": 10, "passed": because}
+    assert (await mine.client.data(query, i=asked))["previewEarning"] == {"points": 10, "passed": []}
+    [error] = await mine.client.errors(query, i=asked | {"customer": bea})
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    rules = "{ loyaltyPrograms { nodes { rules { nodes { name versions { nodes { points %s } } } } } } }"
+    assert (await mine.client.data(rules % "per"))["loyaltyPrograms"]["nodes"][0]["rules"]["nodes"]
+    [error] = await mine.client.errors(rules % "conditions")
+    assert error["extensions"]["code"] == "FORBIDDEN"

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import ID, Info
 
 from crm_framework import (
+    INTERNAL,
     Batch,
     Connection,
     Node,
@@ -51,7 +52,7 @@ class LoyaltyCampaign(Node):
     created_at: datetime = column("When it was made.")
     program: LoyaltyProgram = reference("program_id", "The programme.")
 
-    @batch(needs=("program_id", "conditions"), restricted=True)
+    @batch(needs=("program_id", "conditions"), permission=INTERNAL, restricted=True)
     @staticmethod
     async def conditions(each: Batch["LoyaltyCampaign"], info: Info) -> list[JSON]:
         """On what it depends besides, as `EarningConditionsInput` says it; only what was given."""

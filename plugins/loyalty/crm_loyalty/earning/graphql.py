@@ -7,6 +7,7 @@ import strawberry
 from strawberry import ID, Info
 
 from crm_framework import (
+    INTERNAL,
     Batch,
     Connection,
     MoneyInput,
@@ -104,7 +105,7 @@ class LoyaltyEarningRuleVersion(Node):
             for minor, currency in zip(each.column("per_minor"), currencies, strict=True)
         ]
 
-    @batch(needs=("rule_id", "conditions"), restricted=True)
+    @batch(needs=("rule_id", "conditions"), permission=INTERNAL, restricted=True)
     @staticmethod
     async def conditions(each: Batch["LoyaltyEarningRuleVersion"], info: Info) -> list[JSON]:
         """On what it depends besides, as `EarningConditionsInput` says it; only what was given."""

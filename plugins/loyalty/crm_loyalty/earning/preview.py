@@ -87,7 +87,9 @@ class EarningPreview:
     )
     expires_at: datetime | None = strawberry.field(description="When they would expire; null: never.")
     applied: list[EarningShare] = strawberry.field(description="The rules that apply, and what each gives.")
-    passed: list[EarningPassed] = strawberry.field(description="The rules that do not, and why.")
+    passed: list[EarningPassed] = strawberry.field(
+        description="The rules that do not, and why; customers themselves are not told."
+    )
     multipliers: list[EarningMultiplier] = strawberry.field(description="The campaigns that multiply.")
 
 
@@ -115,7 +117,10 @@ async def preview_earning(
     day = local_day(told.cause.at, offer.programme.zone)
     uses = await uses_of([(told, offer)], [str(row["id"]) for row in account], reader)
     used = uses.of(str(account[0]["id"]), day, offer) if account else {}
-    return _shown(judged(told, offer, who, used), told.cause, offer)
+    found_out = _shown(judged(told, offer, who, used), told.cause, offer)
+    if info.context.actor.kind == "CUSTOMER":
+        found_out.passed = []  # why not may be what staff noted of them
+    return found_out
 
 
 def _cause(input: PreviewEarningInput, currency: str) -> Cause:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from crm_framework import UnitOfWork, among
+from crm_framework import UnitOfWork, among, resolve_ids
 from crm_loyalty.earning.causes import Told
 from crm_loyalty.earning.enter import Awarded
 from crm_loyalty.earning.rules import Trigger
@@ -24,7 +24,9 @@ async def referrals_due(purchases: Sequence[Told], found: Mapping[str, Offer], t
     ]
     if not purchases or not rewarding:
         return []
-    customers = among("customer_id", sorted({one.customer_id for one in purchases}), tx.dialect)
+    # an event may be delivered after its customer was merged: the referral went with it
+    now = await resolve_ids(tx, {one.customer_id for one in purchases})
+    customers = among("customer_id", sorted(set(now.values())), tx.dialect)
     programs = among("program_id", rewarding, tx.dialect)
     rows = await tx.fetch(
         "SELECT id, program_id, customer_id, referrer_id FROM loyalty_referral"
@@ -35,7 +37,7 @@ async def referrals_due(purchases: Sequence[Told], found: Mapping[str, Offer], t
     for row in rows:
         offer = found[str(row["program_id"])]
         for purchase in purchases:
-            if purchase.customer_id != str(row["customer_id"]):
+            if now[purchase.customer_id] != str(row["customer_id"]):
                 continue
             if purchase.cause.currency != offer.programme.currency:
                 continue
