@@ -107,7 +107,8 @@ constraints: $(VENV)/testable
 
 # Writes the API down as it is with every plugin of this repository; a test compares it.
 schema: $(VENV)/testable
-	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/crm schema print > schema.graphql
+	@CRM_PLUGINS="$(ALL_PLUGINS)" $(BIN)/crm schema print > schema.graphql.new || { rm schema.graphql.new; exit 1; }
+	@mv schema.graphql.new schema.graphql
 
 # Writes the public names down with their signatures and docstrings; a test compares it.
 reference: $(VENV)/testable
