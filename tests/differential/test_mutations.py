@@ -53,6 +53,7 @@ class Fixed:
         self.numbers: Iterator[int] = count()
         monkeypatch.setattr(ids, "uuid7", self._key)
         monkeypatch.setattr(secrets, "token_urlsafe", lambda size: f"{next(self.numbers):032d}")
+        monkeypatch.setattr(secrets, "choice", lambda letters: Random(next(self.numbers)).choice(letters))
 
     def begin(self, step: int) -> None:
         self.numbers = count(step * 100_000)
