@@ -8,6 +8,7 @@
 # make torture-cancel  every mutation, cancelled at every await in every way
 # make torture-nodes  10 restarts of PostgreSQL, and 5 of every node, of two and of four, under load (RESTARTS=, ROUNDS=)
 # make torture-fuzz  20,000 spoilt requests of each kind to a real server, on each database (REQUESTS=, SEED=)
+# make torture-clocks  20,000 generated histories of tickets against clocks that look at every minute (CLOCK_CASES=, SEED=)
 # make golden   writes the statements that the golden tests compare anew; look at what changed
 # make check    style, types, arrows between the rooms, completeness of the documentation
 # make bench    the workloads in benchmarks/ (PEERS=1 installs others beside, and measures them too)
@@ -25,6 +26,7 @@ KILLS   ?= 100
 REQUESTS ?= 20000
 RESTARTS ?= 10
 ROUNDS  ?= 5
+CLOCK_CASES ?= 20000
 
 PLUGINS  := $(patsubst plugins/%/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(patsubst examples/%/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
@@ -42,7 +44,7 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-.PHONY: run test test-browser torture torture-all torture-power torture-crash torture-cancel torture-nodes torture-fuzz golden check format bench constraints schema reference clean
+.PHONY: run test test-browser torture torture-all torture-power torture-crash torture-cancel torture-nodes torture-fuzz torture-clocks golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
 # server, such as an import, must reach their event handlers too.
@@ -65,7 +67,7 @@ torture: $(VENV)/testable
 	    $(BIN)/python -m pytest tests/differential -s $(ARGS)
 
 torture-all:
-	@for part in torture torture-power torture-crash torture-cancel torture-nodes torture-fuzz; do \
+	@for part in torture torture-power torture-crash torture-cancel torture-nodes torture-fuzz torture-clocks; do \
 	    echo "make $$part"; $(MAKE) --no-print-directory $$part || exit 1; done
 
 torture-power: $(VENV)/testable
@@ -84,6 +86,10 @@ torture-nodes: $(VENV)/testable
 
 torture-fuzz: $(VENV)/testable
 	@CRM_PLUGINS= FUZZ_CASES=$(REQUESTS) $(if $(SEED),FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
+
+torture-clocks: $(VENV)/testable
+	@CRM_PLUGINS= CLOCK_CASES=$(CLOCK_CASES) $(if $(SEED),CLOCK_SEED=$(SEED)) \
+	    $(BIN)/python -m pytest plugins/ticketing/tests/clocks $(ARGS)
 
 golden: $(VENV)/testable
 	@CRM_PLUGINS= CRM_TEST_RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/engine/test_golden.py tests/schema/test_golden.py tests/schema/test_who_sees_what.py

@@ -94,6 +94,15 @@ class Desk:
     async def ticket(self) -> str:
         return await self.make("openTicket", "ticket", **await ticket(self))
 
+    async def calendar(self) -> str:
+        return await self.make("createBusinessCalendar", "calendar", **await calendar(self))
+
+    async def policy(self) -> str:
+        return await self.make("createSlaPolicy", "policy", **await policy(self))
+
+    async def team(self) -> str:
+        return await self.make("createTicketTeam", "team", **await team(self))
+
 
 async def buy(desk: Desk) -> Input:
     lines = [{"sku": "S1", "quantity": 2, "unitPrice": {"amount": "9.50", "currency": "EUR"}}]
@@ -123,6 +132,58 @@ async def webhook(desk: Desk) -> Input:
 
 async def ticket(desk: Desk) -> Input:
     return {"customer": await desk.customer(), "subject": desk.new("Ticket"), "body": "Help"}
+
+
+OPEN_ALWAYS: Input = {"timeZone": "Europe/Berlin", "alwaysOpen": True}
+PROMISE: Input = {"targets": [{"clock": "FIRST_RESPONSE", "target": "PT4H"}]}
+
+
+async def calendar(desk: Desk) -> Input:
+    return {"name": desk.new("Calendar"), "rules": OPEN_ALWAYS}
+
+
+async def policy(desk: Desk) -> Input:
+    return {"name": desk.new("Policy"), "calendar": await desk.calendar(), "rules": PROMISE}
+
+
+async def team(desk: Desk) -> Input:
+    return {"name": desk.new("Team"), "members": [await desk.staff()]}
+
+
+async def switched(desk: Desk) -> Input:
+    async with desk.service.database.unit_of_work() as tx:  # one without conditions is on, and no other
+        await tx.execute("UPDATE ticketing_policy SET active_number = NULL")
+    return {"on": [await desk.policy()]}
+
+
+async def ordered(desk: Desk) -> Input:
+    async with desk.service.database.unit_of_work() as tx:  # all must be named
+        await tx.execute("UPDATE ticketing_ticket SET policy_version_id = NULL")
+        await tx.execute("DELETE FROM ticketing_policy_version")
+        await tx.execute("DELETE FROM ticketing_policy")
+    return {"policies": [await desk.policy(), await desk.policy()][::-1]}
+
+
+async def recalculated(desk: Desk) -> Input:
+    ticket = await desk.ticket()
+    await desk.run("switchSlaPolicies", await switched(desk), "changed")
+    return {"tickets": [ticket]}
+
+
+async def assigned(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "assignee": await desk.staff()}
+
+
+async def urgent(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "priority": "URGENT"}
+
+
+async def other_category(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "category": "complaint"}
+
+
+async def tried(desk: Desk) -> Input:
+    return {"policy": await desk.policy()}
 
 
 async def merge(desk: Desk) -> Input:
@@ -469,6 +530,19 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "openTicket": (ticket, "ticket { id }"),
     "replyToTicket": (reply, "ticket { id }"),
     "changeTicketStatus": (change_status, "ticket { id }"),
+    "changeTicketPriority": (urgent, "ticket { id }"),
+    "changeTicketCategory": (other_category, "ticket { id }"),
+    "assignTicket": (assigned, "ticket { id }"),
+    "recalculateTickets": (recalculated, "changed"),
+    "createBusinessCalendar": (calendar, "calendar { id }"),
+    "updateBusinessCalendar": (of(Desk.calendar, rules=OPEN_ALWAYS), "calendar { id }"),
+    "createSlaPolicy": (policy, "policy { id }"),
+    "updateSlaPolicy": (of(Desk.policy, name="Renamed"), "policy { id }"),
+    "switchSlaPolicies": (switched, "changed"),
+    "reorderSlaPolicies": (ordered, "changed"),
+    "trySlaPolicy": (tried, "taken"),
+    "createTicketTeam": (team, "team { id }"),
+    "updateTicketTeam": (of(Desk.team, categories=["complaint"]), "team { id }"),
     "rebuildDailyFigures": (nothing, "customers"),
     "verifyFigures": (nothing, "customers"),
 }

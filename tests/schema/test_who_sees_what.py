@@ -21,13 +21,25 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 """Root fields that need no permission: they ask for that of each record's type, by themselves."""
 
 SHARED = {
-    "AttributeDefinition", "ContactRule", "Job", "LoyaltyCampaign", "LoyaltyEarningReplay",
-    "LoyaltyEarningRule", "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier",
-    "Role", "Schedule", "Segment", "Staff", "Webhook",
+    "AttributeDefinition", "BusinessCalendar", "BusinessCalendarVersion", "ContactRule", "Job",
+    "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule", "LoyaltyEarningRuleVersion",
+    "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier", "Role", "Schedule", "Segment", "SlaPolicy",
+    "SlaPolicyVersion", "Staff", "TicketTeam", "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
 NOT_FOR_SOME = {
+    "Mutation.createBusinessCalendar",
+    "Mutation.createSlaPolicy",
+    "Mutation.createTicketTeam",
+    "Mutation.recalculateTickets",
+    "Mutation.reorderSlaPolicies",
+    "Mutation.switchSlaPolicies",
+    "Mutation.trySlaPolicy",
+    "Mutation.updateBusinessCalendar",
+    "Mutation.updateSlaPolicy",
+    "Mutation.updateTicketTeam",
+    "Query.ticketClockProof",
     "Query.dailyRevenue",
     "Query.jobs",
     "Query.pointsLiability",

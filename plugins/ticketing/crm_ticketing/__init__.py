@@ -6,6 +6,8 @@ from typing import Any
 
 from crm_framework import (
     InteractionKind,
+    Job,
+    JobRun,
     Permission,
     Plugin,
     Reader,
@@ -17,8 +19,23 @@ from crm_framework import (
 
 from . import privacy
 from . import timeline as history
-from .events import TicketMessageAdded, TicketOpened, TicketStatusChanged
+from .events import EVENTS
 from .settings import TicketingSettings
+
+
+async def sound_alarm(job: JobRun) -> None:
+    """Deals with what is due of a ticket."""
+    from .alarms.job import run
+
+    await run(job)
+
+
+async def recalculate(job: JobRun) -> None:
+    """Puts open tickets under the policies of today."""
+    from .policies.trial import recalculate_all
+
+    await recalculate_all(job)
+
 
 plugin = Plugin(
     name="ticketing",
@@ -30,9 +47,16 @@ plugin = Plugin(
     permissions=[
         Permission("ticketing.read", "See tickets and their messages.", self_service=True),
         Permission("ticketing.write", "Open tickets, answer them and change their status."),
+        Permission("ticketing.policies", "See policies, calendars and teams."),
+        Permission("ticketing.configure", "Change policies, calendars and teams; recalculate tickets."),
     ],
     kinds=[InteractionKind("support", "A message about a ticket.", support_case=True)],
-    events=[TicketOpened, TicketMessageAdded, TicketStatusChanged],
+    events=EVENTS,
+    commands="crm_ticketing.commands",
+    jobs=[
+        Job("ticketing.alarm", "Notes breaches of a ticket and takes the steps that are due.", sound_alarm),
+        Job("ticketing.recalculate", "Puts open tickets under the policies of today.", recalculate),
+    ],
 )
 
 

@@ -31,3 +31,104 @@ class TicketMessageAdded(TicketEvent):
 @dataclass(frozen=True, kw_only=True)
 class TicketStatusChanged(TicketEvent):
     type = "ticketing.status_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketPriorityChanged(TicketEvent):
+    type = "ticketing.priority_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketCategoryChanged(TicketEvent):
+    type = "ticketing.category_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketAssigned(TicketEvent):
+    """Another member of staff, or another team, has the ticket: `assignee_id` and `team_id` in `changes`."""
+
+    type = "ticketing.assigned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketPolicyChanged(TicketEvent):
+    """Another version of a policy applies to the ticket."""
+
+    type = "ticketing.policy_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketClockBreached(TicketEvent):
+    """A clock ran out, at `at`, which may be some time before this was noted."""
+
+    type = "ticketing.clock_breached"
+    clock: str = ""
+    cycle: int = 0
+    at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketEscalated(TicketEvent):
+    """A step of the ticket's policy was due, at `at`: `action` says what it does, `to` whom it names."""
+
+    type = "ticketing.escalated"
+    clock: str = ""
+    cycle: int = 0
+    at: str = ""
+    action: str = ""
+    to: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalendarChanged(Event):
+    """A business calendar was made or changed."""
+
+    type = "ticketing.calendar_changed"
+    subject_type = "BusinessCalendar"
+    calendar_id: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.calendar_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyChanged(Event):
+    """A policy was made, changed, switched on or off, or put elsewhere in the order."""
+
+    type = "ticketing.policy_edited"
+    subject_type = "SlaPolicy"
+    policy_id: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.policy_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamChanged(Event):
+    """A team was made or changed."""
+
+    type = "ticketing.team_changed"
+    subject_type = "TicketTeam"
+    team_id: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.team_id
+
+
+EVENTS = (
+    CalendarChanged,
+    PolicyChanged,
+    TeamChanged,
+    TicketOpened,
+    TicketMessageAdded,
+    TicketStatusChanged,
+    TicketPriorityChanged,
+    TicketCategoryChanged,
+    TicketAssigned,
+    TicketPolicyChanged,
+    TicketClockBreached,
+    TicketEscalated,
+)

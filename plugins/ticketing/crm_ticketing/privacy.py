@@ -16,7 +16,7 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
 
 
 async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
-    """Tickets with their messages."""
+    """Tickets with their messages and what happened to them."""
     tickets = await tx.fetch(
         "SELECT id, number, subject, category, status, priority, created_at, resolved_at"
         " FROM ticketing_ticket WHERE customer_id = ? ORDER BY number",
@@ -25,6 +25,11 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
     where = among("ticket_id", [ticket["id"] for ticket in tickets], tx.dialect)
     messages = await tx.fetch(
         f"SELECT ticket_id, author, body, at FROM ticketing_message WHERE {where.sql} ORDER BY at, id",
+        where.args,
+    )
+    history = await tx.fetch(
+        f"SELECT ticket_id, at, kind, before, after, actor_kind FROM ticketing_history WHERE {where.sql}"
+        " ORDER BY at, id",
         where.args,
     )
     return {
@@ -41,6 +46,17 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
                     {"author": message["author"], "body": message["body"], "at": str(message["at"])}
                     for message in messages
                     if message["ticket_id"] == ticket["id"]
+                ],
+                "history": [
+                    {
+                        "at": str(entry["at"]),
+                        "kind": entry["kind"],
+                        "before": entry["before"],
+                        "after": entry["after"],
+                        "by": entry["actor_kind"],
+                    }
+                    for entry in history
+                    if entry["ticket_id"] == ticket["id"]
                 ],
             }
             for ticket in tickets

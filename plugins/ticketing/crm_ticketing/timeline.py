@@ -21,10 +21,12 @@ async def entries(
     owners = among("t.customer_id", customer_ids, reader.dialect)
     until, moment = (" AND s.at <= ?", [before]) if before is not None else ("", [])
     rows = await reader.fetch(
-        "SELECT * FROM (SELECT s.id, s.at, s.status, t.customer_id, t.id AS ticket_id, t.number, t.subject,"
+        "SELECT * FROM (SELECT s.id, s.at, s.after AS status, t.customer_id, t.id AS ticket_id, "
+        "t.number, t.subject,"
         " ROW_NUMBER() OVER (PARTITION BY t.customer_id ORDER BY s.at DESC, s.id DESC) AS place"
-        " FROM ticketing_status_change s JOIN ticketing_ticket t ON t.id = s.ticket_id"
-        f" WHERE {owners.sql}{until}) AS ranked WHERE place <= ? ORDER BY at DESC, id DESC",
+        " FROM ticketing_history s JOIN ticketing_ticket t ON t.id = s.ticket_id"
+        f" WHERE {owners.sql} AND s.kind = 'STATUS'{until}) AS ranked WHERE place <= ? ORDER BY at "
+        f"DESC, id DESC",
         [*owners.args, *moment, limit],
     )
     return [

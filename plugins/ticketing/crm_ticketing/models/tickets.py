@@ -1,4 +1,4 @@
-"""The tables of the plugin."""
+"""Tickets and their messages."""
 
 from enum import StrEnum
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
-from crm_framework import new_id
+from .columns import key
+
+NEVER = "9999-12-31 00:00:00.000000+00:00"
+"""Stands for no due time: a column without NULL is read in order along its index on both databases."""
 
 
 class TicketStatus(StrEnum):
@@ -28,13 +31,12 @@ class TicketPriority(StrEnum):
 class MessageAuthor(StrEnum):
     CUSTOMER = "CUSTOMER"
     STAFF = "STAFF"
-
-
-def key() -> Any:
-    return fields.UUIDField(primary_key=True, default=new_id)
+    AUTOMATIC = "AUTOMATIC"
 
 
 class Ticket(Model):
+    """What follows `policy_version` is kept from what the clocks say, for ordering, filtering and alarms."""
+
     id = key()
     version = fields.IntField(default=1, db_default=1)
     number = fields.IntField(unique=True)
@@ -43,17 +45,40 @@ class Ticket(Model):
     category = fields.CharField(max_length=60)
     status = fields.CharEnumField(TicketStatus, max_length=24)
     priority = fields.CharEnumField(TicketPriority, max_length=24)
+    channel = fields.CharField(max_length=60, null=True, description="how its first message came")
     assignee: Any = fields.ForeignKeyField(
         "crm.Staff", related_name="tickets", null=True, on_delete=fields.RESTRICT, db_index=True
+    )
+    team: Any = fields.ForeignKeyField(
+        "ticketing.Team", related_name="tickets", null=True, on_delete=fields.RESTRICT, db_index=True
     )
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
     resolved_at = fields.DatetimeField(null=True, description="last time that it was resolved")
+    policy_version: Any = fields.ForeignKeyField(
+        "ticketing.PolicyVersion", related_name="tickets", null=True, on_delete=fields.RESTRICT, db_index=True
+    )
+    clock_at = fields.DatetimeField(
+        null=True, description="up to when its history is settled: what comes later has a later moment"
+    )
+    due_at = fields.DatetimeField(
+        db_default=NEVER, description="the next due time of a clock that runs; the year 9999 for none"
+    )
+    breached_at = fields.DatetimeField(null=True, description="when the first of its clocks was breached")
+    clock_state = fields.CharField(max_length=24, null=True)
+    alarms_until = fields.DatetimeField(null=True, description="alarms before are dealt with")
+    alarm_at = fields.DatetimeField(null=True, description="the next breach or step of escalation")
 
     class Meta:
         app = "ticketing"
         table = "ticketing_ticket"
-        indexes = (("customer_id", "created_at", "id"), ("status", "created_at", "id"))
+        indexes = (
+            ("customer_id", "created_at", "id"),
+            ("status", "created_at", "id"),
+            ("due_at", "id"),
+            ("assignee_id", "due_at", "id"),
+            ("team_id", "due_at", "id"),
+        )
 
 
 class Message(Model):
@@ -62,6 +87,7 @@ class Message(Model):
         "ticketing.Ticket", related_name="messages", on_delete=fields.RESTRICT
     )
     author = fields.CharEnumField(MessageAuthor, max_length=24)
+    internal = fields.BooleanField(default=False, db_default=False, description="for staff alone")
     staff: Any = fields.ForeignKeyField(
         "crm.Staff", related_name="ticket_messages", null=True, on_delete=fields.RESTRICT, db_index=True
     )
@@ -71,20 +97,6 @@ class Message(Model):
     class Meta:
         app = "ticketing"
         table = "ticketing_message"
-        indexes = (("ticket_id", "at", "id"),)
-
-
-class StatusChange(Model):
-    id = key()
-    ticket: Any = fields.ForeignKeyField(
-        "ticketing.Ticket", related_name="status_changes", on_delete=fields.RESTRICT
-    )
-    status = fields.CharEnumField(TicketStatus, max_length=24)
-    at = fields.DatetimeField()
-
-    class Meta:
-        app = "ticketing"
-        table = "ticketing_status_change"
         indexes = (("ticket_id", "at", "id"),)
 
 

@@ -1,0 +1,1 @@
+"""Breaches and steps of escalation, each dealt with once, at whatever time a worker comes to it."""

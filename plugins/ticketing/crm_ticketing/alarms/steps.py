@@ -1,0 +1,75 @@
+"""What a step of escalation does to a ticket."""
+
+import json
+from datetime import datetime
+
+from crm_framework import UnitOfWork
+from crm_ticketing.clocks.history import HappenedKind
+from crm_ticketing.clocks.rules import Alarm
+from crm_ticketing.clocks.store import HeldTicket, record
+from crm_ticketing.events import TicketEscalated
+from crm_ticketing.models import TicketPriority
+from crm_ticketing.policies.rules import Step, StepAction
+from crm_ticketing.teams.assignment import least_busy
+from crm_ticketing.tickets.changes import give, set_priority
+from crm_ticketing.tickets.held import SETTLED
+
+PRIORITIES = tuple(TicketPriority)
+
+
+async def take(tx: UnitOfWork, ticket: HeldTicket, alarm: Alarm, at: datetime) -> None:
+    """Notes that the step was due at that moment, and does what it says.
+
+    A ticket that was resolved since, as the worker was late, keeps its priority and whoever has it.
+    """
+    assert alarm.step is not None
+    step = alarm.version.rules.steps[alarm.step]
+    applied = step.action is StepAction.NOTIFY or ticket["status"] not in SETTLED
+    told = {"action": step.action.value, "to": step.to, "team": step.team, "applied": applied}
+    record(
+        tx,
+        ticket,
+        HappenedKind.ESCALATED,
+        alarm.kind,
+        detail=json.dumps(told),
+        at=at,
+        once=alarm.once,
+    )
+    tx.emit(
+        TicketEscalated(
+            customer_id=ticket["customer_id"],
+            ticket_id=ticket.id,
+            clock=alarm.kind,
+            cycle=alarm.cycle,
+            at=time_text(at),
+            action=step.action.value,
+            to=step.to,
+        )
+    )
+    if applied and step.action is StepAction.RAISE_PRIORITY:
+        await _raise_priority(tx, ticket)
+    elif applied and step.action is StepAction.REASSIGN:
+        await _reassign(tx, ticket, step)
+
+
+async def _raise_priority(tx: UnitOfWork, ticket: HeldTicket) -> None:
+    place = PRIORITIES.index(TicketPriority(ticket["priority"]))
+    if place + 1 < len(PRIORITIES):
+        await set_priority(tx, ticket, PRIORITIES[place + 1])
+
+
+async def _reassign(tx: UnitOfWork, ticket: HeldTicket, step: Step) -> None:
+    """To the member of staff, or to whoever of the team has the least to do; not if those are no more."""
+    if step.to is not None:
+        if await tx.fetch("SELECT 1 AS one FROM crm_staff WHERE id = ? AND active", [step.to]):
+            await give(tx, ticket, step.to, ticket["team_id"])
+        return
+    if step.team is not None and await tx.fetch(
+        "SELECT 1 AS one FROM ticketing_team WHERE id = ?", [step.team]
+    ):
+        await give(tx, ticket, await least_busy(tx, step.team), step.team)
+
+
+def time_text(at: datetime) -> str:
+    """The moment as events carry it: RFC 3339."""
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Business calendars: when there is somebody to do the work."""

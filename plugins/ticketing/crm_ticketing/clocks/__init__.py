@@ -1,0 +1,1 @@
+"""Service-level clocks: how long a ticket has waited, and until when it may."""

@@ -1,0 +1,1 @@
+"""Service-level policies: which tickets must be answered and resolved by when."""

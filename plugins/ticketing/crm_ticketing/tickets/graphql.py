@@ -1,0 +1,217 @@
+"""Tickets and their messages in the API: what can be read."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry import ID, Info
+
+from crm_framework import (
+    INTERNAL,
+    Batch,
+    Connection,
+    Customer,
+    FilterSpec,
+    Member,
+    Node,
+    OrderField,
+    Orders,
+    Staff,
+    Through,
+    batch,
+    column,
+    computed,
+    connection,
+    key_of,
+    load,
+    node,
+    reference,
+    root,
+)
+from crm_ticketing.clocks.graphql import HISTORY_ORDERS, TicketHistoryEntry, ticket_clocks
+from crm_ticketing.clocks.store import NEVER
+from crm_ticketing.permissions import POLICIES, READ
+from crm_ticketing.policies.graphql import SlaPolicyVersion
+from crm_ticketing.teams.graphql import TicketTeam
+from crm_ticketing.vocabulary import ClockState, MessageAuthor, TicketPriority, TicketStatus
+
+
+@node(
+    table="ticketing_message",
+    permission=READ,
+    hidden={"staff_id": str | None},
+    owner=Through("ticket_id", "ticketing_ticket"),
+    own_where="t.internal = false",
+)
+class TicketMessage(Node):
+    """A message of a ticket."""
+
+    author: MessageAuthor = column("Who wrote it.")
+    body: str = column("What was written; blank once the customer was erased.")
+    at: datetime = column("When it was written.")
+    staff: Staff | None = reference("staff_id", "The member of staff who wrote it, where one did.")
+
+    @batch(needs=("staff_id",))
+    @staticmethod
+    async def staff_name(messages: Batch["TicketMessage"], info: Info) -> list[str | None]:
+        """The name of the member of staff; of all that is known of them, what customers see."""
+        keys = messages.column("staff_id")
+        known = [key for key in dict.fromkeys(keys) if key is not None]
+        found = dict(zip(known, await load(info, Staff, known, columns=("name",)), strict=True))
+        return [None if key is None or (one := found[key]) is None else one.name for key in keys]
+
+
+MESSAGE_ORDERS = Orders(
+    "TicketMessageOrder", [OrderField("AT", "datetime", "By the moment of writing.", column="at")]
+)
+
+
+@node(
+    table="ticketing_ticket",
+    permission=READ,
+    hidden={
+        "customer_id": str,
+        "assignee_id": str | None,
+        "team_id": str | None,
+        "policy_version_id": str | None,
+        "due_at": datetime,
+    },
+)
+class Ticket(Node):
+    """A complaint or a request of a customer."""
+
+    version: int = column("Grows by one with each change.")
+    number: int = column("Its number, in the order of opening.")
+    subject: str = column("What it is about; blank once the customer was erased.")
+    category: str = column("One of the categories of the settings.")
+    status: TicketStatus = column("How far it has come.")
+    priority: TicketPriority = column("How urgent it is.")
+    created_at: datetime = column("When it was opened.")
+    updated_at: datetime = column("When it last changed.")
+    resolved_at: datetime | None = column("When it was last resolved or closed.")
+    customer: Customer = reference("customer_id", "Whose it is.")
+    assignee: Staff | None = reference("assignee_id", "Who deals with it.")
+    team: TicketTeam | None = reference("team_id", "The team that has it.", permission=POLICIES)
+    channel: str | None = column("How its first message came.", permission=INTERNAL)
+    policy: SlaPolicyVersion | None = reference(
+        "policy_version_id", "The version of the policy that applies to it.", permission=POLICIES
+    )
+    breached_at: datetime | None = column(
+        "When the first of its clocks was breached, as it was kept at the last change or alarm.",
+        permission=INTERNAL,
+    )
+    clock_state: ClockState | None = column(
+        "The gravest state of its clocks, as it was kept at the last change or alarm; `clocks` tells "
+        "exactly.",
+        permission=INTERNAL,
+    )
+    clocks = ticket_clocks
+    history: Connection[TicketHistoryEntry] = connection(
+        key="ticket_id",
+        orders=HISTORY_ORDERS,
+        default_order=("AT",),
+        permission=INTERNAL,
+        description="Everything that happened to it, oldest first, with who did it.",
+    )
+
+    @computed(permission=INTERNAL, name="dueAt")
+    @staticmethod
+    def next_due_at(due_at: datetime) -> datetime | None:
+        """The next due time of a clock that runs; in the past, if it was missed. Null if none runs."""
+        return None if due_at >= NEVER else due_at
+
+    messages: Connection[TicketMessage] = connection(
+        key="ticket_id",
+        orders=MESSAGE_ORDERS,
+        default_order=("AT",),
+        description="Its messages, oldest first.",
+    )
+
+
+TICKET_FILTER = FilterSpec(
+    "TicketFilter",
+    [
+        Member("number", "int", "Its number.", column="number"),
+        Member("status", "enum", "How far it has come.", column="status", enum=TicketStatus),
+        Member("priority", "enum", "How urgent it is.", column="priority", enum=TicketPriority),
+        Member("category", "string", "One of the categories of the settings.", column="category"),
+        Member("customer", "id", "Whose it is.", column="customer_id", of="Customer"),
+        Member("assignee", "id", "Who deals with it.", column="assignee_id", of="Staff", permission=INTERNAL),
+        Member("createdAt", "datetime", "When it was opened.", column="created_at"),
+        Member("team", "id", "The team that has it.", column="team_id", of="TicketTeam", permission=INTERNAL),
+        Member(
+            "dueAt",
+            "datetime",
+            "The next due time of a clock that runs; late ones are before now. Without one it is after all.",
+            column="due_at",
+            permission=INTERNAL,
+        ),
+        Member(
+            "breachedAt",
+            "datetime",
+            "When the first of its clocks was breached.",
+            column="breached_at",
+            permission=INTERNAL,
+        ),
+        Member(
+            "breached",
+            "boolean",
+            "Whether one of its clocks was breached.",
+            sql="(t.breached_at IS NOT NULL)",
+            permission=INTERNAL,
+        ),
+        Member(
+            "clockState",
+            "enum",
+            "The gravest state of its clocks.",
+            column="clock_state",
+            enum=ClockState,
+            permission=INTERNAL,
+        ),
+    ],
+)
+TICKET_ORDERS = Orders(
+    "TicketOrder",
+    [
+        OrderField("CREATED_AT", "datetime", "By the moment of opening.", column="created_at"),
+        OrderField("NUMBER", "int", "By number.", column="number"),
+        OrderField(
+            "DUE_AT",
+            "datetime",
+            "By the next due time of a clock that runs; those without one come last.",
+            column="due_at",
+            permission=INTERNAL,
+        ),
+    ],
+)
+
+
+class OfCustomer:
+    tickets: Connection[Ticket] = connection(
+        key="customer_id",
+        filter=TICKET_FILTER,
+        orders=TICKET_ORDERS,
+        default_order=("-CREATED_AT",),
+        permission=READ,
+        description="The customer's tickets, newest first.",
+    )
+
+
+class Queries:
+    tickets: Connection[Ticket] = connection(
+        filter=TICKET_FILTER,
+        orders=TICKET_ORDERS,
+        default_order=("-CREATED_AT",),
+        permission=READ,
+        description="Tickets, newest first.",
+    )
+
+
+TicketId = Annotated[ID, strawberry.argument(description="The ticket's id.")]
+
+
+@root(permission=READ, restricted=True)
+async def ticket(info: Info, id: TicketId) -> Ticket | None:
+    """A ticket by its id; null where there is none."""
+    [found] = await load(info, Ticket, [key_of(id, Ticket)], columns=())
+    return found

@@ -1,0 +1,167 @@
+"""Breaches and steps of escalation: once each, at their moment, whenever the worker comes to it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from crm_framework.testing import CrmClient, run_jobs
+
+from .support import (
+    MONDAY,
+    at,
+    calendar,
+    change,
+    clocks,
+    customer,
+    open_ticket,
+    policy,
+    reply,
+    staff,
+    status,
+    text,
+)
+
+
+async def history(client: CrmClient, ticket: str, *kinds: str) -> list[Any]:
+    query = """query ($id: ID!) { ticket(id: $id) {
+      history { nodes { kind at before after detail actorKind } } } }"""
+    found = (await client.data(query, id=ticket))["ticket"]["history"]["nodes"]
+    return [entry for entry in found if entry["kind"] in kinds]
+
+
+async def test_a_breach_is_recorded_at_its_moment_however_late_the_worker_is(client: CrmClient) -> None:
+    with at(hours=0):
+        await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H"})
+        ticket = await open_ticket(client, await customer(client))
+    with at(days=3):
+        await reply(client, ticket)
+        late = (await clocks(client, ticket))["FIRST_RESPONSE"]
+        assert (late["state"], late["breachedAt"]) == ("BREACHED", text(MONDAY + timedelta(hours=2)))
+        assert late["metAt"] is not None
+    assert await run_jobs(client, at=MONDAY + timedelta(days=8)) == ["ticketing.alarm"]
+    [entry] = await history(client, ticket, "BREACHED")
+    assert (entry["at"], entry["after"], entry["actorKind"]) == (
+        text(MONDAY + timedelta(hours=2)),
+        "FIRST_RESPONSE",
+        "SYSTEM",
+    )
+    assert await run_jobs(client, at=MONDAY + timedelta(days=80)) == []
+    events = await client.service.database.fetch(
+        "SELECT type FROM crm_event WHERE type = 'ticketing.clock_breached'"
+    )
+    assert len(events) == 1
+
+
+async def test_steps_raise_reassign_and_tell(client: CrmClient) -> None:
+    with at(hours=0):
+        grace = await staff(client, "Grace")
+        steps = [
+            {"clock": "FIRST_RESPONSE", "action": "NOTIFY", "percent": 50, "notify": "lead@example.com"},
+            {"clock": "FIRST_RESPONSE", "action": "REASSIGN", "minutes": -30, "staff": grace},
+            {"clock": "FIRST_RESPONSE", "action": "RAISE_PRIORITY", "minutes": 60},
+        ]
+        await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H"}, steps=steps)
+        ticket = await open_ticket(client, await customer(client))
+    query = "query ($id: ID!) { ticket(id: $id) { priority assignee { name } dueAt breachedAt clockState } }"
+    await run_jobs(client, at=MONDAY + timedelta(hours=1))
+    assert [entry["detail"]["action"] for entry in await history(client, ticket, "ESCALATED")] == ["NOTIFY"]
+    await run_jobs(client, at=MONDAY + timedelta(hours=1, minutes=45))
+    found = (await client.data(query, id=ticket))["ticket"]
+    assert found["assignee"] == {"name": "Grace"}
+    assert (found["priority"], found["clockState"]) == ("NORMAL", "PENDING")
+    await run_jobs(client, at=MONDAY + timedelta(days=2))
+    found = (await client.data(query, id=ticket))["ticket"]
+    assert found["priority"] == "HIGH"
+    assert (found["dueAt"], found["breachedAt"]) == (text(MONDAY + timedelta(hours=2)),) * 2
+    escalated = await history(client, ticket, "ESCALATED", "BREACHED")
+    assert [(entry["kind"], entry["at"]) for entry in escalated] == [
+        ("ESCALATED", text(MONDAY + timedelta(hours=1))),
+        ("ESCALATED", text(MONDAY + timedelta(hours=1, minutes=30))),
+        ("BREACHED", text(MONDAY + timedelta(hours=2))),
+        ("ESCALATED", text(MONDAY + timedelta(hours=3))),
+    ]
+
+
+async def test_what_is_answered_in_time_is_not_escalated(client: CrmClient) -> None:
+    with at(hours=0):
+        steps = [{"clock": "FIRST_RESPONSE", "action": "NOTIFY", "percent": 80}]
+        await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H"}, steps=steps)
+        ticket = await open_ticket(client, await customer(client))
+    with at(hours=1):
+        await reply(client, ticket)
+    assert await run_jobs(client, at=MONDAY + timedelta(days=5)) == []
+    assert await history(client, ticket, "ESCALATED", "BREACHED") == []
+
+
+async def test_a_paused_ticket_is_escalated_when_it_goes_on(client: CrmClient) -> None:
+    with at(hours=0):
+        await policy(client, await calendar(client), {"TOTAL_RESOLUTION": "PT4H"})
+        ticket = await open_ticket(client, await customer(client))
+    with at(hours=1):
+        await status(client, ticket, "WAITING_ON_CUSTOMER")
+    assert await run_jobs(client, at=MONDAY + timedelta(days=1)) == []
+    with at(days=1):
+        await status(client, ticket, "OPEN")
+    await run_jobs(client, at=MONDAY + timedelta(days=1, hours=3))
+    [entry] = await history(client, ticket, "BREACHED")
+    assert entry["at"] == text(MONDAY + timedelta(days=1, hours=3))
+
+
+async def test_raising_the_priority_brings_another_policy(client: CrmClient) -> None:
+    """The new policy's own steps are due from then on, and none of them twice."""
+    with at(hours=0):
+        office = await calendar(client)
+        raising = [{"clock": "FIRST_RESPONSE", "action": "RAISE_PRIORITY", "percent": 50}]
+        usual = await policy(client, office, {"FIRST_RESPONSE": "PT4H"}, steps=raising)
+        high = await policy(
+            client,
+            office,
+            {"FIRST_RESPONSE": "PT1H"},
+            name="High",
+            conditions={"priorities": ["HIGH", "URGENT"]},
+            steps=raising,
+        )
+        await change(client, "reorderSlaPolicies", {"policies": [high, usual]}, "changed")
+        ticket = await open_ticket(client, await customer(client))
+    await run_jobs(client, at=MONDAY + timedelta(hours=2))
+    await run_jobs(client, at=MONDAY + timedelta(hours=2, minutes=1))
+    await run_jobs(client, at=MONDAY + timedelta(hours=3))
+    query = "query ($id: ID!) { ticket(id: $id) { priority policy { policy { name } } } }"
+    found = (await client.data(query, id=ticket))["ticket"]
+    assert found == {"priority": "URGENT", "policy": {"policy": {"name": "High"}}}
+    steps = await history(client, ticket, "ESCALATED", "BREACHED")
+    assert sorted(entry["kind"] for entry in steps) == ["BREACHED", "ESCALATED", "ESCALATED"]
+
+
+async def test_breaches_do_not_hold_up_other_tickets(client: CrmClient) -> None:
+    with at(hours=0):
+        await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H"})
+        ada = await customer(client)
+        tickets = [await open_ticket(client, ada) for _ in range(5)]
+    ran = await run_jobs(client, at=MONDAY + timedelta(days=1))
+    assert ran == ["ticketing.alarm"] * 5
+    for ticket in tickets:
+        assert len(await history(client, ticket, "BREACHED")) == 1
+
+
+async def test_changes_and_breaches_are_told_as_they_happen(client: CrmClient) -> None:
+    query = """subscription { ticketChanged(after: "") { type clock at ticket { number breachedAt } } }"""
+    async with client.subscription(query) as answers:
+        with at(hours=0):
+            await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H"})
+            await open_ticket(client, await customer(client))
+        await run_jobs(client, at=MONDAY + timedelta(days=1))
+        async with asyncio.timeout(30):
+            told = [(await anext(answers))["data"]["ticketChanged"] for _ in range(3)]
+    assert [one["type"] for one in told] == [
+        "ticketing.ticket_opened",
+        "ticketing.message_added",
+        "ticketing.clock_breached",
+    ]
+    due = text(MONDAY + timedelta(hours=2))
+    assert told[-1] == {
+        "type": "ticketing.clock_breached",
+        "clock": "FIRST_RESPONSE",
+        "at": due,
+        "ticket": {"number": 1, "breachedAt": due},
+    }
