@@ -44,6 +44,9 @@ _HOME = {
     "JobRun": "worker.runs",
     "LiveCustomer": "domain.customers.keys",
     "Member": "engine.filters",
+    "MessageFailed": "events",
+    "MessageQueued": "events",
+    "MessageSent": "events",
     "Money": "schema.money",
     "MoneyInput": "schema.money",
     "NewContactPoint": "domain.contacts.points",
@@ -56,6 +59,7 @@ _HOME = {
     "OrderDirection": "engine.keyset",
     "OrderField": "engine.keyset",
     "Orders": "engine.keyset",
+    "OutgoingMessage": "hooks.messages",
     "Own": "schema.mutation",
     "OwnerAssigned": "events",
     "PUBLIC": "engine.declarations",
@@ -63,6 +67,7 @@ _HOME = {
     "Plugin": "hooks.specs",
     "PluginSettings": "hooks.specs",
     "PurchaseRecorded": "events",
+    "QueuedMessage": "domain.messages.queueing",
     "Reader": "engine.context",
     "RefundRecorded": "events",
     "Route": "hooks.routes",
@@ -128,6 +133,8 @@ _HOME = {
     "root": "engine.fields",
     "run_command": "cli.plugin_runs",
     "segment_members": "domain.customers.memberships",
+    "send_message": "domain.messages.queueing",
+    "send_messages": "domain.messages.queueing",
     "tag_customers": "domain.customers.tags",
     "update_interaction": "domain.interactions.touches",
 }
@@ -168,6 +175,9 @@ __all__ = [
     "JobRun",
     "LiveCustomer",
     "Member",
+    "MessageFailed",
+    "MessageQueued",
+    "MessageSent",
     "Money",
     "MoneyInput",
     "NewContactPoint",
@@ -180,12 +190,14 @@ __all__ = [
     "OrderDirection",
     "OrderField",
     "Orders",
+    "OutgoingMessage",
     "Own",
     "OwnerAssigned",
     "Permission",
     "Plugin",
     "PluginSettings",
     "PurchaseRecorded",
+    "QueuedMessage",
     "Reader",
     "RefundRecorded",
     "Route",
@@ -251,6 +263,8 @@ __all__ = [
     "root",
     "run_command",
     "segment_members",
+    "send_message",
+    "send_messages",
     "tag_customers",
     "update_interaction",
 ]
@@ -271,6 +285,7 @@ if TYPE_CHECKING:
     from crm_framework.domain.interactions.purchases import NewPurchase, record_purchase
     from crm_framework.domain.interactions.refunds import NewRefund, record_refund
     from crm_framework.domain.interactions.touches import NewInteraction, log_interaction, update_interaction
+    from crm_framework.domain.messages.queueing import QueuedMessage, send_message, send_messages
     from crm_framework.domain.values.money import currency_code, format_minor
     from crm_framework.events import (
         ConsentChanged,
@@ -285,6 +300,9 @@ if TYPE_CHECKING:
         Event,
         InteractionLogged,
         InteractionUpdated,
+        MessageFailed,
+        MessageQueued,
+        MessageSent,
         OwnerAssigned,
         PurchaseRecorded,
         RefundRecorded,
@@ -308,6 +326,7 @@ if TYPE_CHECKING:
     from .engine.sql import Fragment, among
     from .errors import CrmError, ErrorCode
     from .hooks.answers import Figures, Signals
+    from .hooks.messages import OutgoingMessage
     from .hooks.routes import Route
     from .hooks.specs import (
         Channel,

@@ -76,6 +76,18 @@ class PluginCrash(CrmError):
     """
 
 
+class Undelivered(CrmError):
+    """A message was not sent. `lasting` says that another attempt would fare no better.
+
+    `message` names nobody, so that it may be logged; `detail` is what the other side said, which may.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", lasting: bool = False) -> None:
+        super().__init__(ErrorCode.UNAVAILABLE, message)
+        self.detail = detail
+        self.lasting = lasting
+
+
 @contextmanager
 def contained() -> Iterator[None]:
     """Makes what a plugin raises and is no `Exception` a RuntimeError: in a task it may end the event loop.

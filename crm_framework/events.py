@@ -213,6 +213,34 @@ class WebhookPaused(Event):
         return self.webhook_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class MessageQueued(Event):
+    """A message is to be sent on `channel`; `message` is its key. What it says is in crm_message."""
+
+    type = "message.queued"
+    subject_type = "Message"
+    message: str = ""
+    channel: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageSent(MessageQueued):
+    """A message was taken by a plugin or by the mail server; `changes["sentBy"]` tells by whom."""
+
+    type = "message.sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageFailed(MessageQueued):
+    """A message was given up. Why, stands in the column `error` of crm_message."""
+
+    type = "message.failed"
+
+
 SETTINGS = {
     "attribute": "AttributeDefinition",
     "contact_rule": "ContactRule",
@@ -245,6 +273,9 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     DeliveriesRetried,
     EventsReplayed,
     WebhookPaused,
+    MessageQueued,
+    MessageSent,
+    MessageFailed,
 )
 
 

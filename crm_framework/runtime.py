@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crm_framework import tracing
 from crm_framework.domain import kinds
-from crm_framework.domain.upkeep import CORE_JOBS
+from crm_framework.domain.core_jobs import core_jobs
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CORE_EVENTS
 from crm_framework.hooks.discovery import load_plugins
@@ -152,7 +152,8 @@ async def open_database(
     database.event_types = EventTypes([*CORE_EVENTS, *host.events])
     database.guards = host.guards
     database.handlers = host.handlers
-    database.job_names = frozenset(declared.job.name for declared in [*CORE_JOBS, *host.jobs])
+    database.job_names = frozenset(one.job.name for one in [*core_jobs(host, settings), *host.jobs])
+    database.settings = settings
     database.audit_key = audit_keys(settings).current
     return database
 

@@ -1,7 +1,7 @@
 """Typed settings: defaults, then crm.toml, then the environment, then explicit arguments.
 
-The core's keys stand at the top of crm.toml; every table in it is the section of the plugin of that name. The
-host converts a section to the plugin's `PluginSettings` when it loads the plugin.
+The core's keys stand at the top of crm.toml. A table in it is one of the core's `SECTIONS`, or the section
+of the plugin of that name, which the host converts to its `PluginSettings` when it loads the plugin.
 """
 
 import os
@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from . import email_settings
+from .email_settings import EmailSettings
 from .errors import CrmError, ErrorCode
 from .secret import HIDDEN, Secret
 
@@ -129,6 +131,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_staff_claim: str = "email"
     """The claim with the e-mail address of the member of staff."""
 
+    email: EmailSettings = EmailSettings()
+    """The section `[email]`: the server that takes e-mail, and whom it comes from."""
+
     sections: Mapping[str, Mapping[str, Any]] = {}
     """Per plugin, what crm.toml or the caller says."""
     section_variables: Mapping[str, Mapping[str, str]] = {}
@@ -152,6 +157,10 @@ INTERNAL = frozenset({"sections", "section_variables", "config_path"})
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings) if field.name not in INTERNAL}
 
 
+SECTIONS: Mapping[str, type[EmailSettings]] = {"email": EmailSettings}
+"""The core's own tables in crm.toml."""
+
+
 def load_settings(
     config: str | Path | None = None, *, environ: Mapping[str, str] | None = None, **explicit: Any
 ) -> Settings:
@@ -165,6 +174,9 @@ def load_settings(
     values, sections = _from_file(path) if path else ({}, {})
     overrides, section_variables = _from_environment(environ)
     values |= overrides
+    for name, shape in SECTIONS.items():
+        given, variables = sections.pop(name, {}), section_variables.pop(name, {})
+        values[name] = section_of(f"{path or 'settings'}, section [{name}]", name, shape, given, variables)
     for key, value in explicit.items():
         if value is not None:
             values[key] = _typed("argument", key, value, FIELDS)
@@ -191,6 +203,7 @@ def load_settings(
             _check_network(name, network)
     if settings.default_time_zone != "UTC":
         _check_zone(settings.default_time_zone)
+    email_settings.check(settings.email)
     return settings
 
 
@@ -249,10 +262,18 @@ def config_path(config: str | Path | None = None, environ: Mapping[str, str] | N
 
 def plugin_settings(settings: Settings, name: str, shape: type[S]) -> S:
     """The section of plugin `name` as its own type. A `CrmError` (CONFIGURATION) names place and key."""
-    types = {field.name: field.type for field in msgspec.structs.fields(shape)}
     place = f"{settings.config_path or 'settings'}, section [{name}]"
-    values = {key: _typed(place, key, value, types) for key, value in settings.sections.get(name, {}).items()}
-    for key, text in settings.section_variables.get(name, {}).items():
+    given, variables = settings.sections.get(name, {}), settings.section_variables.get(name, {})
+    return section_of(place, name, shape, given, variables)
+
+
+def section_of(
+    place: str, name: str, shape: type[S], given: Mapping[str, Any], variables: Mapping[str, str]
+) -> S:
+    """A section as its own type: what a file or the caller says at `place`, and over it the environment."""
+    types = {field.name: field.type for field in msgspec.structs.fields(shape)}
+    values = {key: _typed(place, key, value, types) for key, value in given.items()}
+    for key, text in variables.items():
         variable = f"{PREFIX}{name.upper()}__{key.upper()}"
         values[key] = _from_text("environment", key, text, types, shown=variable)
     try:
@@ -289,7 +310,7 @@ def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     values: dict[str, Any] = {}
     sections: dict[str, dict[str, Any]] = {}
     for key, value in _parse(path, _read(path)).items():
-        if isinstance(value, dict) and key not in FIELDS:
+        if isinstance(value, dict) and (key in SECTIONS or key not in FIELDS):
             sections[key] = value
         else:
             values[key] = _typed(str(path), key, value, FIELDS)

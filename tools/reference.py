@@ -27,15 +27,17 @@ SUBJECTS = {
     " retry_key renamed MoneyInput",
     "Events": "Event CustomerCreated CustomerUpdated CustomerConverted CustomerLapsed CustomerArchived"
     " CustomerTagged CustomersMerged CustomerErased OwnerAssigned ConsentChanged InteractionLogged"
-    " InteractionUpdated PurchaseRecorded RefundRecorded SettingChanged",
+    " InteractionUpdated PurchaseRecorded RefundRecorded SettingChanged MessageQueued MessageSent"
+    " MessageFailed",
     "Domain functions": "UnitOfWork live_customer live_customers LiveCustomer Hold create_customer"
     " NewCustomer NewContactPoint tag_customers segment_members resolve_id resolve_ids responsible"
     " responsibles"
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
-    " NewPurchase NewLine record_refund NewRefund currency_code format_minor new_id now parse_time",
+    " NewPurchase NewLine record_refund NewRefund send_message send_messages OutgoingMessage QueuedMessage"
+    " currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings",
-    "Testing": "CrmClient CommandResult PluginConformance frozen run_jobs",
+    "Testing": "CrmClient CommandResult PluginConformance frozen queued_messages run_jobs",
 }
 
 CONSTRUCTED = {"CrmError", "DialectSQL"}

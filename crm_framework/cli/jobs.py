@@ -9,8 +9,8 @@ from rich.table import Table
 
 from crm_framework.cli.in_runtime import in_runtime
 from crm_framework.cli.running import console
+from crm_framework.domain.core_jobs import core_jobs
 from crm_framework.domain.jobs import find_job, list_jobs, retry_job
-from crm_framework.domain.upkeep import CORE_JOBS
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import Runtime
 from crm_framework.security.actors import Actor
@@ -121,7 +121,7 @@ def run_now(context: click.Context, name: str, payload: str) -> None:
         raise CrmError(ErrorCode.BAD_INPUT, "--payload is no object.", hint='Write one, such as {"id": 1}.')
 
     async def work(runtime: Runtime) -> Mapping[str, Any]:
-        declared = [*CORE_JOBS, *runtime.host.jobs]
+        declared = [*core_jobs(runtime.host, runtime.settings), *runtime.host.jobs]
         names = [one.job.name for one in declared]
         if name not in names:
             close = nearest(name, names)

@@ -15,6 +15,8 @@ KEPT = timedelta(days=7)
 SENT_KEPT = timedelta(days=30)
 """How long it can be looked up what was sent to a webhook."""
 FAILURES_KEPT = timedelta(days=90)
+MESSAGES_KEPT = timedelta(days=30)
+"""How long it can be looked up what was sent to customers and others."""
 TOKENS_KEPT = timedelta(days=90)
 """How long it can be looked up what a token was, after it had expired or was revoked."""
 AT_ONCE = 1_000
@@ -49,6 +51,16 @@ async def remove_webhook_deliveries(job: "JobRun") -> None:
         job.done(tx, then={} if removed == AT_ONCE else None)
 
 
+async def remove_messages(job: "JobRun") -> None:
+    async with job.unit_of_work() as tx:
+        removed = await tx.execute(
+            "DELETE FROM crm_message WHERE id IN (SELECT id FROM crm_message "
+            "WHERE (state = 'SENT' AND finished_at < ?) OR (state = 'FAILED' AND finished_at < ?) LIMIT ?)",
+            (tx.now - MESSAGES_KEPT, tx.now - FAILURES_KEPT, AT_ONCE),
+        )
+        job.done(tx, then={} if removed == AT_ONCE else None)
+
+
 async def remove_ended_tokens(job: "JobRun") -> None:
     """Never the newest: where there is no token at all, the next start makes an administrator's."""
     async with job.unit_of_work() as tx:
@@ -62,7 +74,7 @@ async def remove_ended_tokens(job: "JobRun") -> None:
         job.done(tx, then={} if removed == AT_ONCE else None)
 
 
-CORE_JOBS = tuple(
+UPKEEP = tuple(
     map(
         DeclaredJob,
         [
@@ -83,6 +95,12 @@ CORE_JOBS = tuple(
                 "Removes what was sent to webhooks 30 days after it arrived, and 90 after it was given up.",
                 remove_webhook_deliveries,
                 cron="37 * * * *",
+            ),
+            Job(
+                "crm.remove_messages",
+                "Removes messages 30 days after they were sent, and 90 after they were given up.",
+                remove_messages,
+                cron="57 * * * *",
             ),
             Job(
                 "crm.remove_ended_tokens",

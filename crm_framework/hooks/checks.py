@@ -30,6 +30,8 @@ RESERVED = frozenset(
         "tokens",
         "audit",
         "jobs",
+        "message",
+        "messages",
         "schema",
         "purchase",
         "refund",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from crm_framework.errors import CrmError, ErrorCode, PluginCrash, contained
+from crm_framework.errors import CrmError, ErrorCode, PluginCrash, Undelivered, contained, cut
 
 from .answers import Figures, Signals, own_entries, own_figures, own_signals
 from .apps import AppMigrations
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from crm_framework.engine.parts import SchemaParts
     from crm_framework.events import Event
     from crm_framework.storage.unit_of_work import UnitOfWork
+
+    from .messages import OutgoingMessage
 
 log = logging.getLogger("crm_framework.hooks")
 
@@ -267,6 +269,30 @@ class PluginHost:
             "signals", arguments, without, "signals", lambda given: own_signals(given, customers)
         )
         return Signals.of(keys, found, failures)
+
+    async def send(self, message: "OutgoingMessage") -> str | None:
+        """The plugin that sent it; None if none serves its channel. Raises `Undelivered`."""
+        for impl in self._implementations("send"):
+            name = impl.plugin_name
+            try:
+                sent = await self._call(impl, "send", {"message": message})
+            except CrmError as error:
+                raise Undelivered(
+                    f"The plugin {name} did not send it ({error.code}).",
+                    detail=str(error),
+                    lasting=error.code in (ErrorCode.REFUSED, ErrorCode.BAD_INPUT),
+                ) from error
+            except Exception as error:
+                raise Undelivered(
+                    f"The plugin {name} failed ({type(error).__name__}).", detail=_one_line(error)
+                ) from error
+            if sent is True:
+                return name
+            if sent is not False:  # it may have sent it: again and again would be worse than not
+                raise Undelivered(
+                    f"The plugin {name} answered {cut(sent, 40)} instead of True or False.", lasting=True
+                )
+        return None
 
     async def merge_customers(
         self, winner: str, losers: Sequence[str], tx: "UnitOfWork"

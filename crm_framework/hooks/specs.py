@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
     from crm_framework.worker.runs import JobRun
 
+    from .messages import OutgoingMessage
+
 PROJECT = "crm_framework"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -268,6 +270,15 @@ class Hooks(Protocol):
         Called once for all customers of a level of a query, or of a batch of a job. If the plugin declares
         the permission `<its name>.read`, it is called for those who have that; never for customers' own
         tokens.
+        """
+
+    @hookspec
+    async def send(self, message: "OutgoingMessage", settings: Any) -> bool:
+        """Sends a message that a transaction left, if this plugin serves its channel; whether it did.
+
+        Called once per attempt, outside a transaction, until a plugin answers True. What it raises ends the
+        attempt: a CrmError with REFUSED or BAD_INPUT for good, anything else is tried again later. It must
+        end within a minute.
         """
 
     @hookspec

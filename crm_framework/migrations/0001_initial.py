@@ -549,6 +549,34 @@ class Migration(migrations.Migration):
             options={"table": "crm_stream_reader"},
         ),
         ops.CreateModel(
+            name="Message",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                (
+                    "customer",
+                    fields.ForeignKeyField(
+                        "crm.Customer", null=True, db_index=True, on_delete=fields.RESTRICT
+                    ),
+                ),
+                ("channel", fields.CharField(max_length=40)),
+                ("recipient", fields.CharField(max_length=320)),
+                ("subject", fields.CharField(null=True, max_length=500)),
+                ("text", fields.TextField()),
+                ("headers", fields.JSONField()),
+                ("reply_to", fields.CharField(null=True, max_length=320)),
+                ("message_id", fields.CharField(max_length=320)),
+                ("key_text", fields.CharField(null=True, unique=True, max_length=200)),
+                ("state", fields.CharField(max_length=24)),
+                ("attempts", fields.IntField()),
+                ("sent_by", fields.CharField(null=True, max_length=100)),
+                ("error", fields.TextField(null=True)),
+                ("created_at", fields.DatetimeField()),
+                ("tried_at", fields.DatetimeField(null=True)),
+                ("finished_at", fields.DatetimeField(null=True)),
+            ],
+            options={"table": "crm_message", "indexes": (("state", "finished_at"), ("recipient",))},
+        ),
+        ops.CreateModel(
             name="Webhook",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),

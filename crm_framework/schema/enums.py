@@ -14,6 +14,7 @@ from crm_framework.domain.models import (
     DeliveryStatus,
     Direction,
     JobStatus,
+    MessageState,
     Sentiment,
     WebhookDeliveryStatus,
     WebhookStatus,
@@ -143,6 +144,13 @@ describe(
     DONE="It is done.",
     FAILED="It failed as often as it may, and is left until somebody has it run again.",
     CANCELLED="It was cancelled while it ran, or another one under its key took its place.",
+)
+describe(
+    MessageState,
+    "What has become of a message.",
+    QUEUED="It is sent, or tried again, when its time has come.",
+    SENT="A plugin or the mail server took it.",
+    FAILED="It was given up; its job, run again, tries once more.",
 )
 describe(
     WebhookStatus,

@@ -34,6 +34,7 @@ CORE_PERMISSIONS = (
     Permission("plugins.read", "See the plugins and their state."),
     Permission("jobs.read", "See jobs and schedules, with what they were asked for with."),
     Permission("jobs.manage", "Have failed jobs run again."),
+    Permission("messages.read", "See what was sent to customers and others, or is to be."),
     Permission("metrics.read", "Read the figures of the running processes at /metrics."),
     Permission("webhooks.read", "See webhooks, what was sent to them and what they answered."),
     Permission("webhooks.manage", "Have events, with all that they hold, sent to addresses outside."),

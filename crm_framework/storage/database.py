@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
+from crm_framework.settings import Settings
 
 from .audit import Written
 from .events import EventTypes
@@ -57,6 +58,8 @@ class Database:
         self.event_types: EventTypes | None = None
         self.job_names: Collection[str] | None = None
         """With it set, a unit of work refuses to defer other jobs."""
+        self.settings = Settings()
+        """For what changes go by: consent, time zones, whom e-mail comes from."""
         self.handler_budget_ms = 250
         self.delivery_budget_ms = 5_000
         self.labels: frozenset[str] = frozenset()

@@ -8,10 +8,11 @@ _HOME = {
     "CrmClient": "client",
     "PluginConformance": "conformance",
     "frozen": "clock",
+    "queued_messages": "messages",
     "run_jobs": "jobs",
 }
 
-__all__ = ["CommandResult", "CrmClient", "PluginConformance", "frozen", "run_jobs"]
+__all__ = ["CommandResult", "CrmClient", "PluginConformance", "frozen", "queued_messages", "run_jobs"]
 
 if TYPE_CHECKING:
     from .client import CrmClient
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .commands import CommandResult
     from .conformance import PluginConformance
     from .jobs import run_jobs
+    from .messages import queued_messages
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import httpx2
 
 from crm_framework.app import create_app, open_service
 from crm_framework.runtime import load_host, migrations_of
-from crm_framework.settings import Settings
+from crm_framework.settings import SECTIONS, Settings, section_of
 from crm_framework.storage.migration.migrator import AppMigrations, migrate
 
 from .client import CrmClient, issue_token
@@ -35,6 +35,8 @@ class OpenClient:
     resources: AsyncExitStack
 
     async def __call__(self, *plugins: str, **settings: Any) -> CrmClient:
+        for name in SECTIONS.keys() & settings.keys():
+            settings[name] = section_of("test", name, SECTIONS[name], settings[name], {})
         sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
         plain = {"handler_budget_ms": PATIENT_MS} | {
             name: value for name, value in settings.items() if name not in sections

@@ -3,7 +3,8 @@
 from contextlib import nullcontext
 from datetime import datetime
 
-from crm_framework.domain.upkeep import CORE_JOBS
+from crm_framework.domain.core_jobs import core_jobs
+from crm_framework.domain.messages.queueing import SEND
 from crm_framework.storage.clock import frozen, now
 from crm_framework.storage.jobs import JobStatus, Leased
 from crm_framework.worker.jobs import Jobs
@@ -16,16 +17,24 @@ WIDTH = 4
 
 
 async def run_jobs(
-    client: CrmClient, *, at: datetime | None = None, since: datetime | None = None, failing: bool = False
+    client: CrmClient,
+    *,
+    at: datetime | None = None,
+    since: datetime | None = None,
+    failing: bool = False,
+    sending: bool = False,
 ) -> list[str]:
     """Runs what is due and what comes of it; the names of the jobs that ran, in the order of their ends.
 
     `at` is the moment that it is then for the jobs (now, if left out), so that those for later are due.
     Schedules (the plugins' own) count from `since` on; without it, from the first call for that database. The
     first failure is raised, unless `failing` says that they are expected; then look at the table crm_job.
+    Messages stay queued, for `queued_messages`, unless `sending`: for plugins that send.
     """
     database, host = client.service.database, client.service.host
-    declared = [*CORE_JOBS, *host.jobs]
+    declared = [*core_jobs(host, client.service.settings), *host.jobs]
+    if not sending:
+        declared = [one for one in declared if one.job.name != SEND]
     ran: list[str] = []
     failures: list[BaseException] = []
 

@@ -1,6 +1,6 @@
 """Everything that the worker does, in one list: a new kind of owed work is hung in here."""
 
-from crm_framework.domain.upkeep import CORE_JOBS
+from crm_framework.domain.core_jobs import core_jobs
 from crm_framework.domain.webhooks.passing import Api
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.outgoing.client import webhook_client
@@ -16,7 +16,7 @@ from .webhooks import Sender, passing_on
 
 def all_chores(database: Database, host: PluginHost, settings: Settings, api: Api) -> list[Chore]:
     """The chores of a process with these plugins. `api` is the schema's `webhook_api`."""
-    declared = [*CORE_JOBS, *host.jobs]
+    declared = [*core_jobs(host, settings), *host.jobs]
     return [
         deliveries(database, settings.worker_width),
         Schedules(database, declared).chore(),

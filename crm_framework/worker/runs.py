@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crm_framework import tracing
-from crm_framework.errors import CrmError, ErrorCode, contained
+from crm_framework.errors import CrmError, ErrorCode, Undelivered, contained
 from crm_framework.hooks.answers import Figures, Signals
 from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 from crm_framework.hooks.specs import Window
@@ -155,7 +155,8 @@ async def run_job(
         status = JobStatus.DONE if await jobs.finish_alone(database, leased) else None
     else:
         text = _text(error) if error else "its lease was lost"
-        status = await jobs.fail(database, leased, text, attempts=job.attempts)
+        lasting = isinstance(error, Undelivered) and error.lasting
+        status = await jobs.fail(database, leased, text, attempts=0 if lasting else job.attempts)
         _say(leased, status, error, text)
     if outcome is not None:
         outcome(leased, status, error)

@@ -1,7 +1,10 @@
 import re
 from pathlib import Path
 
-from crm_framework.settings import FIELDS, OTHER_VARIABLES, Settings
+import msgspec
+import pytest
+
+from crm_framework.settings import FIELDS, OTHER_VARIABLES, SECTIONS, Settings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 
@@ -15,9 +18,17 @@ def shown(value: object) -> str:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    section = TEXT.split("## Settings of the core")[1].split("\n## ")[0]
+    section = TEXT.split("## Settings of the core")[1].split("\n##")[0]
     documented = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE))
-    assert documented == {name: shown(getattr(Settings(), name)) for name in FIELDS}
+    assert documented == {name: shown(getattr(Settings(), name)) for name in FIELDS if name not in SECTIONS}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_setting_of_a_section_is_documented_with_its_default(name: str) -> None:
+    section = TEXT.split(f"### `[{name}]`")[1].split("\n##")[0]
+    documented = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE))
+    fields = msgspec.structs.fields(SECTIONS[name])
+    assert documented == {field.name: shown(field.default) for field in fields}
 
 
 def test_every_other_variable_is_documented() -> None:

@@ -275,6 +275,7 @@ def test_the_specifications_are_these() -> None:
         "merge_customers",
         "on_events",
         "schema",
+        "send",
         "signals",
         "timeline",
     ]

@@ -11,12 +11,14 @@ import pytest
 from crm_framework import (
     CrmError,
     ErrorCode,
+    OutgoingMessage,
     Permission,
     PurchaseRecorded,
     UnitOfWork,
     Window,
     new_id,
     now,
+    send_message,
 )
 from crm_framework.domain.models import Customer, CustomerKind, CustomerStage, Interaction
 from crm_framework.hooks.discovery import load_plugins
@@ -30,7 +32,7 @@ from crm_framework.security.scopes import NOBODY, Reach, own_customers, where
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.migration.migrator import migrate
-from crm_framework.testing import CrmClient, run_jobs
+from crm_framework.testing import CrmClient, queued_messages, run_jobs
 from crm_framework.testing.apps import OpenClient
 from crm_framework.testing.filling import fill_customers
 
@@ -351,6 +353,45 @@ async def test_hooks_figures_and_signals_serve_jobs(open_client: OpenClient) -> 
         assert await run_jobs(client, at=at) == ["with_answers.mark"]
         found = await client.data('{ customers(filter: {tags: {any: ["look_after"]}}) { nodes { name } } }')
         assert [node["name"] for node in found["customers"]["nodes"]] == tagged
+
+
+async def test_hook_send_serves_a_channel_of_its_own(open_client: OpenClient) -> None:
+    client = await open_client("with_sender")
+    database = client.service.database
+    for text in ("Come in.", "x" * 1_001):
+        async with database.unit_of_work() as tx:
+            await send_message(tx, OutgoingMessage(channel="courier", to="Main Street 5", text=text))
+    assert await run_jobs(client, sending=True, failing=True) == ["crm.send_message"] * 2
+    plugin = client.service.host.get("with_sender")
+    assert plugin is not None
+    carried: list[OutgoingMessage] = plugin.module.carried  # type: ignore[union-attr]  # it was loaded
+    assert [message.text for message in carried] == ["Come in."]
+    rows = await database.fetch("SELECT state, sent_by, error FROM crm_message ORDER BY id")
+    assert [(row["state"], row["sent_by"], row["error"]) for row in rows] == [
+        ("SENT", "with_sender", None),
+        ("FAILED", None, "The plugin with_sender did not send it (REFUSED). Couriers carry 1000 characters."),
+    ]
+    carried.clear()
+
+
+async def test_hook_send_is_for_what_handlers_of_events_left(open_client: OpenClient) -> None:
+    client = await open_client("with_messages")
+    create = """mutation ($name: String!, $points: [ContactPointInput!]!) {
+      createCustomer(input: {name: $name, contactPoints: $points}) {
+        customer { tags } errors { message } } }"""
+    for name, consent in (("Ada", "OPTED_IN"), ("Ben", "OPTED_OUT")):
+        points = [{"channel": "email", "value": f"{name.lower()}@example.com", "consent": consent}]
+        answer = await client.data(create, name=name, points=points)
+        assert answer["createCustomer"] == {"customer": {"tags": []}, "errors": []}
+    (welcome,) = await queued_messages(client)
+    assert (welcome.to, welcome.subject) == ("ada@example.com", "Welcome")
+    assert welcome.text == "Dear Ada,\n\nit is good to have you with us."
+    await run_jobs(client, sending=True, failing=True)  # there is no mail server
+    found = await client.data("{ customers { nodes { name tags } } }")
+    assert [(node["name"], node["tags"]) for node in found["customers"]["nodes"]] == [
+        ("Ada", ["unreached"]),
+        ("Ben", []),
+    ]
 
 
 def scoped(permissions: frozenset[str], reach: Reach) -> Actor:

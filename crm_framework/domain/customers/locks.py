@@ -9,7 +9,8 @@ of them. So every change waits for what it needs in this order:
 4. customers, in the order of their keys, all in one call,
 5. references of customers that it creates or changes, in the order of the references,
 6. interactions, in the order of their keys, and then references of new ones, in their order,
-7. the tables of plugins: each in an order of its own, and always after the customer.
+7. the tables of plugins: each in an order of its own, and always after the customer,
+8. keys of messages to send, in their order.
 
 What belongs to a customer (contact points, tags, tokens, events that are owed) is changed only by those who
 hold the customer, so it needs no order. Staff and interactions are held with NO KEY UPDATE: a row that names

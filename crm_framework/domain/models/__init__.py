@@ -17,6 +17,7 @@ from .events import AuditEntry, AuditLink, Delivery, DeliveryStatus, Idempotency
 from .identity import Role, Staff, StaffRole, Token
 from .interactions import Direction, Interaction, PurchaseLine, Sentiment
 from .jobs import JobStatus, Schedule, StoredJob
+from .messages import Message, MessageState
 from .webhooks import StreamReader, Webhook, WebhookDelivery, WebhookDeliveryStatus, WebhookStatus
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "IdempotencyRecord",
     "Interaction",
     "JobStatus",
+    "Message",
+    "MessageState",
     "OutboxEvent",
     "PurchaseLine",
     "Role",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from crm_framework.domain.customers.locks import hold_with_losers
 from crm_framework.domain.customers.record import resolve_id
 from crm_framework.domain.interactions.touches import PURCHASE, REFUND
+from crm_framework.domain.messages.privacy import empty_messages
 from crm_framework.domain.privacy.absent_plugins import refuse_absent_plugins
 from crm_framework.domain.privacy.scrub import LEAST_TELLING, names_person, scrubbed_changes, scrubbed_payload
 from crm_framework.domain.rows import check_key, for_update, insert, json_of, json_text, marks, time_of
@@ -63,7 +64,9 @@ async def erase_customer(
     words = await _words(tx, keys)
     receipt_id = new_id()
     emptied = await _scrub_audit(tx, keys, receipt_id)
+    messages = await empty_messages(tx, keys)  # while the contact points tell whose they are
     core = {
+        "crm_message": messages,
         "crm_contact_point": await _delete(tx, "crm_contact_point", keys),
         "crm_customer_tag": await _delete(tx, "crm_customer_tag", keys),
         "crm_interaction": await _silence_interactions(tx, keys, words),

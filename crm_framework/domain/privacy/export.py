@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crm_framework.domain.customers.record import resolve_id
+from crm_framework.domain.messages.privacy import messages_of
 from crm_framework.domain.rows import check_key, json_of, marks, time_of, time_text
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 FORMAT = "crm-customer-export/1"
 
-_JSON = frozenset({"attributes", "address", "permissions", "payload", "changes", "counts"})
+_JSON = frozenset({"attributes", "address", "permissions", "payload", "changes", "counts", "headers"})
 _BOOLEANS = frozenset({"confidential", "is_primary"})
 _TIMES = frozenset({"at"})
 _OF_THE_STREAM = frozenset({"position", "horizon"})
@@ -47,6 +48,7 @@ async def export_customer(
         "contact_points": await _of(tx, "crm_contact_point", keys, order="position, id"),
         "tags": [row["tag"] for row in await _of(tx, "crm_customer_tag", keys, order="tag")],
         "interactions": await _interactions(tx, keys),
+        "messages": await _messages(tx, keys),
         "tokens": [
             {name: value for name, value in row.items() if name != "digest"}
             for row in await _of(tx, "crm_token", keys)
@@ -76,6 +78,11 @@ async def _interactions(tx: "UnitOfWork", keys: Sequence[str]) -> list[dict[str,
     for line in lines:
         by_purchase.setdefault(line.pop("interaction_id"), []).append(line)
     return [{**row, "lines": by_purchase.get(row["id"], [])} for row in interactions]
+
+
+async def _messages(tx: "UnitOfWork", keys: Sequence[str]) -> list[dict[str, Any]]:
+    condition, args = await messages_of(tx, keys)
+    return await _rows(tx, f"SELECT * FROM crm_message WHERE {condition} ORDER BY id", args)
 
 
 async def _by_plugin(tx: "UnitOfWork", keys: Sequence[str], plugins: ExportPlugins | None) -> dict[str, Any]:

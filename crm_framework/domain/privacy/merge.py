@@ -142,6 +142,7 @@ async def _merge(tx: "UnitOfWork", report: MergeReport, plugins: MergePlugins | 
         "crm_contact_point": moved_points,
         "crm_customer_tag": await _unite_tags(tx, report, more),
         "crm_interaction": await _move(tx, "crm_interaction", report),
+        "crm_message": await _move(tx, "crm_message", report),
         "crm_token": await _move(tx, "crm_token", report),
         "crm_event": await _move_pending_events(tx, report),
         "crm_customer": await _lead_to_winner(tx, report, losers),
