@@ -61,6 +61,7 @@ async def test_everything_held_is_told(database: Database, records: Any) -> None
         "contact_points",
         "tags",
         "interactions",
+        "messages",
         "tokens",
         "events",
         "audit",
