@@ -99,6 +99,7 @@ _HOME = {
     "encode_id": "engine.ids",
     "expected": "schema.inputs",
     "fields_of": "schema.additions",
+    "filter_member": "schema.inputs",
     "format_minor": "domain.values.money",
     "given": "schema.inputs",
     "hookimpl": "hooks.specs",
@@ -229,6 +230,7 @@ __all__ = [
     "encode_id",
     "expected",
     "fields_of",
+    "filter_member",
     "format_minor",
     "given",
     "hookimpl",
@@ -347,6 +349,7 @@ if TYPE_CHECKING:
     from .schema.inputs import (
         chosen,
         expected,
+        filter_member,
         given,
         key_of,
         keys_of,

@@ -281,6 +281,90 @@ async def reply(desk: Desk) -> Input:
     return {"ticket": await desk.ticket(), "body": "Done"}
 
 
+async def two_tickets(desk: Desk) -> tuple[str, str]:
+    owner = await desk.customer()
+    first, second = [
+        await desk.make("openTicket", "ticket", customer=owner, subject=desk.new("Ticket"), body="Help")
+        for _ in range(2)
+    ]
+    return first, second
+
+
+async def note(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "body": "Between us"}
+
+
+async def received(desk: Desk) -> Input:
+    return {
+        "ticket": await desk.ticket(),
+        "body": "Well?",
+        "source": "chat",
+        "reference": desk.new("message"),
+    }
+
+
+async def merge_of_tickets(desk: Desk) -> Input:
+    winner, loser = await two_tickets(desk)
+    return {"winner": winner, "losers": [loser]}
+
+
+async def link(desk: Desk) -> Input:
+    one, other = await two_tickets(desk)
+    return {"ticket": one, "other": other, "kind": "RELATED"}
+
+
+async def linked(desk: Desk) -> Input:
+    input_ = await link(desk)
+    await desk.run("linkTickets", input_, "ticket { id }")
+    return input_
+
+
+async def follower(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "add": [await desk.staff()]}
+
+
+async def ticket_tag(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "add": ["late"]}
+
+
+async def ticket_attributes(desk: Desk) -> Input:
+    return {"ticket": await desk.ticket(), "attributes": {}}
+
+
+async def many_tickets(desk: Desk) -> Input:
+    return {"tickets": list(await two_tickets(desk)), "status": "OPEN"}
+
+
+async def rating(desk: Desk) -> Input:
+    resolved = await desk.ticket()
+    await desk.run("changeTicketStatus", {"ticket": resolved, "status": "RESOLVED"}, "ticket { id }")
+    return {"ticket": resolved, "rating": 4}
+
+
+async def ticket_template(desk: Desk) -> Input:
+    return {"name": desk.new("Template"), "body": "Dear {{customer.name}}"}
+
+
+async def knowledge_note(desk: Desk) -> Input:
+    return {"name": desk.new("Note"), "body": "Known.", "category": "question"}
+
+
+async def ticket_view(desk: Desk) -> Input:
+    return {"name": desk.new("View"), "filter": {"status": {"eq": "OPEN"}}, "shared": True}
+
+
+async def template_there(desk: Desk) -> Input:
+    return {"id": await desk.make("saveTicketTemplate", "template", **await ticket_template(desk))}
+
+
+async def knowledge_there(desk: Desk) -> Input:
+    return {"id": await desk.make("saveKnowledgeNote", "note", **await knowledge_note(desk))}
+
+
+async def view_there(desk: Desk) -> Input:
+    return {"id": await desk.make("saveTicketView", "view", **await ticket_view(desk)), "shared": True}
+
+
 async def change_status(desk: Desk) -> Input:
     return {"ticket": await desk.ticket(), "status": "RESOLVED"}
 
@@ -543,6 +627,22 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "trySlaPolicy": (tried, "taken"),
     "createTicketTeam": (team, "team { id }"),
     "updateTicketTeam": (of(Desk.team, categories=["complaint"]), "team { id }"),
+    "addTicketNote": (note, "ticket { id }"),
+    "receiveTicketMessage": (received, "ticket { id }"),
+    "mergeTickets": (merge_of_tickets, "ticket { id }"),
+    "linkTickets": (link, "ticket { id }"),
+    "unlinkTickets": (linked, "ticket { id }"),
+    "followTicket": (follower, "ticket { id }"),
+    "tagTicket": (ticket_tag, "ticket { id }"),
+    "setTicketAttributes": (ticket_attributes, "ticket { id }"),
+    "changeTickets": (many_tickets, "changed"),
+    "rateTicket": (rating, "ticket { id }"),
+    "saveTicketTemplate": (ticket_template, "template { id }"),
+    "deleteTicketTemplate": (template_there, "template { id }"),
+    "saveKnowledgeNote": (knowledge_note, "note { id }"),
+    "deleteKnowledgeNote": (knowledge_there, "note { id }"),
+    "saveTicketView": (ticket_view, "view { id }"),
+    "deleteTicketView": (view_there, "view { id }"),
     "rebuildDailyFigures": (nothing, "customers"),
     "verifyFigures": (nothing, "customers"),
 }

@@ -22,9 +22,10 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 
 SHARED = {
     "AttributeDefinition", "BusinessCalendar", "BusinessCalendarVersion", "ContactRule", "Job",
+    "KnowledgeNote",
     "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule", "LoyaltyEarningRuleVersion",
     "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier", "Role", "Schedule", "Segment", "SlaPolicy",
-    "SlaPolicyVersion", "Staff", "TicketTeam", "Webhook",
+    "SlaPolicyVersion", "Staff", "TicketTeam", "TicketTemplate", "TicketView", "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
@@ -71,6 +72,11 @@ NOT_FOR_SOME = {
     "Mutation.createTier",
     "Mutation.createWebhook",
     "Mutation.deactivateStaff",
+    "Mutation.deleteKnowledgeNote",
+    "Mutation.deleteTicketTemplate",
+    "Mutation.saveKnowledgeNote",
+    "Mutation.saveTicketTemplate",
+    "Query.ticketingReport",
     "Mutation.defineAttribute",
     "Mutation.deleteContactRule",
     "Mutation.deleteRole",
@@ -104,8 +110,8 @@ NOT_FOR_SOME = {
 
 OWN_CHANGES = {
     "acceptReferral", "addContactPoint", "cancelReservation", "confirmReservation", "createReferralCode",
-    "logInteraction", "openTicket", "redeemReward", "removeContactPoint", "replyToTicket", "reserveReward",
-    "setConsent",
+    "logInteraction", "openTicket", "rateTicket", "redeemReward", "removeContactPoint",
+    "replyToTicket", "reserveReward", "setConsent",
     "updateContactPoint", "updateCustomer",
 }  # fmt: skip
 """What customers may change themselves."""

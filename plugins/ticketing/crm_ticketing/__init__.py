@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_framework import (
+    Figure,
     InteractionKind,
     Job,
     JobRun,
@@ -12,14 +13,17 @@ from crm_framework import (
     Plugin,
     Reader,
     SchemaParts,
+    Signal,
     TimelineEntry,
     UnitOfWork,
+    Window,
     hookimpl,
 )
 
 from . import privacy
 from . import timeline as history
 from .events import EVENTS
+from .routes import ROUTES
 from .settings import TicketingSettings
 
 
@@ -37,6 +41,13 @@ async def recalculate(job: JobRun) -> None:
     await recalculate_all(job)
 
 
+async def look_into_mailbox(job: JobRun) -> None:
+    """Takes in what is unread in the mailbox."""
+    from .mail.polling import poll
+
+    await poll(job)
+
+
 plugin = Plugin(
     name="ticketing",
     requires_api="1.0",
@@ -47,14 +58,24 @@ plugin = Plugin(
     permissions=[
         Permission("ticketing.read", "See tickets and their messages.", self_service=True),
         Permission("ticketing.write", "Open tickets, answer them and change their status."),
+        Permission("ticketing.intake", "Hand over e-mails, which open tickets and add to them."),
+        Permission("ticketing.desk", "See templates of replies, notes of knowledge, queues and saved views."),
         Permission("ticketing.policies", "See policies, calendars and teams."),
         Permission("ticketing.configure", "Change policies, calendars and teams; recalculate tickets."),
     ],
     kinds=[InteractionKind("support", "A message about a ticket.", support_case=True)],
     events=EVENTS,
+    routes=ROUTES,
     commands="crm_ticketing.commands",
     jobs=[
         Job("ticketing.alarm", "Notes breaches of a ticket and takes the steps that are due.", sound_alarm),
+        Job(
+            "ticketing.mailbox",
+            "Takes in what is unread in the mailbox of the settings.",
+            look_into_mailbox,
+            cron="* * * * *",
+            attempts=1,
+        ),
         Job("ticketing.recalculate", "Puts open tickets under the policies of today.", recalculate),
     ],
 )
@@ -76,6 +97,22 @@ async def timeline(
     reader: Reader,
 ) -> Sequence[TimelineEntry]:
     return await history.entries(customer_ids, before, limit, kinds, reader)
+
+
+@hookimpl
+async def figures(window: Window, group_by: str | None, reader: Reader) -> Sequence[Figure]:
+    from .report.figures import figures as told
+
+    return await told(window, group_by, reader)
+
+
+@hookimpl
+async def signals(
+    customer_ids: Sequence[str], reader: Reader, settings: TicketingSettings
+) -> Sequence[Signal]:
+    from .report.figures import signals as told
+
+    return await told(customer_ids, reader, settings.complaint_categories)
 
 
 @hookimpl

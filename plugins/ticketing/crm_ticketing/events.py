@@ -118,7 +118,25 @@ class TeamChanged(Event):
         return self.team_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class TicketsMerged(TicketEvent):
+    """The tickets `merged` are now part of this one."""
+
+    type = "ticketing.merged"
+    merged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketRated(TicketEvent):
+    """The customer said how satisfied they are, from 1 to 5."""
+
+    type = "ticketing.rated"
+    rating: int = 0
+
+
 EVENTS = (
+    TicketsMerged,
+    TicketRated,
     CalendarChanged,
     PolicyChanged,
     TeamChanged,

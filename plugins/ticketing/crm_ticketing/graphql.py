@@ -7,9 +7,14 @@ from crm_framework import SchemaParts
 
 from .calendars import graphql as calendars
 from .clocks import graphql_proof as proof
+from .desk import graphql as desk
+from .links import graphql as links
 from .policies import graphql as policies
+from .report.graphql import ticketing_report
 from .settings import TicketingSettings
+from .surveys import graphql as surveys
 from .teams import graphql as teams
+from .tickets import graphql_bulk
 from .tickets import graphql_changes as tickets
 
 
@@ -17,7 +22,11 @@ def parts(settings: TicketingSettings) -> SchemaParts:
     """What the plugin adds."""
     return together(
         [
-            tickets.parts(settings.categories),
+            tickets.parts(settings.categories, settings.attributes),
+            links.parts(settings),
+            desk.parts(settings),
+            surveys.PARTS,
+            SchemaParts(query=[ticketing_report], mutation=[graphql_bulk.field(settings.categories)]),
             calendars.parts(),
             proof.parts(),
             policies.parts(settings.categories),

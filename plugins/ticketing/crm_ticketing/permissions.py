@@ -2,5 +2,7 @@
 
 READ = "ticketing.read"
 WRITE = "ticketing.write"
+INTAKE = "ticketing.intake"
+DESK = "ticketing.desk"
 POLICIES = "ticketing.policies"
 CONFIGURE = "ticketing.configure"

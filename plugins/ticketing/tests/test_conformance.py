@@ -30,4 +30,9 @@ class TestConformance(PluginConformance):
         "ticketing_history.before": None,
         "ticketing_history.actor_kind": "STAFF",
         "ticketing_history.after": "STAFF",
+        "ticketing_ticket.attributes": "{}",
+        "ticketing_message.channel": "email",
+        "ticketing_attachment_content.content": b"x",
+        "ticketing_view.condition": "{}",
+        "ticketing_view.order_by": "[]",
     }

@@ -206,7 +206,8 @@ async def test_erasing_blanks_words_and_keeps_moments(client: CrmClient) -> None
     await open_ticket(client, ada)
     async with client.service.database.unit_of_work() as tx:
         counts = await client.service.host.erase_customer(ada, tx)
-    assert counts == {"ticketing": {"ticketing_ticket": 1, "ticketing_message": 1}}
+    touched = {table: number for table, number in counts["ticketing"].items() if number}
+    assert touched == {"ticketing_ticket": 1, "ticketing_message": 1, "ticketing_words": 2}
     rows = await client.service.database.fetch(
         "SELECT t.subject, m.body FROM ticketing_ticket t JOIN ticketing_message m ON m.ticket_id = t.id"
     )

@@ -148,7 +148,9 @@ class TicketHistoryEntry(Node):
     at: datetime = column("When it happened.")
     before: str | None = column("What was true before; of what is a record, its key.")
     after: str | None = column("What is true since; of what is a record, its key.")
-    detail: strawberry.scalars.JSON | None = column("Of a step of escalation, what it did.")
+    detail: strawberry.scalars.JSON | None = column(
+        "Of a step of escalation, what it did; of a link, its kind."
+    )
     actor_kind: str = column("Who did it: STAFF, CUSTOMER, PARTNER, INTEGRATION, or SYSTEM for the CRM.")
     actor: str | None = column("The name of the program, where one did it.")
     staff: Staff | None = reference("staff_id", "The member of staff who did it, where one did.")

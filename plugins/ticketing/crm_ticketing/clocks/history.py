@@ -18,6 +18,15 @@ class HappenedKind(StrEnum):
     TEAM = "TEAM"  # keys of teams
     POLICY = "POLICY"  # keys of versions of policies; after: none where no policy applies any more
     MERGED = "MERGED"  # after: the key of the ticket that it was merged into
+    ABSORBED = "ABSORBED"  # after: the key of the ticket that was merged into this one
+    LINKED = "LINKED"  # after: the key of the other ticket; detail: the kind of link
+    UNLINKED = "UNLINKED"
+    FOLLOWED = "FOLLOWED"  # after: the key of the member of staff
+    UNFOLLOWED = "UNFOLLOWED"
+    TAGGED = "TAGGED"  # after: the tag
+    UNTAGGED = "UNTAGGED"
+    ATTRIBUTE = "ATTRIBUTE"  # after: the name of the attribute that changed
+    RATED = "RATED"  # after: 1 to 5
     BREACHED = "BREACHED"  # after: the clock; at the moment when it was breached
     ESCALATED = "ESCALATED"  # after: the clock; at the moment when the step was due
 

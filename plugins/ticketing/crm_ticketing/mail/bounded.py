@@ -117,8 +117,9 @@ def _without_structure(head: bytes) -> bytes:
 
 
 def line_of(text: str, limit: int) -> str:
-    """The text in one line, cut."""
-    return _BLANKS.sub(" ", clean(text[: limit * 8])).strip()[:limit].strip()
+    """The text in one line, cut, without what cannot be seen or reorders the letters around it."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in clean(text[: limit * 8]))
+    return _BLANKS.sub(" ", shown).strip()[:limit].strip()
 
 
 def clean(text: str) -> str:

@@ -58,6 +58,10 @@ class Ticket(Model):
     policy_version: Any = fields.ForeignKeyField(
         "ticketing.PolicyVersion", related_name="tickets", null=True, on_delete=fields.RESTRICT, db_index=True
     )
+    merged_into: Any = fields.ForeignKeyField(
+        "ticketing.Ticket", related_name="merged", null=True, on_delete=fields.RESTRICT, db_index=True
+    )
+    attributes = fields.TextField(default="{}", db_default="{}", description="JSON: values by name")
     clock_at = fields.DatetimeField(
         null=True, description="up to when its history is settled: what comes later has a later moment"
     )
@@ -75,6 +79,7 @@ class Ticket(Model):
         indexes = (
             ("customer_id", "created_at", "id"),
             ("status", "created_at", "id"),
+            ("created_at", "id"),
             ("due_at", "id"),
             ("assignee_id", "due_at", "id"),
             ("team_id", "due_at", "id"),
@@ -93,10 +98,16 @@ class Message(Model):
     )
     body = fields.TextField()
     at = fields.DatetimeField()
+    channel = fields.CharField(max_length=60, null=True)
+    sender = fields.CharField(max_length=320, null=True, description="the e-mail address that it came from")
+    rest = fields.TextField(null=True, description="what was cut from an e-mail: quotes, the signature")
+    source = fields.CharField(max_length=100, null=True)
+    reference = fields.CharField(max_length=200, null=True)
 
     class Meta:
         app = "ticketing"
         table = "ticketing_message"
+        unique_together = (("source", "reference"),)
         indexes = (("ticket_id", "at", "id"),)
 
 

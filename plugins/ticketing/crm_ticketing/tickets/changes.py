@@ -33,6 +33,13 @@ async def change_status(
             path=("status",),
             hint="Set it to OPEN.",
         )
+    if ticket["merged_into_id"] is not None:
+        raise CrmError(
+            ErrorCode.REFUSED,
+            f"Ticket {ticket['number']} was merged into another one.",
+            path=("ticket",),
+            hint="Change that one.",
+        )
     if ticket["status"] != status:
         await move(tx, ticket, status)
         await settle(tx, ticket)

@@ -1,27 +1,28 @@
 """Tickets and their messages in the API: what can be read."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import ID, Info
 
 from crm_framework import (
     INTERNAL,
-    Batch,
     Connection,
+    CrmError,
     Customer,
+    ErrorCode,
     FilterSpec,
+    Fragment,
     Member,
     Node,
     OrderField,
     Orders,
     Staff,
-    Through,
-    batch,
     column,
     computed,
     connection,
+    decode_key,
     key_of,
     load,
     node,
@@ -30,40 +31,13 @@ from crm_framework import (
 )
 from crm_ticketing.clocks.graphql import HISTORY_ORDERS, TicketHistoryEntry, ticket_clocks
 from crm_ticketing.clocks.store import NEVER
+from crm_ticketing.links.conditions import TicketAttributeFilter, TicketTagFilter, tagged, with_attributes
+from crm_ticketing.messages.graphql import MESSAGE_ORDERS, TicketMessage
+from crm_ticketing.messages.words import LONGEST_SEARCH, condition
 from crm_ticketing.permissions import POLICIES, READ
 from crm_ticketing.policies.graphql import SlaPolicyVersion
 from crm_ticketing.teams.graphql import TicketTeam
-from crm_ticketing.vocabulary import ClockState, MessageAuthor, TicketPriority, TicketStatus
-
-
-@node(
-    table="ticketing_message",
-    permission=READ,
-    hidden={"staff_id": str | None},
-    owner=Through("ticket_id", "ticketing_ticket"),
-    own_where="t.internal = false",
-)
-class TicketMessage(Node):
-    """A message of a ticket."""
-
-    author: MessageAuthor = column("Who wrote it.")
-    body: str = column("What was written; blank once the customer was erased.")
-    at: datetime = column("When it was written.")
-    staff: Staff | None = reference("staff_id", "The member of staff who wrote it, where one did.")
-
-    @batch(needs=("staff_id",))
-    @staticmethod
-    async def staff_name(messages: Batch["TicketMessage"], info: Info) -> list[str | None]:
-        """The name of the member of staff; of all that is known of them, what customers see."""
-        keys = messages.column("staff_id")
-        known = [key for key in dict.fromkeys(keys) if key is not None]
-        found = dict(zip(known, await load(info, Staff, known, columns=("name",)), strict=True))
-        return [None if key is None or (one := found[key]) is None else one.name for key in keys]
-
-
-MESSAGE_ORDERS = Orders(
-    "TicketMessageOrder", [OrderField("AT", "datetime", "By the moment of writing.", column="at")]
-)
+from crm_ticketing.vocabulary import ClockState, TicketPriority, TicketStatus
 
 
 @node(
@@ -75,6 +49,8 @@ MESSAGE_ORDERS = Orders(
         "team_id": str | None,
         "policy_version_id": str | None,
         "due_at": datetime,
+        "merged_into_id": str | None,
+        "attributes": str,
     },
 )
 class Ticket(Node):
@@ -128,6 +104,21 @@ class Ticket(Node):
     )
 
 
+def _tagged(value: Any, dialect: str) -> Fragment:
+    return tagged({name: value[name] for name in ("any", "all", "none") if value.get(name) is not None})
+
+
+def _with_attributes(value: Any, dialect: str) -> Fragment:
+    return with_attributes(value, dialect)
+
+
+def _followed(value: Any, dialect: str) -> Fragment:
+    key = decode_key(value, "Staff")
+    return Fragment(
+        "EXISTS (SELECT 1 FROM ticketing_follower AS f WHERE f.ticket_id = t.id AND f.staff_id = ?)", (key,)
+    )
+
+
 TICKET_FILTER = FilterSpec(
     "TicketFilter",
     [
@@ -137,6 +128,26 @@ TICKET_FILTER = FilterSpec(
         Member("category", "string", "One of the categories of the settings.", column="category"),
         Member("customer", "id", "Whose it is.", column="customer_id", of="Customer"),
         Member("assignee", "id", "Who deals with it.", column="assignee_id", of="Staff", permission=INTERNAL),
+        Member("tags", "custom", "Its tags.", input=TicketTagFilter, condition=_tagged, permission=INTERNAL),
+        Member(
+            "attributes",
+            "custom",
+            "Its attributes; all of these hold.",
+            input=list[TicketAttributeFilter],
+            condition=_with_attributes,
+            permission=INTERNAL,
+        ),
+        Member(
+            "follower",
+            "custom",
+            "Who follows it.",
+            input=ID,
+            condition=_followed,
+            permission=INTERNAL,
+        ),
+        Member(
+            "merged", "boolean", "Whether it was merged into another.", sql="(t.merged_into_id IS NOT NULL)"
+        ),
         Member("createdAt", "datetime", "When it was opened.", column="created_at"),
         Member("team", "id", "The team that has it.", column="team_id", of="TicketTeam", permission=INTERNAL),
         Member(
@@ -197,8 +208,33 @@ class OfCustomer:
     )
 
 
+Search = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Words, or their beginnings, of subjects and messages; all must be found."
+        " Case and accents do not matter."
+    ),
+]
+
+
+def found_by(info: Info, search: Search = None) -> Fragment | None:
+    """The tickets in which each word of `search` begins a word; of notes, for staff alone."""
+    if search is None or not search.strip():
+        return None
+    if len(search) > LONGEST_SEARCH:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"A search has {LONGEST_SEARCH} characters at most.",
+            path=("search",),
+        )
+    context = info.context
+    internal = context.granted(INTERNAL)
+    return condition(search, context.reader.dialect, internal=internal) or Fragment("1 = 0")
+
+
 class Queries:
     tickets: Connection[Ticket] = connection(
+        narrow=found_by,
         filter=TICKET_FILTER,
         orders=TICKET_ORDERS,
         default_order=("-CREATED_AT",),

@@ -29,6 +29,9 @@ from crm_framework import (
     required,
     root,
 )
+from crm_ticketing.attributes.rules import AttributeDefinition, checked, named
+from crm_ticketing.messages.graphql import TicketAttachmentInput, attachments_of
+from crm_ticketing.messages.new import NewMessage, checked_reference
 from crm_ticketing.permissions import CONFIGURE, READ, WRITE
 from crm_ticketing.policies.trial import RECALCULATE, recalculate
 from crm_ticketing.teams.graphql import TicketTeam
@@ -37,10 +40,11 @@ from crm_ticketing.vocabulary import ClockKind, MessageAuthor, TicketPriority, T
 from .changes import assign, change_category, change_priority, change_status
 from .graphql import OfCustomer, Queries, Ticket, ticket
 from .held import customer_of
-from .messages import reply_to_ticket
+from .messages import add_note, reply_to_ticket
 from .opening import NewTicket, open_ticket
 
 RECALCULATED_AT_ONCE = 100
+JSON = strawberry.scalars.JSON
 
 
 @strawberry.input(description="A new ticket.")
@@ -53,6 +57,9 @@ class OpenTicketInput:
     )
     priority: TicketPriority = optional("How urgent it is.", default=TicketPriority.NORMAL)
     channel: str | None = optional("How the message came.", default=None)
+    attachments: list[TicketAttachmentInput] | None = optional("Files of the message.", default=None)
+    tags: list[str] | None = optional("Tags of the ticket.", default=None)
+    attributes: JSON | None = optional("Attributes of the ticket, by name.", default=None)
     idempotency_key: str | None = optional("The same key with the same input gives the first answer again.")
 
 
@@ -61,7 +68,27 @@ class ReplyToTicketInput:
     ticket: ID = required("Which ticket.")
     body: str = required("The message.")
     author: MessageAuthor = optional("Who wrote it.", default=MessageAuthor.STAFF)
+    channel: str | None = optional("How it came, or is sent.", default=None)
+    attachments: list[TicketAttachmentInput] | None = optional("Files of the message.", default=None)
     idempotency_key: str | None = optional("The same key with the same input gives the first answer again.")
+
+
+@strawberry.input(description="A note for staff alone.")
+class AddTicketNoteInput:
+    ticket: ID = required("Which ticket.")
+    body: str = required("The note.")
+    attachments: list[TicketAttachmentInput] | None = optional("Files of the note.", default=None)
+    idempotency_key: str | None = optional("The same key with the same input gives the first answer again.")
+
+
+@strawberry.input(description="A message of a customer that came by another system.")
+class ReceiveTicketMessageInput:
+    ticket: ID = required("Which ticket.")
+    body: str = required("What the customer wrote.")
+    source: str = required("The system that it came by.")
+    reference: str = required("Its key there: the same one again adds nothing.")
+    channel: str | None = optional("How it came.", default=None)
+    attachments: list[TicketAttachmentInput] | None = optional("Files of the message.", default=None)
 
 
 @strawberry.input(description="A change of a ticket's status.")
@@ -85,7 +112,11 @@ async def _customer_of_ticket(tx: UnitOfWork, input: ReplyToTicketInput) -> str 
     return await customer_of(tx, key_of(input.ticket, Ticket, path=("ticket",)))
 
 
-@mutation(permission=WRITE, own=Own(_customer_of_ticket, only=("ticket", "body")), name="replyToTicket")
+@mutation(
+    permission=WRITE,
+    own=Own(_customer_of_ticket, only=("ticket", "body", "attachments")),
+    name="replyToTicket",
+)
 async def reply(tx: UnitOfWork, input: ReplyToTicketInput) -> TicketPayload:
     """Adds a message. One of the customer opens a resolved or waiting ticket again. What customers write
     with their own token is theirs.
@@ -93,7 +124,42 @@ async def reply(tx: UnitOfWork, input: ReplyToTicketInput) -> TicketPayload:
     key = key_of(input.ticket, Ticket, path=("ticket",))
     own = tx.actor is not None and tx.actor.kind == "CUSTOMER"
     author = MessageAuthor.CUSTOMER if own else input.author
-    return TicketPayload(ticket_id=await reply_to_ticket(tx, key, input.body, author))
+    message = NewMessage(
+        author=author,
+        body=input.body,
+        channel=input.channel,
+        attachments=attachments_of(input.attachments),
+    )
+    return TicketPayload(ticket_id=await reply_to_ticket(tx, key, message))
+
+
+@mutation(permission=WRITE)
+async def add_ticket_note(tx: UnitOfWork, input: AddTicketNoteInput) -> TicketPayload:
+    """Adds a note that staff alone see; no clock goes by it."""
+    key = key_of(input.ticket, Ticket, path=("ticket",))
+    note = NewMessage(
+        author=MessageAuthor.STAFF,
+        body=input.body,
+        internal=True,
+        attachments=attachments_of(input.attachments),
+    )
+    return TicketPayload(ticket_id=await add_note(tx, key, note))
+
+
+@mutation(permission=WRITE)
+async def receive_ticket_message(tx: UnitOfWork, input: ReceiveTicketMessageInput) -> TicketPayload:
+    """Adds a message of the customer that came by another system, once."""
+    key = key_of(input.ticket, Ticket, path=("ticket",))
+    source, reference = checked_reference(input.source, input.reference)
+    message = NewMessage(
+        author=MessageAuthor.CUSTOMER,
+        body=input.body,
+        channel=input.channel,
+        attachments=attachments_of(input.attachments),
+        source=source,
+        reference=reference,
+    )
+    return TicketPayload(ticket_id=await reply_to_ticket(tx, key, message))
 
 
 @mutation(permission=WRITE)
@@ -209,6 +275,8 @@ CHANGES = (
     "ticketing.policy_changed",
     "ticketing.clock_breached",
     "ticketing.escalated",
+    "ticketing.merged",
+    "ticketing.rated",
 )
 After = Annotated[
     str | None, strawberry.argument(description="A position in the stream of events to go on after.")
@@ -237,12 +305,12 @@ async def ticket_changed(
         )
 
 
-def parts(categories: Sequence[str]) -> SchemaParts:
+def parts(categories: Sequence[str], attributes: Sequence[AttributeDefinition] = ()) -> SchemaParts:
     """What tickets add to the API, with the categories of the settings."""
 
     @mutation(
         permission=WRITE,
-        own=Own("customer", only=("customer", "subject", "body", "category")),
+        own=Own("customer", only=("customer", "subject", "body", "category", "attachments")),
         name="openTicket",
     )
     async def open(tx: UnitOfWork, input: OpenTicketInput) -> TicketPayload:
@@ -251,9 +319,12 @@ def parts(categories: Sequence[str]) -> SchemaParts:
             customer_id=key_of(input.customer, Customer, path=("customer",)),
             subject=input.subject,
             body=input.body,
+            attachments=attachments_of(input.attachments),
             category=input.category,
             priority=input.priority,
             channel=input.channel,
+            tags=chosen(input.tags) or (),
+            attributes=checked(named(chosen(input.attributes) or {}), attributes),
         )
         return TicketPayload(ticket_id=await open_ticket(tx, new, categories))
 
@@ -272,6 +343,8 @@ def parts(categories: Sequence[str]) -> SchemaParts:
         mutation=[
             open,
             reply,
+            add_ticket_note,
+            receive_ticket_message,
             change_ticket_status,
             change_ticket_priority,
             change_ticket_category,

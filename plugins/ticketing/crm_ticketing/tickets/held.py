@@ -28,7 +28,8 @@ async def customer_of(tx: UnitOfWork, ticket_id: str) -> str | None:
 
 HELD_COLUMNS = (
     "id, number, customer_id, subject, category, status, priority, channel, assignee_id, team_id, version,"
-    " policy_version_id, created_at, clock_at, alarms_until, alarm_at"
+    " policy_version_id, created_at, resolved_at, clock_at, alarms_until, alarm_at, merged_into_id,"
+    " attributes"
 )
 
 
@@ -66,6 +67,18 @@ async def hold_tickets(tx: UnitOfWork, ticket_ids: Sequence[str]) -> dict[str, H
     for row in rows:
         if str(row["customer_id"]) not in out_of_reach:
             found[str(row["id"])] = HeldTicket(row, moment_for(tx.now, row["clock_at"]))
+    return found
+
+
+async def hold_named(tx: UnitOfWork, named: Sequence[tuple[str, str]]) -> list[HeldTicket]:
+    """Several tickets, each (member of the input, key), held in that order. NOT_FOUND at the member."""
+    held = await hold_tickets(tx, [key for _, key in named])
+    found = []
+    for member, key in named:
+        ticket = held.get(key)
+        if ticket is None:
+            raise CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=(member,))
+        found.append(ticket)
     return found
 
 

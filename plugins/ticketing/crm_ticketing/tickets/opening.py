@@ -1,12 +1,18 @@
 """Opening a ticket: its number, its policy, and who gets it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from crm_framework import Hold, UnitOfWork, live_customer, new_id
 from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.store import NEVER, HeldTicket, record, settle
 from crm_ticketing.events import TicketOpened
+from crm_ticketing.links.tags import checked_tags, write_tags
+from crm_ticketing.messages.attachments import NewAttachment
+from crm_ticketing.messages.new import NewMessage
+from crm_ticketing.messages.words import write_words
 from crm_ticketing.models import MessageAuthor, TicketPriority, TicketStatus
 from crm_ticketing.policies.matching import Looked, Offer, active_offers, fitting
 from crm_ticketing.teams.assignment import assign_new
@@ -17,18 +23,45 @@ from .messages import add_message
 
 @dataclass(frozen=True, kw_only=True)
 class NewTicket:
+    """`body` is the customer's first message, `channel` how it came; `attachments` to `reference` are that
+    message's.
+    """
+
     customer_id: str
     subject: str
     body: str
     category: str | None = None
     priority: TicketPriority = TicketPriority.NORMAL
     channel: str | None = None
+    tags: Sequence[str] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Checked ones."""
+    attachments: Sequence[NewAttachment] = ()
+    sender: str | None = None
+    rest: str = ""
+    source: str | None = None
+    reference: str | None = None
+
+    @property
+    def message(self) -> NewMessage:
+        """The first message."""
+        return NewMessage(
+            author=MessageAuthor.CUSTOMER,
+            body=self.body,
+            channel=self.channel,
+            sender=self.sender,
+            rest=self.rest,
+            attachments=self.attachments,
+            source=self.source,
+            reference=self.reference,
+        )
 
 
 async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str]) -> str:
     """The new ticket's key. It goes to the customer's owner, or the backup while the owner is away."""
     subject = checked_text(new.subject, "subject", SUBJECT_LIMIT)
-    body = checked_text(new.body, "body", BODY_LIMIT)
+    checked_text(new.body, "body", BODY_LIMIT)
+    tags = checked_tags(new.tags, "tags")
     category = new.category or categories[0]
     check_category(category, categories)
     customer = await live_customer(tx, new.customer_id, Hold.ADD, path=("customer",))
@@ -53,9 +86,12 @@ async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str])
         "created_at": tx.now,
         "updated_at": tx.now,
         "due_at": NEVER,
+        "attributes": json.dumps(dict(new.attributes)),
     }
     tx.insert("ticketing_ticket", row)
-    held = HeldTicket({**row, "version": 1, "alarms_until": None, "alarm_at": None}, tx.now)
+    held = HeldTicket(
+        {**row, "version": 1, "alarms_until": None, "alarm_at": None, "merged_into_id": None}, tx.now
+    )
     record(tx, held, HappenedKind.CREATED, TicketStatus.NEW)
     if offer is not None:
         record(tx, held, HappenedKind.POLICY, offer.version_id)
@@ -66,7 +102,9 @@ async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str])
     tx.emit(
         TicketOpened(customer_id=customer.id, ticket_id=held.id, changes={"status": (None, TicketStatus.NEW)})
     )
-    await add_message(tx, held, MessageAuthor.CUSTOMER, body, channel=new.channel)
+    write_words(tx, held.id, subject)
+    await write_tags(tx, held, tags)
+    await add_message(tx, held, new.message)
     await settle(tx, held)
     return held.id
 

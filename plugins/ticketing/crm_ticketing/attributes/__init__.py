@@ -1,0 +1,1 @@
+"""Typed attributes of tickets."""

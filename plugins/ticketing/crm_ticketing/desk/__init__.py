@@ -1,0 +1,1 @@
+"""What staff work with: saved views and queues, templates of replies, notes of what is known."""

@@ -1,0 +1,1 @@
+"""What is tied to tickets: other tickets, followers, tags."""

@@ -1,0 +1,1 @@
+"""Tickets from other systems: signed requests that open a ticket or add a message."""

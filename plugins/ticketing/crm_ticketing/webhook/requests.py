@@ -1,0 +1,69 @@
+"""What a signed request says: a new ticket, or a message for one, as JSON."""
+
+from typing import Any
+
+import msgspec
+
+from crm_framework import CrmError, ErrorCode
+from crm_ticketing.messages.attachments import NewAttachment
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """An attachment by reference."""
+
+    name: str
+    media_type: str
+    size: int
+    url: str
+    sha256: str | None = None
+
+
+class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Who wrote: a customer by `source` and `reference`, or by e-mail address; a new prospect otherwise."""
+
+    email: str | None = None
+    name: str | None = None
+    source: str | None = None
+    reference: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """`ticket` is the number of the ticket that gets the message; without it, a ticket is opened."""
+
+    body: str
+    customer: Writer
+    ticket: int | None = None
+    subject: str | None = None
+    category: str | None = None
+    attachments: tuple[File, ...] = ()
+
+    def files(self) -> list[NewAttachment]:
+        return [
+            NewAttachment(
+                name=one.name, media_type=one.media_type, size=one.size, sha256=one.sha256, url=one.url
+            )
+            for one in self.attachments
+        ]
+
+
+def read_request(body: bytes) -> Request:
+    """BAD_INPUT, with the place, for what is no such request."""
+    try:
+        request: Request = msgspec.json.decode(body, type=Request)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `$")
+        path: tuple[Any, ...] = tuple(filter(None, place.rstrip("`").replace("[", ".[").split(".")))
+        raise CrmError(ErrorCode.BAD_INPUT, f"{text}.", path=path) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "The body is no JSON.", hint="Send an object with body and customer."
+        ) from None
+    writer = request.customer
+    if writer.email is None and (writer.source is None or writer.reference is None):
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            "It does not say who wrote.",
+            path=("customer",),
+            hint="Give email, or source and reference.",
+        )
+    return request

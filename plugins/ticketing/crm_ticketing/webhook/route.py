@@ -1,0 +1,94 @@
+"""The address for signed requests of other systems."""
+
+from typing import Any
+
+from crm_framework import (
+    CrmError,
+    ErrorCode,
+    NewCustomer,
+    RouteAnswer,
+    RouteRequest,
+    UnitOfWork,
+    create_customer,
+)
+from crm_ticketing.mail.content import Mail
+from crm_ticketing.mail.senders import customer_of_mail
+from crm_ticketing.messages.new import NewMessage
+from crm_ticketing.models import MessageAuthor
+from crm_ticketing.settings import TicketingSettings
+from crm_ticketing.tickets import NewTicket, open_ticket, reply_to_ticket
+
+from .requests import Request, Writer, read_request
+from .signatures import check
+
+SOURCE = "ticketing.webhook"
+CHANNEL = "webhook"
+
+
+async def take(request: RouteRequest) -> RouteAnswer:
+    """The number of the ticket; 201 for a new one. The same `webhook-id` again gives the first answer."""
+    settings: TicketingSettings = request.settings
+    id_ = check(request.headers, request.body, settings.webhook_secrets, request.now)
+    wanted = read_request(request.body)
+    async with request.unit_of_work() as tx:
+        number, fresh = await _taken(tx, id_, wanted, settings)
+    return RouteAnswer(status=201 if fresh else 200, body={"ticket": number})
+
+
+async def _taken(tx: UnitOfWork, id_: str, wanted: Request, settings: TicketingSettings) -> tuple[int, bool]:
+    earlier = await _number(
+        tx,
+        "JOIN ticketing_message AS m ON m.ticket_id = t.id WHERE m.source = ? AND m.reference = ?",
+        SOURCE,
+        id_,
+    )
+    if earlier is not None:
+        return earlier[1], False
+    customer = await _customer(tx, wanted.customer)
+    if wanted.ticket is not None:
+        found = await _number(tx, "WHERE t.number = ? AND t.customer_id = ?", wanted.ticket, customer)
+        if found is None:
+            raise CrmError(
+                ErrorCode.NOT_FOUND, f"The customer has no ticket {wanted.ticket}.", path=("ticket",)
+            )
+        message = NewMessage(
+            author=MessageAuthor.CUSTOMER,
+            body=wanted.body,
+            attachments=wanted.files(),
+            source=SOURCE,
+            reference=id_,
+        )
+        await reply_to_ticket(tx, found[0], message)
+        return found[1], False
+    new = NewTicket(
+        customer_id=customer,
+        subject=wanted.subject or wanted.body.strip().partition("\n")[0][:80],
+        body=wanted.body,
+        category=wanted.category,
+        attachments=wanted.files(),
+        source=SOURCE,
+        reference=id_,
+    )
+    key = await open_ticket(tx, new, settings.categories)
+    made = await _number(tx, "WHERE t.id = ?", key)
+    assert made is not None
+    return made[1], True
+
+
+async def _number(tx: UnitOfWork, where: str, *args: Any) -> tuple[str, int] | None:
+    rows = await tx.fetch(f"SELECT t.id, t.number FROM ticketing_ticket AS t {where}", args)
+    return (str(rows[0]["id"]), rows[0]["number"]) if rows else None
+
+
+async def _customer(tx: UnitOfWork, writer: Writer) -> str:
+    if writer.source is not None and writer.reference is not None:
+        new = NewCustomer(
+            name=writer.name or writer.email or writer.reference,
+            email=writer.email,
+            source=writer.source,
+            reference=writer.reference,
+        )
+        return (await create_customer(tx, new)).id
+    assert writer.email is not None  # one of the two is there
+    mail = Mail(message_id="", sender=writer.email.strip().lower(), sender_name=writer.name or "")
+    return await customer_of_mail(tx, mail)

@@ -1,0 +1,235 @@
+"""Links, merges, followers, tags, attributes, bulk changes, views, templates."""
+
+import asyncio
+from typing import Any
+
+from crm_framework.testing import CrmClient
+
+from .desk import change, customer, opened, own, rows, staff
+
+
+async def test_merging_moves_what_was_said_and_cancels_the_clocks(client: CrmClient) -> None:
+    ada = await customer(client)
+    first, second, third = [await opened(client, ada, body=body) for body in ("One.", "Two.", "Three.")]
+    await change(client, "tagTicket", ticket=second, add=["lid"])
+    done = await change(
+        client,
+        "mergeTickets",
+        "ticket { number tags messages { nodes { body } } linkedFrom { kind ticket { number } } }",
+        winner=first,
+        losers=[second, third],
+    )
+    assert done["errors"] == []
+    assert [one["body"] for one in done["ticket"]["messages"]["nodes"]] == ["One.", "Two.", "Three."]
+    assert done["ticket"]["tags"] == ["lid"]
+    assert sorted(one["ticket"]["number"] for one in done["ticket"]["linkedFrom"]) == [2, 3]
+    found = await client.data(
+        "query ($id: ID!) { ticket(id: $id) { status mergedInto { number } messages { totalCount } } }",
+        id=second,
+    )
+    assert found["ticket"] == {"status": "CLOSED", "mergedInto": {"number": 1}, "messages": {"totalCount": 0}}
+    kinds = await rows(
+        client, "SELECT kind FROM ticketing_history WHERE kind IN ('MERGED', 'ABSORBED') ORDER BY kind"
+    )
+    assert [one["kind"] for one in kinds] == ["ABSORBED", "ABSORBED", "MERGED", "MERGED"]
+    again = await change(client, "replyToTicket", ticket=second, body="Hello?")
+    assert [(one["code"], one["message"]) for one in again["errors"]] == [
+        ("REFUSED", "Ticket 2 was merged into another one.")
+    ]
+    opens = await change(client, "changeTicketStatus", ticket=second, status="OPEN")
+    assert [one["code"] for one in opens["errors"]] == ["REFUSED"]
+
+
+async def test_merges_that_do_not_fit_change_nothing(client: CrmClient) -> None:
+    ada, bob = await customer(client), await customer(client, "Bob")
+    hers, his, other = await opened(client, ada), await opened(client, bob), await opened(client, ada)
+    for winner, losers, code, path in (
+        (hers, [his], "REFUSED", ["losers", "0"]),
+        (hers, [hers], "BAD_INPUT", ["losers", "0"]),
+        (hers, [], "BAD_INPUT", ["losers"]),
+    ):
+        answer = await change(client, "mergeTickets", winner=winner, losers=losers)
+        assert [(one["code"], one["path"]) for one in answer["errors"]] == [(code, path)]
+    assert (await change(client, "mergeTickets", winner=hers, losers=[other]))["errors"] == []
+    back = await change(client, "mergeTickets", winner=other, losers=[hers])
+    assert [(one["code"], one["path"]) for one in back["errors"]] == [("REFUSED", ["winner"])]
+    assert len(await rows(client, "SELECT id FROM ticketing_ticket WHERE merged_into_id IS NOT NULL")) == 1
+
+
+async def test_two_merges_at_once_make_no_circle(client: CrmClient) -> None:
+    ada = await customer(client)
+    first, second = await opened(client, ada), await opened(client, ada)
+    answers = await asyncio.gather(
+        change(client, "mergeTickets", winner=first, losers=[second]),
+        change(client, "mergeTickets", winner=second, losers=[first]),
+    )
+    assert sorted(len(answer["errors"]) for answer in answers) == [0, 1]
+    assert len(await rows(client, "SELECT id FROM ticketing_ticket WHERE merged_into_id IS NOT NULL")) == 1
+
+
+async def test_duplicates_form_no_circle(client: CrmClient) -> None:
+    ada = await customer(client)
+    one, two, three = [await opened(client, ada) for _ in range(3)]
+    for ticket, other in ((one, two), (two, three)):
+        linked = await change(client, "linkTickets", ticket=ticket, other=other, kind="DUPLICATE")
+        assert linked["errors"] == []
+    back = await change(client, "linkTickets", ticket=three, other=one, kind="DUPLICATE")
+    assert [(error["code"], error["path"]) for error in back["errors"]] == [("REFUSED", ["other"])]
+    for _ in range(2):
+        related = await change(
+            client, "linkTickets", "ticket { links { kind other { number } } }", ticket=three, other=one
+        )
+    assert related["ticket"]["links"] == [{"kind": "RELATED", "other": {"number": 1}}]
+    gone = await change(client, "unlinkTickets", "ticket { linkedFrom { kind } }", ticket=one, other=three)
+    assert gone["ticket"]["linkedFrom"] == []
+
+
+async def test_followers_and_tags_are_filtered_by(client: CrmClient) -> None:
+    ada = await customer(client)
+    grace = await staff(client)
+    await opened(client, ada, tags=["lid", "red"])
+    second = await opened(client, ada)
+    await change(client, "followTicket", ticket=second, add=[grace])
+    await change(client, "tagTicket", ticket=second, add=[" red ", "blue"], remove=["green"])
+
+    async def found(**filter: Any) -> list[int]:
+        data = await client.data(
+            "query ($filter: TicketFilter) { tickets(filter: $filter, orderBy: [{field: NUMBER}])"
+            " { nodes { number } } }",
+            filter=filter,
+        )
+        return [one["number"] for one in data["tickets"]["nodes"]]
+
+    assert await found(tags={"any": ["lid", "blue"]}) == [1, 2]
+    assert await found(tags={"all": ["red", "blue"]}) == [2]
+    assert await found(tags={"none": ["blue"]}) == [1]
+    assert await found(follower=grace) == [2]
+    hers = await own(client, ada)
+    [error] = await hers.errors("{ tickets { nodes { tags } } }")
+    assert error["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_attributes_are_typed(open_client: Any) -> None:
+    wanted = [
+        {"name": "order", "type": "text"},
+        {"name": "parts", "type": "number"},
+        {"name": "colour", "type": "choice", "choices": ["red", "blue"]},
+    ]
+    client = await open_client("ticketing", ticketing={"attributes": wanted})
+    ada = await customer(client)
+    ticket = await opened(client, ada, attributes={"order": "A7", "colour": "red"})
+    await opened(client, ada)
+    after = await change(
+        client,
+        "setTicketAttributes",
+        "ticket { attributes }",
+        ticket=ticket,
+        attributes={"parts": 3, "order": None},
+    )
+    assert after["ticket"]["attributes"] == {"colour": "red", "parts": 3}
+    for given, name in (({"colour": "green"}, "colour"), ({"size": 1}, "size"), ({"parts": "3"}, "parts")):
+        refused = await change(client, "setTicketAttributes", ticket=ticket, attributes=given)
+        assert [(one["code"], one["path"]) for one in refused["errors"]] == [
+            ("BAD_INPUT", ["attributes", name])
+        ]
+    query = "query ($filter: TicketFilter) { tickets(filter: $filter) { nodes { number } } }"
+    for attributes, numbers in (
+        ([{"name": "colour", "eq": "red"}, {"name": "parts", "eq": 3}], [1]),
+        ([{"name": "parts", "eq": 4}], []),
+        ([{"name": "parts", "eq": None}], [2]),
+    ):
+        data = await client.data(query, filter={"attributes": attributes})
+        assert [one["number"] for one in data["tickets"]["nodes"]] == numbers
+
+
+async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> None:
+    ada = await customer(client)
+    first, second, third = [await opened(client, ada) for _ in range(3)]
+    await change(client, "changeTicketStatus", ticket=second, status="OPEN")
+    await change(client, "mergeTickets", winner=second, losers=[third])
+    done = await change(
+        client,
+        "changeTickets",
+        "changed failures { index code }",
+        tickets=[first, third, second],
+        status="RESOLVED",
+        addTags=["done"],
+    )
+    assert (done["changed"], done["failures"]) == (2, [{"index": 1, "code": "REFUSED"}])
+    statuses = await rows(client, "SELECT status FROM ticketing_ticket ORDER BY number")
+    assert [row["status"] for row in statuses] == ["RESOLVED", "RESOLVED", "CLOSED"]
+    assert len(await rows(client, "SELECT id FROM ticketing_ticket_tag")) == 2
+
+
+async def test_views_are_kept_as_clients_ask(client: CrmClient) -> None:
+    wanted = {"status": {"in": ["NEW", "OPEN"]}, "not": {"priority": {"eq": "LOW"}}}
+    saved = await change(
+        client,
+        "saveTicketView",
+        "view { id name filter orderBy owner { name } }",
+        name="Queue",
+        filter=wanted,
+        orderBy=[{"field": "NUMBER", "direction": "DESC"}],
+        shared=True,
+    )
+    assert saved["errors"] == []
+    view = saved["view"]
+    assert (view["filter"], view["orderBy"], view["owner"]) == (
+        wanted,
+        [{"field": "NUMBER", "direction": "DESC"}],
+        None,
+    )
+    await opened(client, await customer(client))
+    listed = await client.data("{ ticketViews { name } }")
+    assert listed == {"ticketViews": [{"name": "Queue"}]}
+    found = await client.data(
+        "query ($filter: TicketFilter, $order: [TicketOrder!]) { tickets(filter: $filter, orderBy: $order)"
+        " { nodes { number } } }",
+        filter=view["filter"],
+        order=view["orderBy"],
+    )
+    assert found["tickets"]["nodes"] == [{"number": 1}]
+    alone = await change(client, "saveTicketView", "view { name }", name="Mine", filter={})
+    assert [one["code"] for one in alone["errors"]] == ["REFUSED"]
+    gone = await change(client, "deleteTicketView", "view { name }", id=view["id"], shared=True)
+    assert (gone["errors"], await client.data("{ ticketViews { name } }")) == ([], {"ticketViews": []})
+
+
+async def test_templates_fill_in_variables(client: CrmClient) -> None:
+    ada = await customer(client, "Ada {{ticket.number}}")
+    ticket = await opened(client, ada)
+    unknown = await change(
+        client, "saveTicketTemplate", "template { id }", name="Hi", body="Dear {{customer.nam}}"
+    )
+    assert [(one["code"], one["message"]) for one in unknown["errors"]] == [
+        ("BAD_INPUT", "There is no variable 'customer.nam'.")
+    ]
+    made = await change(
+        client,
+        "saveTicketTemplate",
+        "template { id name }",
+        name="Hi",
+        body="Dear {{ customer.name }}, about {{ticket.number}} {{ticket.subject}} ({{ticket.status}}).",
+    )
+    rendered = await client.data(
+        "query ($template: ID!, $ticket: ID!) { renderedTemplate(template: $template, ticket: $ticket) }",
+        template=made["template"]["id"],
+        ticket=ticket,
+    )
+    assert rendered["renderedTemplate"] == "Dear Ada {{ticket.number}}, about 1 Lid (new)."
+    twice = await change(client, "saveTicketTemplate", "template { id }", name="Hi", body="x")
+    assert [one["code"] for one in twice["errors"]] == ["CONFLICT"]
+
+
+async def test_a_category_suggests_notes(client: CrmClient) -> None:
+    await opened(client, await customer(client), category="complaint")
+    for name, category in (("Lids", "complaint"), ("Prices", "question")):
+        made = await change(
+            client, "saveKnowledgeNote", "note { id }", name=name, body="Known.", category=category
+        )
+        assert made["errors"] == []
+    found = await client.data(
+        "{ tickets { nodes { suggestedNotes { name body } } } knowledgeNotes { totalCount } }"
+    )
+    assert found["tickets"]["nodes"] == [{"suggestedNotes": [{"name": "Lids", "body": "Known."}]}]
+    assert found["knowledgeNotes"]["totalCount"] == 2

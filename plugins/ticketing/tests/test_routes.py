@@ -1,0 +1,102 @@
+"""The plugin's addresses: raw e-mail, signed requests, attachments, the page of a survey."""
+
+import hmac
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+from crm_framework import encode_id, now
+from crm_framework.testing import CrmClient
+
+from .desk import customer, opened, own, rows
+
+SAMPLES = Path(__file__).parent / "mail" / "samples"
+RAW = {path.stem: path.read_bytes() for path in SAMPLES.glob("*.eml")}
+KEY = b"0123456789abcdef0123456789abcdef"
+
+
+def bearer(client: CrmClient) -> dict[str, str]:
+    return {"Authorization": f"Bearer {client.token}"}
+
+
+async def post_mail(client: CrmClient, name: str) -> Any:
+    return await client.http.post("/plugins/ticketing/mail", content=RAW[name], headers=bearer(client))
+
+
+async def test_a_raw_message_opens_a_ticket_and_its_file_is_given_back(client: CrmClient) -> None:
+    made = await post_mail(client, "alternative_with_picture")
+    assert (made.status_code, made.json()["outcome"], made.json()["ticket"]) == (201, "OPENED", 1)
+    again = await post_mail(client, "alternative_with_picture")
+    assert (again.status_code, again.json()["again"], again.json()["ticket"]) == (200, True, 1)
+    found = await client.data("{ tickets { nodes { messages { nodes { attachments { id kept } } } } } }")
+    [file] = found["tickets"]["nodes"][0]["messages"]["nodes"][0]["attachments"]
+    given = await client.http.get(f"/plugins/ticketing/attachments/{file['id']}", headers=bearer(client))
+    assert given.status_code == 200
+    assert given.content == bytes(range(256)) * 4
+    assert given.headers["content-type"] == "application/octet-stream"
+    assert given.headers["content-disposition"] == "attachment; filename*=UTF-8''lid%20%C3%B6.png"
+    unknown = encode_id("TicketAttachment", "018f0000-0000-7000-8000-000000000001")
+    none = await client.http.get(f"/plugins/ticketing/attachments/{unknown}", headers=bearer(client))
+    assert none.status_code == 404
+
+
+async def test_handing_over_mail_needs_its_permission(client: CrmClient) -> None:
+    for other in (await client.acting_with("ticketing.write"), await own(client, await customer(client))):
+        assert (await post_mail(other, "plain")).status_code == 403
+    nobody = await client.http.post("/plugins/ticketing/mail", content=RAW["plain"])
+    assert nobody.status_code == 401
+    assert await rows(client, "SELECT id FROM ticketing_ticket") == []
+    allowed = await client.acting_with("ticketing.intake")
+    assert (await post_mail(allowed, "plain")).status_code == 201
+
+
+async def hooked(open_client: Any) -> CrmClient:
+    secret = "whsec_" + b64encode(KEY).decode()
+    client: CrmClient = await open_client("ticketing", ticketing={"webhook_secrets": [secret]})
+    return client
+
+
+async def hook(client: CrmClient, id_: str, key: bytes = KEY, **wanted: Any) -> Any:
+    body = json.dumps(
+        {"body": "No lid.", "customer": {"email": "Ada@Example.com", "name": "Ada"}, **wanted}
+    ).encode()
+    stamp = str(int(now().timestamp()))
+    mac = hmac.digest(key, f"{id_}.{stamp}.".encode() + body, "sha256")
+    headers = {
+        "webhook-id": id_,
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,{b64encode(mac).decode()}",
+    }
+    return await client.http.post("/plugins/ticketing/hook", content=body, headers=headers)
+
+
+async def test_a_signed_request_opens_a_ticket_once_and_another_adds_to_it(open_client: Any) -> None:
+    client = await hooked(open_client)
+    first = await hook(client, "msg_1", subject="Lid", category="complaint")
+    assert (first.status_code, first.json()) == (201, {"ticket": 1})
+    again = await hook(client, "msg_1", subject="Lid", category="complaint")
+    assert (again.status_code, again.json()) == (200, {"ticket": 1})
+    more = await hook(client, "msg_2", ticket=1, body="Red.")
+    assert (more.status_code, more.json()) == (200, {"ticket": 1})
+    found = await client.data(
+        "{ tickets { nodes { subject category customer { name email } messages { nodes { body } } } } }"
+    )
+    assert found["tickets"]["nodes"] == [
+        {
+            "subject": "Lid",
+            "category": "complaint",
+            "customer": {"name": "Ada", "email": "ada@example.com"},
+            "messages": {"nodes": [{"body": "No lid."}, {"body": "Red."}]},
+        }
+    ]
+
+
+async def test_requests_that_are_not_right_change_nothing(open_client: Any) -> None:
+    client = await hooked(open_client)
+    await opened(client, await customer(client, "Bob"))
+    assert (await hook(client, "msg_1", key=KEY[::-1])).status_code == 401
+    assert (await hook(client, "msg_2", ticket=1)).status_code == 404
+    assert (await hook(client, "msg_3", more=1)).status_code == 400
+    assert len(await rows(client, "SELECT id FROM ticketing_message")) == 1
+    assert len(await rows(client, "SELECT id FROM crm_customer")) == 1
