@@ -1,6 +1,6 @@
 """What the plugins know of the company: an account for every customer, tickets for some.
 
-The figures of analytics are made by its migration, from the company's purchases.
+The figures of analytics are counted by its command, from the company's purchases.
 """
 
 from collections.abc import Iterator, Sequence

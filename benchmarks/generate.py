@@ -68,6 +68,7 @@ async def generate_plugins(url: str, size: Size, console: Console) -> None:
     # in a process of its own, since loading a plugin's models leaves traces in the core's
     await asyncio.to_thread(crm, url, "migrate", plugins=True)
     await fill(url, plugin_tables(size), console)
+    await asyncio.to_thread(crm, url, "analytics", "rebuild", plugins=True)
 
 
 async def fill(url: str, tables: Iterable[Table], console: Console) -> None:

@@ -12,6 +12,7 @@ API_VERSION = "1.0"
 
 _HOME = {
     "Batch": "engine.rows",
+    "CUSTOMER_FILTER": "schema.customer_filter",
     "Channel": "hooks.specs",
     "CommandRun": "cli.plugin_runs",
     "Connection": "engine.connections",
@@ -112,6 +113,7 @@ _HOME = {
     "load_settings": "settings",
     "load_where": "engine.load",
     "log_interaction": "domain.interactions.touches",
+    "matching_customers": "schema.matching",
     "mutation": "schema.mutation",
     "new_id": "storage.ids",
     "node": "engine.nodes",
@@ -142,6 +144,7 @@ _HOME = {
 
 __all__ = [
     "API_VERSION",
+    "CUSTOMER_FILTER",
     "INTERNAL",
     "PUBLIC",
     "Batch",
@@ -243,6 +246,7 @@ __all__ = [
     "load_settings",
     "load_where",
     "log_interaction",
+    "matching_customers",
     "mutation",
     "new_id",
     "node",
@@ -344,6 +348,7 @@ if TYPE_CHECKING:
         hookimpl,
     )
     from .schema.additions import fields_of
+    from .schema.customer_filter import CUSTOMER_FILTER
     from .schema.customers import Customer
     from .schema.enums import describe
     from .schema.inputs import (
@@ -360,6 +365,7 @@ if TYPE_CHECKING:
         retry_key,
     )
     from .schema.interactions import Interaction
+    from .schema.matching import matching_customers
     from .schema.money import Money, MoneyInput
     from .schema.mutation import Own, mutation, payload
     from .schema.staff import Staff

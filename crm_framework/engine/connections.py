@@ -22,7 +22,7 @@ from .declarations import (
     named,
 )
 from .errors import DeclarationError
-from .fields import arguments_of, declared
+from .fields import Root, arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, check_members, compile_filter
 from .keyset import Ordering, Orders, check_orders, ordering, orders_of
@@ -193,7 +193,7 @@ class Connected(Declaration):
     def check_filter(self, field: DeclaredField, value: Any, context: Context) -> None:
         """Raises `RequestError` FORBIDDEN for members that need a permission which is not granted."""
         if self.filter is not None:
-            check_members(self.filter, value, context, _granted(context, field.listed))
+            check_members(self.filter, value, context, granted_on(context, field.listed))
 
 
 def checked_ordering(
@@ -204,11 +204,11 @@ def checked_ordering(
     Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted.
     """
     if chosen and orders is not None and orders.guarded:
-        check_orders(orders, chosen, context, _granted(context, source))
+        check_orders(orders, chosen, context, granted_on(context, source))
     return ordering(source.key, orders, default, chosen)
 
 
-def _granted(context: Context, source: Source) -> Callable[[str], bool]:
+def granted_on(context: Context, source: Source) -> Callable[[str], bool]:
     """What a filter or an order tells of the records that the list shows: of all of them, or it is denied."""
 
     def granted(need: str) -> bool:
@@ -277,12 +277,12 @@ def connection(
 def bound(field: DeclaredField, filters: FilterInputs, orders: OrderInputs) -> DeclaredField:
     """A field with the filter and the orders of its schema, those of plugins included. Changes `field`."""
     declaration = field.declaration
-    if isinstance(declaration, Connected) and declaration.filter is not None:
+    if isinstance(declaration, Connected | Root) and declaration.filter is not None:
         spec = filters.extended(declaration.filter)
         declaration = replace(declaration, filter=spec)
         of = _argument("filter", filters.input(spec) | None, "Which records; all, if left out.")
-        paging = len(_paging_arguments())
-        field.arguments = [*field.arguments[:paging], of, *field.arguments[paging:]]
+        before = len(_paging_arguments()) if isinstance(declaration, Connected) else len(field.arguments)
+        field.arguments = [*field.arguments[:before], of, *field.arguments[before:]]
     if any(argument.python_name == ORDER_BY for argument in field.arguments):
         field.arguments = [_ordered_by(argument, orders) for argument in field.arguments]
     if isinstance(declaration, Connected) and declaration.orders is not None:

@@ -31,6 +31,7 @@ from .declarations import (
     unwrapped,
 )
 from .errors import ENDING, DeclarationError, Exited, awaited, going_on
+from .filters import FilterSpec
 from .rows import Batch, Level, canonical, wrap
 
 BatchFunction = Callable[..., Awaitable[Sequence[Any]] | Sequence[Any]]
@@ -252,6 +253,7 @@ class Root(Called):
     takes_info: bool
     restricted: bool = False
     by_key: str | None = None
+    filter: FilterSpec | None = None
 
     def permissions_on(self, source: Source | None) -> tuple[str, ...]:
         plain = super().permissions_on(source)
@@ -289,6 +291,7 @@ def root(
     restricted: bool = False,
     by_key: str | None = None,
     most: Callable[..., int] | None = None,
+    filter: FilterSpec | None = None,
     name: str | None = None,
     deprecated: str | None = None,
 ) -> Callable[[Callable[..., Any]], DeclaredField]:
@@ -304,6 +307,10 @@ def root(
     `most` takes the arguments that were given, by their names in Python, and tells how many items a list that
     is returned may have: that is what it costs. Without it, they are taken to be 10. It is asked before
     anything runs, also with values that the function refuses.
+
+    With `filter`, the field has an argument `filter` of that input type, with the members that plugins
+    add. The function takes it by that name, as the plain mapping that the client gave, or is called
+    without it.
     """
 
     def decorate(function: Callable[..., Any]) -> DeclaredField:
@@ -317,8 +324,10 @@ def root(
             restricted=restricted,
             by_key=by_key,
             most=most,
+            filter=filter,
         )
-        return of_function(declaration, made, "root", name=name, deprecated=deprecated)
+        skip = () if filter is None else ("filter",)
+        return of_function(declaration, made, "root", skip=skip, name=name, deprecated=deprecated)
 
     return decorate
 

@@ -21,7 +21,7 @@ from .clerks import SOURCE, Note
 TABLES = (
     "crm_customer", "crm_customer_tag", "crm_interaction", "crm_purchase_line", "crm_event", "crm_audit",
     "crm_delivery", "crm_idempotency", "loyalty_program", "loyalty_account", "loyalty_entry",
-    "analytics_daily", "analytics_customer", "ticketing_ticket", "ticketing_message",
+    "analytics_daily", "analytics_sales", "analytics_customer", "ticketing_ticket", "ticketing_message",
 )  # fmt: skip
 
 SEALED_LATER = 3600.0
@@ -254,7 +254,7 @@ def figures_follow(books: Books) -> Iterator[str]:
     wanted: Counter[str] = Counter()
     found: Counter[str] = Counter()
     owes = any(handler == "analytics" for _, handler in books.owed)
-    for row in books.of("analytics_daily"):
+    for row in books.of("analytics_sales"):
         for name in ("purchases", "refunds", "revenue_minor"):
             found[f"{name} {row['currency']}"] += row[name]
     for row in books.of("crm_interaction"):

@@ -522,6 +522,14 @@ async def nothing(desk: Desk) -> Input:
     return {}
 
 
+async def rates(desk: Desk) -> Input:
+    return {"rates": [{"currency": "JPY", "base": "EUR", "validFrom": "2024-01-01", "rate": "0.0061"}]}
+
+
+async def frozen(desk: Desk) -> Input:
+    return {"segments": [await desk.segment()]}
+
+
 async def customer(desk: Desk) -> str:
     return await desk.customer()
 
@@ -645,5 +653,7 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "deleteTicketView": (view_there, "view { id }"),
     "rebuildDailyFigures": (nothing, "customers"),
     "verifyFigures": (nothing, "customers"),
+    "setExchangeRates": (rates, "count"),
+    "freezeSegments": (frozen, "members"),
 }
 """Mutation → maker of its input, and what is selected of its payload."""

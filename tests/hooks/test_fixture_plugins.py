@@ -19,6 +19,7 @@ from crm_framework import (
     new_id,
     now,
     send_message,
+    tag_customers,
 )
 from crm_framework.domain.models import Customer, CustomerKind, CustomerStage, Interaction
 from crm_framework.hooks.discovery import load_plugins
@@ -162,6 +163,34 @@ async def test_hook_schema_a_list_costs_what_it_says(open_client: OpenClient) ->
     [error] = await client.errors(query, to=3900)
     assert error["extensions"]["code"] == "RATE_LIMITED"
     assert "1,900 objects" in error["message"]
+
+
+async def test_hook_schema_a_field_of_query_takes_the_filter_of_customers(open_client: OpenClient) -> None:
+    client = await open_client("with_customer_figure", "with_filter")
+    async with client.service.database.unit_of_work() as tx:
+        keys = await fill_customers(tx, 3)
+        await tag_customers(tx, keys[:2], add=["vip"])
+    made = await client.data(
+        """mutation { createSegment(input: {name: "VIP", filter: {tags: {any: ["vip"]}}}) { segment { id }
+        } }"""
+    )
+    segment = made["createSegment"]["segment"]["id"]
+    query = "query ($filter: CustomerFilter) { customerFigure(filter: $filter) }"
+    assert await client.data("{ customerFigure }") == {"customerFigure": 3}
+    for filter, number in (
+        (None, 3),
+        ({"name": {"eq": "customer 1"}}, 1),
+        ({"segment": segment}, 2),
+        ({"not": {"segment": segment}}, 1),
+        ({"nameLength": {"gte": 11}}, 0),
+    ):
+        assert await client.data(query, filter=filter) == {"customerFigure": number}
+    [error] = await client.errors(query, filter={"segment": "nonsense"})
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    reader = await client.acting_with("customers.read")
+    assert await reader.data("{ customerFigure }") == {"customerFigure": 3}
+    [error] = await reader.errors(query, filter={"segment": segment})
+    assert error["extensions"]["code"] == "FORBIDDEN"
 
 
 async def test_hook_schema_adds_members_to_filters(client: CrmClient) -> None:

@@ -5,32 +5,42 @@ from typing import Any
 
 from crm_framework import Event, Permission, Plugin, SchemaParts, UnitOfWork, hookimpl
 
-from . import daily, privacy, support
+from . import answers, moods, privacy, support
+from .jobs import JOBS
+from .rollups import counting
+from .settings import AnalyticsSettings
 
 plugin = Plugin(
     name="analytics",
     requires_api="1.0",
     summary="Figures about customers and sales.",
     uses=["loyalty", "ticketing"],
+    settings=AnalyticsSettings,
     models="crm_analytics.models",
     migrations="crm_analytics.migrations",
     permissions=[
         Permission("analytics.read", "See figures about customers and sales."),
         Permission("analytics.rebuild", "Count the figures anew, and prove them."),
+        Permission("analytics.rates", "Enter exchange rates."),
+        Permission("analytics.freeze", "Keep who belongs to segments today."),
     ],
+    jobs=JOBS,
+    commands="crm_analytics.commands",
 )
 
 
 @hookimpl
-def schema() -> SchemaParts:
-    from .graphql import PARTS
+def schema(settings: AnalyticsSettings) -> SchemaParts:
+    from .graphql import parts
 
-    return PARTS
+    return parts(settings)
 
 
 @hookimpl
 async def on_events(events: Sequence[Event], tx: UnitOfWork) -> None:
-    await daily.count(events, tx)
+    await counting.count(events, tx)
+    await answers.count(events, tx)
+    await moods.count(events, tx)
     await support.count(events, tx)
 
 

@@ -1,159 +1,183 @@
-"""The proof that the kept figures are those of the purchases and refunds: a scan of all of these."""
+"""The proof that the kept figures are those of a scan of all interactions.
+
+Each customer's rows are compared with a count of all their purchases and refunds; then the sums over all
+customers with those of the rows.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from crm_framework import UnitOfWork, among, parse_time
+from crm_framework import UnitOfWork, among
 
-from .daily import CHUNK, COLUMNS, COUNTED, DAY, day_of, held
+from . import answers
+from .rollups import counted, kept, raw, rebuild, totals
+from .rollups.recount import CHUNK, held
+from .rollups.state import state
 
 MOST = 100
 """Differences that are told."""
-NOBODY = ""
 
-Days = dict[tuple[date, str], tuple[Any, ...]]
-"""Day and currency → the values of `COLUMNS`."""
+
+@dataclass
+class Found:
+    """How far the proof is, and where figures differ."""
+
+    after: str | None = None
+    customers: int = 0
+    differences: list[str] = field(default_factory=list)
 
 
 async def verify(tx: UnitOfWork) -> tuple[int, list[str]]:
     """How many customers were looked at, and where figures differ from a scan, `MOST` of these."""
-    done, last = 0, ""
+    found = await batch(tx, Found())
+    while found.after is not None:
+        found = await batch(tx, found)
+    found.differences += await sums(tx)
+    return found.customers, found.differences[:MOST]
+
+
+async def batch(tx: UnitOfWork, found: Found) -> Found:
+    """Looks at the next customers. `after` is None after the last ones."""
+    after, args = ("AND id > ?", [found.after]) if found.after else ("", [])
+    rows = await tx.fetch(
+        "SELECT id FROM crm_customer WHERE merged_into_id IS NULL AND erased_at IS NULL"
+        f" {after} ORDER BY id LIMIT {CHUNK}",
+        args,
+    )
+    keys = [str(row["id"]) for row in rows]
+    wrong = {customer for customer, _ in await _differences(keys, tx)}
     told: list[str] = []
-    while len(told) < MOST:
-        after, args = ("WHERE id > ?", [last]) if last else ("", [])
-        rows = await tx.fetch(f"SELECT id FROM crm_customer {after} ORDER BY id LIMIT {CHUNK}", args)
-        if not rows:
-            told += _compared(NOBODY, await _scan_erased(tx), (await _kept(None, tx)).get(NOBODY, {}))
-            break
-        keys = [str(row["id"]) for row in rows]
-        wrong = {customer for customer, _ in await _differences(keys, tx)}
-        if wrong:
-            # what was recorded between two statements is no difference: once more, with them held
-            await held(sorted(wrong), tx)
-            told += [text for _, text in await _differences(sorted(wrong), tx)]
-        done, last = done + len(rows), keys[-1]
-    return done, told[:MOST]
+    if wrong:
+        # what was recorded between two statements is no difference: once more, with them held
+        await held(wrong, tx)
+        told = [text for _, text in await _differences(sorted(wrong), tx)]
+    more = len(keys) == CHUNK and len(found.differences) + len(told) < MOST
+    return Found(keys[-1] if more else None, found.customers + len(keys), [*found.differences, *told])
 
 
 async def _differences(customers: Sequence[str], tx: UnitOfWork) -> list[tuple[str, str]]:
     """Customer, and what differs."""
-    scanned, kept = await _scan(customers, tx), await _kept(customers, tx)
-    together, revenue = await _together(customers, tx), await _revenue(customers, tx)
+    zones = await _together(customers, tx)
+    now = await state(tx)
+    sales = await raw.sales(customers, None, tx)
+    lines = await raw.lines(customers, None, tx)
+    days = await kept.days_of(customers, tx)
+    months, revenue = await kept.months_of(customers, tx), await kept.currencies_of(customers, tx)
+    products = await kept.products_of(customers, tx)
+    answered, kept_answers = await _given(customers, tx), await _kept_answers(customers, tx)
     found: list[tuple[str, str]] = []
     for customer in customers:
-        days = scanned.get(customer, {})
-        texts = [*_compared(customer, days, kept.get(customer, {}))]
-        if (sums := together.get(customer, _NOTHING)) != (wanted := _summed(days)):
-            texts.append(f"customer {customer}: {sums} is kept, {wanted} was recorded")
-        if (kept_ := revenue.get(customer, {})) != (wanted_ := _per_currency(days)):
-            texts.append(f"revenue of customer {customer}: {kept_} is kept, {wanted_} was recorded")
-        found += [(customer, text) for text in texts]
+        zone, together = zones.get(customer, (now.zone, None))
+        scanned = counted.days_of(sales.get(customer, ()), zone)
+        currencies = counted.currencies_of(scanned)
+        pairs: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
+            ("days", days.get(customer, {}), scanned),
+            ("months", months.get(customer, {}), counted.months_of(scanned)),
+            ("revenue", revenue.get(customer, {}), currencies),
+            ("products", products.get(customer, {}), counted.products_of(lines.get(customer, ()), zone)),
+            ("answers", kept_answers.get(customer, {}), answered.get(customer, {})),
+        ]
+        wanted = astuple(counted.together(scanned, currencies))
+        if (together or astuple(counted.Together())) != wanted:
+            pairs.append(("figures", {"together": together}, {"together": wanted}))
+        found += [
+            (customer, text) for what, old, new in pairs for text in _compared(what, customer, old, new)
+        ]
     return found
 
 
-def _compared(customer: str, scanned: Days, kept: Days) -> Iterator[str]:
-    for key in sorted(scanned.keys() | kept.keys()):
-        if scanned.get(key) != kept.get(key):
-            day, currency = key
-            yield (
-                f"{day} {currency} of {f'customer {customer}' if customer else 'erased customers'}:"
-                f" {kept.get(key)} is kept, {scanned.get(key)} was recorded"
-            )
+def _compared(what: str, whose: str, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> Iterator[str]:
+    for key in {**old, **new}:
+        if old.get(key) != new.get(key):
+            place = " ".join(map(str, key)) if isinstance(key, tuple) else key
+            yield f"{what} of {whose}, {place}: {old.get(key)} is kept, {new.get(key)} was recorded"
 
 
-async def _scan(customers: Sequence[str], tx: UnitOfWork) -> Mapping[str, Days]:
-    where = among("i.customer_id", customers, tx.dialect)
-    rows = await tx.fetch(
-        f"SELECT i.customer_id, i.currency, {DAY[tx.dialect]} AS day, {COUNTED} FROM crm_interaction i"
-        " JOIN crm_customer c ON c.id = i.customer_id"
-        f" WHERE i.kind IN ('purchase', 'refund') AND c.erased_at IS NULL AND {where.sql} GROUP BY 1, 2, 3",
-        where.args,
-    )
-    return _by_customer(rows)
-
-
-async def _scan_erased(tx: UnitOfWork) -> Days:
-    rows = await tx.fetch(
-        f"SELECT NULL AS customer_id, i.currency, {DAY[tx.dialect]} AS day, {COUNTED}"
-        " FROM crm_interaction i JOIN crm_customer c ON c.id = i.customer_id"
-        " WHERE i.kind IN ('purchase', 'refund') AND c.erased_at IS NOT NULL GROUP BY 2, 3"
-    )
-    return _by_customer(rows).get(NOBODY, {})
-
-
-async def _kept(customers: Sequence[str] | None, tx: UnitOfWork) -> Mapping[str, Days]:
-    """The days that are kept of these customers; None for those of nobody, which several rows may have."""
-    if customers is not None:
-        where = among("customer_id", customers, tx.dialect)
-        return _by_customer(await tx.fetch(f"SELECT * FROM analytics_daily WHERE {where.sql}", where.args))
-    sums = ", ".join(f"SUM({name}) AS {name}" for name in COLUMNS[:4])
-    return _by_customer(
-        await tx.fetch(
-            f"SELECT NULL AS customer_id, day, currency, {sums}, MIN(first_purchase_at) AS first_purchase_at,"
-            " MAX(last_purchase_at) AS last_purchase_at FROM analytics_daily WHERE customer_id IS NULL"
-            " GROUP BY day, currency"
-        )
-    )
-
-
-def _by_customer(rows: Sequence[dict[str, Any]]) -> dict[str, Days]:
-    found: dict[str, Days] = defaultdict(dict)
-    for row in rows:
-        numbers = [int(row[name]) for name in COLUMNS[:4]]
-        moments = [_moment(row[name]) for name in COLUMNS[4:]]
-        key = str(row["customer_id"] or NOBODY)
-        found[key][(day_of(row), row["currency"])] = (*numbers, *moments)
-    return found
-
-
-def _moment(value: Any) -> datetime | None:
-    return None if value is None else parse_time(value)
-
-
-_NOTHING = (0, 0, 0, None, None)
-
-
-async def _together(customers: Sequence[str], tx: UnitOfWork) -> dict[str, tuple[Any, ...]]:
+async def _together(
+    customers: Sequence[str], tx: UnitOfWork
+) -> dict[str, tuple[str, tuple[Any, ...] | None]]:
     where = among("customer_id", customers, tx.dialect)
     rows = await tx.fetch(f"SELECT * FROM analytics_customer WHERE {where.sql}", where.args)
     return {
-        str(row["customer_id"]): (
-            row["purchases"], row["refunds"], row["purchase_days"], _moment(row["first_purchase_at"]),
-            _moment(row["last_purchase_at"]),
+        str(row["customer_id"]): (row["zone"], tuple(_value(row, name) for name in kept.TOGETHER))
+        for row in rows
+    }
+
+
+def _value(row: Mapping[str, Any], name: str) -> Any:
+    value = row[name]
+    if value is not None and name.endswith("_at"):
+        return kept.as_moment(value)
+    return kept.as_day(value) if value is not None and name.endswith(("_day", "_month", "_on")) else value
+
+
+async def _given(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[str, Any]]:
+    where = among("customer_id", sorted(customers), tx.dialect)
+    rows = await tx.fetch(
+        f"SELECT customer_id, id, outcome FROM crm_interaction WHERE kind = 'survey' AND {where.sql}",
+        where.args,
+    )
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        score = answers.score_of(row["outcome"])
+        if score is not None:
+            found[str(row["customer_id"])][str(row["id"])] = score
+    return found
+
+
+async def _kept_answers(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[str, Any]]:
+    where = among("customer_id", sorted(customers), tx.dialect)
+    rows = await tx.fetch(
+        f"SELECT customer_id, interaction_id, question, score, most FROM analytics_answer WHERE {where.sql}",
+        where.args,
+    )
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        score = answers.Score(row["question"], row["score"], row["most"])
+        found[str(row["customer_id"])][str(row["interaction_id"])] = score
+    return found
+
+
+async def sums(tx: UnitOfWork) -> list[str]:
+    """Where the sums over all differ from those of the customers' rows, and of those who were erased."""
+    days, goods = await rebuild.erased_sums(await rebuild.erased_customers(tx), (await state(tx)).zone, tx)
+    erased: Mapping[totals.Total, Mapping[Any, Sequence[int]]] = {
+        totals.SALES: {key: one.numbers for key, one in days.items()},
+        totals.GOODS: goods,
+        totals.COHORTS: {},
+    }
+    found: list[str] = []
+    for total, select in rebuild.FROM_CUSTOMERS.items():
+        less = {key: tuple(-number for number in one) for key, one in erased[total].items()}
+        for key, numbers in (await _more_than_rows(total, select, tx)).items():
+            less[key] = tuple(map(sum, zip(numbers, less.get(key, (0,) * len(numbers)), strict=True)))
+        found += [
+            f"{total.table} {' '.join(map(str, key))}: {', '.join(total.numbers)} differ by {numbers}"
+            for key, numbers in less.items()
+            if any(numbers)
+        ]
+    return found
+
+
+async def _more_than_rows(
+    total: totals.Total, select: str, tx: UnitOfWork
+) -> dict[tuple[Any, ...], tuple[int, ...]]:
+    """By how much the kept sums are above those of the rows: in one statement, which sees one moment."""
+    keys = ", ".join(total.keys)
+    minus = ", ".join(f"-{name} AS {name}" for name in total.numbers)
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in total.numbers)
+    rows = await tx.fetch(
+        f"SELECT {keys}, {sums} FROM (SELECT {keys}, {', '.join(total.numbers)} FROM {total.table}"
+        f" UNION ALL SELECT {keys}, {minus} FROM ({select}) AS r) AS d GROUP BY {keys}"
+    )
+    return {
+        tuple(kept.as_day(row[key]) if key in _DAYS else row[key] for key in total.keys): tuple(
+            int(row[name]) for name in total.numbers
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
-def _summed(days: Days) -> tuple[Any, ...]:
-    firsts = [day[4] for day in days.values() if day[4] is not None]
-    lasts = [day[5] for day in days.values() if day[5] is not None]
-    return (
-        sum(day[0] for day in days.values()),
-        sum(day[1] for day in days.values()),
-        len({day for (day, _), counted in days.items() if counted[0]}),
-        min(firsts, default=None),
-        max(lasts, default=None),
-    )
-
-
-async def _revenue(customers: Sequence[str], tx: UnitOfWork) -> dict[str, dict[str, tuple[int, ...]]]:
-    where = among("customer_id", customers, tx.dialect)
-    rows = await tx.fetch(f"SELECT * FROM analytics_revenue WHERE {where.sql}", where.args)
-    found: dict[str, dict[str, tuple[int, ...]]] = defaultdict(dict)
-    for row in rows:
-        found[str(row["customer_id"])][row["currency"]] = (
-            row["purchases"], row["purchase_days"], row["purchased_minor"], row["refunded_minor"],
-        )  # fmt: skip
-    return found
-
-
-def _per_currency(days: Days) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for (_, currency), (purchases, _, revenue, refunded, *_) in days.items():
-        sums = found.get(currency, (0, 0, 0, 0))
-        more = (purchases, 1 if purchases else 0, revenue + refunded, refunded)
-        found[currency] = tuple(one + other for one, other in zip(sums, more, strict=True))
-    return found
+_DAYS = ("day", "month", "cohort")

@@ -134,7 +134,17 @@ async def test_merging_adds_figures_of_the_same_day(client: CrmClient) -> None:
     await buy(client, twin, 100, day=4)
     async with client.service.database.unit_of_work() as tx:
         moved = await client.service.host.merge_customers(ada, [twin], tx)
-    assert moved == {"analytics": {"analytics_daily": 2, "analytics_customer": 1, "analytics_revenue": 1}}
+    assert moved == {
+        "analytics": {
+            "analytics_daily": 2,
+            "analytics_month": 1,
+            "analytics_revenue": 1,
+            "analytics_product": 0,
+            "analytics_answer": 0,
+            "analytics_membership": 0,
+            "analytics_customer": 1,
+        }
+    }
     assert await daily(client) == [("03", "EUR", 2, 0, "15.00"), ("04", "EUR", 1, 0, "1.00")]
 
 
@@ -143,9 +153,22 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
     async with client.service.database.unit_of_work() as tx:
         counts = await client.service.host.erase_customer(ada, tx)
         assert await client.service.host.export_customer(ada, tx) == {
-            "analytics": {"days": [], "figures": [], "revenue": []}
+            "analytics": {
+                table: []
+                for table in ("daily", "month", "revenue", "product", "answer", "membership", "customer")
+            }
         }
-    assert counts == {"analytics": {"analytics_daily": 3, "analytics_customer": 1, "analytics_revenue": 2}}
+    assert counts == {
+        "analytics": {
+            "analytics_daily": 3,
+            "analytics_month": 2,
+            "analytics_revenue": 2,
+            "analytics_product": 0,
+            "analytics_answer": 0,
+            "analytics_membership": 0,
+            "analytics_customer": 1,
+        }
+    }
     assert await daily(client) == EXPECTED
 
 

@@ -4,25 +4,29 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
+from crm_analytics.rollups import rebuild, totals
 
 from crm_framework import (
     CrmError,
     Event,
     NewCustomer,
+    NewInteraction,
+    NewLine,
     NewPurchase,
     NewRefund,
     UnitOfWork,
     create_customer,
     encode_id,
+    log_interaction,
+    now,
     record_purchase,
     record_refund,
     update_interaction,
 )
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, run_jobs
 
 START = datetime(2024, 2, 28, 20, tzinfo=UTC)
 VERIFY = "mutation { verifyFigures { customers differences errors { message } } }"
@@ -43,16 +47,26 @@ async def owed(client: CrmClient) -> int:
     return len(await client.service.database.fetch("SELECT id FROM crm_delivery"))
 
 
+_SALES = "SUM(purchases) AS p, SUM(refunds) AS r, SUM(revenue_minor) AS m, SUM(refunded_minor) AS n"
 KEPT = (
-    "SELECT customer_id, day, currency, purchases, refunds, revenue_minor, refunded_minor, first_purchase_at,"
-    " last_purchase_at FROM analytics_daily WHERE customer_id IS NOT NULL",
-    "SELECT day, currency, SUM(purchases) AS purchases, SUM(refunds) AS refunds,"
-    " SUM(revenue_minor) AS revenue, SUM(refunded_minor) AS refunded"
-    " FROM analytics_daily GROUP BY day, currency",
-    "SELECT customer_id, purchases, refunds, purchase_days, first_purchase_at, last_purchase_at"
+    "SELECT customer_id, day, channel, currency, purchases, refunds, revenue_minor, refunded_minor,"
+    " first_purchase_at, last_purchase_at FROM analytics_daily",
+    "SELECT customer_id, month, channel, currency, purchases, refunds, purchased_minor, refunded_minor"
+    " FROM analytics_month",
+    "SELECT customer_id, month, sku, currency, quantity, amount_minor, purchases FROM analytics_product",
+    "SELECT customer_id, purchases, refunds, purchase_days, first_purchase_at, last_purchase_at, last_day,"
+    " first_month, last_month, currency, net_minor, gap_median, gap_mean, expected_on"
     " FROM analytics_customer WHERE purchases > 0 OR refunds > 0",
     "SELECT customer_id, currency, purchases, purchase_days, purchased_minor, refunded_minor"
     " FROM analytics_revenue",
+    f"SELECT day, channel, currency, {_SALES} FROM analytics_sales GROUP BY day, channel, currency"
+    " HAVING SUM(purchases) <> 0 OR SUM(refunds) <> 0",
+    "SELECT month, sku, currency, SUM(quantity) AS q, SUM(amount_minor) AS a, SUM(purchases) AS p,"
+    " SUM(buyers) AS b FROM analytics_goods GROUP BY month, sku, currency HAVING SUM(purchases) <> 0",
+    "SELECT basis, cohort, month, SUM(customers) AS c FROM analytics_cohort GROUP BY basis, cohort, month"
+    " HAVING SUM(customers) <> 0",
+    "SELECT interaction_id, customer_id, question, score, most, channel, answered_at FROM analytics_answer"
+    " WHERE customer_id IS NOT NULL",
 )
 
 
@@ -63,17 +77,22 @@ async def tables(client: CrmClient) -> list[list[tuple[str, ...]]]:
 
 
 class Company:
-    """Does at random what changes purchases, and says what was done."""
+    """Does at random what changes figures, and says what was done."""
 
     def __init__(self, client: CrmClient, seed: int) -> None:
         self.client = client
         self.random = random.Random(seed)
         self.customers: list[str] = []
         self.purchases: list[str] = []
+        self.answers: list[str] = []
 
     async def step(self) -> None:
         deed = self.random.choices(
-            [self.join, self.buy, self.give_back, self.note, self.merge, self.erase], [2, 12, 6, 1, 2, 1]
+            [
+                *(self.join, self.buy, self.give_back, self.note, self.answer, self.correct),
+                *(self.merge, self.erase, self.fold),
+            ],
+            [2, 12, 6, 2, 3, 2, 2, 1, 1],
         )[0]
         await deed()
 
@@ -96,7 +115,11 @@ class Company:
                 new = NewPurchase(
                     customer_id=customer,
                     currency=self.random.choice(["EUR", "EUR", "JPY"]),
-                    total_minor=self.random.randrange(1, 5000),
+                    lines=[
+                        NewLine(sku=self.random.choice("ABC"), amount_minor=self.random.randrange(1, 5000))
+                        for _ in range(self.random.choice([1, 1, 2]))
+                    ],
+                    channel=self.random.choice([None, "shop", "web"]),
                     occurred_at=self.moment(),
                 )
                 await self.tried(tx, record_purchase(tx, new), self.purchases)
@@ -123,10 +146,35 @@ class Company:
     async def note(self) -> None:
         if self.purchases:
             async with self.client.service.database.unit_of_work() as tx:
-                corrected = update_interaction(
-                    tx, self.random.choice(self.purchases), {"subject": "Corrected"}
+                changes: dict[str, object] = self.random.choice(
+                    [{"subject": "Corrected"}, {"channel": "shop"}, {"channel": None}]
                 )
+                corrected = update_interaction(tx, self.random.choice(self.purchases), changes)
                 await self.tried(tx, corrected, [])
+
+    async def answer(self) -> None:
+        if self.customers:
+            async with self.client.service.database.unit_of_work() as tx:
+                new = NewInteraction(
+                    customer_id=self.random.choice(self.customers),
+                    kind="survey",
+                    outcome=self.random.choice(["nps 10", "nps 3", "csat 5", "csat 2", "no answer"]),
+                    occurred_at=self.moment(),
+                )
+                await self.tried(tx, log_interaction(tx, new), self.answers)
+
+    async def correct(self) -> None:
+        if self.answers:
+            async with self.client.service.database.unit_of_work() as tx:
+                changes: dict[str, object] = self.random.choice(
+                    [{"outcome": "nps 7"}, {"outcome": None}, {"kind": "note"}, {"kind": "survey"}]
+                )
+                await self.tried(tx, update_interaction(tx, self.random.choice(self.answers), changes), [])
+
+    async def fold(self) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            for total in totals.TOTALS:
+                await totals.fold(tx, total)
 
     async def merge(self) -> None:
         if len(self.customers) > 3:
@@ -227,6 +275,11 @@ async def test_what_was_owed_when_a_person_was_erased_counts(client: CrmClient) 
         "UPDATE analytics_customer SET purchase_days = purchase_days + 1",
         "UPDATE analytics_revenue SET refunded_minor = refunded_minor + 1",
         "DELETE FROM analytics_revenue",
+        "UPDATE analytics_month SET purchases = purchases + 1",
+        "UPDATE analytics_product SET quantity = quantity + 1",
+        "UPDATE analytics_sales SET revenue_minor = revenue_minor + 1",
+        "DELETE FROM analytics_goods",
+        "DELETE FROM analytics_cohort",
     ],
 )
 async def test_damage_is_found_and_mended(client: CrmClient, damage: str) -> None:
@@ -241,18 +294,53 @@ async def test_damage_is_found_and_mended(client: CrmClient, damage: str) -> Non
     assert await differences(client) == []
 
 
-async def test_the_migration_counts_what_was_there_before(client: CrmClient) -> None:
+async def forget(client: CrmClient) -> None:
+    """As a new plugin is, where there were interactions before it came."""
+    async with client.service.database.unit_of_work() as tx:
+        for table in (
+            *("daily", "month", "product", "customer", "revenue", "sales", "goods", "cohort", "answer"),
+            "quintile",
+        ):
+            await tx.execute(f"DELETE FROM analytics_{table}")
+        await tx.execute("UPDATE analytics_state SET counted_at = NULL WHERE name = 'rollups'")
+
+
+async def test_the_worker_counts_what_was_there_before(
+    client: CrmClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     company = Company(client, 11)
     for _ in range(50):
         await company.step()
     kept = await tables(client)
     assert all(kept)
-    database = client.service.database
-    migration = import_module("crm_analytics.migrations.0001_initial")
-    async with database.unit_of_work() as tx:
-        for table in ("analytics_daily", "analytics_customer", "analytics_revenue"):
-            await tx.execute(f"DELETE FROM {table}")
-        for statement in migration.filled(database.dialect):
-            await tx.execute(statement)
+    await forget(client)
+    monkeypatch.setattr(rebuild, "CHUNK", 1)
+    later = now() + timedelta(minutes=2)
+    ran = await run_jobs(client, at=later, since=later - timedelta(seconds=90))
+    assert ran.count("analytics.rebuild") > 2
     assert await tables(client) == kept
     assert await differences(client) == []
+
+
+async def test_another_zone_is_counted_anew(open_client: Any) -> None:
+    client = await open_client("analytics", analytics={"time_zone": "Asia/Kolkata"})
+    company = Company(client, 4)
+    for _ in range(40):
+        await company.step()
+    before = await tables(client)
+    assert before[0]
+    assert await owed(client) == 0
+    assert await differences(client) == []
+    later = now() + timedelta(minutes=2)
+    await run_jobs(client, at=later, since=later - timedelta(seconds=90))
+    [row] = await client.service.database.fetch("SELECT zone, next_zone FROM analytics_state")
+    assert (row["zone"], row["next_zone"]) == ("Asia/Kolkata", None)
+    after = await tables(client)
+    assert after[0] != before[0]
+    assert await differences(client) == []
+    for _ in range(30):
+        await company.step()
+    assert await differences(client) == []
+    kept = await tables(client)
+    await client.data(REBUILD)
+    assert await tables(client) == kept

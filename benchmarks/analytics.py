@@ -1,0 +1,326 @@
+"""Metrics from kept figures, beside DuckDB's scan of the same purchases; and what keeping them costs a write.
+
+    python -m benchmarks.analytics [--customers 100000] [--interactions 1000000] [--growth 10] [--sqlite]
+
+It needs duckdb (`pip install duckdb`), which has the purchases in a file of its own. Half of the interactions
+are purchases, over 24 months. A metric is asked as a client asks, in this process: GraphQL text in, JSON out.
+With --growth, all is made once more with so many times the interactions, of the same customers and months.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.company import Size, customer_key, customer_rows, made_key
+from benchmarks.company import Table as Rows
+from benchmarks.generate import fill
+from crm_framework import new_id
+from crm_framework.app import create_app, open_service
+from crm_framework.domain.customers import record as customer_record
+from crm_framework.domain.interactions import touches
+from crm_framework.runtime import load_host, migrations_of
+from crm_framework.settings import Settings
+from crm_framework.storage.migration.migrator import migrate
+from crm_framework.testing import CrmClient
+from crm_framework.testing.client import issue_token
+from crm_framework.testing.postgres import lasting_folder, running_postgres
+
+START = datetime(2023, 1, 1, tzinfo=UTC)
+SPAN = timedelta(days=730)
+REPEATS = 7
+WINDOW = 'window: {first: "2023-01-01", last: "2024-12-31"}'
+HALF = 'window: {first: "2024-07-01", last: "2024-12-31"}'
+
+
+@dataclass(frozen=True)
+class Question:
+    """A metric as a client asks for it, and the scan that answers the same in DuckDB."""
+
+    name: str
+    graphql: str
+    scan: str
+
+
+QUESTIONS = (
+    Question(
+        "revenue by month",
+        f"{{ analytics({WINDOW}) {{"
+        " revenue(groupBy: {by: PERIOD}) { value groups { label value n } } } }",
+        "SELECT date_trunc('month', at) AS month, currency, SUM(minor), COUNT(*) FROM sale"
+        " GROUP BY ALL ORDER BY ALL",
+    ),
+    Question(
+        "cohort matrix",
+        f"{{ analytics({WINDOW}) {{"
+        " cohorts(periods: 24) { rows { month size periods { value } } } } }",
+        "WITH active AS (SELECT DISTINCT customer,"
+        " date_trunc('month', at) AS month FROM sale WHERE minor > 0),"
+        " first AS (SELECT customer, MIN(month) AS cohort FROM active GROUP BY 1)"
+        " SELECT cohort, month, COUNT(*) FROM active JOIN first USING (customer)"
+        " GROUP BY ALL ORDER BY ALL",
+    ),
+    Question(
+        "RFM of everyone",
+        f"{{ analytics({WINDOW}) {{ rfm {{ cells {{ recency frequency monetary customers }} }} }} }}",
+        "WITH f AS (SELECT customer, MAX(at) AS r, COUNT(*) AS n, SUM(minor) AS m FROM sale GROUP BY 1),"
+        " s AS (SELECT NTILE(5) OVER (ORDER BY r) AS r, NTILE(5) OVER (ORDER BY n) AS n,"
+        " NTILE(5) OVER (ORDER BY m) AS m FROM f)"
+        " SELECT r, n, m, COUNT(*) FROM s GROUP BY ALL ORDER BY ALL",
+    ),
+    Question(
+        "retention by segment",
+        f"{{ analytics({HALF}) {{ retention(groupBy: {{by: TAG}}) {{ groups {{ label value n }} }} }} }}",
+        "WITH active AS (SELECT customer, MAX(CASE WHEN at >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
+        " FROM sale WHERE at >= '2023-07-01' AND at < '2025-01-01' AND minor > 0 GROUP BY 1"
+        " HAVING MIN(at) < '2024-07-01')"
+        " SELECT tag, COUNT(*), SUM(kept) FROM active JOIN tag USING (customer)"
+        " GROUP BY ALL ORDER BY ALL",
+    ),
+)
+
+
+def sales(size: Size) -> Iterator[tuple[int, int, datetime, int]]:
+    """Number, customer, moment, minor units: half of the interactions."""
+    rng = random.Random(3)
+    number = size.interactions // 2
+    for index in range(number):
+        customer = int(rng.random() ** 2 * size.customers)
+        yield index, customer, START + SPAN * (index / number), rng.randrange(100, 20_000)
+
+
+def interaction_rows(size: Size) -> Iterator[Sequence[object]]:
+    """The purchases, and as many notes."""
+    for index, customer, at, minor in sales(size):
+        row = dict.fromkeys(touches.COLUMNS)
+        row |= {
+            "id": made_key(3, 2 * index), "customer_id": customer_key(customer), "kind": "purchase",
+            "channel": ("shop", "web")[index % 2], "occurred_at": at, "total_minor": minor, "currency": "EUR",
+            "created_at": at, "version": 1,
+        }  # fmt: skip
+        yield list(row.values())
+        row |= {"id": made_key(3, 2 * index + 1), "kind": "note", "total_minor": None, "currency": None}
+        yield list(row.values())
+
+
+def tag_rows(size: Size) -> Iterator[Sequence[object]]:
+    for number in range(size.customers):
+        yield made_key(9, number), customer_key(number), f"segment {number % 10}"
+
+
+async def generate(url: str, size: Size, console: Console) -> None:
+    settings = Settings(database_url=url, plugins=("analytics",))
+    await migrate(url, migrations_of(await load_host(settings)))
+    tables = [
+        Rows("crm_customer", tuple(customer_record.COLUMNS), customer_rows(size), size.customers),
+        Rows("crm_customer_tag", ("id", "customer_id", "tag"), tag_rows(size), size.customers),
+        Rows("crm_interaction", touches.COLUMNS, interaction_rows(size), size.interactions),
+    ]
+    await fill(url, tables, console)
+
+
+def in_duckdb(file: Path, size: Size) -> Any:
+    duckdb = import_module("duckdb")
+    made = duckdb.connect(str(file))
+    made.execute(
+        "CREATE TABLE sale (customer INTEGER, at TIMESTAMP, minor BIGINT, currency VARCHAR, channel VARCHAR)"
+    )
+    made.execute("CREATE TABLE tag (customer INTEGER, tag VARCHAR)")
+    folder = file.parent
+    with (folder / "sale.csv").open("w") as out:
+        for index, customer, at, minor in sales(size):
+            out.write(f"{customer},{at:%Y-%m-%d %H:%M:%S.%f},{minor},EUR,{('shop', 'web')[index % 2]}\n")
+    made.execute(f"COPY sale FROM '{folder / 'sale.csv'}'")
+    with (folder / "tag.csv").open("w") as out:
+        out.writelines(f"{number},segment {number % 10}\n" for number in range(size.customers))
+    made.execute(f"COPY tag FROM '{folder / 'tag.csv'}'")
+    made.close()
+    return duckdb.connect(str(file), read_only=True)
+
+
+@asynccontextmanager
+async def opened(url: str, *plugins: str) -> AsyncIterator[CrmClient]:
+    settings = Settings(database_url=url, plugins=plugins, handler_budget_ms=60_000)
+    async with open_service(settings) as service:
+        app = create_app(service=service)
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://crm.test", timeout=600
+        ) as http:
+            yield CrmClient(app, http, await issue_token(service, "*"))
+
+
+async def rebuilt(client: CrmClient) -> float:
+    """Seconds that all figures take to be counted."""
+    from crm_analytics.rollups import rebuild
+
+    began = time.perf_counter()
+    database = client.service.database
+    async with database.unit_of_work() as tx:
+        await rebuild.begin(tx, "UTC")
+    place: str | None = None
+    while True:
+        async with database.unit_of_work() as tx:
+            progress = await rebuild.batch(tx, place)
+        place = progress.after
+        if place is None:
+            break
+    ended = False
+    while not ended:
+        async with database.unit_of_work() as tx:
+            ended = await rebuild.finish(tx)
+    return time.perf_counter() - began
+
+
+def median_of(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+def scanned(scans: Any, sql: str) -> None:
+    scans.execute(sql).fetchall()
+
+
+async def asked(client: CrmClient, text: str) -> float:
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        await client.data(text)
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+async def measured(url: str, size: Size, console: Console) -> dict[str, float]:
+    await generate(url, size, console)
+    async with opened(url, "analytics") as client:
+        console.print(f"all figures counted in {await rebuilt(client):.1f} s")
+        return {one.name: await asked(client, one.graphql) for one in QUESTIONS}
+
+
+WRITE = """mutation ($input: RecordPurchaseInput!) { recordPurchase(input: $input) {
+  interaction { id } errors { message } } }"""
+NOTE = """mutation ($input: LogInteractionInput!) { logInteraction(input: $input) {
+  interaction { id } errors { message } } }"""
+
+
+async def write_costs(url: str, writes: int) -> dict[str, float]:
+    """Milliseconds of a recorded purchase and a logged note, with the plugin and without: medians of rounds
+    that take turns."""
+    costs: dict[str, list[float]] = {}
+    async with opened(url, "analytics") as client:
+        database = client.service.database
+        handlers = database.handlers
+        for round_ in range(7):
+            for which, on in (("without", ()), ("with", handlers)):
+                database.handlers = on
+                for kind in ("purchase", "note"):
+                    spent = await _writes(client, kind, writes if round_ else 20)
+                    if round_:
+                        costs.setdefault(f"{kind} {which}", []).append(spent)
+        database.handlers = handlers
+    return {name: statistics.median(found) for name, found in costs.items()}
+
+
+async def _writes(client: CrmClient, kind: str, writes: int) -> float:
+    from crm_framework import encode_id
+
+    rng = random.Random(5)
+    began = time.perf_counter()
+    for _ in range(writes):
+        customer = encode_id("Customer", customer_key(rng.randrange(1000)))
+        given: dict[str, Any] = {"customer": customer, "idempotencyKey": new_id()}
+        if kind == "purchase":
+            line = {
+                "sku": f"S{rng.randrange(100)}",
+                "quantity": 1,
+                "unitPrice": {"amount": "9.99", "currency": "EUR"},
+            }
+            answer = await client.data(WRITE, input={**given, "lines": [line], "channel": "web"})
+            assert answer["recordPurchase"]["errors"] == []
+        else:
+            answer = await client.data(NOTE, input={**given, "kind": "note", "subject": "Called"})
+            assert answer["logInteraction"]["errors"] == []
+    return 1000 * (time.perf_counter() - began) / writes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--interactions", type=int, default=1_000_000)
+    parser.add_argument("--growth", type=int, default=0, help="so many times the interactions, besides")
+    parser.add_argument("--writes", type=int, default=200)
+    parser.add_argument("--sqlite", action="store_true", help="SQLite alone")
+    parser.add_argument("--postgres", action="store_true", help="PostgreSQL alone")
+    arguments = parser.parse_args()
+    console = Console(width=120)
+    sizes = [Size(arguments.customers, arguments.interactions)]
+    if arguments.growth:
+        sizes.append(Size(arguments.customers, arguments.interactions * arguments.growth))
+    kinds = ["SQLite"] * (not arguments.postgres) + ["PostgreSQL"] * (not arguments.sqlite)
+    with (
+        tempfile.TemporaryDirectory(prefix="crm-bench-", dir=lasting_folder()) as folder,
+        running_postgres(fsync=True) as server,
+    ):
+        for size in sizes:
+            console.print(f"{size.customers:,} customers, {size.interactions:,} interactions")
+            place = Path(folder, str(size.interactions))
+            place.mkdir()
+            scans = in_duckdb(place / "sales.duckdb", size)
+            duck = {one.name: median_of(partial(scanned, scans, one.scan)) for one in QUESTIONS}
+            found = {}
+            for kind in kinds:
+                database = f"bench_{size.interactions}"
+                if kind == "SQLite":
+                    url = f"sqlite:{place / 'crm.sqlite3'}"
+                else:
+                    asyncio.run(server_database(server.url("postgres"), database))
+                    url = server.url(database)
+                found[kind] = asyncio.run(measured(url, size, console))
+                if size is sizes[0]:
+                    show_writes(kind, asyncio.run(write_costs(url, arguments.writes)), console)
+            table = Table("metric", "DuckDB's scan, ms", *(f"{kind}, ms (of DuckDB's)" for kind in kinds))
+            for one in QUESTIONS:
+                scan = duck[one.name]
+                cells = (
+                    f"{found[kind][one.name]:.1f} ({found[kind][one.name] / scan:.2f})" for kind in kinds
+                )
+                table.add_row(one.name, f"{scan:.1f}", *cells)
+            console.print(table)
+
+
+async def server_database(url: str, name: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    await connection.execute(f'CREATE DATABASE "{name}"')
+    await connection.close()
+
+
+def show_writes(kind: str, costs: dict[str, float], console: Console) -> None:
+    for what in ("purchase", "note"):
+        without, with_ = costs[f"{what} without"], costs[f"{what} with"]
+        console.print(
+            f"{kind}: a {what} takes {without:.2f} ms without the plugin, {with_:.2f} with it:"
+            f" {with_ / without:.2f} times"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Customers that filters select, as conditions for SQL of one's own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from strawberry.types.info import Info
+
+from crm_framework.engine.connections import granted_on
+from crm_framework.engine.declarations import require_source
+from crm_framework.engine.filters import check_members, compile_filter
+from crm_framework.engine.load import context_of, visible
+from crm_framework.engine.sql import Fragment, all_of
+
+from .customers import Customer
+from .segment_conditions import with_segments
+from .stored_filters import customer_filter
+
+
+async def matching_customers(info: Info, filters: Sequence[Mapping[str, Any]]) -> list[Fragment]:
+    """For each customer filter, the condition on the table `t` (`crm_customer AS t`) for the customers
+    that it selects, of those that the actor may see: `SELECT t.id FROM crm_customer AS t WHERE …`.
+
+    Segments in them are looked up, for all filters in one statement for each depth. Raises `RequestError`:
+    BAD_INPUT for what does not fit, FORBIDDEN for a member that needs another permission.
+    """
+    context, source = context_of(info), require_source(Customer)
+    spec = customer_filter(info.schema)
+    if not context.granted(source.permission):
+        raise context.refusal([(spec.name, source.permission)])  # who is found tells of customers
+    for value in filters:
+        check_members(spec, value, context, granted_on(context, source))
+    whole = await with_segments(context, list(filters))
+    seen = visible(source, context)
+    return [all_of([compile_filter(spec, value, context.reader.dialect), seen]) for value in whole]

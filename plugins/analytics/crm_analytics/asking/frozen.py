@@ -1,0 +1,142 @@
+"""Segments as they were: `freezeSegments` keeps who belongs today, `retentionBySegment` goes by that."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+import strawberry
+from strawberry import Info
+
+from crm_analytics.metrics.measured import Measured
+from crm_analytics.metrics.retention import RETENTION, Inactivity, retention
+from crm_analytics.rollups.kept import as_day
+from crm_analytics.rollups.rebuild import NEW_KEY
+from crm_analytics.rollups.state import state
+from crm_analytics.windows import day_in
+from crm_framework import (
+    Batch,
+    CrmError,
+    ErrorCode,
+    Fragment,
+    UnitOfWork,
+    among,
+    batch,
+    decode_key,
+    matching_customers,
+    mutation,
+    payload,
+    required,
+)
+
+from .activity import Rule, kept, rule_of
+from .analytics import Analytics
+from .metric import Answer, Metric, metric
+from .question import MOST_GROUPS, Dimension, Grouping, Question
+
+NOT_FROZEN = "who belonged to the segment was not kept on or before the window's first day"
+
+
+@strawberry.input(description="Segments whose members are to be kept as they are today.")
+class FreezeSegmentsInput:
+    segments: list[strawberry.ID] = required("Which; 50 at most.")
+
+
+@payload
+class FreezeSegmentsPayload:
+    """What was kept."""
+
+    day: date | None = strawberry.field(
+        description="The day, in the company's time zone; null on failure.", default=None
+    )
+    members: int | None = strawberry.field(
+        description="Members of all these segments; null on failure.", default=None
+    )
+
+
+@mutation(permission="analytics.freeze", everyone=True)
+async def freeze_segments(tx: UnitOfWork, info: Info, input: FreezeSegmentsInput) -> FreezeSegmentsPayload:
+    """Keeps who belongs to these segments today, for `retentionBySegment`. Of one day the last time holds."""
+    keys = _keys(input.segments)
+    conditions = await matching_customers(info, [{"segment": one} for one in input.segments])
+    today = day_in(tx.now, (await state(tx)).zone)
+    members = 0
+    for key, where in sorted(zip(keys, conditions, strict=True), key=lambda pair: pair[0]):
+        await tx.execute("DELETE FROM analytics_membership WHERE segment_id = ? AND day = ?", [key, today])
+        members += await tx.execute(
+            "INSERT INTO analytics_membership (id, segment_id, day, customer_id) SELECT"
+            f" {NEW_KEY[tx.dialect]}, CAST(? AS {_UUID[tx.dialect]}), CAST(? AS {_DATE[tx.dialect]}), t.id"
+            f" FROM crm_customer AS t WHERE ({where.sql}) AND t.erased_at IS NULL"
+            " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
+            [key, today, *where.args],
+        )
+    return FreezeSegmentsPayload(day=today, members=members)
+
+
+_UUID = {"sqlite": "TEXT", "postgres": "uuid"}
+_DATE = {"sqlite": "TEXT", "postgres": "date"}
+
+
+def _keys(segments: Sequence[str]) -> list[str]:
+    if not 1 <= len(segments) <= MOST_GROUPS:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, f"{len(segments)} segments are not 1 to {MOST_GROUPS}.", path=("segments",)
+        )
+    return [decode_key(one, "Segment") for one in dict.fromkeys(segments)]
+
+
+Segments = Annotated[list[strawberry.ID], strawberry.argument(description="Which segments; 50 at most.")]
+
+
+@batch(needs=("asked",), also="settings.read", name="retentionBySegment")
+async def by_segment_field(
+    each: Batch[Analytics], info: Info, segments: Segments, inactivity: Rule = None
+) -> list[Metric]:
+    """Retention of each segment, of those who belonged to it when the window began: as it was last kept, by
+    `freezeSegments`, on or before the window's first day.
+    """
+    return [await _metric(asked, segments, rule_of(asked, inactivity)) for asked in each.column("asked")]
+
+
+async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inactivity) -> Metric:
+    keys = dict(zip(_keys(segments), dict.fromkeys(segments), strict=True))
+    days = await _frozen(asked, list(keys))
+    by = Grouping(
+        Dimension.SEGMENT,
+        conditions=[
+            (
+                str(keys[key]),
+                Fragment(
+                    "t.id IN (SELECT b.customer_id FROM analytics_membership AS b"
+                    " WHERE b.segment_id = ? AND b.day = ?)",
+                    (key, day),
+                ),
+            )
+            for key, day in days.items()
+        ],
+    )
+    counted = dict(await kept(asked, by, rule)) if days else {}
+    groups: list[tuple[str | None, Measured]] = []
+    for key, label in keys.items():
+        if key in days:
+            one = counted.get(str(label))
+            groups.append((str(label), retention([one] if one else [])))
+        else:
+            groups.append((str(label), Measured(None, None, None, 0, NOT_FROZEN)))
+
+    async def again(earlier: Question) -> Measured:
+        return retention(one for _, one in await kept(earlier, None, rule))
+
+    whole = retention(one for _, one in await kept(asked, None, rule))
+    more = f"Inactive is: {rule.text()}. Members are those of the latest day on which they were kept."
+    return metric(asked, RETENTION, Answer(whole, groups), grouping=by, again=again, more=more)
+
+
+async def _frozen(asked: Question, keys: Sequence[str]) -> dict[str, date]:
+    """The latest day on or before the window's first, by segment."""
+    where = among("segment_id", keys, asked.reader.dialect)
+    rows = await asked.reader.rows(
+        "SELECT CAST(segment_id AS TEXT), MAX(day) FROM analytics_membership"
+        f" WHERE {where.sql} AND day <= ? GROUP BY segment_id",
+        [*where.args, asked.window.first],
+    )
+    return {key: as_day(day) for key, day in rows}

@@ -1,0 +1,105 @@
+"""One statement over kept rows, for everything together or for each group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crm_framework import CrmError, ErrorCode, Fragment
+
+from .question import Dimension, Grouping, Question
+
+TRUE = Fragment("1 = 1")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table, or a query in brackets, that calls itself `f`, and a condition on it."""
+
+    table: Fragment
+    where: Fragment = TRUE
+
+
+async def rows(
+    asked: Question,
+    grouping: Grouping | None,
+    numbers: str,
+    source: Source,
+    *,
+    keys: Sequence[str] = (),
+    time: str | None = None,
+    channel: str | None = None,
+) -> list[tuple[Any, ...]]:
+    """Rows of (group, *keys, *numbers) over `source`, whose rows belong to `f.customer_id`. `numbers` are
+    aggregates, or empty for the different keys.
+
+    Of PERIOD, which the caller makes of days, the group is the expression `time`; `channel` is that of the
+    channel. BAD_INPUT where there is none.
+    """
+    if grouping is None:
+        return await _select(asked, Fragment("''"), Fragment(""), numbers, source, keys)
+    if grouping.by is Dimension.PERIOD:
+        return await _select(asked, Fragment(_given(time, grouping)), Fragment(""), numbers, source, keys)
+    if grouping.by is Dimension.CHANNEL:
+        return await _select(asked, Fragment(_given(channel, grouping)), Fragment(""), numbers, source, keys)
+    if grouping.by is Dimension.TAG:
+        join = Fragment("JOIN crm_customer_tag AS g ON g.customer_id = f.customer_id")
+        return await _select(asked, Fragment("g.tag"), join, numbers, source, keys)
+    if grouping.by is Dimension.ATTRIBUTE:
+        join = Fragment("JOIN crm_customer AS c ON c.id = f.customer_id")
+        value = (
+            f"c.attributes ->> '{grouping.attribute}'"
+            if asked.reader.dialect == "postgres"
+            else f"CAST(json_extract(c.attributes, '$.{grouping.attribute}') AS TEXT)"
+        )
+        return await _select(asked, Fragment(value), join, numbers, source, keys)
+    return await _each(asked, grouping, numbers, source, keys)
+
+
+def unsuited(grouping: Grouping) -> CrmError:
+    return CrmError(
+        ErrorCode.BAD_INPUT,
+        f"This metric cannot be broken down by {grouping.by.value}.",
+        path=("groupBy", "by"),
+        hint="Choose another dimension.",
+    )
+
+
+def _given(expression: str | None, grouping: Grouping) -> str:
+    if expression is None:
+        raise unsuited(grouping)
+    return expression
+
+
+async def _select(
+    asked: Question, group: Fragment, join: Fragment, numbers: str, source: Source, keys: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    statement = _statement(asked, group, join, numbers, source, keys)
+    return [tuple(row) for row in await asked.reader.rows(statement.sql, statement.args)]
+
+
+def _statement(
+    asked: Question, group: Fragment, join: Fragment, numbers: str, source: Source, keys: Sequence[str]
+) -> Fragment:
+    about = asked.about("f.customer_id")
+    columns = ", ".join([f"{group.sql} AS grp", *keys, *([numbers] if numbers else [])])
+    by = ", ".join(str(place + 1) for place in range(1 + len(keys)))
+    sql = (
+        f"SELECT {columns} FROM {source.table.sql} {join.sql}"
+        f" WHERE ({source.where.sql}) AND {about.sql} GROUP BY {by}"
+    )
+    return Fragment(sql, (*group.args, *source.table.args, *join.args, *source.where.args, *about.args))
+
+
+async def _each(
+    asked: Question, grouping: Grouping, numbers: str, source: Source, keys: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    parts = []
+    for place, (_, where) in enumerate(grouping.conditions):
+        members = f"f.customer_id IN (SELECT t.id FROM crm_customer AS t WHERE {where.sql})"
+        within = Fragment(f"({source.where.sql}) AND {members}", (*source.where.args, *where.args))
+        narrowed = Source(source.table, within)
+        parts.append(_statement(asked, Fragment(str(place)), Fragment(""), numbers, narrowed, keys))
+    sql = " UNION ALL ".join(part.sql for part in parts)
+    args = [arg for part in parts for arg in part.args]
+    found = await asked.reader.rows(sql, args)
+    return [(grouping.conditions[int(row[0])][0], *row[1:]) for row in found]

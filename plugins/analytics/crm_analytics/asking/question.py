@@ -1,0 +1,217 @@
+"""What is asked of all metrics of one `analytics { … }`, and how far the figures reach."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import Enum
+from functools import cached_property
+from typing import Any, cast
+
+import strawberry
+from strawberry import Info
+
+from crm_analytics.rollups.kept import as_day
+from crm_analytics.rollups.state import State, state
+from crm_analytics.settings import AnalyticsSettings
+from crm_analytics.windows import Period, Window, day_in
+from crm_framework import (
+    CUSTOMER_FILTER,
+    CrmError,
+    ErrorCode,
+    Fragment,
+    Reader,
+    describe,
+    filter_member,
+    matching_customers,
+    now,
+    optional,
+    parse_time,
+    required,
+)
+
+LONGEST = 3660
+"""Days of one window."""
+MOST_GROUPS = 50
+"""Segments and filters that one metric is grouped by."""
+
+
+@strawberry.input(description="Days of the company's time zone.")
+class WindowInput:
+    first: date = required("The first day that belongs to it.")
+    last: date = required("The last day that belongs to it; 3,660 days at most.")
+
+    def window(self) -> Window:
+        if not 0 <= (self.last - self.first).days < LONGEST:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"From {self.first} to {self.last} are not 1 to {LONGEST} days.",
+                path=("window", "last"),
+                hint="Ask for a shorter time, that ends after it begins.",
+            )
+        return Window(self.first, self.last)
+
+
+class Dimension(Enum):
+    """What a metric is broken down by."""
+
+    PERIOD = "PERIOD"
+    CHANNEL = "CHANNEL"
+    SEGMENT = "SEGMENT"
+    TAG = "TAG"
+    ATTRIBUTE = "ATTRIBUTE"
+    FILTER = "FILTER"
+
+
+describe(
+    Dimension,
+    "What a metric is broken down by.",
+    PERIOD="Calendar periods of the window; `period` says of which length.",
+    CHANNEL="The channels of the interactions.",
+    SEGMENT="The segments in `segments`, as they are now; customers may be in several.",
+    TAG="The tags of the customers; customers may have several.",
+    ATTRIBUTE="The values of the attribute `attribute`.",
+    FILTER="The filters in `filters`: by whatever plugins let customers be filtered by.",
+)
+describe(
+    Period,
+    "A calendar period.",
+    DAY="A day.",
+    WEEK="A week, from Monday on.",
+    MONTH="A month.",
+    QUARTER="A quarter of a year.",
+    YEAR="A year.",
+)
+
+
+@strawberry.input(description="A filter with a name, as a group.")
+class NamedFilterInput:
+    name: str = required("What the group is called in the answer.")
+    filter: strawberry.scalars.JSON = filter_member(CUSTOMER_FILTER, "Who belongs to it.", required=True)
+
+
+@strawberry.input(description="What a metric is broken down by.")
+class GroupByInput:
+    by: Dimension = required("By what.")
+    period: Period = optional("With PERIOD: of which length.", default=Period.MONTH)
+    attribute: str | None = optional("With ATTRIBUTE: its name.", default=None)
+    segments: list[strawberry.ID] | None = optional("With SEGMENT: which; 50 at most.", default=None)
+    filters: list[NamedFilterInput] | None = optional("With FILTER: which; 50 at most.", default=None)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """`conditions` are those on customers, by the label of their group."""
+
+    by: Dimension
+    period: Period = Period.MONTH
+    attribute: str = ""
+    conditions: Sequence[tuple[str, Fragment]] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """`where` is the condition on the customers `t` that everything is about; None for all of them."""
+
+    info: Info = field(repr=False)
+    settings: AnalyticsSettings
+    window: Window
+    where: Fragment | None
+    convert_to: str | None
+    state: State
+    data_through: datetime
+    covers_from: date | None
+
+    @property
+    def reader(self) -> Reader:
+        reader: Reader = self.info.context.reader
+        return reader
+
+    @property
+    def zone(self) -> str:
+        """In which the figures are kept."""
+        return self.state.zone
+
+    @cached_property
+    def today(self) -> date:
+        return day_in(self.data_through, self.zone)
+
+    @property
+    def earlier(self) -> "Question":
+        """The same of the window before."""
+        return replace(self, window=self.window.previous)
+
+    @property
+    def undefined(self) -> str | None:
+        """Why there is no figure for the window at all."""
+        if not self.state.complete:
+            return "the figures are still being counted"
+        if self.window.first > self.today:
+            return "the window has not begun"
+        return None
+
+    def about(self, column: str) -> Fragment:
+        """The condition that a column with customers' keys is of those asked about."""
+        if self.where is None:
+            return Fragment("1 = 1")
+        return Fragment(
+            f"{column} IN (SELECT t.id FROM crm_customer AS t WHERE {self.where.sql})", self.where.args
+        )
+
+
+async def question(
+    info: Info,
+    settings: AnalyticsSettings,
+    window: Window,
+    filter: Mapping[str, Any] | None,
+    convert_to: str | None,
+) -> Question:
+    reader: Reader = info.context.reader
+    where = (await matching_customers(info, [filter]))[0] if filter else None
+    reach = await reader.fetch(
+        "SELECT (SELECT MIN(day) FROM analytics_sales) AS first, (SELECT MIN(e.created_at) FROM"
+        " crm_delivery AS d"
+        " JOIN crm_event AS e ON e.id = d.event_id WHERE d.handler = 'analytics') AS owed"
+    )
+    first, owed = reach[0]["first"], reach[0]["owed"]
+    return Question(
+        info,
+        settings,
+        window,
+        where,
+        convert_to,
+        await state(reader),
+        now() if owed is None else parse_time(owed),
+        None if first is None else as_day(first),
+    )
+
+
+async def grouping(asked: Question, given: GroupByInput | None) -> Grouping | None:
+    """Raises `CrmError` BAD_INPUT for one that is incomplete."""
+    if given is None:
+        return None
+    if given.by is Dimension.ATTRIBUTE:
+        name = given.attribute or ""
+        if not name.isidentifier() or not name.isascii():
+            raise _bad("attribute", f"{name[:80]!r} is no name of an attribute.", "Name an attribute.")
+        return Grouping(given.by, attribute=name)
+    if given.by is Dimension.SEGMENT:
+        wanted = given.segments or []
+        if not 1 <= len(wanted) <= MOST_GROUPS:
+            raise _bad("segments", f"{len(wanted)} segments are not 1 to {MOST_GROUPS}.", "Name segments.")
+        conditions = await matching_customers(asked.info, [{"segment": one} for one in wanted])
+        return Grouping(given.by, conditions=list(zip(map(str, wanted), conditions, strict=True)))
+    if given.by is Dimension.FILTER:
+        filters = given.filters or []
+        if not 1 <= len(filters) <= MOST_GROUPS:
+            raise _bad("filters", f"{len(filters)} filters are not 1 to {MOST_GROUPS}.", "Give filters.")
+        conditions = await matching_customers(
+            asked.info, [cast(Mapping[str, Any], one.filter) for one in filters]
+        )
+        return Grouping(
+            given.by, conditions=[(one.name, where) for one, where in zip(filters, conditions, strict=True)]
+        )
+    return Grouping(given.by, period=given.period)
+
+
+def _bad(member: str, message: str, hint: str) -> CrmError:
+    return CrmError(ErrorCode.BAD_INPUT, message, path=("groupBy", member), hint=hint)

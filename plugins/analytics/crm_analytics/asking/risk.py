@@ -1,0 +1,192 @@
+"""`analytics { atRisk }`, and the reasons of a customer: own gaps, bad mood, and what other plugins say."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import Info
+
+from crm_analytics import charts
+from crm_analytics.metrics.at_risk import DEFINITION, LOST, OVERDUE, UNHAPPY_DAYS, Reason, lengthening_gap
+from crm_analytics.rollups.kept import as_day
+from crm_analytics.tables import as_csv
+from crm_framework import Batch, CrmError, Customer, ErrorCode, among, batch, computed, parse_time, reference
+
+from .analytics import Analytics
+from .question import Question
+
+JSON = strawberry.scalars.JSON
+MOST = 200
+CANDIDATES = 1000
+"""Customers that are looked at more closely: of each kind those who brought the most."""
+
+
+@strawberry.type(description="What puts a customer at risk.")
+class RiskReason:
+    kind: str = strawberry.field(description="gap, mood, or what another plugin calls it.")
+    text: str = strawberry.field(description="In words.")
+    at: datetime | None = strawberry.field(description="Since when; null where only a day is known.")
+    reference_id: str | None = strawberry.field(
+        description="The id or key of the record that says so, if any."
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a customer here."""
+
+    last_day: date | None
+    gap_median: float | None
+    unhappy_at: datetime | None
+
+
+async def reasons_of(
+    info: Info, standing: Mapping[str, Standing], today: date
+) -> dict[str, list[RiskReason]]:
+    """Why each of these customers is at risk; an empty list for who is not."""
+    found: dict[str, list[RiskReason]] = {key: [] for key in standing}
+    for key, one in standing.items():
+        if one.last_day is not None and one.gap_median is not None:
+            gap = lengthening_gap(one.last_day, one.gap_median, today)
+            if gap is not None:
+                found[key].append(_shown(gap))
+        if one.unhappy_at is not None and (today - one.unhappy_at.date()).days <= UNHAPPY_DAYS:
+            found[key].append(
+                RiskReason(
+                    kind="mood", text="an interaction went badly", at=one.unhappy_at, reference_id=None
+                )
+            )
+    told = await info.context.signals(list(standing))
+    for key, signals in told.by_customer.items():
+        found[key] += [
+            RiskReason(kind=one.kind, text=one.text, at=one.at, reference_id=one.reference_id)
+            for one in signals
+        ]
+    return found
+
+
+def _shown(reason: Reason) -> RiskReason:
+    return RiskReason(
+        kind=reason.kind,
+        text=reason.text,
+        at=reason.at if isinstance(reason.at, datetime) else None,
+        reference_id=reason.reference,
+    )
+
+
+@strawberry.type(description="A customer at risk.")
+class CustomerAtRisk:
+    customer_id: strawberry.Private[str]
+    customer: Customer | None = reference("customer_id", "The customer.")
+    reasons: list[RiskReason] = strawberry.field(description="What puts the customer at risk.")
+
+
+@strawberry.type(
+    description="Customers at risk, those with the most reasons first, then who brought the most."
+)
+class AtRiskTable:
+    name: str = strawberry.field(description="What it is called.")
+    definition: str = strawberry.field(description="What it means.")
+    definition_version: int = strawberry.field(description="Grows when the definition changes.")
+    rows: list[CustomerAtRisk] = strawberry.field(description="The customers.")
+
+    @computed()
+    @staticmethod
+    def chart(name: str, rows: list[CustomerAtRisk]) -> JSON:
+        """A Vega-Lite specification (version 5) with the data inline: customers by kind of reason."""
+        kinds: dict[str, int] = defaultdict(int)
+        for row in rows:
+            for kind in {reason.kind for reason in row.reasons}:
+                kinds[kind] += 1
+        return charts.bars(
+            name, [{"label": kind, "value": number} for kind, number in sorted(kinds.items())], "customers"
+        )
+
+    @computed()
+    @staticmethod
+    def csv(rows: list[CustomerAtRisk]) -> str:
+        """One line for each reason, as CSV, with the customer's key."""
+        return as_csv(
+            ("customer", "kind", "reason", "at", "reference"),
+            [
+                (row.customer_id, reason.kind, reason.text, reason.at, reason.reference_id)
+                for row in rows
+                for reason in row.reasons
+            ],
+        )
+
+
+First = Annotated[int, strawberry.argument(description="How many customers; 200 at most.")]
+
+
+@batch(needs=("asked",), also="customers.read", name="atRisk")
+async def at_risk_field(each: Batch[Analytics], info: Info, first: First = 50) -> list[AtRiskTable]:
+    """Customers at risk now, with what puts them there."""
+    if not 1 <= first <= MOST:
+        raise CrmError(ErrorCode.BAD_INPUT, f"{first} customers are not 1 to {MOST}.", path=("first",))
+    return [await _table(asked, first) for asked in each.column("asked")]
+
+
+async def _table(asked: Question, first: int) -> AtRiskTable:
+    candidates = await _candidates(asked)
+    reasons = await reasons_of(asked.info, {key: one for key, (one, _) in candidates.items()}, asked.today)
+    risky = sorted(
+        (key for key, why in reasons.items() if why),
+        key=lambda key: (-len(reasons[key]), -candidates[key][1], key),
+    )
+    return AtRiskTable(
+        name=DEFINITION.name,
+        definition=DEFINITION.text,
+        definition_version=DEFINITION.version,
+        rows=[CustomerAtRisk(customer_id=key, reasons=reasons[key]) for key in risky[:first]],
+    )
+
+
+async def _candidates(asked: Question) -> dict[str, tuple[Standing, int]]:
+    """Key → standing, and what the customer brought."""
+    waited = (
+        "(CAST(? AS DATE) - f.last_day)"
+        if asked.reader.dialect == "postgres"
+        else "(julianday(?) - julianday(f.last_day))"
+    )
+    kinds: Sequence[tuple[str, tuple[Any, ...]]] = (
+        (
+            f"f.expected_on < ? AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} *"
+            f" f.gap_median",
+            (asked.today, asked.today, asked.today),
+        ),
+        ("f.unhappy_at >= ?", (asked.data_through - timedelta(days=UNHAPPY_DAYS),)),
+        ("f.tickets > COALESCE(f.solved, 0)", ()),
+    )
+    about = asked.about("f.customer_id")
+    found: dict[str, tuple[Standing, int]] = {}
+    for condition, args in kinds:
+        for key, last_day, gap, unhappy, net in await asked.reader.rows(
+            "SELECT CAST(f.customer_id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, f.net_minor FROM"
+            f" analytics_customer AS f WHERE {condition} AND {about.sql}"
+            f" ORDER BY f.net_minor DESC, f.customer_id LIMIT {CANDIDATES}",
+            [*args, *about.args],
+        ):
+            found[key] = (standing_of(last_day, gap, unhappy), int(net))
+    return found
+
+
+def standing_of(last_day: Any, gap: float | None, unhappy: Any) -> Standing:
+    return Standing(
+        None if last_day is None else as_day(last_day), gap, None if unhappy is None else parse_time(unhappy)
+    )
+
+
+async def standings(info: Info, keys: Sequence[str]) -> dict[str, Standing]:
+    reader = info.context.reader
+    where = among("customer_id", keys, reader.dialect)
+    rows = await reader.rows(
+        "SELECT CAST(customer_id AS TEXT), last_day, gap_median, unhappy_at FROM analytics_customer"
+        f" WHERE {where.sql}",
+        where.args,
+    )
+    found = {key: standing_of(*values) for key, *values in rows}
+    return {key: found.get(key, Standing(None, None, None)) for key in keys}

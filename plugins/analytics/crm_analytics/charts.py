@@ -1,0 +1,63 @@
+"""Pictures of metrics, as Vega-Lite specifications with the data inline: they render as they are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import strawberry
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+
+JSON = strawberry.scalars.JSON
+Rows = Sequence[Mapping[str, Any]]
+
+
+def bars(title: str, rows: Rows, unit: str, *, label: str = "label", value: str = "value") -> JSON:
+    """A bar for each row, in the order of the rows."""
+    return _chart(
+        title,
+        rows,
+        {"type": "bar", "tooltip": True},
+        {
+            "y": {"field": label, "type": "nominal", "sort": None, "title": None},
+            "x": {"field": value, "type": "quantitative", "title": unit},
+        },
+    )
+
+
+def line(title: str, rows: Rows, unit: str, *, time: str = "label", value: str = "value") -> JSON:
+    """A line over days. Where there is no value, it is broken."""
+    return _chart(
+        title,
+        rows,
+        {"type": "line", "point": True, "tooltip": True},
+        {
+            "x": {"field": time, "type": "temporal", "title": None},
+            "y": {"field": value, "type": "quantitative", "title": unit},
+        },
+    )
+
+
+def matrix(title: str, rows: Rows, unit: str, *, x: str, y: str, value: str = "value") -> JSON:
+    """A cell for each row, the darker the more."""
+    return _chart(
+        title,
+        rows,
+        {"type": "rect", "tooltip": True},
+        {
+            "x": {"field": x, "type": "ordinal"},
+            "y": {"field": y, "type": "ordinal"},
+            "color": {"field": value, "type": "quantitative", "title": unit},
+        },
+    )
+
+
+def _chart(title: str, rows: Rows, mark: Mapping[str, Any], encoding: Mapping[str, Any]) -> JSON:
+    return JSON(
+        {
+            "$schema": SCHEMA,
+            "title": title,
+            "data": {"values": [dict(row) for row in rows]},
+            "mark": dict(mark),
+            "encoding": dict(encoding),
+        }
+    )

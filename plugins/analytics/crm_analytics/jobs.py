@@ -1,0 +1,41 @@
+"""What the worker does for the figures."""
+
+from crm_framework import Job, JobRun
+
+from .rollups import quintiles, rebuild, totals
+from .rollups.state import state
+
+
+async def upkeep(job: JobRun) -> None:
+    """Folds the sums, looks where the fifths of the customers end, and counts what is not counted yet."""
+    async with job.unit_of_work() as tx:
+        for total in totals.TOTALS:
+            await totals.fold(tx, total)
+        await quintiles.refresh(tx)
+        now = await state(tx)
+        late = await tx.fetch("SELECT 1 FROM analytics_customer WHERE zone <> ? LIMIT 1", [now.zone])
+        if now.next_zone is None and (now.counted_at is None or now.zone != job.settings.time_zone or late):
+            tx.defer("analytics.rebuild", key="rebuild")
+        job.done(tx)
+
+
+async def count_anew(job: JobRun) -> None:
+    """One batch of a rebuild; the next one follows where it ends."""
+    async with job.unit_of_work() as tx:
+        if "after" not in job.payload:
+            await rebuild.begin(tx, job.settings.time_zone)
+        progress = await rebuild.batch(tx, job.payload.get("after"), job.payload.get("done", 0))
+        ended = progress.after is None and await rebuild.finish(tx)
+        then = {"after": progress.after or job.payload.get("after"), "done": progress.done}
+        job.done(tx, then=None if ended else then)
+
+
+JOBS = [
+    Job(
+        "analytics.upkeep",
+        "Folds the sums over all customers and looks at the quintiles; has counted what is not yet.",
+        upkeep,
+        cron="* * * * *",
+    ),
+    Job("analytics.rebuild", "Counts all figures anew, in batches of customers.", count_anew),
+]

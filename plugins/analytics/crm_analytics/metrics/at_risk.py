@@ -1,0 +1,38 @@
+"""Customers at risk, with what puts them there."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from .measured import Definition
+
+DEFINITION = Definition(
+    "atRisk",
+    "customers",
+    "Customers with a reason: the next purchase is overdue by the customer's own gaps, an interaction of the"
+    " last 90 days went badly, or another plugin says so (a complaint that is open or late). The more"
+    " reasons,"
+    " the further up.",
+)
+OVERDUE = 2.0
+"""How many of the own median gaps without a purchase are too many."""
+LOST = 10.0
+"""After so many it is no risk any more: the customer has left."""
+UNHAPPY_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`kind` in a word, such as `gap`; `reference` is the key of the record that says so."""
+
+    kind: str
+    text: str
+    at: datetime | date
+    reference: str | None = None
+
+
+def lengthening_gap(last: date, median_days: float, today: date) -> Reason | None:
+    """Why the time since the last purchase is too long, if it is."""
+    waited = (today - last).days
+    if median_days <= 0 or not OVERDUE * median_days < waited <= LOST * median_days:
+        return None
+    return Reason("gap", f"no purchase for {waited} days; the median between two is {median_days:g}", last)

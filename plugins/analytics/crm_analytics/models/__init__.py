@@ -1,0 +1,25 @@
+"""The tables of the plugin, a file a subject."""
+
+from .answers import Answer
+from .customers import Figures, Quintiles, Revenue
+from .membership import Membership
+from .purchases import Daily, Month, Product
+from .rates import Rate
+from .state import State
+from .totals import Cohorts, Goods, Sales
+
+__all__ = [
+    "Answer",
+    "Cohorts",
+    "Daily",
+    "Figures",
+    "Goods",
+    "Membership",
+    "Month",
+    "Product",
+    "Quintiles",
+    "Rate",
+    "Revenue",
+    "Sales",
+    "State",
+]

@@ -1,0 +1,35 @@
+"""When each customer was last unhappy: the latest interaction in a bad mood."""
+
+from collections.abc import Collection, Sequence
+
+from crm_framework import Event, InteractionLogged, InteractionUpdated, UnitOfWork, among
+
+from .rollups.recount import held
+
+_UPDATE = (
+    "UPDATE analytics_customer SET unhappy_at = (SELECT MAX(i.occurred_at) FROM crm_interaction AS i"
+    " WHERE i.customer_id = analytics_customer.customer_id AND i.sentiment = 'NEGATIVE') WHERE "
+)
+
+
+async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
+    customers = {
+        event.customer_id
+        for event in events
+        if isinstance(event, InteractionLogged) and event.customer_id and _tells(event)
+    }
+    if customers:
+        await recount(list(await held(customers, tx)), tx)
+
+
+def _tells(event: InteractionLogged) -> bool:
+    mood = event.changes.get("sentiment")
+    if not isinstance(event, InteractionUpdated):
+        return mood is not None and mood[1] == "NEGATIVE"
+    return mood is not None or "occurred_at" in event.changes
+
+
+async def recount(customers: Collection[str], tx: UnitOfWork) -> None:
+    """Of these customers, who are held."""
+    where = among("customer_id", sorted(customers), tx.dialect)
+    await tx.execute(f"{_UPDATE}{where.sql}", where.args)

@@ -1,0 +1,62 @@
+"""What an event changes in the figures."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from crm_framework import (
+    Event,
+    InteractionUpdated,
+    PurchaseRecorded,
+    RefundRecorded,
+    UnitOfWork,
+    parse_time,
+)
+
+from .recount import CHUNK, Between, held, recount
+
+MONEY = ("purchase", "refund")
+FAR = timedelta(days=400)
+"""Where the days of one change lie further apart, all of its customers' days are counted."""
+
+
+async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
+    """Brings the days of these purchases and refunds up to date."""
+    moments: list[datetime] = []
+    customers: set[str] = set()
+    everything = products = False
+    for event in events:
+        recorded = isinstance(event, PurchaseRecorded | RefundRecorded)
+        corrected = (
+            isinstance(event, InteractionUpdated) and event.kind in MONEY and "channel" in event.changes
+        )
+        if not (recorded or corrected) or event.customer_id is None:
+            continue
+        customers.add(event.customer_id)
+        products = products or "lines" in event.changes
+        at = _moment(event.changes.get("occurred_at"))
+        if corrected or at is None:
+            # its refunds go the way of a purchase, and they are on other days
+            everything = True
+        else:
+            moments.append(at)
+    if not customers:
+        return
+    between = None if everything else _between(moments)
+    one_by_one = sorted(customers)
+    for place in range(0, len(one_by_one), CHUNK):
+        found = await held(one_by_one[place : place + CHUNK], tx)
+        if found:
+            await recount(found, between, tx, products=products or between is None)
+
+
+def _moment(change: tuple[Any, Any] | None) -> datetime | None:
+    return None if change is None or change[1] is None else parse_time(change[1])
+
+
+def _between(moments: Sequence[datetime]) -> Between | None:
+    """The days on which these moments may lie, in whatever zone."""
+    first, last = min(moments), max(moments)
+    if last - first > FAR:
+        return None
+    return Between(first.date() - timedelta(days=1), last.date() + timedelta(days=1))

@@ -1,0 +1,222 @@
+"""The rows that are kept of customers: read as values, and written where they differ."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from crm_analytics.windows import day_in, month_of
+from crm_framework import UnitOfWork, among, new_id, parse_time
+
+from .counted import CurrencySums, DayKey, DaySums, MonthSums, ProductKey, Together
+
+Days = dict[DayKey, DaySums]
+Products = dict[ProductKey, tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a row per customer and key."""
+
+    name: str
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+DAILY = Table(
+    "analytics_daily",
+    ("day", "channel", "currency"),
+    ("purchases", "refunds", "revenue_minor", "refunded_minor", "first_purchase_at", "last_purchase_at"),
+)
+MONTH = Table(
+    "analytics_month",
+    ("month", "channel", "currency"),
+    ("purchases", "refunds", "purchased_minor", "refunded_minor"),
+)
+REVENUE = Table(
+    "analytics_revenue",
+    ("currency",),
+    ("purchases", "purchase_days", "purchased_minor", "refunded_minor"),
+)
+PRODUCT = Table("analytics_product", ("month", "sku", "currency"), ("quantity", "amount_minor", "purchases"))
+
+TOGETHER = (
+    *("purchases", "refunds", "purchase_days", "first_purchase_at", "last_purchase_at", "last_day"),
+    *("first_month", "last_month", "currency", "net_minor", "gap_median", "gap_mean", "expected_on"),
+)
+
+_HOLD = {
+    "sqlite": (
+        "INSERT INTO analytics_customer (id, customer_id, zone)"
+        " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ({zone}) FROM json_each(?)"
+        " WHERE true ON CONFLICT (customer_id) DO UPDATE SET purchases = analytics_customer.purchases"
+    ),
+    "postgres": (
+        "INSERT INTO analytics_customer (id, customer_id, zone)"
+        " SELECT n.id, n.customer_id, ({zone}) FROM unnest(CAST(? AS uuid[]), CAST(? AS uuid[]))"
+        " AS n (id, customer_id)"
+        " ON CONFLICT (customer_id) DO UPDATE SET purchases = analytics_customer.purchases"
+    ),
+}
+_ZONE = "SELECT COALESCE(next_zone, zone) FROM analytics_state WHERE name = 'rollups'"
+_RETURNING = (
+    " RETURNING customer_id, zone, signup_month,"
+    " (SELECT c.created_at FROM crm_customer AS c WHERE c.id = analytics_customer.customer_id) AS created_at"
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A customer whose figures nobody else counts until the end of the transaction."""
+
+    id: str
+    zone: str
+    created_at: datetime
+    signup_month: date | None
+    """As it is kept."""
+
+    def signed_up(self, zone: str) -> date:
+        """The month in which the record was made, as it is now."""
+        return month_of(day_in(self.created_at, zone))
+
+
+async def hold(customers: Collection[str], tx: UnitOfWork) -> dict[str, Held]:
+    """Their rows, made where there are none. Always in the order of the keys."""
+    pairs = [(new_id(), customer) for customer in sorted(customers)]
+    if not pairs:
+        return {}
+    sql = _HOLD[tx.dialect].format(zone=_ZONE) + _RETURNING
+    if tx.dialect == "sqlite":
+        args: list[Any] = [json.dumps(pairs)]
+    else:
+        args = [[one for one, _ in pairs], [customer for _, customer in pairs]]
+    return {
+        str(row["customer_id"]): Held(
+            str(row["customer_id"]),
+            row["zone"],
+            parse_time(row["created_at"]),
+            None if row["signup_month"] is None else as_day(row["signup_month"]),
+        )
+        for row in await tx.fetch(sql, args)
+    }
+
+
+async def days_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, Days]:
+    """All days that are kept, by customer."""
+    return await _kept(DAILY, customers, tx, _day_sums)
+
+
+async def months_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[DayKey, MonthSums]]:
+    return await _kept(
+        MONTH, customers, tx, lambda row: MonthSums(*(int(row[name]) for name in MONTH.values))
+    )
+
+
+async def currencies_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[str, CurrencySums]]:
+    found = await _kept(
+        REVENUE, customers, tx, lambda row: CurrencySums(*(int(row[name]) for name in REVENUE.values))
+    )
+    return {
+        customer: {key[0]: sums for key, sums in currencies.items()} for customer, currencies in found.items()
+    }
+
+
+async def products_of(
+    customers: Collection[str], tx: UnitOfWork, months: tuple[date, date] | None = None
+) -> dict[str, Products]:
+    """Those of months from one to another, both included, or all."""
+    within = "" if months is None else " AND month BETWEEN ? AND ?"
+    return await _kept(
+        PRODUCT,
+        customers,
+        tx,
+        lambda row: (int(row["quantity"]), int(row["amount_minor"]), int(row["purchases"])),
+        within,
+        months or (),
+    )
+
+
+async def _kept(
+    table: Table,
+    customers: Collection[str],
+    tx: UnitOfWork,
+    values: Callable[[dict[str, Any]], Any],
+    within: str = "",
+    args: Sequence[object] = (),
+) -> dict[str, dict[Any, Any]]:
+    where = among("customer_id", sorted(customers), tx.dialect)
+    columns = ", ".join(("customer_id", *table.keys, *table.values))
+    rows = await tx.fetch(
+        f"SELECT {columns} FROM {table.name} WHERE {where.sql}{within}", [*where.args, *args]
+    )
+    found: dict[str, dict[Any, Any]] = defaultdict(dict)
+    for row in rows:
+        key = tuple(_key(row[name], name) for name in table.keys)
+        found[str(row["customer_id"])][key] = values(row)
+    return found
+
+
+def _key(value: Any, name: str) -> Any:
+    return as_day(value) if name in ("day", "month") else value
+
+
+def as_day(value: Any) -> date:
+    """A day of a row, which is text on SQLite."""
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+def as_moment(value: Any) -> datetime | None:
+    return None if value is None else parse_time(value)
+
+
+def _day_sums(row: dict[str, Any]) -> DaySums:
+    purchases, refunds, revenue, refunded = (int(row[name]) for name in DAILY.values[:4])
+    first, last = (as_moment(row[name]) for name in DAILY.values[4:])
+    return DaySums(purchases, refunds, revenue, refunded, first, last)
+
+
+Rows = Mapping[str, Mapping[Any, Sequence[Any]]]
+"""Customer → key → the values of its row."""
+
+
+def as_rows(kept: Mapping[str, Mapping[Any, Any]]) -> Rows:
+    """Values that are dataclasses, or tuples, as rows have them."""
+    return {
+        customer: {
+            key if isinstance(key, tuple) else (key,): value if isinstance(value, tuple) else astuple(value)
+            for key, value in rows.items()
+        }
+        for customer, rows in kept.items()
+    }
+
+
+async def write(table: Table, before: Rows, after: Rows, tx: UnitOfWork) -> None:
+    """Makes the rows of these customers, who are held, those of `after`."""
+    new, changed, gone = [], [], []
+    for customer in {**before, **after}:
+        old, now = before.get(customer, {}), after.get(customer, {})
+        for key in {**old, **now}:
+            if key not in old:
+                new.append([new_id(), customer, *key, *now[key]])
+            elif key not in now:
+                gone.append([customer, *key])
+            elif tuple(old[key]) != tuple(now[key]):
+                changed.append([*now[key], customer, *key])
+    here = " AND ".join(f"{name} = ?" for name in ("customer_id", *table.keys))
+    if changed:
+        settings = ", ".join(f"{name} = ?" for name in table.values)
+        await tx.execute_many(f"UPDATE {table.name} SET {settings} WHERE {here}", changed)
+    if gone:
+        await tx.execute_many(f"DELETE FROM {table.name} WHERE {here}", gone)
+    tx.insert_values(table.name, ("id", "customer_id", *table.keys, *table.values), new)
+
+
+async def write_together(sums: Mapping[str, tuple[Together, date, str]], tx: UnitOfWork) -> None:
+    """What is known of each customer altogether, the month of the sign-up, and the zone that these go by."""
+    settings = ", ".join(f"{name} = ?" for name in (*TOGETHER, "signup_month", "zone"))
+    await tx.execute_many(
+        f"UPDATE analytics_customer SET {settings} WHERE customer_id = ?",
+        [(*astuple(one), signup, zone, customer) for customer, (one, signup, zone) in sums.items()],
+    )

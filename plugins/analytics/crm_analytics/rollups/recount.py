@@ -1,0 +1,129 @@
+"""Counts customers' figures anew, from their purchases and refunds, for the days on which something happened.
+
+Counting anew rather than adding keeps them right whatever is told twice, late or in another order. What a
+customer adds to the sums over all is the difference between what is kept before and after.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from crm_analytics.windows import midnight, month_of, months_later
+from crm_framework import CrmError, Hold, UnitOfWork, live_customers
+
+from . import counted, kept, raw, totals
+from .kept import Days, Held, Products
+
+CHUNK = 500
+"""Customers whose figures are counted at once."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """Days from one to another, both included."""
+
+    first: date
+    last: date
+
+
+async def held(customers: Collection[str], tx: UnitOfWork) -> dict[str, Held]:
+    """Those whom these keys mean today, without the erased: nobody else counts them meanwhile."""
+    live = await live_customers(tx, set(customers), Hold.ADD)
+    return await kept.hold({one.id for one in live.values() if not isinstance(one, CrmError)}, tx)
+
+
+async def recount(
+    customers: Mapping[str, Held],
+    between: Between | None,
+    tx: UnitOfWork,
+    *,
+    zone: str | None = None,
+    products: bool = True,
+) -> None:
+    """Brings what is kept of these customers, who are held, up to date: on the days `between`, or on all.
+
+    `zone` is that which they go by from now on: then all days are to be counted. `products` says whether
+    lines may have changed.
+    """
+    before = await kept.days_of(customers, tx)
+    after: dict[str, Days] = {}
+    for own, group in _by_zone(customers, zone).items():
+        span = None
+        if between is not None:
+            span = (midnight(between.first, own), midnight(between.last + timedelta(days=1), own))
+        sales = await raw.sales(group, span, tx)
+        for customer in group:
+            now = counted.days_of(sales.get(customer, ()), own)
+            if between is not None:
+                old = before.get(customer, {})
+                now |= {key: one for key, one in old.items() if not between.first <= key[0] <= between.last}
+            after[customer] = now
+    await store(customers, before, after, tx, zone=zone, exact=between is None)
+    if products:
+        await _recount_products(customers, between, tx, zone)
+
+
+async def store(
+    customers: Mapping[str, Held],
+    before: Mapping[str, Days],
+    after: Mapping[str, Days],
+    tx: UnitOfWork,
+    *,
+    zone: str | None = None,
+    exact: bool = False,
+) -> None:
+    """Keeps these days, and all that adds up of them. `exact` looks at what is kept of that, too."""
+    kept_months = await kept.months_of(customers, tx) if exact else {}
+    kept_revenue = await kept.currencies_of(customers, tx) if exact else {}
+    months_before, months_after, revenue_before, revenue_after = {}, {}, {}, {}
+    sums = {}
+    for customer, one in customers.items():
+        old, now = before.get(customer, {}), after.get(customer, {})
+        own = zone or one.zone
+        months_before[customer] = kept_months.get(customer, {}) if exact else counted.months_of(old)
+        months_after[customer] = counted.months_of(now)
+        revenue_before[customer] = kept_revenue.get(customer, {}) if exact else counted.currencies_of(old)
+        revenue_after[customer] = counted.currencies_of(now)
+        signup = one.signed_up(own)
+        sums[customer] = (counted.together(now, revenue_after[customer]), signup, own)
+        totals.add(tx, totals.SALES, counted.sales_differences(old, now))
+        totals.add_cohorts(
+            tx,
+            counted.cohorts_of(months_before[customer], one.signup_month),
+            counted.cohorts_of(months_after[customer], signup),
+        )
+    await kept.write(kept.DAILY, kept.as_rows(before), kept.as_rows(after), tx)
+    await kept.write(kept.MONTH, kept.as_rows(months_before), kept.as_rows(months_after), tx)
+    await kept.write(kept.REVENUE, kept.as_rows(revenue_before), kept.as_rows(revenue_after), tx)
+    await kept.write_together(sums, tx)
+
+
+async def store_products(
+    before: Mapping[str, Products], after: Mapping[str, Products], tx: UnitOfWork
+) -> None:
+    for customer in {**before, **after}:
+        differences = counted.product_differences(before.get(customer, {}), after.get(customer, {}))
+        totals.add(tx, totals.GOODS, differences)
+    await kept.write(kept.PRODUCT, kept.as_rows(before), kept.as_rows(after), tx)
+
+
+async def _recount_products(
+    customers: Mapping[str, Held], between: Between | None, tx: UnitOfWork, zone: str | None
+) -> None:
+    months = None if between is None else (month_of(between.first), month_of(between.last))
+    before = await kept.products_of(customers, tx, months)
+    after: dict[str, Products] = {}
+    for own, group in _by_zone(customers, zone).items():
+        span = None
+        if months is not None:
+            span = (midnight(months[0], own), midnight(months_later(months[1], 1), own))
+        lines = await raw.lines(group, span, tx)
+        after |= {customer: counted.products_of(lines.get(customer, ()), own) for customer in group}
+    await store_products(before, after, tx)
+
+
+def _by_zone(customers: Mapping[str, Held], zone: str | None) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for customer, one in customers.items():
+        found.setdefault(zone or one.zone, []).append(customer)
+    return found

@@ -1,0 +1,44 @@
+"""The plugin's settings, `[analytics]` in crm.toml."""
+
+import re
+from zoneinfo import ZoneInfo
+
+from crm_framework import PluginSettings
+
+from .metrics.clv import Costs
+from .metrics.retention import Inactivity
+
+
+class AnalyticsSettings(PluginSettings, frozen=True):
+    """`time_zone` (IANA) is whose days, weeks and months all figures go by. Once it is changed, all is
+    counted anew by the worker.
+
+    A customer is no longer active after `inactive_after_months` without a purchase. A customer costs, in
+    minor units of `cost_currency`: `acquisition_cost_minor` once, and `ticket_cost_minor` for each ticket.
+    """
+
+    time_zone: str = "UTC"
+    inactive_after_months: int = 12
+    cost_currency: str | None = None
+    acquisition_cost_minor: int = 0
+    ticket_cost_minor: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, LookupError):
+            raise ValueError(
+                f"time_zone: {self.time_zone!r} is no IANA time zone, such as Europe/Berlin"
+            ) from None
+        if self.cost_currency is not None and not re.fullmatch("[A-Z]{3}", self.cost_currency, re.ASCII):
+            raise ValueError(f"cost_currency: {self.cost_currency!r} is no ISO 4217 code, such as EUR")
+        if self.inactive_after_months < 1:
+            raise ValueError("inactive_after_months must be 1 or more")
+
+    @property
+    def inactivity(self) -> Inactivity:
+        return Inactivity(months=self.inactive_after_months)
+
+    @property
+    def costs(self) -> Costs:
+        return Costs(self.cost_currency, self.acquisition_cost_minor, self.ticket_cost_minor)

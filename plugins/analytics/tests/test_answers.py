@@ -1,0 +1,465 @@
+"""What `analytics { … }` answers, against cases worked by hand; the oracle is beside, in test_oracle.py."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from crm_analytics.rollups import quintiles
+
+from crm_framework import (
+    NewCustomer,
+    NewInteraction,
+    NewLine,
+    NewPurchase,
+    NewRefund,
+    create_customer,
+    encode_id,
+    log_interaction,
+    now,
+    record_purchase,
+    record_refund,
+    tag_customers,
+)
+from crm_framework.testing import CrmClient
+
+
+def at(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class Shop:
+    """Records what the tests are about."""
+
+    def __init__(self, client: CrmClient) -> None:
+        self.client = client
+
+    async def customer(self, name: str = "Ada", **values: Any) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            return (await create_customer(tx, NewCustomer(name=name, **values))).id
+
+    async def buy(
+        self, customer: str, day: str, minor: int = 1000, currency: str = "EUR", **values: Any
+    ) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            values.setdefault("lines", [NewLine(sku="A", amount_minor=minor)])
+            new = NewPurchase(customer_id=customer, currency=currency, occurred_at=at(day), **values)
+            return await record_purchase(tx, new)
+
+    async def refund(self, purchase: str, day: str, minor: int) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            await record_refund(tx, NewRefund(purchase_id=purchase, amount_minor=minor, occurred_at=at(day)))
+
+    async def touch(self, customer: str, kind: str, day: str, **values: Any) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            new = NewInteraction(customer_id=customer, kind=kind, occurred_at=at(day), **values)
+            return await log_interaction(tx, new)
+
+    async def tag(self, customer: str, *tags: str) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            await tag_customers(tx, [customer], add=tags)
+
+    async def ask(
+        self, selection: str, first: str = "2024-01-01", last: str = "2024-01-31", more: str = ""
+    ) -> Any:
+        text = f'{{ analytics(window: {{first: "{first}", last: "{last}"}}{more}) {{ {selection} }} }}'
+        return (await self.client.data(text))["analytics"]
+
+
+@pytest.fixture
+def shop(client: CrmClient) -> Shop:
+    return Shop(client)
+
+
+PARTS = "value numerator denominator n reason"
+
+
+async def test_nps_and_csat_follow_answers_and_corrections(shop: Shop) -> None:
+    ada, ben = await shop.customer(), await shop.customer("Ben")
+    for customer, outcome, channel in (
+        (ada, "nps 10", "email"),
+        (ada, "nps 9", "email"),
+        (ben, "nps 8", "phone"),
+        (ben, "nps 3", "phone"),
+        (ben, "csat 4", "phone"),
+        (ben, "csat 2", "phone"),
+    ):
+        await shop.touch(customer, "survey", "2024-01-10", outcome=outcome, channel=channel)
+    late = await shop.touch(ada, "survey", "2024-02-01", outcome="nps 0")
+    found = await shop.ask(
+        f"nps(groupBy: {{by: CHANNEL}}) {{ {PARTS} unit groups {{ label {PARTS} }} previous {{ value"
+        f" reason }} }}"
+        f" csat {{ {PARTS} unit }}"
+    )
+    assert found["nps"] == {
+        "value": 25.0, "numerator": 1.0, "denominator": 4.0, "n": 4, "reason": None, "unit": "points",
+        "groups": [
+            {"label": "email", "value": 100.0, "numerator": 2.0, "denominator": 2.0, "n": 2, "reason": None},
+            {"label": "phone", "value": -50.0, "numerator": -1.0, "denominator": 2.0, "n": 2, "reason": None},
+        ],
+        "previous": {"value": None, "reason": "no answers in the window"},
+    }  # fmt: skip
+    assert found["csat"] == {
+        "value": 50.0, "numerator": 1.0, "denominator": 2.0, "n": 2, "reason": None, "unit": "%",
+    }  # fmt: skip
+    await shop.client.data(
+        'mutation ($id: ID!) { updateInteraction(input: {id: $id, occurredAt: "2024-01-20T00:00:00Z"}) {'
+        " errors { message } } }",
+        id=encode_id("Interaction", late),
+    )
+    assert (await shop.ask("nps { value n }"))["nps"] == {"value": 0.0, "n": 5}
+
+
+async def test_nothing_is_null_with_a_reason_and_never_0(shop: Shop) -> None:
+    found = await shop.ask(
+        f"nps {{ {PARTS} }} retention {{ {PARTS} }} churn {{ {PARTS} }} repeatPurchaseRate {{ {PARTS} }}"
+        f" revenue {{ {PARTS} }} conversion {{ rate {{ {PARTS} }} }} clvHistoric {{ value }}"
+        " rfm { currency } cohorts { rows { size } reason } products { rows { sku } reason }"
+        " purchasePattern { medianGap { value reason } } atRisk { rows { customer { id } } } complete"
+        " coversFrom"
+    )
+    for name in ("nps", "retention", "churn", "repeatPurchaseRate"):
+        assert found[name]["value"] is None
+        assert found[name]["reason"]
+    assert found["conversion"]["rate"]["reason"] == "no prospect was recorded in the window"
+    assert found["revenue"] == found["clvHistoric"] == found["rfm"] == []
+    assert found["purchasePattern"]["medianGap"] == {
+        "value": None, "reason": "no customer has bought on two days",
+    }  # fmt: skip
+    assert found["complete"] is True
+    assert found["coversFrom"] is None
+
+
+async def test_revenue_counts_refunds_on_their_day_and_never_mixes_currencies(shop: Shop) -> None:
+    ada = await shop.customer()
+    bought = await shop.buy(ada, "2024-01-03", 1000, channel="web")
+    await shop.buy(ada, "2024-01-05", 500, "JPY")
+    await shop.buy(ada, "2024-02-05", 250)
+    await shop.refund(bought, "2024-02-06", 100)
+    group = "groups { label value n }"
+    found = await shop.ask(
+        f"revenue(groupBy: {{by: PERIOD, period: MONTH}}) {{ unit value n {group} previous {{ value"
+        f" change }} }}"
+        f" byChannel: revenue(groupBy: {{by: CHANNEL}}) {{ unit {group} }}",
+        last="2024-02-29",
+    )
+    assert found["revenue"] == [
+        {
+            "unit": "EUR", "value": 11.5, "n": 2, "previous": {"value": 0.0, "change": 11.5},
+            "groups": [
+                {"label": "2024-01-01", "value": 10.0, "n": 1},
+                {"label": "2024-02-01", "value": 1.5, "n": 1},
+            ],
+        },
+        {
+            "unit": "JPY", "value": 500.0, "n": 1, "previous": {"value": 0.0, "change": 500.0},
+            "groups": [
+                {"label": "2024-01-01", "value": 500.0, "n": 1},
+                {"label": "2024-02-01", "value": 0.0, "n": 0},
+            ],
+        },
+    ]  # fmt: skip
+    # the refund goes the way of its purchase
+    assert found["byChannel"][0]["groups"] == [
+        {"label": "web", "value": 9.0, "n": 1},
+        {"label": None, "value": 2.5, "n": 1},
+    ]
+
+
+async def test_revenue_is_converted_by_the_rates_that_were_entered(shop: Shop) -> None:
+    ada = await shop.customer()
+    await shop.buy(ada, "2024-01-03", 1000)
+    await shop.buy(ada, "2024-01-05", 500, "JPY")
+    more = ', convertTo: "EUR"'
+    [found] = (await shop.ask("revenue { unit value reason }", more=more))["revenue"]
+    assert found == {
+        "unit": "EUR", "value": None, "reason": "no rate from JPY to EUR was entered for 2024-01-05",
+    }  # fmt: skip
+    entered = await shop.client.data(
+        """mutation { setExchangeRates(input: {rates: [
+          {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: "0.01"}]}) {
+          count errors { message } } }"""
+    )
+    assert entered["setExchangeRates"] == {"count": 1, "errors": []}
+    [found] = (await shop.ask("revenue { unit value n }", more=more))["revenue"]
+    assert found == {"unit": "EUR", "value": 15.0, "n": 2}
+    assert (await shop.client.data("{ exchangeRates { currency base validFrom rate } }"))[
+        "exchangeRates"
+    ] == [{"currency": "JPY", "base": "EUR", "validFrom": "2024-01-01", "rate": "0.01"}]
+    refused = await shop.client.data(
+        """mutation { setExchangeRates(input: {rates: [
+          {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: "-1"}]}) {
+          count errors { path } } }"""
+    )
+    assert refused["setExchangeRates"] == {"count": None, "errors": [{"path": ["rates", "0", "rate"]}]}
+
+
+async def people(shop: Shop) -> dict[str, str]:
+    """Ada stays, Ben leaves, Cy comes back after more than a year, Dee is new, Eve never bought."""
+    keys = {name: await shop.customer(name) for name in ("Ada", "Ben", "Cy", "Dee", "Eve")}
+    for name, *days in (
+        ("Ada", "2023-06-10", "2024-01-05", "2024-01-25"),
+        ("Ben", "2023-12-31"),
+        ("Cy", "2022-11-30", "2024-01-09"),
+        ("Dee", "2024-01-20"),
+    ):
+        for day in days:
+            await shop.buy(keys[name], day)
+    return keys
+
+
+@pytest.mark.parametrize(("first", "last"), [("2024-01-01", "2024-01-31"), ("2024-01-02", "2024-01-31")])
+async def test_retention_and_churn_from_months_and_from_days(shop: Shop, first: str, last: str) -> None:
+    keys = await people(shop)
+    await shop.tag(keys["Ada"], "vip")
+    await shop.tag(keys["Ben"], "vip", "odd")
+    found = await shop.ask(
+        f"retention(groupBy: {{by: TAG}}) {{ {PARTS} definition groups {{ label value n }} }} churn {{"
+        f" {PARTS} }}"
+        " repeatPurchaseRate { value n }"
+        " gaps: retention(inactivity: {gaps: 2}) { n } days: retention(inactivity: {days: 30}) { value n }",
+        first,
+        last,
+    )
+    assert found["retention"]["value"] == 50.0
+    assert found["retention"]["definition"].endswith("Inactive is: no purchase for 12 months.")
+    assert found["retention"]["groups"] == [
+        {"label": "odd", "value": 0.0, "n": 1},
+        {"label": "vip", "value": 50.0, "n": 2},
+    ]
+    assert (found["churn"]["value"], found["churn"]["n"]) == (50.0, 2)
+    assert found["repeatPurchaseRate"] == {"value": pytest.approx(100 / 3), "n": 3}
+    assert found["gaps"] == {"n": 0}
+    assert found["days"] == {"value": 0.0, "n": 1}
+
+
+async def test_cohorts_with_and_without_a_filter(shop: Shop) -> None:
+    keys = await people(shop)
+    await shop.buy(keys["Dee"], "2024-03-01")
+    select = "cohorts(periods: 3) { rows { month size periods { label value n } unbounded { value } } csv }"
+    expected = [
+        {
+            "month": "2024-01-01", "size": 1,
+            "periods": [
+                {"label": "0", "value": 100.0, "n": 1},
+                {"label": "1", "value": 0.0, "n": 1},
+                {"label": "2", "value": 100.0, "n": 1},
+                {"label": "3", "value": 0.0, "n": 1},
+            ],
+            "unbounded": [{"value": 100.0}, {"value": 100.0}, {"value": 100.0}, {"value": 0.0}],
+        }
+    ]  # fmt: skip
+    for more in ("", ', filter: {name: {in: ["Dee", "Ben"]}}'):
+        found = (await shop.ask(select, more=more))["cohorts"]
+        assert found["rows"] == expected
+        assert found["csv"].splitlines()[1] == "2024-01-01,1,0,1,100.0,1,100.0"
+    signed_up = (await shop.ask("cohorts(basis: SIGN_UP) { rows { size } }", "2024-01-01", "2033-01-01"))[
+        "cohorts"
+    ]
+    assert signed_up["rows"] == [{"size": 5}]
+
+
+async def test_rfm_by_hand(shop: Shop) -> None:
+    # five customers, each better than the one before in everything
+    for number in range(1, 6):
+        one = await shop.customer(f"C{number}")
+        for _ in range(number):
+            await shop.buy(one, f"2024-01-0{number}", 1000)
+    [found] = (
+        await shop.ask(
+            "rfm { currency customers cells { recency frequency monetary customers segment } csv }"
+        )
+    )["rfm"]
+    assert (found["currency"], found["customers"]) == ("EUR", 5)
+    assert [(one["recency"], one["frequency"], one["monetary"]) for one in found["cells"]] == [
+        (n, n, n) for n in (5, 4, 3, 2, 1)
+    ]
+    assert found["cells"][0]["segment"] == "champion"
+    assert len(found["csv"].splitlines()) == 6
+    async with shop.client.service.database.unit_of_work() as tx:
+        await quintiles.refresh(tx)
+    each = await shop.client.data(
+        '{ customers(filter: {rfmSegment: {eq: "champion"}, clvMinor: {gte: 3000}}) { nodes { name metrics {'
+        " rfm { recency frequency monetary segment currency } clv { amount currency } mainCurrency } } } }"
+    )
+    assert [node["name"] for node in each["customers"]["nodes"]] == ["C4", "C5"]
+    assert each["customers"]["nodes"][1]["metrics"] == {
+        "rfm": {"recency": 5, "frequency": 5, "monetary": 5, "segment": "champion", "currency": "EUR"},
+        "clv": {"amount": "50.00", "currency": "EUR"},
+        "mainCurrency": "EUR",
+    }
+
+
+async def test_filters_and_segments_narrow_every_metric(shop: Shop) -> None:
+    keys = await people(shop)
+    await shop.tag(keys["Ada"], "vip")
+    made = await shop.client.data(
+        'mutation { createSegment(input: {name: "VIP", filter: {tags: {any: ["vip"]}}}) { segment { id } } }'
+    )
+    segment = made["createSegment"]["segment"]["id"]
+    for more in (f', filter: {{segment: "{segment}"}}', ', filter: {name: {eq: "Ada"}}'):
+        found = await shop.ask(
+            "revenue { value n } retention { value n } products { rows { sku buyers } }", more=more
+        )
+        assert found == {
+            "revenue": [{"value": 20.0, "n": 2}],
+            "retention": {"value": 100.0, "n": 1},
+            "products": {"rows": [{"sku": "A", "buyers": 1}]},
+        }
+    grouped = await shop.ask(
+        f'revenue(groupBy: {{by: SEGMENT, segments: ["{segment}"]}}) {{ value groups {{ value }} }}'
+        ' named: revenue(groupBy: {by: FILTER, filters: [{name: "new", filter: {name: {eq: "Dee"}}}]}) {'
+        " groups { label value } }"
+    )
+    assert grouped["revenue"] == [{"value": 40.0, "groups": [{"value": 20.0}]}]
+    assert grouped["named"] == [{"groups": [{"label": "new", "value": 10.0}]}]
+
+
+async def test_retention_by_segment_goes_by_its_members_when_the_window_began(shop: Shop) -> None:
+    keys = await people(shop)
+    await shop.tag(keys["Ada"], "vip")
+    made = await shop.client.data(
+        'mutation { createSegment(input: {name: "VIP", filter: {tags: {any: ["vip"]}}}) { segment { id } } }'
+    )
+    segment = made["createSegment"]["segment"]["id"]
+    select = f'retentionBySegment(segments: ["{segment}"]) {{ value groups {{ label value n reason }} }}'
+    [group] = (await shop.ask(select))["retentionBySegment"]["groups"]
+    assert (group["value"], group["reason"]) == (
+        None,
+        "who belonged to the segment was not kept on or before the window's first day",
+    )
+    for _ in range(2):
+        frozen = await shop.client.data(
+            f'mutation {{ freezeSegments(input: {{segments: ["{segment}"]}}) {{'
+            " members errors { message } } }"
+        )
+        assert frozen["freezeSegments"] == {"members": 1, "errors": []}
+    async with shop.client.service.database.unit_of_work() as tx:
+        await tx.execute("UPDATE analytics_membership SET day = ?", [date(2023, 12, 31)])
+    await shop.tag(keys["Ben"], "vip")  # too late for January
+    found = (await shop.ask(select))["retentionBySegment"]
+    assert (found["value"], found["groups"][0]["value"], found["groups"][0]["n"]) == (50.0, 100.0, 1)
+
+
+async def test_conversion_and_its_funnel(shop: Shop) -> None:
+    days = {"first": "2020-01-01", "last": "2029-12-31"}
+    ada, ben, cy, dee = [await shop.customer(name) for name in ("Ada", "Ben", "Cy", "Dee")]
+    for customer, direction in ((ada, "OUTBOUND"), (ben, "OUTBOUND"), (ada, "INBOUND"), (cy, "INBOUND")):
+        await shop.touch(customer, "email", "2024-01-01", direction=direction)
+    await shop.buy(ada, "2024-01-02")
+    await shop.buy(dee, "2024-01-02")
+    found = (
+        await shop.ask(f"conversion {{ rate {{ {PARTS} }} funnel {{ name count dropped }} csv }}", **days)
+    )["conversion"]
+    assert found["rate"] == {"value": 50.0, "numerator": 2.0, "denominator": 4.0, "n": 4, "reason": None}
+    assert [(step["name"], step["count"], step["dropped"]) for step in found["funnel"]] == [
+        ("recorded", 4, 0),
+        ("reached", 2, 2),
+        ("answered", 1, 1),
+        ("converted", 1, 0),
+    ]
+
+
+async def test_purchase_gaps_and_risk_of_a_customer(shop: Shop) -> None:
+    ada = await shop.customer()
+    for day in ("2024-01-01", "2024-01-11", "2024-01-21"):
+        await shop.buy(ada, day)
+    await shop.touch(ada, "call", "2024-01-22", sentiment="NEGATIVE")
+    found = await shop.client.data(
+        "{ customers { nodes { metrics { purchaseGap { medianDays meanDays } nextPurchaseExpected"
+        " atRisk { kind } prospectScore { value } } } } }"
+    )
+    assert found["customers"]["nodes"][0]["metrics"] == {
+        "purchaseGap": {"medianDays": 10.0, "meanDays": 10.0},
+        "nextPurchaseExpected": "2024-01-31",
+        "atRisk": [],  # years later it is no risk any more
+        "prospectScore": None,
+    }
+
+
+async def test_customers_are_filtered_by_what_puts_them_at_risk(shop: Shop) -> None:
+    ada, ben, cy = [await shop.customer(name) for name in ("Ada", "Ben", "Cy")]
+    for days in (60, 50, 40, 30):  # every 10 days, and none for 30
+        await shop.buy(ada, (now() - timedelta(days=days)).isoformat())
+    await shop.buy(cy, (now() - timedelta(days=1)).isoformat())
+    await shop.touch(ben, "call", now().isoformat(), sentiment="NEGATIVE")
+    query = (
+        "query ($risk: Boolean) { customers(filter: {atRisk: $risk}) {"
+        " nodes { name metrics { atRisk { kind } } } } }"
+    )
+    found = (await shop.client.data(query, risk=True))["customers"]["nodes"]
+    assert [(one["name"], one["metrics"]["atRisk"]) for one in found] == [
+        ("Ada", [{"kind": "gap"}]),
+        ("Ben", [{"kind": "mood"}]),
+    ]
+    found = (await shop.client.data(query, risk=False))["customers"]["nodes"]
+    assert [(one["name"], one["metrics"]["atRisk"]) for one in found] == [("Cy", [])]
+    ordered = await shop.client.data(
+        "{ customers(filter: {purchases: {gte: 0}}, orderBy: [{field: CLV, direction: DESC}]) {"
+        " nodes { name } } }"
+    )
+    assert [one["name"] for one in ordered["customers"]["nodes"]] == ["Ada", "Cy", "Ben"]
+    rows = (await shop.ask("atRisk { rows { customer { name } reasons { kind } } }"))["atRisk"]["rows"]
+    assert [one["customer"]["name"] for one in rows] == ["Ada", "Ben"]
+
+
+async def test_days_are_those_of_the_companys_zone(open_client: Callable[..., Awaitable[CrmClient]]) -> None:
+    client = await open_client("analytics", analytics={"time_zone": "Asia/Kolkata"})
+    await client.data("mutation { rebuildDailyFigures { customers errors { message } } }")
+    shop = Shop(client)
+    ada = await shop.customer()
+    await shop.buy(ada, "2024-01-31T18:29:59")  # 23:59:59 there
+    await shop.buy(ada, "2024-01-31T18:30:00")  # the next month
+    found = await shop.ask(
+        "timeZone revenue(groupBy: {by: PERIOD}) { timeZone groups { label n } }", last="2024-02-29"
+    )
+    assert found["timeZone"] == "Asia/Kolkata"
+    assert found["revenue"][0]["groups"] == [{"label": "2024-01-01", "n": 1}, {"label": "2024-02-01", "n": 1}]
+
+
+async def test_charts_are_whole_specifications(shop: Shop) -> None:
+    await people(shop)
+    found = await shop.ask(
+        "retention { chart csv } revenue(groupBy: {by: PERIOD}) { chart } cohorts { chart } rfm { chart }"
+        " products { chart csv } conversion { chart } serviceRecovery { chart csv groups { label value } }"
+        " atRisk { chart csv }"
+    )
+    for chart in (
+        *(found["retention"]["chart"], found["revenue"][0]["chart"], found["cohorts"]["chart"]),
+        *(found["rfm"][0]["chart"], found["products"]["chart"], found["conversion"]["chart"]),
+        *(found["serviceRecovery"]["chart"], found["atRisk"]["chart"]),
+    ):
+        assert chart["$schema"] == "https://vega.github.io/schema/vega-lite/v5.json"
+        assert isinstance(chart["data"]["values"], list)
+        fields = {channel["field"] for channel in chart["encoding"].values()}
+        assert all(fields <= set(row) for row in chart["data"]["values"])
+    assert found["serviceRecovery"]["groups"][2] == {"label": "none", "value": pytest.approx(200 / 3)}
+
+
+async def test_a_list_takes_a_fixed_number_of_statements(shop: Shop) -> None:
+    for number in range(50):
+        await shop.buy(await shop.customer(f"C{number:02}"), "2024-01-01")
+    query = (
+        "query ($first: Int) { customers(first: $first) { nodes { metrics { purchases revenue { amount }"
+        " rfm { segment } clv { amount } purchaseGap { medianDays } atRisk { kind } prospectScore {"
+        " value } } } } }"
+    )
+    counts = []
+    for first in (1, 50):
+        with shop.client.statements() as statements:
+            await shop.client.data(query, first=first)
+        counts.append(len(statements))
+    assert counts == [4, 4]
+
+
+async def test_a_window_of_many_years_is_refused(shop: Shop) -> None:
+    [error] = await shop.client.errors(
+        '{ analytics(window: {first: "1990-01-01", last: "2024-01-01"}) { complete } }'
+    )
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    [error] = await shop.client.errors(
+        '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}) {'
+        " retention(groupBy: {by: CHANNEL}) { value } } }"
+    )
+    assert "cannot be broken down by CHANNEL" in error["message"]
