@@ -188,6 +188,7 @@ CUSTOMER_FILTER = FilterSpec(
         ),
     ],
 )
+"""What customers are filtered by; a schema adds the members of its plugins. See `root(filter=…)`."""
 
 CUSTOMER_ORDERS = Orders(
     "CustomerOrder",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from graphql import (
+    GraphQLBoolean,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLObjectType,
@@ -227,4 +228,6 @@ def guarded_choices(service: Service, listed: Connected) -> Iterator[tuple[str, 
 def literal(kind: GraphQLInputType) -> str:
     """A value that fits: the emptiest, or an id."""
     plain = get_nullable_type(kind)
+    if plain is GraphQLBoolean:
+        return "true"
     return "[]" if is_list_type(plain) else "{}" if is_input_object_type(plain) else f'"{SEGMENT}"'
