@@ -76,7 +76,7 @@ ASK = """query ($window: WindowInput!, $all: CustomerFilter) { analytics(window:
 } }"""
 
 
-@pytest.mark.parametrize(("seed", "zone"), enumerate(ZONES))
+@pytest.mark.parametrize(("seed", "zone"), list(enumerate(ZONES)))
 async def test_metrics_are_those_of_the_oracle(
     open_client: Callable[..., Awaitable[CrmClient]], seed: int, zone: str
 ) -> None:
