@@ -61,7 +61,7 @@ QUESTIONS = (
         "revenue by month",
         f"{{ analytics({WINDOW}) {{"
         " revenue(groupBy: {by: PERIOD}) { value groups { label value n } } } }",
-        "SELECT date_trunc('month', at) AS month, currency, SUM(minor), COUNT(*) FROM sale"
+        "SELECT date_trunc('month', moment) AS month, currency, SUM(minor), COUNT(*) FROM sale"
         " GROUP BY ALL ORDER BY ALL",
     ),
     Question(
@@ -69,7 +69,7 @@ QUESTIONS = (
         f"{{ analytics({WINDOW}) {{"
         " cohorts(periods: 24) { rows { month size periods { value } } } } }",
         "WITH active AS (SELECT DISTINCT customer,"
-        " date_trunc('month', at) AS month FROM sale WHERE minor > 0),"
+        " date_trunc('month', moment) AS month FROM sale WHERE minor > 0),"
         " first AS (SELECT customer, MIN(month) AS cohort FROM active GROUP BY 1)"
         " SELECT cohort, month, COUNT(*) FROM active JOIN first USING (customer)"
         " GROUP BY ALL ORDER BY ALL",
@@ -77,7 +77,7 @@ QUESTIONS = (
     Question(
         "RFM of everyone",
         f"{{ analytics({WINDOW}) {{ rfm {{ cells {{ recency frequency monetary customers }} }} }} }}",
-        "WITH f AS (SELECT customer, MAX(at) AS r, COUNT(*) AS n, SUM(minor) AS m FROM sale GROUP BY 1),"
+        "WITH f AS (SELECT customer, MAX(moment) AS r, COUNT(*) AS n, SUM(minor) AS m FROM sale GROUP BY 1),"
         " s AS (SELECT NTILE(5) OVER (ORDER BY r) AS r, NTILE(5) OVER (ORDER BY n) AS n,"
         " NTILE(5) OVER (ORDER BY m) AS m FROM f)"
         " SELECT r, n, m, COUNT(*) FROM s GROUP BY ALL ORDER BY ALL",
@@ -85,9 +85,9 @@ QUESTIONS = (
     Question(
         "retention by segment",
         f"{{ analytics({HALF}) {{ retention(groupBy: {{by: TAG}}) {{ groups {{ label value n }} }} }} }}",
-        "WITH active AS (SELECT customer, MAX(CASE WHEN at >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
-        " FROM sale WHERE at >= '2023-07-01' AND at < '2025-01-01' AND minor > 0 GROUP BY 1"
-        " HAVING MIN(at) < '2024-07-01')"
+        "WITH active AS (SELECT customer, MAX(CASE WHEN moment >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
+        " FROM sale WHERE moment >= '2023-07-01' AND moment < '2025-01-01' AND minor > 0 GROUP BY 1"
+        " HAVING MIN(moment) < '2024-07-01')"
         " SELECT tag, COUNT(*), SUM(kept) FROM active JOIN tag USING (customer)"
         " GROUP BY ALL ORDER BY ALL",
     ),
@@ -137,7 +137,8 @@ def in_duckdb(file: Path, size: Size) -> Any:
     duckdb = import_module("duckdb")
     made = duckdb.connect(str(file))
     made.execute(
-        "CREATE TABLE sale (customer INTEGER, at TIMESTAMP, minor BIGINT, currency VARCHAR, channel VARCHAR)"
+        "CREATE TABLE sale (customer INTEGER, moment TIMESTAMP, minor BIGINT, currency VARCHAR,"
+        " channel VARCHAR)"
     )
     made.execute("CREATE TABLE tag (customer INTEGER, tag VARCHAR)")
     folder = file.parent
