@@ -325,7 +325,10 @@ async def test_the_worker_counts_what_was_there_before(
 async def test_another_zone_is_counted_anew(open_client: Any) -> None:
     client = await open_client("analytics", analytics={"time_zone": "Asia/Kolkata"})
     company = Company(client, 4)
-    for _ in range(40):
+    for _ in range(4):
+        await company.join()
+        await company.buy()
+    for _ in range(30):
         await company.step()
     before = await tables(client)
     assert before[0]
