@@ -17,7 +17,7 @@ from crm_framework import (
 )
 
 from . import figures as numbers
-from . import privacy
+from . import notices, privacy
 from .campaigns.events import CAMPAIGN_EVENTS
 from .earning.birthdays import BIRTHDAYS, reward_birthdays
 from .earning.events import EARNING_EVENTS
@@ -85,8 +85,9 @@ def schema(settings: LoyaltySettings) -> SchemaParts:
 
 
 @hookimpl
-async def on_events(events: Sequence[Event], tx: UnitOfWork) -> None:
+async def on_events(events: Sequence[Event], tx: UnitOfWork, settings: LoyaltySettings) -> None:
     await earn(events, tx)
+    await notices.notify(events, tx, settings)
 
 
 @hookimpl
