@@ -1,16 +1,20 @@
-"""`crm analytics rebuild|verify`."""
+"""`crm analytics rebuild|verify|fit|baskets`."""
+
+from datetime import datetime
 
 import click
 
 from crm_framework import CommandRun, run_command
 
 from . import proof
+from .baskets import store as baskets
+from .predictions.refit import Progress, Refitted, refit
 from .rollups import rebuild
 
 
 @click.group("analytics")
 def command() -> None:
-    """Count the kept figures anew, and prove them."""
+    """Count the kept figures anew and prove them, fit the models, find what is bought together."""
 
 
 @command.command("rebuild")
@@ -67,3 +71,70 @@ def verify_command(context: click.Context) -> None:
     if found.differences:
         raise click.exceptions.Exit(1)
     click.echo(f"What is kept of {found.customers:,} customers is what was recorded.")
+
+
+def _said() -> Progress:
+    """Says how far it is: each tenth of what is to be done, and the end of it."""
+    told: dict[str, int] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        tenth = 10 if done >= of else done * 10 // of
+        if told.get(what) != tenth:
+            told[what] = tenth
+            click.echo(f"{what}: {done:,} of {of:,}")
+
+    return progress
+
+
+@command.command("fit")
+@click.option(
+    "--through",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The last day (UTC) whose purchases count; yesterday, if left out.",
+)
+@click.pass_context
+def fit_command(context: click.Context, through: datetime | None) -> None:
+    """Fits the models of how customers buy, and writes what they say of each customer.
+
+    The worker does it every night. It may be interrupted: until it is done, the earlier models hold.
+    """
+
+    async def work(run: CommandRun) -> list[Refitted]:
+        return await refit(run, None if through is None else through.date(), _said())
+
+    results = run_command(context, work)
+    if not results:
+        click.echo("Nothing was bought.")
+    for each in results:
+        click.echo(f"{each.currency}: {_told(each)}")
+
+
+def _told(each: Refitted) -> str:
+    if each.model.purchases is None:
+        return each.model.reason or ""
+    purchases = each.model.purchases.parameters
+    parts = [
+        f"{each.predictions:,} customers, BG/NBD r {purchases.r:.4f} alpha {purchases.alpha:.3f}"
+        f" a {purchases.a:.4f} b {purchases.b:.4f}"
+    ]
+    if each.model.values is not None:
+        values = each.model.values.parameters
+        parts.append(f"Gamma-Gamma p {values.p:.3f} q {values.q:.3f} v {values.v:.2f} minor units")
+    elif each.model.reason:
+        parts.append(each.model.reason)
+    if isinstance(each.test, str):
+        parts.append(each.test)
+    else:
+        parts.append(f"back-test: {each.test.expected:,.1f} purchases expected, {each.test.actual:,} made")
+    return "; ".join(parts)
+
+
+@command.command("baskets")
+@click.pass_context
+def baskets_command(context: click.Context) -> None:
+    """Finds what is bought together. The worker does it every night."""
+
+    async def work(run: CommandRun) -> int:
+        return len(await baskets.find(run, _said()))
+
+    click.echo(f"{run_command(context, work):,} rules are kept.")

@@ -19,13 +19,15 @@ from .asking.risk import at_risk_field
 from .asking.surveys import csat_field, nps_field
 from .asking.upkeep import daily_revenue, rebuild_field, verify_figures
 from .asking.value import clv_field, pattern_field
+from .baskets import graphql as baskets
+from .predictions import graphql as predictions
 from .settings import AnalyticsSettings
 
 
 def parts(settings: AnalyticsSettings) -> SchemaParts:
     return SchemaParts(
         extend={
-            Customer: [metrics_field(settings)],
+            Customer: [metrics_field(settings), *predictions.CUSTOMER, *baskets.CUSTOMER],
             Analytics: [
                 nps_field,
                 csat_field,
@@ -45,8 +47,14 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
                 others_field,
             ],
         },
-        query=[analytics_field(settings), daily_revenue, exchange_rates],
+        query=[
+            analytics_field(settings),
+            daily_revenue,
+            exchange_rates,
+            *predictions.QUERY,
+            *baskets.QUERY,
+        ],
         mutation=[rebuild_field(settings), verify_figures, set_exchange_rates, freeze_segments],
-        filters={"CustomerFilter": filter_members(settings)},
-        orders={"CustomerOrder": order_fields(settings)},
+        filters={"CustomerFilter": [*filter_members(settings), *predictions.MEMBERS]},
+        orders={"CustomerOrder": [*order_fields(settings), *predictions.ORDERS]},
     )

@@ -2,6 +2,8 @@
 
 from crm_framework import Job, JobRun
 
+from .baskets.store import baskets_job
+from .predictions.refit import fit_job
 from .rollups import quintiles, rebuild, totals
 from .rollups.state import state
 
@@ -38,4 +40,20 @@ JOBS = [
         cron="* * * * *",
     ),
     Job("analytics.rebuild", "Counts all figures anew, in batches of customers.", count_anew),
+    Job(
+        "analytics.fit",
+        "Fits the models of how customers buy, and writes what they say of each customer.",
+        fit_job,
+        cron="20 3 * * *",
+        attempts=3,
+        timeout_s=3600,
+    ),
+    Job(
+        "analytics.baskets",
+        "Finds what is bought together.",
+        baskets_job,
+        cron="50 3 * * *",
+        attempts=3,
+        timeout_s=3600,
+    ),
 ]

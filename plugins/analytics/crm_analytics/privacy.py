@@ -8,6 +8,7 @@ from typing import Any
 from crm_framework import UnitOfWork, among, parse_time
 
 from . import answers, moods, support
+from .predictions import privacy as predictions
 from .rollups import kept, totals
 from .rollups.counted import cohorts_of, months_of
 from .rollups.kept import Days, Products
@@ -50,7 +51,7 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
     zones = {one.zone for one in held.values()}
     if zones != {held[winner].zone}:
         await recount({winner: held[winner]}, None, tx)  # they had days of different zones
-    return counts
+    return {**counts, **await predictions.merge(winner, losers, tx)}
 
 
 async def _move_memberships(winner: str, losers: Sequence[str], tx: UnitOfWork) -> int:
@@ -104,7 +105,7 @@ async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
     }
     for table in (*COUNTED, "analytics_membership", "analytics_customer"):
         counts[table] = await tx.execute(f"DELETE FROM {table} WHERE customer_id = ?", [customer_id])
-    return counts
+    return {**counts, **await predictions.erase(customer_id, tx)}
 
 
 async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
@@ -116,7 +117,7 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
             {_camel(name): _plain(name, value) for name, value in row.items() if _told(name)} for row in rows
         ]
         found[_camel(table.removeprefix("analytics_"))] = sorted(shown, key=str)
-    return found
+    return {**found, "predictions": await predictions.export(customer_id, tx)}
 
 
 def _told(name: str) -> bool:

@@ -15,6 +15,10 @@ class AnalyticsSettings(PluginSettings, frozen=True):
 
     A customer is no longer active after `inactive_after_months` without a purchase. A customer costs, in
     minor units of `cost_currency`: `acquisition_cost_minor` once, and `ticket_cost_minor` for each ticket.
+
+    Purchases of customers are predicted for `horizon_days`, their value for `value_days`, of which what comes
+    a year later counts `discount_percent` less. What is bought together is found in `basket_days` of
+    purchases.
     """
 
     time_zone: str = "UTC"
@@ -22,6 +26,10 @@ class AnalyticsSettings(PluginSettings, frozen=True):
     cost_currency: str | None = None
     acquisition_cost_minor: int = 0
     ticket_cost_minor: int = 0
+    horizon_days: int = 90
+    value_days: int = 365
+    discount_percent: float = 10.0
+    basket_days: int = 365
 
     def __post_init__(self) -> None:
         try:
@@ -34,6 +42,11 @@ class AnalyticsSettings(PluginSettings, frozen=True):
             raise ValueError(f"cost_currency: {self.cost_currency!r} is no ISO 4217 code, such as EUR")
         if self.inactive_after_months < 1:
             raise ValueError("inactive_after_months must be 1 or more")
+        for name in ("horizon_days", "value_days", "basket_days"):
+            if not 1 <= getattr(self, name) <= 3650:
+                raise ValueError(f"{name} must be 1 to 3,650")
+        if not 0 <= self.discount_percent <= 1000:
+            raise ValueError("discount_percent must be 0 to 1,000")
 
     @property
     def inactivity(self) -> Inactivity:

@@ -143,6 +143,7 @@ async def test_merging_adds_figures_of_the_same_day(client: CrmClient) -> None:
             "analytics_answer": 0,
             "analytics_membership": 0,
             "analytics_customer": 1,
+            "analytics_prediction": 0,
         }
     }
     assert await daily(client) == [("03", "EUR", 2, 0, "15.00"), ("04", "EUR", 1, 0, "1.00")]
@@ -155,7 +156,10 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
         assert await client.service.host.export_customer(ada, tx) == {
             "analytics": {
                 table: []
-                for table in ("daily", "month", "revenue", "product", "answer", "membership", "customer")
+                for table in (
+                    *("daily", "month", "revenue", "product", "answer", "membership", "customer"),
+                    "predictions",
+                )
             }
         }
     assert counts == {
@@ -167,6 +171,7 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
             "analytics_answer": 0,
             "analytics_membership": 0,
             "analytics_customer": 1,
+            "analytics_prediction": 0,
         }
     }
     assert await daily(client) == EXPECTED

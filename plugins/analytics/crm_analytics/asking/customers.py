@@ -13,6 +13,7 @@ from strawberry.types.field import StrawberryField
 from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.prospect import Prospect, prospect_score
 from crm_analytics.metrics.rfm import Bounds, Rfm
+from crm_analytics.predictions import graphql as predictions
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.rollups.quintiles import COLUMNS
 from crm_analytics.settings import AnalyticsSettings
@@ -93,6 +94,9 @@ class CustomerMetrics:
     known: strawberry.Private[Known]
     revenue: list[Money] = strawberry.field(description="Purchases less refunds, an amount per currency.")
     costs: strawberry.Private[Costs]
+    probability_alive = predictions.probability_alive
+    expected_purchases = predictions.expected_purchases
+    clv_predicted = predictions.clv_predicted
 
     @computed()
     @staticmethod

@@ -1,8 +1,10 @@
 """The tables of the plugin, a file a subject."""
 
 from .answers import Answer
+from .baskets import BasketRule
 from .customers import Figures, Quintiles, Revenue
 from .membership import Membership
+from .predictions import Prediction, PredictionModel
 from .purchases import Daily, Month, Product
 from .rates import Rate
 from .state import State
@@ -10,12 +12,15 @@ from .totals import Cohorts, Goods, Sales
 
 __all__ = [
     "Answer",
+    "BasketRule",
     "Cohorts",
     "Daily",
     "Figures",
     "Goods",
     "Membership",
     "Month",
+    "Prediction",
+    "PredictionModel",
     "Product",
     "Quintiles",
     "Rate",

@@ -1,0 +1,1 @@
+"""What is bought together, and what follows from that for each customer."""

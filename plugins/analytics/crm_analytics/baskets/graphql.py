@@ -1,0 +1,146 @@
+"""Rules, and recommendations by them, in the API."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import Info
+
+from crm_framework import (
+    Batch,
+    Connection,
+    CrmError,
+    Customer,
+    ErrorCode,
+    FilterSpec,
+    Member,
+    Node,
+    OrderField,
+    Orders,
+    among,
+    batch,
+    column,
+    connection,
+    fields_of,
+    node,
+)
+
+from .store import KEPT
+
+READ = "analytics.read"
+MOST = 20
+"""Recommendations that one customer may be given."""
+
+
+@node(table="analytics_rule", permission=READ, shared=True)
+class BasketRule(Node):
+    """Who has one product in the basket often has another one too. Found every night."""
+
+    antecedent: str = column("The SKU of the one.")
+    antecedent_name: str | None = column("Its name, as the purchases have it.")
+    consequent: str = column("The SKU of the other.")
+    consequent_name: str | None = column("Its name.")
+    baskets: int = column("How many baskets were looked at: purchases that were not wholly given back.")
+    with_antecedent: int = column("How many have the one.")
+    with_consequent: int = column("How many have the other.")
+    with_both: int = column("How many have both.")
+    support: float = column("The share of the baskets that have both.")
+    confidence: float = column("Of the baskets with the one, the share that have the other too.")
+    lift: float = column("How many times as often as if the two had nothing to do with each other.")
+    since: date = column("The first day (UTC) that was looked at.")
+    found_at: datetime = column("When it was found.")
+
+
+@strawberry.type(description="A product that a customer may want, and why.")
+class Recommendation:
+    sku: str = strawberry.field(description="Its SKU.")
+    name: str | None = strawberry.field(description="Its name, as the purchases have it.")
+    because: str = strawberry.field(description="The SKU that the customer has bought.")
+    because_name: str | None = strawberry.field(description="Its name.")
+    support: float = strawberry.field(description="The share of the baskets that have both.")
+    confidence: float = strawberry.field(
+        description="Of the baskets with what the customer bought, the share that have this too."
+    )
+    lift: float = strawberry.field(description="How many times as often as by chance.")
+    baskets: int = strawberry.field(description="How many baskets have both.")
+
+
+First = Annotated[int, strawberry.argument(description=f"How many, {MOST} at most.")]
+
+_RECOMMENDED = (
+    "WITH bought AS (SELECT i.customer_id, l.sku, MAX(CASE WHEN {kept} THEN 1 ELSE 0 END) AS kept"
+    " FROM crm_interaction AS i JOIN crm_purchase_line AS l ON l.interaction_id = i.id"
+    " WHERE i.kind = 'purchase' AND {chosen} GROUP BY i.customer_id, l.sku),"
+    " found AS (SELECT b.customer_id, r.*, ROW_NUMBER() OVER (PARTITION BY b.customer_id, r.consequent"
+    " ORDER BY r.confidence DESC, r.lift DESC, r.antecedent) AS place"
+    " FROM bought AS b JOIN analytics_rule AS r ON r.antecedent = b.sku WHERE b.kept = 1 AND NOT EXISTS"
+    " (SELECT 1 FROM bought AS o WHERE o.customer_id = b.customer_id AND o.sku = r.consequent)),"
+    " ranked AS (SELECT f.*, ROW_NUMBER() OVER (PARTITION BY customer_id"
+    " ORDER BY confidence DESC, lift DESC, consequent) AS rank FROM found AS f WHERE place = 1)"
+    " SELECT CAST(customer_id AS TEXT), consequent, consequent_name, antecedent, antecedent_name, support,"
+    " confidence, lift, with_both FROM ranked WHERE rank <= ? ORDER BY customer_id, rank"
+)
+
+
+@batch(needs=("id",), permission=READ)
+async def recommendations(
+    customers: Batch[Customer], info: Info, first: First = 5
+) -> list[list[Recommendation]]:
+    """Products that the customer has not bought, or given back, by the rules about what was bought; the
+    likeliest first.
+    """
+    if not 1 <= first <= MOST:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, f"{first} is not from 1 to {MOST}.", path=("first",), hint="Ask for fewer."
+        )
+    reader = info.context.reader
+    where = among("i.customer_id", customers.ids, reader.dialect)
+    rows = await reader.rows(_RECOMMENDED.format(kept=KEPT, chosen=where.sql), [*where.args, first])
+    found: dict[Any, list[Recommendation]] = {key: [] for key in customers.ids}
+    for customer, sku, name, because, because_name, support, confidence, lift, baskets in rows:
+        found[customer].append(
+            Recommendation(
+                sku=sku,
+                name=name,
+                because=because,
+                because_name=because_name,
+                support=support,
+                confidence=confidence,
+                lift=lift,
+                baskets=baskets,
+            )
+        )
+    return [found[key] for key in customers.ids]
+
+
+RULE_ORDERS = Orders(
+    "BasketRuleOrder",
+    [
+        OrderField("WITH_BOTH", "int", "By the baskets that have both.", column="with_both"),
+        OrderField("ANTECEDENT", "string", "By the SKU of the one.", column="antecedent"),
+    ],
+)
+RULE_FILTER = FilterSpec(
+    "BasketRuleFilter",
+    [
+        Member("antecedent", "string", "The SKU of the one.", column="antecedent"),
+        Member("consequent", "string", "The SKU of the other.", column="consequent"),
+        Member("lift", "decimal", "How many times as often as by chance.", column="lift"),
+        Member("confidence", "decimal", "The share that have the other too.", column="confidence"),
+        Member("withBoth", "int", "How many baskets have both.", column="with_both"),
+    ],
+)
+
+
+class _Queries:
+    basket_rules: Connection[BasketRule] = connection(
+        filter=RULE_FILTER,
+        orders=RULE_ORDERS,
+        default_order=("-WITH_BOTH",),
+        permission=READ,
+        description="What is bought together, the most frequent first.",
+    )
+
+
+CUSTOMER = [recommendations]
+QUERY = fields_of(_Queries)

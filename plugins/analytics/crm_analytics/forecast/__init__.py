@@ -1,0 +1,1 @@
+"""What revenue is to be expected."""

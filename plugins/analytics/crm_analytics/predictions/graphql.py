@@ -1,0 +1,460 @@
+"""The models, and what they say of customers, in the API."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import strawberry
+from strawberry import Info
+from strawberry.scalars import JSON
+
+from crm_framework import (
+    Batch,
+    Connection,
+    CrmError,
+    Customer,
+    ErrorCode,
+    FilterSpec,
+    Fragment,
+    Member,
+    Money,
+    Node,
+    OrderField,
+    Orders,
+    among,
+    batch,
+    children,
+    column,
+    computed,
+    connection,
+    fields_of,
+    node,
+    optional,
+    record,
+    reference,
+    required,
+)
+
+from . import charts
+
+READ = "analytics.read"
+
+
+@strawberry.type(description="How many customers bought again so many times, against what a model expects.")
+class PurchaseFrequency:
+    repeats: int = strawberry.field(description="Purchases after the first; 7 stands for 7 or more.")
+    actual: int = strawberry.field(description="How many customers did.")
+    expected: float = strawberry.field(description="How many should have by the model.")
+
+
+@strawberry.type(description="A point of the curve of repeat purchases.")
+class PurchaseCurvePoint:
+    day: date = strawberry.field(description="To the end of this day, in UTC.")
+    actual: int = strawberry.field(description="Repeat purchases altogether.")
+    expected: float = strawberry.field(description="What the model expects.")
+
+
+@strawberry.type(
+    description="BG/NBD (Fader, Hardie and Lee 2005): how often customers buy, and when they leave. In weeks."
+)
+class PurchaseModel:
+    r: float = strawberry.field(description="Shape of the rates of purchase.")
+    alpha: float = strawberry.field(description="Scale of the rates of purchase, in weeks.")
+    a: float = strawberry.field(description="Of the probabilities to leave after a purchase: beta (a, b).")
+    b: float = strawberry.field(description="Likewise.")
+    log_likelihood: float | None = strawberry.field(description="Its logarithm; null in a back-test.")
+    chi_square: float | None = strawberry.field(
+        description="Of the frequencies, with 3 degrees of freedom: up to 7.8 nothing speaks against it."
+    )
+    frequencies: list[PurchaseFrequency] = strawberry.field(description="How well it fits.")
+    chart: JSON = strawberry.field(description="The frequencies as a Vega-Lite specification.")
+
+
+@strawberry.type(description="Gamma-Gamma (Fader and Hardie 2013): what customers' purchases are worth.")
+class ValueModel:
+    p: float = strawberry.field(description="Shape of the values of a customer's purchases.")
+    q: float = strawberry.field(description="Shape of how customers differ.")
+    v: float = strawberry.field(description="Scale of how customers differ, in units of the currency.")
+    log_likelihood: float = strawberry.field(description="Its logarithm, of values in minor units.")
+    correlation: float | None = strawberry.field(
+        description="Between how often customers buy and for how much; the model takes it to be 0."
+    )
+
+
+@strawberry.type(
+    description="The model of the first half of the time, compared with what was bought in the second half."
+)
+class PredictionBackTest:
+    calibration_end: date = strawberry.field(description="The last day of the first half.")
+    hold_out_end: date = strawberry.field(description="The last day of the second half.")
+    customers: int = strawberry.field(description="Who bought in the first half.")
+    purchase_model: PurchaseModel = strawberry.field(description="Fitted to the first half.")
+    actual: int = strawberry.field(description="Purchases of these customers in the second half.")
+    expected: float = strawberry.field(description="What the model expects.")
+    error: float = strawberry.field(description="Mean absolute error of a customer's purchases.")
+    naive_error: float = strawberry.field(
+        description="The same if everybody is expected to go on at the rate of before."
+    )
+    correlation: float | None = strawberry.field(description="Between customers' expected and actual ones.")
+    spent: Money = strawberry.field(description="What these purchases were worth, less refunds.")
+    expected_spent: Money | None = strawberry.field(description="What the models expect.")
+    curve: list[PurchaseCurvePoint] = strawberry.field(
+        description="Repeat purchases altogether, week by week from the first day on."
+    )
+    chart: JSON = strawberry.field(description="The curve as a Vega-Lite specification.")
+
+
+@node(
+    table="analytics_model",
+    permission=READ,
+    shared=True,
+    where="t.complete",
+    hidden={
+        "detail": str,
+        "r": float | None,
+        "alpha": float | None,
+        "a": float | None,
+        "b": float | None,
+        "log_likelihood": float | None,
+        "p": float | None,
+        "q": float | None,
+        "v": float | None,
+        "value_log_likelihood": float | None,
+    },
+)
+class PredictionModel(Node):
+    """Models of how the customers of one currency buy, refitted every night. The latest one holds."""
+
+    currency: str = column("ISO 4217. Currencies are never mixed.")
+    fitted_at: datetime = column("When it was fitted.")
+    data_through: date = column("The last day (UTC) whose purchases it knows; predictions are as of its end.")
+    customers: int = column("Who has bought.")
+    repeaters: int = column("Who has bought on a second day.")
+    reason: str | None = column("Why there is no model of purchases or values; null where there are both.")
+
+    @computed()
+    @staticmethod
+    def horizon_days(detail: str) -> int:
+        """For how many days purchases are predicted."""
+        return int(json.loads(detail)["days"])
+
+    @computed()
+    @staticmethod
+    def value_days(detail: str) -> int:
+        """For how many days customers' values are predicted."""
+        return int(json.loads(detail)["value_days"])
+
+    @computed()
+    @staticmethod
+    def discount_percent(detail: str) -> float:
+        """By how much what comes a year later counts less."""
+        return float(json.loads(detail)["discount"]) * 100
+
+    @computed()
+    @staticmethod
+    def purchase_model(
+        r: float | None,
+        alpha: float | None,
+        a: float | None,
+        b: float | None,
+        log_likelihood: float | None,
+        detail: str,
+    ) -> PurchaseModel | None:
+        """How often customers buy; null where too few did."""
+        if r is None or alpha is None or a is None or b is None:
+            return None
+        return _purchase_model({**json.loads(detail), "r": r, "alpha": alpha, "a": a, "b": b}, log_likelihood)
+
+    @computed()
+    @staticmethod
+    def value_model(
+        p: float | None,
+        q: float | None,
+        v: float | None,
+        value_log_likelihood: float | None,
+        currency: str,
+        detail: str,
+    ) -> ValueModel | None:
+        """What their purchases are worth; null where too little is known of that."""
+        if p is None or q is None or v is None or value_log_likelihood is None:
+            return None
+        unit = float(Money.of(1, currency).amount)
+        return ValueModel(
+            p=p,
+            q=q,
+            v=v * unit,
+            log_likelihood=value_log_likelihood,
+            correlation=json.loads(detail)["correlation"],
+        )
+
+    @computed()
+    @staticmethod
+    def back_test(detail: str, currency: str) -> PredictionBackTest | None:
+        """How well a model of the first half of the time foretold the second; null where too little is
+        known.
+        """
+        test = json.loads(detail)["backTest"]
+        return None if "reason" in test else _back_test(test, currency)
+
+    @computed()
+    @staticmethod
+    def back_test_reason(detail: str) -> str | None:
+        """Why there is no back-test; null where there is one."""
+        found: str | None = json.loads(detail)["backTest"].get("reason")
+        return found
+
+
+def _purchase_model(found: Mapping[str, Any], log_likelihood: float | None) -> PurchaseModel:
+    return PurchaseModel(
+        r=found["r"],
+        alpha=found["alpha"],
+        a=found["a"],
+        b=found["b"],
+        log_likelihood=log_likelihood,
+        chi_square=found["chiSquare"],
+        frequencies=[PurchaseFrequency(**each) for each in found["frequencies"]],
+        chart=charts.frequencies(found["frequencies"]),
+    )
+
+
+def _back_test(test: Mapping[str, Any], currency: str) -> PredictionBackTest:
+    expected = test["expectedSpentMinor"]
+    return PredictionBackTest(
+        calibration_end=date.fromisoformat(test["calibrationEnd"]),
+        hold_out_end=date.fromisoformat(test["holdOutEnd"]),
+        customers=test["customers"],
+        purchase_model=_purchase_model(test, None),
+        actual=test["actual"],
+        expected=test["expected"],
+        error=test["error"],
+        naive_error=test["naiveError"],
+        correlation=test["correlation"],
+        spent=Money.of(test["spentMinor"], currency),
+        expected_spent=None if expected is None else Money.of(expected, currency),
+        curve=[
+            PurchaseCurvePoint(
+                day=date.fromisoformat(each["day"]), actual=each["actual"], expected=each["expected"]
+            )
+            for each in test["curve"]
+        ],
+        chart=charts.curve(test["curve"], test["calibrationEnd"]),
+    )
+
+
+def _money(minor: int | None, currency: str) -> Money | None:
+    return None if minor is None else Money.of(minor, currency)
+
+
+@record(
+    table="analytics_prediction",
+    permission=READ,
+    hidden={
+        "customer_id": str,
+        "model_id": str,
+        "mean_minor": int | None,
+        "expected_value_minor": int | None,
+        "clv_minor": int | None,
+    },
+)
+class CustomerPrediction:
+    """What a model says of a customer, as of its day."""
+
+    currency: str = column("ISO 4217. A customer who buys in several has a prediction in each.")
+    main: bool = column("Whether the customer buys on most days in this currency.")
+    repeats: int = column("Days (UTC) with a purchase after the first.")
+    recency_days: int = column("Days from the first purchase to the last.")
+    age_days: int = column("Days from the first purchase to the day of the model.")
+    probability_alive: float = column(
+        "The probability, from 0 to 1, that the customer still buys. 1 without a repeat purchase: in BG/NBD"
+        " customers leave after one."
+    )
+    expected_purchases: float = column("Days with a purchase that are to be expected within the horizon.")
+    model: "PredictionModel | None" = reference("model_id", "The model.")
+
+    @computed()
+    @staticmethod
+    def mean_value(mean_minor: int | None, currency: str) -> Money | None:
+        """What a day with a purchase was worth after the first; null where there was none."""
+        return _money(mean_minor, currency)
+
+    @computed()
+    @staticmethod
+    def expected_value(expected_value_minor: int | None, currency: str) -> Money | None:
+        """What such a day will be worth, on average; null where nothing is known of values."""
+        return _money(expected_value_minor, currency)
+
+    @computed()
+    @staticmethod
+    def clv(clv_minor: int | None, currency: str) -> Money | None:
+        """What the customer will spend within the model's time for values, discounted; null likewise."""
+        return _money(clv_minor, currency)
+
+
+class _OfCustomer:
+    predictions: list[CustomerPrediction] = children(
+        key="customer_id",
+        order=("currency",),
+        permission=READ,
+        description="What is to be expected of the customer, one prediction per currency.",
+    )
+
+
+# The three that follow are fields of a type that has a `customer_key`.
+
+
+async def _main(keys: list[str], info: Info, columns: str) -> dict[str, Any]:
+    """Key → the columns of the prediction in the main currency."""
+    reader = info.context.reader
+    where = among("p.customer_id", keys, reader.dialect)
+    rows = await reader.rows(
+        f"SELECT CAST(p.customer_id AS TEXT), {columns} FROM analytics_prediction AS p"
+        f" WHERE p.main AND {where.sql}",
+        where.args,
+        bounded=len(keys) <= 200,
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
+@batch(needs=("customer_key",), permission=READ, about=Customer)
+async def probability_alive(each: Batch[Any], info: Info) -> list[float | None]:
+    """The probability that the customer still buys, in the main currency, as of the last fit; null before."""
+    keys = list(each.column("customer_key"))
+    found = await _main(keys, info, "p.probability_alive")
+    return [found[key][0] if key in found else None for key in keys]
+
+
+@batch(needs=("customer_key",), permission=READ, about=Customer)
+async def expected_purchases(each: Batch[Any], info: Info) -> list[float | None]:
+    """Days with a purchase to be expected within the horizon of the settings, 90 days; null likewise."""
+    keys = list(each.column("customer_key"))
+    found = await _main(keys, info, "p.expected_purchases")
+    return [found[key][0] if key in found else None for key in keys]
+
+
+@batch(needs=("customer_key",), permission=READ, about=Customer)
+async def clv_predicted(each: Batch[Any], info: Info) -> list[Money | None]:
+    """What the customer will spend in a year, discounted, in the main currency; null where that is
+    unknown.
+    """
+    keys = list(each.column("customer_key"))
+    found = await _main(keys, info, "p.clv_minor, p.currency")
+    return [_money(*found[key]) if key in found else None for key in keys]
+
+
+MODEL_ORDERS = Orders(
+    "PredictionModelOrder",
+    [OrderField("FITTED_AT", "datetime", "By the moment of the fit.", column="fitted_at")],
+)
+MODEL_FILTER = FilterSpec(
+    "PredictionModelFilter",
+    [
+        Member("currency", "string", "ISO 4217.", column="currency"),
+        Member("fittedAt", "datetime", "When it was fitted.", column="fitted_at"),
+    ],
+)
+
+
+class _Queries:
+    prediction_models: Connection[PredictionModel] = connection(
+        filter=MODEL_FILTER,
+        orders=MODEL_ORDERS,
+        default_order=("-FITTED_AT",),
+        permission=READ,
+        description="Models of how customers buy, the latest first: parameters, fit and back-test.",
+    )
+
+
+def _of_main(column: str) -> str:
+    return f"(SELECT {column} FROM analytics_prediction AS p WHERE p.customer_id = t.id AND p.main)"
+
+
+@strawberry.input(description="A condition on the predicted value of customers in one currency.")
+class ClvPredictedFilter:
+    currency: str = required("ISO 4217.")
+    gte: Decimal | None = optional("At least so much, in units of the currency.")
+    lt: Decimal | None = optional("Less than so much.")
+
+
+def _clv(value: Any, dialect: object) -> Fragment:
+    if not isinstance(value, Mapping) or not isinstance(currency := value.get("currency"), str):
+        raise _refused("an object with a currency is expected")
+    if unknown := set(value) - {"currency", "gte", "lt"}:
+        raise _refused(f"{min(unknown)}: there is no such comparison; it has gte and lt")
+    sql, args = "", [currency]
+    for name, sign in (("gte", ">="), ("lt", "<")):
+        if value.get(name) is not None:
+            sql += f" AND p.clv_minor {sign} ?"
+            args.append(_minor(value[name], currency))
+    return Fragment(
+        "EXISTS (SELECT 1 FROM analytics_prediction AS p WHERE p.customer_id = t.id AND p.currency = ?"
+        f" AND p.clv_minor IS NOT NULL{sql})",
+        tuple(args),
+    )
+
+
+def _minor(amount: Any, currency: str) -> int:
+    try:
+        return int(Decimal(str(amount)) / Money.of(1, currency).amount)
+    except (ArithmeticError, ValueError):
+        raise _refused(f"{amount!r} is no amount") from None
+
+
+def _refused(problem: str) -> CrmError:
+    return CrmError(ErrorCode.BAD_INPUT, f"clvPredicted: {problem}.", path=("filter", "clvPredicted"))
+
+
+MEMBERS = [
+    Member(
+        "probabilityAlive",
+        "decimal",
+        "The probability that the customer still buys, in the main currency.",
+        sql=_of_main("p.probability_alive"),
+        permission=READ,
+    ),
+    Member(
+        "expectedPurchases",
+        "decimal",
+        "Days with a purchase to be expected within the horizon, in the main currency.",
+        sql=_of_main("p.expected_purchases"),
+        permission=READ,
+    ),
+    Member(
+        "clvPredicted",
+        "custom",
+        "The predicted value in one currency.",
+        input=ClvPredictedFilter,
+        condition=_clv,
+        permission=READ,
+    ),
+]
+ORDERS = [
+    OrderField(
+        "PROBABILITY_ALIVE",
+        "int",
+        "By the probability that the customer still buys.",
+        sql=_of_main("CAST(ROUND(p.probability_alive * 1000000) AS INTEGER)"),
+        nullable=True,
+        permission=READ,
+    ),
+    OrderField(
+        "EXPECTED_PURCHASES",
+        "int",
+        "By the purchases to be expected within the horizon.",
+        sql=_of_main("CAST(ROUND(p.expected_purchases * 1000000) AS INTEGER)"),
+        nullable=True,
+        permission=READ,
+    ),
+    OrderField(
+        "CLV_PREDICTED",
+        "int",
+        "By the predicted value in the main currency; filter by clvPredicted where you sell in several.",
+        sql=_of_main("p.clv_minor"),
+        nullable=True,
+        permission=READ,
+    ),
+]
+
+CUSTOMER = fields_of(_OfCustomer)
+QUERY = fields_of(_Queries)

@@ -1,0 +1,1 @@
+"""One page with the pictures that a manager asks for."""
