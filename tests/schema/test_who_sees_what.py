@@ -21,11 +21,11 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 """Root fields that need no permission: they ask for that of each record's type, by themselves."""
 
 SHARED = {
-    "AttributeDefinition", "BusinessCalendar", "BusinessCalendarVersion", "ContactRule", "Job",
-    "KnowledgeNote",
-    "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule", "LoyaltyEarningRuleVersion",
-    "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier", "Role", "Schedule", "Segment", "SlaPolicy",
-    "SlaPolicyVersion", "Staff", "TicketTeam", "TicketTemplate", "TicketView", "Webhook",
+    "AttributeDefinition", "BasketRule", "BusinessCalendar", "BusinessCalendarVersion", "ContactRule",
+    "Job", "KnowledgeNote", "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule",
+    "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier", "PredictionModel",
+    "Role", "Schedule", "Segment", "SlaPolicy", "SlaPolicyVersion", "Staff", "TicketTeam", "TicketTemplate",
+    "TicketView", "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 

@@ -1,6 +1,7 @@
-"""`crm analytics rebuild|verify|fit|baskets`."""
+"""`crm analytics rebuild|verify|fit|baskets|report`."""
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -138,3 +139,21 @@ def baskets_command(context: click.Context) -> None:
         return len(await baskets.find(run, _said()))
 
     click.echo(f"{run_command(context, work):,} rules are kept.")
+
+
+@command.command("report")
+@click.option(
+    "--html", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
+)
+@click.option("--title", default="Customers and sales", help="What stands above it.")
+@click.pass_context
+def report_command(context: click.Context, html: Path, title: str) -> None:
+    """Writes one page with the pictures that a manager asks for. It needs no network to be looked at."""
+    from .report.pictures import report
+
+    async def work(run: CommandRun) -> str:
+        return await report(run.reader, run.settings, run.now, title)
+
+    text = run_command(context, work)
+    html.write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {html}.")

@@ -20,6 +20,8 @@ from .asking.surveys import csat_field, nps_field
 from .asking.upkeep import daily_revenue, rebuild_field, verify_figures
 from .asking.value import clv_field, pattern_field
 from .baskets import graphql as baskets
+from .baskets.unbought import unbought_field
+from .forecast.graphql import forecast_field
 from .predictions import graphql as predictions
 from .settings import AnalyticsSettings
 
@@ -45,6 +47,8 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
                 recovery_field,
                 at_risk_field,
                 others_field,
+                forecast_field,
+                unbought_field,
             ],
         },
         query=[

@@ -17,7 +17,7 @@ from .money import digits_of, rates
 from .question import Dimension, Grouping, Question, grouping
 
 
-async def _sums(asked: Question, by: Grouping | None) -> list[tuple[Any, Sum]]:
+async def sums_of(asked: Question, by: Grouping | None) -> list[tuple[Any, Sum]]:
     """Group, and what was sold in it on one day in one currency."""
     span = (asked.window.first, asked.window.last)
     of_customers = asked.where is not None or (
@@ -62,12 +62,12 @@ async def revenue_field(each: Batch[Analytics], info: Info, group_by: GroupBy = 
 
 
 async def _revenue(asked: Question, by: Grouping | None) -> list[Metric]:
-    sums = await _sums(asked, by)
+    sums = await sums_of(asked, by)
     # by tags, segments and filters a sale may be in several groups, or in none
     whole = (
         sums
         if by is None or by.by is Dimension.PERIOD or by.by is Dimension.CHANNEL
-        else await _sums(asked, None)
+        else await sums_of(asked, None)
     )
     if asked.convert_to is not None:
         return [await _converted(asked, by, sums, [one for _, one in whole])]
@@ -79,7 +79,7 @@ def _of_currency(
     asked: Question, by: Grouping | None, currency: str, sums: list[tuple[Any, Sum]], whole: Sequence[Sum]
 ) -> Metric:
     async def again(earlier: Question) -> Measured:
-        return _measure(earlier, currency, [one for _, one in await _sums(earlier, None)])
+        return _measure(earlier, currency, [one for _, one in await sums_of(earlier, None)])
 
     own = [(group, one) for group, one in sums if one.currency == currency]
     groups = by_group(asked, by, own, lambda rows: _measure(asked, currency, [one for _, one in rows]))
@@ -98,7 +98,7 @@ async def _converted(
         return converted(some, known, digits)
 
     async def again(earlier: Question) -> Measured:
-        return measure([one for _, one in await _sums(earlier, None)])
+        return measure([one for _, one in await sums_of(earlier, None)])
 
     total = measure(whole) if whole else Measured(None, None, None, 0, NOTHING)
     groups = by_group(asked, by, sums, lambda rows: measure([one for _, one in rows]))

@@ -19,6 +19,8 @@ from .special import digamma, gauss
 
 FARTHEST = 15.0
 """Logarithm of the greatest parameter that is tried: there the likelihood is flat."""
+ALIKE = 6.0
+"""Logarithm of the greatest parameter that says how alike customers are: beyond, they are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def fit(customers: Iterable[Seen], start: Parameters | None = None) -> Fit:
         start = Parameters(r=1.0, alpha=max(ages, 1e-6) / 2, a=1.0, b=2.0)
 
     def loss(logs: list[float]) -> tuple[float, list[float]]:
-        if max(map(abs, logs)) > FARTHEST:
+        if max(map(abs, logs)) > FARTHEST or max(logs[0], logs[2], logs[3]) > ALIKE:
             return math.inf, [0.0] * 4
         r, alpha, a, b = map(math.exp, logs)
         value, slope = _likelihood(groups, r, alpha, a, b)
@@ -172,8 +174,8 @@ def _while_there(p: Parameters, repeats: int, age: float, time: float) -> float:
         c = 1e-9
     known = p.alpha + age
     share = known / (known + time)
-    series = gauss(c - p.r - repeats, a - 1, c, 1 - share)
-    return max(0.0, c / (a - 1) * (1 - share ** (a - 1) * series))
+    series, scale = gauss(c - p.r - repeats, a - 1, c, 1 - share)
+    return max(0.0, c / (a - 1) * (1 - series * math.exp((a - 1) * math.log(share) + scale)))
 
 
 def share_with(parameters: Parameters, repeats: int, time: float) -> float:

@@ -30,12 +30,6 @@ def curve(points: Sequence[Mapping[str, Any]], calibration_end: str) -> dict[str
                         "title": "repeat purchases altogether",
                     },
                     "color": {"field": "what", "type": "nominal", "title": None, "sort": [ACTUAL, EXPECTED]},
-                    "strokeDash": {
-                        "field": "what",
-                        "type": "nominal",
-                        "legend": None,
-                        "sort": [ACTUAL, EXPECTED],
-                    },
                 },
             },
             {

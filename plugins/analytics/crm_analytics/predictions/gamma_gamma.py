@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .bgnbd import FARTHEST
+from .bgnbd import ALIKE, FARTHEST
 from .minimum import minimum
 from .special import digamma
 
@@ -52,7 +52,7 @@ def fit(customers: Iterable[Spent]) -> Fit:
         groups[spent.repeats].append((spent.mean / unit, n))
 
     def loss(logs: list[float]) -> tuple[float, list[float]]:
-        if max(map(abs, logs)) > FARTHEST:
+        if max(map(abs, logs)) > FARTHEST or logs[1] > ALIKE:
             return math.inf, [0.0] * 3
         p, q, v = map(math.exp, logs)
         value, slope = _likelihood(groups, p, q, v)

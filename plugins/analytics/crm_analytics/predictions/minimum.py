@@ -13,6 +13,8 @@ Function = Callable[[Point], tuple[float, Point]]
 
 FLAT = 1e-14
 """A step that is expected to gain no more than this share of the value is not gone: that is rounding."""
+IDLE = 1e-10
+"""Three steps in a row that gain no more than this share of the value are the last: the rest is flat."""
 MOST_STEPS = 500
 LONGEST = 2.0
 """How far a step goes at most, in every variable: these are logarithms, and far out there is nothing."""
@@ -24,6 +26,7 @@ def minimum(function: Function, start: Sequence[float]) -> tuple[Point, float]:
     point = list(start)
     value, slope = function(point)
     inverse = _identity(size)
+    idle = 0
     for _ in range(MOST_STEPS):
         step = [-sum(row[j] * slope[j] for j in range(size)) for row in inverse]
         down = _dot(step, slope)
@@ -39,7 +42,11 @@ def minimum(function: Function, start: Sequence[float]) -> tuple[Point, float]:
                 break  # not even the steepest way leads down: the last digits of the values are used up
             inverse = _identity(size)
             continue
-        there, value, slope_there = found
+        there, lower, slope_there = found
+        idle = idle + 1 if value - lower <= IDLE * max(1.0, abs(value)) else 0
+        value = lower
+        if idle == 3:
+            return there, value
         moved = [new - old for new, old in zip(there, point, strict=True)]
         bent = [new - old for new, old in zip(slope_there, slope, strict=True)]
         inverse = _updated(inverse, moved, bent)

@@ -3,6 +3,7 @@
 import math
 
 MOST_TERMS = 20_000
+LARGE = 1e100
 
 
 def digamma(x: float) -> float:
@@ -19,12 +20,17 @@ def digamma(x: float) -> float:
     return math.log(x) - 0.5 / x - series - below
 
 
-def gauss(a: float, b: float, c: float, z: float) -> float:
-    """2F1(a, b; c; z) for 0 <= z < 1 by its series: Abramowitz and Stegun (1964), 15.1.1."""
-    total = term = 1.0
+def gauss(a: float, b: float, c: float, z: float) -> tuple[float, float]:
+    """2F1(a, b; c; z) for 0 <= z < 1 by its series: Abramowitz and Stegun (1964), 15.1.1.
+
+    A value and a logarithm, which times its power is the result: that alone may be out of range.
+    """
+    total, term, scale = 1.0, 1.0, 0.0
     for n in range(MOST_TERMS):
         term *= (a + n) * (b + n) / ((c + n) * (n + 1)) * z
         total += term
         if abs(term) <= 1e-14 * abs(total):
             break
-    return total
+        if abs(total) > LARGE:
+            total, term, scale = total / LARGE, term / LARGE, scale + math.log(LARGE)
+    return total, scale
