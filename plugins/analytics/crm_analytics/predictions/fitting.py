@@ -50,11 +50,12 @@ def fitted(histories: Sequence[History], last: int) -> Fitted:
     seen = [history.seen(last) for history in histories]
     repeaters = sum(1 for each in seen if each.repeats)
     if repeaters < FEWEST:
-        reason = f"{repeaters} customers bought on a second day; {FEWEST} are needed."
-        return Fitted(len(seen), repeaters, None, None, reason)
+        few = f"{repeaters} customers bought on a second day; {FEWEST} are needed."
+        return Fitted(len(seen), repeaters, None, None, few)
     purchases = bgnbd.fit(seen)
     spent = [each for history in histories if (each := history.spent(last)) is not None]
-    reason, values = None, None
+    reason: str | None = None
+    values = None
     if len(spent) < FEWEST:
         reason = f"{len(spent)} customers paid on a second day; {FEWEST} are needed for values."
     elif len({each.mean for each in spent}) == 1:

@@ -215,7 +215,7 @@ def _purchase_model(found: Mapping[str, Any], log_likelihood: float | None) -> P
         log_likelihood=log_likelihood,
         chi_square=found["chiSquare"],
         frequencies=[PurchaseFrequency(**each) for each in found["frequencies"]],
-        chart=charts.frequencies(found["frequencies"]),
+        chart=JSON(charts.frequencies(found["frequencies"])),
     )
 
 
@@ -239,7 +239,7 @@ def _back_test(test: Mapping[str, Any], currency: str) -> PredictionBackTest:
             )
             for each in test["curve"]
         ],
-        chart=charts.curve(test["curve"], test["calibrationEnd"]),
+        chart=JSON(charts.curve(test["curve"], test["calibrationEnd"])),
     )
 
 
@@ -382,7 +382,7 @@ def _clv(value: Any, dialect: object) -> Fragment:
         raise _refused("an object with a currency is expected")
     if unknown := set(value) - {"currency", "gte", "lt"}:
         raise _refused(f"{min(unknown)}: there is no such comparison; it has gte and lt")
-    sql, args = "", [currency]
+    sql, args = "", list[Any]([currency])
     for name, sign in (("gte", ">="), ("lt", "<")):
         if value.get(name) is not None:
             sql += f" AND p.clv_minor {sign} ?"

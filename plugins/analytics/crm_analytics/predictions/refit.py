@@ -83,9 +83,7 @@ async def refit(
     keys: list[str] = []
     for done, (currency, known) in enumerate(sorted(histories.items())):
         progress("currencies fitted", done, len(histories))
-        model, test = await asyncio.to_thread(
-            lambda known=known: (fitted(known, last), back_test(known, last))
-        )
+        model, test = await asyncio.to_thread(_models, known, last)
         async with run.unit_of_work() as tx:
             keys.append(store.begin(tx, currency, through, model, test, horizon))
         written = await _write(run, keys[-1], currency, known, model, main, last, horizon, progress)
@@ -95,6 +93,10 @@ async def refit(
         async with run.unit_of_work() as tx:
             await store.complete(tx, keys)
     return results
+
+
+def _models(known: Sequence[History], last: int) -> tuple[Fitted, BackTest | str]:
+    return fitted(known, last), back_test(known, last)
 
 
 def horizon_of(settings: AnalyticsSettings) -> Horizon:
