@@ -34,7 +34,6 @@ from crm_framework import (
     optional,
     record,
     reference,
-    required,
 )
 
 from . import charts
@@ -372,26 +371,28 @@ def _of_main(column: str) -> str:
 
 @strawberry.input(description="A condition on the predicted value of customers in one currency.")
 class ClvPredictedFilter:
-    currency: str = required("ISO 4217.")
+    currency: str | None = optional("ISO 4217; needed where there is an amount.")
     gte: Decimal | None = optional("At least so much, in units of the currency.")
     lt: Decimal | None = optional("Less than so much.")
 
 
 def _clv(value: Any, dialect: object) -> Fragment:
-    if not isinstance(value, Mapping) or not isinstance(currency := value.get("currency"), str):
-        raise _refused("an object with a currency is expected")
-    if unknown := set(value) - {"currency", "gte", "lt"}:
-        raise _refused(f"{min(unknown)}: there is no such comparison; it has gte and lt")
-    sql, args = "", list[Any]([currency])
+    if not isinstance(value, Mapping) or set(value) - {"currency", "gte", "lt"}:
+        raise _refused("an object of currency, gte and lt is expected")
+    conditions, args = ["p.customer_id = t.id", "p.clv_minor IS NOT NULL"], list[Any]()
+    currency = value.get("currency")
+    if currency is not None:
+        conditions.append("p.currency = ?")
+        args.append(str(currency))
     for name, sign in (("gte", ">="), ("lt", "<")):
-        if value.get(name) is not None:
-            sql += f" AND p.clv_minor {sign} ?"
-            args.append(_minor(value[name], currency))
-    return Fragment(
-        "EXISTS (SELECT 1 FROM analytics_prediction AS p WHERE p.customer_id = t.id AND p.currency = ?"
-        f" AND p.clv_minor IS NOT NULL{sql})",
-        tuple(args),
-    )
+        if value.get(name) is None:
+            continue
+        if currency is None:
+            raise _refused("an amount needs its currency")
+        conditions.append(f"p.clv_minor {sign} ?")
+        args.append(_minor(value[name], str(currency)))
+    found = f"EXISTS (SELECT 1 FROM analytics_prediction AS p WHERE {' AND '.join(conditions)})"
+    return Fragment(found, tuple(args))
 
 
 def _minor(amount: Any, currency: str) -> int:
