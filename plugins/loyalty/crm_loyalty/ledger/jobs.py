@@ -15,8 +15,8 @@ from crm_loyalty.events import PointsExpiring
 
 from .operations import settle
 
-BATCH = 200
-"""Lots, pending points or accounts, in one transaction."""
+BATCH = 50
+"""Lots or pending points in one transaction: as long as it lasts, SQLite lets nobody else write."""
 
 DUE = (
     "SELECT x.account_id, a.customer_id FROM ("
