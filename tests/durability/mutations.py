@@ -629,7 +629,7 @@ INPUTS: dict[str, tuple[Make, str]] = {
     "createBusinessCalendar": (calendar, "calendar { id }"),
     "updateBusinessCalendar": (of(Desk.calendar, rules=OPEN_ALWAYS), "calendar { id }"),
     "createSlaPolicy": (policy, "policy { id }"),
-    "updateSlaPolicy": (of(Desk.policy, name="Renamed"), "policy { id }"),
+    "updateSlaPolicy": (of(Desk.policy, rules=PROMISE), "policy { id }"),
     "switchSlaPolicies": (switched, "changed"),
     "reorderSlaPolicies": (ordered, "changed"),
     "trySlaPolicy": (tried, "taken"),
