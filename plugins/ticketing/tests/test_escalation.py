@@ -65,6 +65,8 @@ async def test_steps_raise_reassign_and_tell(client: CrmClient) -> None:
     query = "query ($id: ID!) { ticket(id: $id) { priority assignee { name } dueAt breachedAt clockState } }"
     await run_jobs(client, at=MONDAY + timedelta(hours=1))
     assert [entry["detail"]["action"] for entry in await history(client, ticket, "ESCALATED")] == ["NOTIFY"]
+    sent = await client.service.database.fetch("SELECT recipient FROM crm_message")
+    assert [row["recipient"] for row in sent] == ["lead@example.com"]
     await run_jobs(client, at=MONDAY + timedelta(hours=1, minutes=45))
     found = (await client.data(query, id=ticket))["ticket"]
     assert found["assignee"] == {"name": "Grace"}

@@ -1,9 +1,10 @@
 """What a step of escalation does to a ticket."""
 
 import json
+import logging
 from datetime import datetime
 
-from crm_framework import UnitOfWork
+from crm_framework import CrmError, OutgoingMessage, UnitOfWork, send_message
 from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.rules import Alarm
 from crm_ticketing.clocks.store import HeldTicket, record
@@ -15,6 +16,7 @@ from crm_ticketing.tickets.changes import give, set_priority
 from crm_ticketing.tickets.held import SETTLED
 
 PRIORITIES = tuple(TicketPriority)
+log = logging.getLogger(__name__)
 
 
 async def take(tx: UnitOfWork, ticket: HeldTicket, alarm: Alarm, at: datetime) -> None:
@@ -46,10 +48,32 @@ async def take(tx: UnitOfWork, ticket: HeldTicket, alarm: Alarm, at: datetime) -
             to=step.to,
         )
     )
-    if applied and step.action is StepAction.RAISE_PRIORITY:
+    if step.action is StepAction.NOTIFY:
+        await _notify(tx, ticket, step, alarm)
+    elif applied and step.action is StepAction.RAISE_PRIORITY:
         await _raise_priority(tx, ticket)
     elif applied and step.action is StepAction.REASSIGN:
         await _reassign(tx, ticket, step)
+
+
+async def _notify(tx: UnitOfWork, ticket: HeldTicket, step: Step, alarm: Alarm) -> None:
+    """Writes to whoever has the ticket and to the address of the step; what cannot be sent is left."""
+    rows = await tx.fetch("SELECT email FROM crm_staff WHERE id = ? AND active", [ticket["assignee_id"]])
+    addresses = [row["email"] for row in rows if row["email"]] + ([step.to] if step.to else [])
+    clock = alarm.kind.replace("_", " ").lower()
+    for to in dict.fromkeys(addresses):
+        message = OutgoingMessage(
+            channel="email",
+            to=to,
+            subject=f"Ticket {ticket['number']}: {clock}",
+            text=f"The clock of the {clock} of ticket {ticket['number']} runs: see to it.",
+            key=f"ticketing {ticket.id} {alarm.once} {to}"[:200],
+        )
+        try:
+            async with tx.savepoint():
+                await send_message(tx, message)
+        except CrmError as error:
+            log.warning("nobody is told of ticket %s: %s", ticket["number"], error.message)
 
 
 async def _raise_priority(tx: UnitOfWork, ticket: HeldTicket) -> None:
