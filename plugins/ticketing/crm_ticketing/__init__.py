@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_framework import (
+    Event,
     Figure,
     InteractionKind,
     Job,
@@ -48,6 +49,13 @@ async def look_into_mailbox(job: JobRun) -> None:
     await poll(job)
 
 
+async def ask_how_it_was(job: JobRun) -> None:
+    """Asks a customer how satisfied they are."""
+    from .surveys.job import ask
+
+    await ask(job)
+
+
 plugin = Plugin(
     name="ticketing",
     requires_api="1.0",
@@ -76,6 +84,11 @@ plugin = Plugin(
             cron="* * * * *",
             attempts=1,
         ),
+        Job(
+            "ticketing.survey",
+            "Asks a customer how satisfied they are with a ticket.",
+            ask_how_it_was,
+        ),
         Job("ticketing.recalculate", "Puts open tickets under the policies of today.", recalculate),
     ],
 )
@@ -97,6 +110,18 @@ async def timeline(
     reader: Reader,
 ) -> Sequence[TimelineEntry]:
     return await history.entries(customer_ids, before, limit, kinds, reader)
+
+
+@hookimpl
+async def on_events(events: Sequence[Event], tx: UnitOfWork, settings: TicketingSettings) -> None:
+    if settings.survey:
+        from .surveys.job import plan
+
+        plan(tx, events, settings)
+    if settings.mail_replies:
+        from .mail.answers import send_answers
+
+        await send_answers(tx, events, settings)
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from crm_framework import PUBLIC, Route, RouteAnswer, RouteRequest
 from .permissions import INTAKE, READ
 
 MOST_BYTES_OF_MAIL = 40 * 1024 * 1024
+MOST_BYTES_OF_FORM = 64 * 1024
 MOST_BYTES_OF_REQUEST = 512 * 1024
 
 
@@ -29,6 +30,13 @@ async def give_attachment(request: RouteRequest) -> RouteAnswer:
     return await give(request)
 
 
+async def ask(request: RouteRequest) -> RouteAnswer:
+    """The page of a survey."""
+    from .surveys.page import show_or_take
+
+    return await show_or_take(request)
+
+
 ROUTES = (
     Route(
         "/mail",
@@ -51,5 +59,13 @@ ROUTES = (
         give_attachment,
         permission=READ,
         description="The bytes of an attachment that came by e-mail.",
+    ),
+    Route(
+        "/survey/{token}",
+        ask,
+        methods=("GET", "POST"),
+        permission=PUBLIC,
+        description="The page on which a customer says how satisfied they are, behind a signed link.",
+        most_bytes=MOST_BYTES_OF_FORM,
     ),
 )

@@ -30,6 +30,9 @@ class TicketingSettings(PluginSettings, frozen=True):
     mail_category: str | None = None
     """What tickets that come by e-mail are about; the first of the categories if left out."""
 
+    mail_replies: bool = False
+    """Sends what staff answer to a ticket that came by e-mail to the customer, as an e-mail."""
+
     mail_most_attachment_bytes: Annotated[int, msgspec.Meta(ge=0, le=100 * MIB)] = 20 * MIB
     """Bytes of the attachments of one message that are kept; of what is beyond, name, size and hash."""
 
@@ -50,3 +53,15 @@ class TicketingSettings(PluginSettings, frozen=True):
 
     webhook_secrets: tuple[Secret, ...] = ()
     """Secrets of systems that open tickets over the webhook (`whsec_…`), any of which may sign."""
+
+    survey: bool = False
+    """Asks customers how satisfied they are, once a ticket was resolved."""
+
+    survey_after_hours: Annotated[int, msgspec.Meta(ge=0, le=24 * 30)] = 24
+    """How long after that. A ticket that is open again by then is not asked about."""
+
+    survey_url: str = ""
+    """The address of this server as customers reach it, such as https://crm.example.com."""
+
+    survey_secrets: tuple[Secret, ...] = ()
+    """Of 16 characters at least, with which links in surveys are signed: the present one first."""
