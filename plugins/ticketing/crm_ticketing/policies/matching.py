@@ -26,7 +26,6 @@ class Looked:
     priority: str
     category: str
     channel: str | None
-    tags: frozenset[str] = frozenset()
 
 
 async def active_offers(reading: Fetching) -> list[Offer]:
@@ -51,15 +50,14 @@ async def fitting(
 async def facts_of(
     tx: UnitOfWork, offers: Sequence[Offer], tickets: Mapping[str, Looked]
 ) -> dict[str, Facts]:
-    """What the conditions look at: of customers only what one of the offers asks for."""
+    """What the conditions look at, by the keys of `tickets`: that of a ticket, or "" for one to be opened.
+
+    Tags and segments are looked up only where one of the offers asks for them.
+    """
     customers = list(dict.fromkeys(one.customer_id for one in tickets.values()))
     tags: dict[str, set[str]] = {}
     if any(offer.conditions.tags for offer in offers):
-        where = among("customer_id", customers, tx.dialect)
-        for row in await tx.fetch(
-            f"SELECT customer_id, tag FROM crm_customer_tag WHERE {where.sql}", where.args
-        ):
-            tags.setdefault(str(row["customer_id"]), set()).add(row["tag"])
+        tags = await _tags(tx, [key for key in tickets if key], customers)
     asked = list(dict.fromkeys(key for offer in offers for key in offer.conditions.segments))
     members = await segment_members(tx, asked, customers) if asked else {}
     return {
@@ -67,8 +65,23 @@ async def facts_of(
             priority=one.priority,
             category=one.category,
             channel=one.channel,
-            tags=one.tags | frozenset(tags.get(one.customer_id, ())),
+            tags=frozenset(tags.get(key, set()) | tags.get(one.customer_id, set())),
             segments=frozenset(key for key in asked if one.customer_id in members[key]),
         )
         for key, one in tickets.items()
     }
+
+
+async def _tags(tx: UnitOfWork, tickets: Sequence[str], customers: Sequence[str]) -> dict[str, set[str]]:
+    """Key of a ticket or of a customer → its tags."""
+    of_tickets = among("ticket_id", tickets, tx.dialect)
+    of_customers = among("customer_id", customers, tx.dialect)
+    rows = await tx.fetch(
+        f"SELECT ticket_id AS id, tag FROM ticketing_ticket_tag WHERE {of_tickets.sql}"
+        f" UNION ALL SELECT customer_id, tag FROM crm_customer_tag WHERE {of_customers.sql}",
+        [*of_tickets.args, *of_customers.args],
+    )
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(str(row["id"]), set()).add(row["tag"])
+    return found
