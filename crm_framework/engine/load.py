@@ -112,7 +112,7 @@ def statement_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> t
     )
     restriction = context.restrict(source)
     # the text is the same for the same selection and restriction, and this is the most frequent statement
-    text = (chosen.sql, restriction.sql if restriction is not None else None)
+    text = (dialect, chosen.sql, restriction.sql if restriction is not None else None)
     sql = layout.texts.get(text)
     if sql is None:
         if len(layout.texts) >= _MOST_TEXTS:

@@ -6,13 +6,14 @@ which customer, so that an answer shows from where its texts come.
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Concatenate, ParamSpec, TypeVar
 
 from crm_loyalty.programs import create_program
+from crm_ticketing.messages.new import NewMessage
 from crm_ticketing.models import MessageAuthor, TicketPriority, TicketStatus
 from crm_ticketing.tickets import NewTicket, change_status, open_ticket, reply_to_ticket
 
@@ -39,6 +40,10 @@ from crm_framework.server.service import Service
 from crm_framework.settings import Settings
 from crm_framework.storage.clock import frozen
 from crm_framework.storage.migration.migrator import migrate
+from crm_framework.storage.unit_of_work import UnitOfWork
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PLUGINS = ("analytics", "hello", "loyalty", "ticketing", "with_orders")
 PLUGIN_DIR = str(Path(__file__).parents[1] / "fixture_plugins")
@@ -83,7 +88,12 @@ class _Filling:
         self.staff: list[str] = []
         self.hour = 0
 
-    async def do(self, function: Any, *arguments: Any, **named: Any) -> Any:
+    async def do(
+        self,
+        function: Callable[Concatenate[UnitOfWork, P], Awaitable[T]],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
         """One change, in a transaction; several have one and the same moment."""
         self.hour += 1
         with frozen(NOW - timedelta(days=40) + timedelta(hours=self.hour // 4 * 6)):
@@ -235,7 +245,7 @@ class _Filling:
         ticket = await self.do(open_ticket, new, CATEGORIES)
         for _ in range(rng.randrange(3)):
             author = rng.choice(list(MessageAuthor))
-            await self.do(reply_to_ticket, ticket, f"Again Zt{number}Z", author)
+            await self.do(reply_to_ticket, ticket, NewMessage(author=author, body=f"Again Zt{number}Z"))
         if rng.random() < 0.4:
             await self.do(change_status, ticket, rng.choice((TicketStatus.RESOLVED, TicketStatus.CLOSED)))
 

@@ -35,6 +35,8 @@ from crm_framework.testing import CrmClient
 
 from .test_who_sees_what import KEY, REFUSES_ITSELF, actor, known
 
+IDS = {"follower": encode_id("Staff", KEY)}
+"""What a member that takes an id is given, where it is none of a segment."""
 SEGMENT = encode_id("Segment", KEY)
 
 
@@ -217,7 +219,7 @@ def guarded_choices(service: Service, listed: Connected) -> Iterator[tuple[str, 
         assert isinstance(kind, GraphQLInputObjectType)
         for member in listed.filter.members:
             if member.permission is not None:
-                value = literal(kind.fields[member.name].type)
+                value = literal(kind.fields[member.name].type, IDS.get(member.name, SEGMENT))
                 yield f"filter: {{{member.name}: {value}}}", member.permission
     if listed.orders is not None:
         for order in listed.orders.fields:
@@ -225,9 +227,9 @@ def guarded_choices(service: Service, listed: Connected) -> Iterator[tuple[str, 
                 yield f"orderBy: [{{field: {order.name}}}]", order.permission
 
 
-def literal(kind: GraphQLInputType) -> str:
-    """A value that fits: the emptiest, or an id."""
+def literal(kind: GraphQLInputType, id: str) -> str:
+    """A value that fits: the emptiest, or the id."""
     plain = get_nullable_type(kind)
     if plain is GraphQLBoolean:
         return "true"
-    return "[]" if is_list_type(plain) else "{}" if is_input_object_type(plain) else f'"{SEGMENT}"'
+    return "[]" if is_list_type(plain) else "{}" if is_input_object_type(plain) else f'"{id}"'

@@ -133,6 +133,8 @@ async def test_the_first_policy_that_fits_applies(client: CrmClient) -> None:
     assert await applies(bea) == "Vip"
     assert await applies(bea, channel="chat") == "Bees"
     assert await applies(ada, channel="chat") == "Usual"
+    tagged = await open_ticket(client, ada, tags=["vip"])
+    assert (await client.data(POLICY, id=tagged))["ticket"]["policy"]["policy"]["name"] == "Vip"
     tagged = await open_ticket(client, ada)
     await change(client, "tagTicket", {"ticket": tagged, "add": ["gold"]}, "ticket { id }")
     await change(client, "recalculateTickets", {"tickets": [tagged]}, "changed")

@@ -20,12 +20,16 @@ class Offer:
 
 @dataclass(frozen=True)
 class Looked:
-    """What conditions look at in a ticket, before its customer is looked at."""
+    """What conditions look at in a ticket, before its customer is looked at.
+
+    `tags` are those of a ticket that is to be opened; of others they are looked up.
+    """
 
     customer_id: str
     priority: str
     category: str
     channel: str | None
+    tags: frozenset[str] = frozenset()
 
 
 async def active_offers(reading: Fetching) -> list[Offer]:
@@ -65,7 +69,7 @@ async def facts_of(
             priority=one.priority,
             category=one.category,
             channel=one.channel,
-            tags=frozenset(tags.get(key, set()) | tags.get(one.customer_id, set())),
+            tags=one.tags | tags.get(key, set()) | tags.get(one.customer_id, set()),
             segments=frozenset(key for key in asked if one.customer_id in members[key]),
         )
         for key, one in tickets.items()

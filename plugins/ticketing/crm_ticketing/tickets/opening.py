@@ -68,7 +68,7 @@ async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str])
     [counter] = await tx.fetch(
         "UPDATE ticketing_counter SET last_number = last_number + 1 RETURNING last_number"
     )
-    looked = Looked(customer.id, new.priority, category, new.channel)
+    looked = Looked(customer.id, new.priority, category, new.channel, frozenset(tags))
     offer = await _offer(tx, looked)
     assigned = await assign_new(tx, customer.id, category)
     row = {
