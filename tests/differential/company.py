@@ -80,6 +80,10 @@ async def prepare(url: str) -> None:
         await _Filling(service).all()
 
 
+async def _program(tx: UnitOfWork, name: str, currency: str, points_per_unit: int) -> str:
+    return await create_program(tx, name, currency, points_per_unit)
+
+
 class _Filling:
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -131,9 +135,9 @@ class _Filling:
             await self.do(create_segment, NewSegment(name=name, condition=condition), lambda value: None)
         await self.do(create_contact_rule, ContactRuleFields(channel="email", max_touches=2, window_hours=72))
         await self.do(create_contact_rule, ContactRuleFields(quiet_from="20:00", quiet_until="08:00"))
-        await self.do(create_program, "Beans Zl1Z", "EUR", 2)
-        await self.do(create_program, "Cups Zl2Z", "EUR", 1)
-        await self.do(create_program, "Yen Zl3Z", "JPY", 1)
+        await self.do(_program, "Beans Zl1Z", "EUR", 2)
+        await self.do(_program, "Cups Zl2Z", "EUR", 1)
+        await self.do(_program, "Yen Zl3Z", "JPY", 1)
         permissions = Permissions.of(self.service.host.declarations)
         for number in range(3):
             await self.do(
