@@ -45,7 +45,7 @@ def test_too_short_a_time_is_told() -> None:
 
 
 def test_too_few_customers_are_told() -> None:
-    known = [History(str(n), array("l", [n + 1, n + 200]), array("q", [5, 5])) for n in range(29)]
+    known = [History(str(n), array("l", [n + 1, n + 201]), array("q", [5, 5])) for n in range(29)]
     found = fitted(known, 400)
     assert (found.purchases, found.values) == (None, None)
     assert found.reason == "29 customers bought on a second day; 30 are needed."
