@@ -50,7 +50,7 @@ async def give_back(client: CrmClient, purchase: str, minor: int) -> None:
 async def find(client: CrmClient) -> None:
     async with client.service.database.unit_of_work() as tx:
         tx.defer("analytics.baskets")
-    assert await run_jobs(client) == ["analytics.baskets"]
+    assert "analytics.baskets" in await run_jobs(client)
 
 
 async def shop(client: CrmClient) -> None:

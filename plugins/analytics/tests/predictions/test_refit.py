@@ -85,7 +85,7 @@ async def test_cdnow_through_the_job(client: CrmClient, cdnow: Sequence[tuple[st
     await fill(client, cdnow)
     async with client.service.database.unit_of_work() as tx:
         tx.defer("analytics.fit", {"through": "1998-06-30"})
-    assert await run_jobs(client) == ["analytics.fit"]
+    assert "analytics.fit" in await run_jobs(client)
     [model] = (await client.data(MODELS))["predictionModels"]["nodes"]
     assert (model["currency"], model["dataThrough"]) == ("USD", "1998-06-30")
     assert (model["customers"], model["repeaters"], model["reason"]) == (2357, 1139, None)
