@@ -9,6 +9,6 @@ ORDER BY t.title COLLATE "C", t.id
 LIMIT 10;
 
 -- books.nodes.author
-SELECT t.id, t.name
+SELECT t.id::text AS id, t.name
 FROM lib_author AS t
 WHERE t.id = ?;

@@ -7,6 +7,6 @@ FROM crm_customer AS t
 WHERE (t.id = ANY(?)) AND (t.merged_into_id IS NULL);
 
 -- nodes
-SELECT t.id, t.name
+SELECT t.id::text AS id, t.name
 FROM crm_staff AS t
 WHERE t.id = ?;

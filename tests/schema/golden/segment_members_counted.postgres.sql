@@ -2,7 +2,7 @@
 -- 2 statements
 
 -- node
-SELECT t.id, t.condition
+SELECT t.id::text AS id, t.condition
 FROM crm_segment AS t
 WHERE t.id = ?;
 
