@@ -228,6 +228,18 @@ async def test_points_are_pending_and_expire_by_the_rule(shop: Shop) -> None:
     assert await shop.account(ada, "balance pending") == {"balance": 10, "pending": 0}
 
 
+async def test_a_rule_may_give_points_at_once_where_the_programme_has_them_wait(shop: Shop) -> None:
+    program = await shop.program(pendingDays=14, pointsPerUnit=1)
+    ada, ben = await shop.customer(), await shop.customer("Ben")
+    await shop.buy(ben, "10.00")
+    assert await shop.account(ben, "balance pending") == {"balance": 0, "pending": 10}
+    await shop.rule(program, "At once", basis="PER_AMOUNT", points=1, pendingDays=0)
+    query = {"program": program, "customer": ada, "total": eur("10")}
+    assert (await shop.client.data(PREVIEW, i=query))["previewEarning"]["unlockAt"] is None
+    await shop.buy(ada, "10.00")
+    assert await shop.account(ada, "balance pending") == {"balance": 10, "pending": 0}
+
+
 async def test_a_change_of_a_rule_leaves_the_past(shop: Shop) -> None:
     program = await shop.program()
     with frozen(MAY):

@@ -115,7 +115,7 @@ def posting(each: Awarded) -> Posting:
         amount_minor=cause.total_minor if cause.trigger is Trigger.PURCHASE else None,
         reason=reason(each),
         at=cause.at,
-        unlock_at=unlocks_at(terms, cause.at),
+        unlock_at=unlocks_at(terms, cause.at) or cause.at,
         expires_at=expires_at(terms, cause.at, each.offer.programme.zone),
     )
 
