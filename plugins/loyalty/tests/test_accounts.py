@@ -4,8 +4,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from crm_loyalty.ledger import Posting, Reversal, Spending, post, redeem, reverse
+from crm_loyalty.ledger import (
+    Adjustment,
+    ClawBack,
+    Posting,
+    Reversal,
+    Spending,
+    adjust,
+    claw_back,
+    post,
+    redeem,
+    reverse,
+)
 from crm_loyalty.ledger.verify import verify
+from crm_loyalty.moments import NEVER
 
 from crm_framework import CrmError, NewCustomer, UnitOfWork, create_customer, decode_key, encode_id
 from crm_framework.testing import CrmClient, frozen, run_jobs
@@ -56,6 +68,26 @@ class Shop:
             **more,
         )
         await self.do(post, posting)
+
+    async def refund(self, customer: str, at: datetime, minor: int) -> None:
+        back = ClawBack(
+            program_id=self.program_key,
+            earning_key=f"purchase:{customer}:{at}",
+            amount_minor=minor,
+            source_key=f"refund:{customer}:{at}:{minor}",
+            at=at,
+        )
+        await self.do(claw_back, back)
+
+    def adjustment(self, customer: str, points: int) -> Adjustment:
+        return Adjustment(
+            program_id=self.program_key,
+            customer_id=customer,
+            points=points,
+            source_key="adjustment:1",
+            reason="a gift",
+            expires_at=NEVER,
+        )
 
     async def redeem(self, customer: str, points: int, key: str = "redemption:1") -> Any:
         spending = Spending(program_id=self.program_key, customer_id=customer, points=points, source_key=key)
@@ -129,6 +161,68 @@ async def test_a_reversal_gives_the_points_their_old_expiry(client: CrmClient) -
             )
         with pytest.raises(CrmError, match="Nothing was redeemed"):
             await store.reverse("redemption:2")
+
+
+async def test_a_refund_gives_nothing_where_more_expired_than_it_left(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, expiryMonths=1)
+        ada = await store.customer()
+        await store.earn(ada, 10, START)
+        await store.redeem(ada, 10)
+        await store.do(adjust, store.adjustment(ada, 10))
+        await store.refund(ada, START, 600)
+        assert (await store.account(ada, START))["balance"] == 4
+    later = START + timedelta(days=40)
+    with frozen(later):
+        await store.reverse()  # all ten expire at once, six of which had been taken elsewhere
+        assert (await store.account(ada, later))["balance"] == 4
+        await store.refund(ada, START, 400)
+        found = await store.account(ada, later)
+        assert (found["balance"], found["deficit"]) == (4, 0)
+        async with client.service.database.unit_of_work() as tx:
+            assert (await verify(tx)).differences == []
+
+
+async def test_points_do_not_expire_before_they_came(client: CrmClient) -> None:
+    """Into a lot that is over, or out of pending ones that unlock only then."""
+    with frozen(START):
+        store = await shop(client, expiryMonths=1)
+        ada, ben = await store.customer(), await store.customer()
+        await store.earn(ada, 10, START)
+        await store.redeem(ada, 10)
+        await store.earn(ben, 10, START, unlock_at=START + timedelta(days=40))
+    back = START + timedelta(days=50)
+    with frozen(back):
+        await store.reverse()
+    await run_jobs(client, at=back, since=START)
+    with frozen(back):
+        for days in (20, 30, 39, 41, 49, 50):
+            at = START + timedelta(days=days)
+            for customer in (ada, ben):
+                assert (await store.account(customer, at))["asOf"]["balance"] == 0
+
+
+async def test_points_that_unlocked_and_expired_meanwhile_have_made_up_a_deficit(client: CrmClient) -> None:
+    with frozen(START):
+        store = await shop(client, expiryMonths=1)
+        ada = await store.customer()
+        await store.earn(ada, 10, START)
+        await store.redeem(ada, 10)
+        await store.refund(ada, START, 1000)
+        for points, days in ((4, 5), (3, 4), (8, 40)):
+            await store.earn(
+                ada, points, START + timedelta(hours=days), unlock_at=START + timedelta(days=days)
+            )
+        assert (await store.account(ada, START))["deficit"] == 10
+    later = START + timedelta(days=60)
+    moments = [START + timedelta(days=days) for days in (1, 4, 5, 30, 39, 41)]
+    with frozen(later):
+        before = [(await store.account(ada, at))["asOf"] for at in moments]
+    await run_jobs(client, at=later, since=START)
+    with frozen(later):
+        after = [(await store.account(ada, at))["asOf"] for at in moments]
+    assert [found["balance"] for found in after] == [-10, -7, -3, -3, -3, -3]
+    assert before == after
 
 
 async def test_pending_points_unlock_by_the_job(client: CrmClient) -> None:

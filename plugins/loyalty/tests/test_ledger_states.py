@@ -24,6 +24,7 @@ from crm_loyalty.ledger import (
     settle,
     transfer,
 )
+from crm_loyalty.ledger.past import held_at
 from crm_loyalty.ledger.verify import verify
 from crm_loyalty.models import RefundPolicy, TierPeriod
 from crm_loyalty.programs import create_program
@@ -154,7 +155,7 @@ class Model:
             return bought.points * max(bought.minor - refunded, 0) // bought.minor
 
         points = kept(bought.refunded) - kept(bought.refunded + minor)
-        points = min(points, bought.points - bought.taken - bought.expired)
+        points = max(0, min(points, bought.points - bought.taken - bought.expired))
         bought.refunded += minor
         bought.taken += points
         if key in self.pending:
@@ -436,7 +437,11 @@ class Accounts(RuleBasedStateMachine):
         of_all = (
             f"SELECT id FROM loyalty_account WHERE program_id = '{self.program}' AND merged_into_id IS NULL"
         )
-        await settle(tx, [row["id"] for row in await tx.fetch(of_all)])
+        keys = [row["id"] for row in await tx.fetch(of_all)]
+        moments = [self.clock - timedelta(days=days) for days in (0, 3, 20)]
+        before = [await held_at(tx, keys, moment) for moment in moments]
+        await settle(tx, keys)
+        assert [await held_at(tx, keys, moment) for moment in moments] == before
         rows = await tx.fetch(
             "SELECT a.customer_id, a.balance, a.pending, a.deficit, (SELECT COALESCE(SUM(points), 0)"
             " FROM loyalty_entry e WHERE e.account_id = a.id) AS entries, (SELECT COALESCE(SUM(remaining), 0)"

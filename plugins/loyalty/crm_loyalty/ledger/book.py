@@ -6,7 +6,7 @@ all of them.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm_loyalty.moments import NEVER
@@ -24,11 +24,19 @@ class Short(Exception):
 
 @dataclass(slots=True)
 class OpenLot:
-    """A lot and what is left of it; `expired` is what expired of it so far."""
+    """A lot and what is left of it; `expired` is what expired of it so far. `since` is when points came into
+    it that was over by then: those expire at once, and not before they came.
+    """
 
     lot: Lot
     remaining: int
     expired: int = 0
+    since: datetime | None = field(default=None, compare=False)
+
+    @property
+    def expires_at(self) -> datetime:
+        """When what is left of it expires."""
+        return self.lot.expires_at if self.since is None else max(self.lot.expires_at, self.since)
 
 
 @dataclass(slots=True)
@@ -106,6 +114,7 @@ class Book:
         """Reverses a redemption: its points go back to their lots, and make up a deficit first."""
         back = [Use(use.lot_id, -use.points) for use in uses]
         for use in back:
+            self.lots[use.lot_id].since = at
             self._use(use.lot_id, use.points)
         taken, absorbed = self._absorb([use.lot_id for use in back], at)
         return self._done(uses=(*back, *taken), deficit=-absorbed)
@@ -131,7 +140,7 @@ class Book:
             origin_id=pending_id,
         )
         points, held.remaining = held.remaining, 0
-        self._place(OpenLot(lot, points))
+        self._place(OpenLot(lot, points, since=held.pending.unlock_at))
         uses, absorbed = self._absorb([lot.id], held.pending.unlock_at)
         return self._done(opened=(lot,), uses=uses, pending=-points, deficit=-absorbed)
 

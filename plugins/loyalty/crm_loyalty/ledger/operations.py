@@ -123,7 +123,8 @@ async def claw_back(tx: UnitOfWork, refunds: Sequence[ClawBack]) -> list[Posted]
             refunded, taken, more = so_far[row["id"]]
             earned = _earned(row) + more
             points = _to_take(row, earned, refunded, each.amount_minor)
-            points = min(points, earned - taken - account.book.expired_of(row["id"]))
+            # more may have expired than is left, where others' points were taken for those that were spent
+            points = max(0, min(points, earned - taken - account.book.expired_of(row["id"])))
             so_far[row["id"]] = (refunded + each.amount_minor, taken + points, more)
             takings.append((each, row, refunded, points))
             needs[account.id] += points

@@ -26,12 +26,15 @@ async def held_at(source: Source, account_ids: Sequence[str], at: datetime) -> d
     """
     ids, keys = among("account_id", account_ids, source.dialect), list(account_ids)
     found = {key: [0, 0] for key in keys}
+    deficits: dict[str, int] = {}
     for row in await source.fetch(
-        "SELECT account_id, SUM(points) AS points, SUM(pending) AS pending FROM loyalty_entry"
+        "SELECT account_id, SUM(points) AS points, SUM(pending) AS pending, SUM(deficit) AS deficit"
+        " FROM loyalty_entry"
         f" WHERE {ids.sql} AND at <= ? GROUP BY account_id",
         [*ids.args, at],
     ):
         found[str(row["account_id"])] = [int(row["points"]), int(row["pending"])]
+        deficits[str(row["account_id"])] = int(row["deficit"])
     for row in await source.fetch(
         "SELECT account_id, SUM(remaining) AS points FROM loyalty_lot"
         f" WHERE {ids.sql} AND remaining > 0 AND expires_at <= ? GROUP BY account_id",
@@ -39,14 +42,16 @@ async def held_at(source: Source, account_ids: Sequence[str], at: datetime) -> d
     ):
         found[str(row["account_id"])][0] -= int(row["points"])
     for row in await source.fetch(
-        "SELECT account_id, SUM(remaining) AS points,"
-        " SUM(CASE WHEN expires_at > ? THEN remaining ELSE 0 END) AS kept FROM loyalty_pending"
-        f" WHERE {ids.sql} AND remaining > 0 AND unlock_at <= ? GROUP BY account_id",
-        [at, *ids.args, at],
+        "SELECT account_id, remaining, unlock_at, expires_at FROM loyalty_pending"
+        f" WHERE {ids.sql} AND remaining > 0 AND unlock_at <= ? ORDER BY unlock_at, id",
+        [*ids.args, at],
     ):
-        sums = found[str(row["account_id"])]
-        sums[0] += int(row["kept"])
-        sums[1] -= int(row["points"])
+        key, points, expires_at = str(row["account_id"]), int(row["remaining"]), parse_time(row["expires_at"])
+        lasts = expires_at > parse_time(row["unlock_at"])
+        made_up = min(points, max(0, deficits.get(key, 0))) if lasts else 0
+        deficits[key] = deficits.get(key, 0) - made_up
+        found[key][0] += points if expires_at > at else made_up
+        found[key][1] -= points
     return {key: Held(*sums) for key, sums in found.items()}
 
 

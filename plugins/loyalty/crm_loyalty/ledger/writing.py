@@ -131,9 +131,10 @@ class Writing:
                     self.enter(account, Kind.UNLOCKED, effect, cause)
                 else:
                     effect = account.book.expire(due.id)
+                    each = account.book.lots[due.id]
                     # a reversed redemption may put points back into a lot that expired before
-                    key = f"expire:{due.id}:{account.book.lots[due.id].expired}"
-                    self.enter(account, Kind.EXPIRED, effect, Cause(source_key=key, at=due.at))
+                    key = f"expire:{due.id}:{each.expired}"
+                    self.enter(account, Kind.EXPIRED, effect, Cause(source_key=key, at=each.expires_at))
 
     async def end(self) -> None:
         """Writes it all: a few statements, whatever the number of entries."""
