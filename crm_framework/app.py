@@ -1,7 +1,7 @@
 """The application: opens plugins, schema and database, and serves them."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,10 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from crm_framework.errors import CrmError
+from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.runtime import migrations_of, open_runtime
+from crm_framework.schema.compose import ComposedSchema
+from crm_framework.schema.core import compose_schema
 from crm_framework.schema.scopes import SegmentReaches
 from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.security.permissions import Permissions
@@ -37,13 +40,20 @@ log = logging.getLogger("crm_framework.server")
 
 
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
+async def open_service(
+    settings: Settings,
+    *,
+    host: PluginHost | None = None,
+    compose: Callable[[PluginHost], ComposedSchema] = compose_schema,
+) -> AsyncIterator[Service]:
     """Opens what there is to serve, and closes it at the end.
 
-    Raises as `open_runtime`.
+    Takes `host` and `compose`, and raises, as `open_runtime`.
     """
     # Nobody waits for a read any more when the request has timed out
-    async with open_runtime(settings, read_seconds=settings.request_timeout_s) as runtime:
+    async with open_runtime(
+        settings, read_seconds=settings.request_timeout_s, host=host, compose=compose
+    ) as runtime:
         persisted = load_persisted(settings, runtime.schema.schema)
         for fault in persisted.faults:
             log.warning("a persisted operation cannot be run: %s", fault)

@@ -1,7 +1,7 @@
 """What every process of the CRM opens, server or command: plugins, schema and database."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -159,16 +159,22 @@ async def open_database(
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, *, read_seconds: float | None = None) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings,
+    *,
+    read_seconds: float | None = None,
+    host: PluginHost | None = None,
+    compose: Callable[[PluginHost], ComposedSchema] = compose_schema,
+) -> AsyncIterator[Runtime]:
     """Loads the plugins, composes the schema and opens the database; closes it at the end.
 
-    Takes and raises the same as `open_database`. A plugin that is broken or does not fit is left out of
-    everything: one that is refused for its part of the schema must not take part in changes either, so that
-    comes first.
+    A `host` that was loaded from the same settings is not loaded again. Takes and raises the same as
+    `open_database`. A plugin that is broken or does not fit is left out of everything: one that is refused
+    for its part of the schema must not take part in changes either, so that comes first.
     """
-    host = await load_host(settings)
+    host = host or await load_host(settings)
     tracing.start()  # a plugin may have set up what traces go to
-    schema = compose_schema(host)
+    schema = compose(host)
     database = await open_database(settings, host, read_seconds=read_seconds)
     database.segments = SegmentReaches(schema, database)
     try:

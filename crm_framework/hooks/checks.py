@@ -161,6 +161,7 @@ def check_hooks(module: ModuleType) -> None:
 
 def check_models(plugin: Plugin, models: ModuleType, module: ModuleType) -> None:
     """Tables carry the plugin's prefix, and whoever keeps a customer's id answers for it."""
+    missing = [hook for hook in PRIVACY_HOOKS if not _implements(module, hook)]
     for model in _models(models):
         table = model._meta.db_table or model.__name__.lower()
         if not table.startswith(f"{plugin.name}_"):
@@ -168,7 +169,6 @@ def check_models(plugin: Plugin, models: ModuleType, module: ModuleType) -> None
                 f"The table {table} of {model.__name__} does not begin with {plugin.name}_.",
                 f'Set Meta.table = "{plugin.name}_…".',
             )
-        missing = [hook for hook in PRIVACY_HOOKS if not _implements(module, hook)]
         if missing and _keeps_customer(model):
             raise _broken(
                 f"The table {table} keeps a customer's id, but there is no {', '.join(missing)}.",

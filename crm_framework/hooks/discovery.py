@@ -6,12 +6,11 @@ import importlib
 import importlib.util
 import io
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -70,21 +69,16 @@ def load_plugins(settings: Settings) -> PluginHost:
 
 def _entry_points() -> Iterable[Found]:
     """Each distribution once, although one may be found in several places of the path."""
-    seen: set[str] = set()
-    for distribution in distributions():
-        normalized = re.sub(r"[-_.]+", "-", distribution.name).lower()
-        if normalized in seen:
-            continue
-        seen.add(normalized)
-        for entry in distribution.entry_points:
-            if entry.group == GROUP:
-                yield Found(
-                    name=entry.name,
-                    origin=f"{distribution.name} {distribution.version}",
-                    load=_entry_point_loader(entry),
-                    version=distribution.version,
-                    summary=_summary(distribution),
-                )
+    for entry in entry_points(group=GROUP):
+        distribution = entry.dist
+        assert distribution is not None  # it is not only for entry points that were made by hand
+        yield Found(
+            name=entry.name,
+            origin=f"{distribution.name} {distribution.version}",
+            load=_entry_point_loader(entry),
+            version=distribution.version,
+            summary=_summary(distribution),
+        )
 
 
 def _summary(distribution: Distribution) -> str | None:

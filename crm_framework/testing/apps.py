@@ -10,7 +10,11 @@ from typing import Any
 import httpx2
 
 from crm_framework.app import create_app, open_service
+from crm_framework.hooks.dispatch import PluginHost
+from crm_framework.hooks.loaded import LoadedPlugin
 from crm_framework.runtime import load_host, migrations_of
+from crm_framework.schema.compose import ComposedSchema
+from crm_framework.schema.core import compose_schema
 from crm_framework.settings import SECTIONS, Settings, section_of
 from crm_framework.storage.migration.migrator import AppMigrations, migrate
 
@@ -19,6 +23,32 @@ from .templates import Kind, TestDatabases
 
 PATIENT_MS = 10_000
 """Handlers' budget in tests that do not ask for another: a busy machine is no fault of a plugin's."""
+
+
+@dataclass
+class Compositions:
+    """Composes a schema, or gives the one composed before of the same plugins with the same settings.
+
+    To compose one takes longer than most tests. The `most` used last are kept.
+    """
+
+    most: int
+    _kept: list[tuple[list[LoadedPlugin], ComposedSchema]] = field(default_factory=list)
+
+    def __call__(self, host: PluginHost) -> ComposedSchema:
+        offered = list(host.enabled)
+        for each in self._kept:
+            if each[0] == offered:
+                self._kept.remove(each)
+                self._kept.append(each)
+                return each[1]
+        composed = compose_schema(host)
+        if list(host.enabled) == offered:  # to refuse a plugin is for each host anew
+            self._kept = [*self._kept[-self.most + 1 :], (offered, composed)]
+        return composed
+
+
+COMPOSITIONS = Compositions(most=12)
 
 
 @dataclass
@@ -42,17 +72,19 @@ class OpenClient:
             name: value for name, value in settings.items() if name not in sections
         }
         chosen = Settings(plugins=plugins, plugin_dir=str(self.plugin_dir), sections=sections, **plain)
+        host = await load_host(chosen)
         if "database_url" not in settings:
-            chosen = await self._with_database(chosen)
-        service = await self.resources.enter_async_context(open_service(chosen))
+            chosen = self._with_database(chosen, migrations_of(host))
+        service = await self.resources.enter_async_context(
+            open_service(chosen, host=host, compose=COMPOSITIONS)
+        )
         app = create_app(service=service)
         http = await self.resources.enter_async_context(
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://crm.test")
         )
         return CrmClient(app, http, await issue_token(service, "*"))
 
-    async def _with_database(self, settings: Settings) -> Settings:
-        apps = migrations_of(await load_host(settings))
+    def _with_database(self, settings: Settings, apps: list[AppMigrations]) -> Settings:
         url = self.databases.copy(self.kind, _name(apps), lambda url: _migrate(url, apps))
         self.resources.callback(self.databases.drop, url)
         return settings_with(settings, database_url=url)
