@@ -22,14 +22,14 @@ from .asking.value import clv_field, pattern_field
 from .baskets import graphql as baskets
 from .baskets.unbought import unbought_field
 from .forecast.graphql import forecast_field
-from .predictions import graphql as predictions
+from .predictions import customers, models
 from .settings import AnalyticsSettings
 
 
 def parts(settings: AnalyticsSettings) -> SchemaParts:
     return SchemaParts(
         extend={
-            Customer: [metrics_field(settings), *predictions.CUSTOMER, *baskets.CUSTOMER],
+            Customer: [metrics_field(settings), *customers.CUSTOMER, *baskets.CUSTOMER],
             Analytics: [
                 nps_field,
                 csat_field,
@@ -55,10 +55,10 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
             analytics_field(settings),
             daily_revenue,
             exchange_rates,
-            *predictions.QUERY,
+            *models.QUERY,
             *baskets.QUERY,
         ],
         mutation=[rebuild_field(settings), verify_figures, set_exchange_rates, freeze_segments],
-        filters={"CustomerFilter": [*filter_members(settings), *predictions.MEMBERS]},
-        orders={"CustomerOrder": [*order_fields(settings), *predictions.ORDERS]},
+        filters={"CustomerFilter": [*filter_members(settings), *customers.MEMBERS]},
+        orders={"CustomerOrder": [*order_fields(settings), *customers.ORDERS]},
     )

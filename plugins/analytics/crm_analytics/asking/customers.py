@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.prospect import Prospect, prospect_score
 from crm_analytics.metrics.rfm import Bounds, Rfm
-from crm_analytics.predictions import graphql as predictions
+from crm_analytics.predictions import customers as predictions
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.rollups.quintiles import COLUMNS
 from crm_analytics.settings import AnalyticsSettings
