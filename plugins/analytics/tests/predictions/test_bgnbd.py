@@ -133,12 +133,33 @@ def integrated(model: Parameters, seen: Seen, time: float) -> tuple[float, float
 
 
 @settings(max_examples=60, deadline=None)
-@given(parameters, st.floats(0.1, 30.0))
-def test_expectation_is_the_mean_of_the_distribution(model: Parameters, time: float) -> None:
+@given(parameters, st.floats(0.02, 6.0))
+def test_expectation_is_the_mean_of_the_distribution(model: Parameters, alphas: float) -> None:
+    """Of so many alphas of time: whoever never leaves buys 400 times in them with a probability below
+    1e-18. In more time the sum would have to go farther.
+    """
+    time = alphas * model.alpha
     shared = [share_with(model, repeats, time) for repeats in range(400)]
-    assert sum(shared) == pytest.approx(1.0, abs=1e-4)
+    assert sum(shared) == pytest.approx(1.0, abs=1e-9)
     mean = sum(repeats * share for repeats, share in enumerate(shared))
-    assert expected_repeats(model, time) == pytest.approx(mean, rel=5e-3, abs=1e-6)
+    assert expected_repeats(model, time) == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "time", "mean", "share"),
+    [
+        (Parameters(4.0, 0.5, 0.5, 4.0), 30.0, 51.6371012235, 0.000113744810174),
+        (Parameters(4.0, 0.5, 1.0, 4.0), 30.0, 16.4434954567, 1.29355439486e-05),
+        (Parameters(0.5, 0.5, 4.0, 0.5), 30.0, 1.00212386071, 1.91859609837e-15),
+        (PUBLISHED, 5200.0, 12.1481190264, 1.29498847564e-05),
+    ],
+)
+def test_long_times_are_as_fifty_digits_give_them(
+    model: Parameters, time: float, mean: float, share: float
+) -> None:
+    """Equations 9 and 8, the latter for 400 purchases, computed with mpmath at 50 digits."""
+    assert expected_repeats(model, time) == pytest.approx(mean, rel=1e-5)
+    assert share_with(model, 400, time) == pytest.approx(share, rel=1e-9, abs=1e-14)
 
 
 @settings(max_examples=60, deadline=None)
