@@ -18,7 +18,8 @@ from crm_framework.testing.templates import Kind, TestDatabases
 from tests.storage.cancelling import CancelledAt
 
 from . import office
-from .mutations import INPUTS, Desk, Input
+from .mutations import INPUTS
+from .mutations.desk import Desk, Input
 
 TORTURE = "TORTURE_CANCEL" in os.environ
 IN_ONE_STEP = ("createCustomer", "logInteraction")
