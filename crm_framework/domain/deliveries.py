@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from tortoise.exceptions import IntegrityError
 
@@ -22,19 +22,12 @@ from crm_framework.storage.ids import new_id
 from crm_framework.storage.turns import Turn
 
 if TYPE_CHECKING:
+    from crm_framework.storage.database import Database
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 REPLAY_LIMIT = 100_000
 """Events that one call hands out again."""
 AT_ONCE = 1000
-
-ReadRow = dict[str, Any]
-
-
-class Reads(Protocol):
-    """A database, or a unit of work."""
-
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[ReadRow]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +120,7 @@ def check_plugin(plugin: str, known: Iterable[str]) -> str:
     )
 
 
-async def count_past(database: Reads, plugin: str, past: Past) -> int:
+async def count_past(database: "Database | UnitOfWork", plugin: str, past: Past) -> int:
     """How many events `replay_events` would hand out: what the plugin still owes stays as it is."""
     condition, values = past.condition()
     (row,) = await database.fetch(
@@ -208,7 +201,7 @@ class OwedEvent:
 
 
 async def list_owed(
-    database: Reads,
+    database: "Database | UnitOfWork",
     *,
     status: str | None = None,
     plugin: str | None = None,
