@@ -5,6 +5,7 @@ from typing import Any
 
 from crm_framework.engine.context import Context
 from crm_framework.engine.sql import among
+from crm_framework.storage.families import families_sql
 
 _CHAIN = """
     WITH RECURSIVE chain (start, id, next) AS (
@@ -47,17 +48,7 @@ async def losers(context: Context, keys: Sequence[str]) -> dict[str, list[str]]:
 async def families(context: Context, keys: Sequence[str]) -> dict[str, list[str]]:
     """Key → all keys that the customer has today, the winner's first; the key itself for an unknown one."""
     chosen = among("asked.id", keys, context.reader.dialect)
-    rows = await context.reader.fetch(
-        f"""
-        SELECT asked.id AS asked, COALESCE(asked.merged_into_id, asked.id) AS one
-            FROM crm_customer AS asked WHERE {chosen.sql}
-        UNION ALL
-        SELECT asked.id, loser.id FROM crm_customer AS asked
-            JOIN crm_customer AS loser ON loser.merged_into_id = COALESCE(asked.merged_into_id, asked.id)
-            WHERE {chosen.sql}
-        """,
-        (*chosen.args, *chosen.args),
-    )
+    rows = await context.reader.fetch(families_sql(chosen.sql), (*chosen.args, *chosen.args))
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(str(row["asked"]), []).append(str(row["one"]))

@@ -13,6 +13,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import CustomerTagged, CustomerUpdated, Event
 from crm_framework.storage import stream
 from crm_framework.storage.database import Database
+from crm_framework.storage.families import of_family
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.outbox import _store
 from crm_framework.storage.stream import START, check_position, mend, read_after, tail
@@ -279,6 +280,7 @@ WRITER = """
 import asyncio, sys
 from crm_framework.events import CustomerTagged
 from crm_framework.storage.database import Database
+from crm_framework.storage.families import of_family
 from crm_framework.storage.ids import new_id
 
 async def main(url, name):
@@ -319,3 +321,18 @@ async def make_counters(database: Database, number: int) -> None:
         await tx.execute_many(
             "INSERT INTO counter (id, n) VALUES (?, 0)", [[index] for index in range(number)]
         )
+
+
+async def test_the_events_of_one_customer_are_found_by_an_index(database: Database) -> None:
+    condition, args = of_family("e.customer_id", new_id())
+    explain = "EXPLAIN" if database.dialect == "postgres" else "EXPLAIN QUERY PLAN"
+    async with database.unit_of_work() as tx:
+        if database.dialect == "postgres":  # which would read so few rows from end to end
+            await tx.execute("SET LOCAL enable_seqscan = off")
+        rows = await tx.fetch(
+            f"{explain} SELECT e.id FROM crm_event AS e WHERE {condition}"
+            " ORDER BY e.horizon, e.position LIMIT 100",
+            args,
+        )
+    plan = " ".join(str(value) for row in rows for value in row.values())
+    assert "customer_id=?" in plan or "Index Cond: (customer_id = " in plan, plan
