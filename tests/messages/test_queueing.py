@@ -165,6 +165,7 @@ async def test_a_merged_customer_is_the_winner(office: Office) -> None:
         ({"headers": {"X-Campaign\r\nBcc": "a"}}, ("headers",)),
         ({"headers": {"Bcc": "eve@example.com"}}, ("headers", "Bcc")),
         ({"headers": {"FROM": "eve@example.com"}}, ("headers", "FROM")),
+        ({"headers": {"Resent-To": '"'}}, ("headers", "Resent-To")),
         ({"headers": {"Content-Type": "text/html"}}, ("headers", "Content-Type")),
         ({"headers": {"X-A": "1", "x-a": "2"}}, ("headers", "x-a")),
         ({"headers": {f"X-{number}": "1" for number in range(51)}}, ("headers",)),

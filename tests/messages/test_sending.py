@@ -240,3 +240,20 @@ async def test_a_plugin_that_takes_for_ever_is_cut_short(
     await office.work()
     row = await office.row()
     assert (row["state"], row["error"]) == ("QUEUED", "The plugins took longer than 0.05 seconds.")
+
+
+async def test_a_fault_of_the_program_leaves_no_message_waiting(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    await office.queue(headers={"X-Campaign": "a"})
+    async with office.database.unit_of_work() as tx:  # what the standard library fails on
+        await tx.execute("UPDATE crm_message SET headers = ?", ('{"Resent-To": "\\""}',))
+        await tx.execute("UPDATE crm_job SET attempts = ?", (ATTEMPTS - 2,))
+    await office.work()
+    row = await office.row()
+    assert (row["state"], row["error"]) == ("QUEUED", "The program failed (IndexError); the log has more.")
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage() == f"sending the message {row['id']} failed"
+    await office.again()
+    assert ((await office.row())["state"], await office.jobs()) == ("FAILED", ["FAILED"])
+    assert (await office.told())[-1][0] == "message.failed"

@@ -26,7 +26,8 @@ _OURS = frozenset(
         *("mime-version", "received", "dkim-signature"),
     }
 )
-"""What the core writes by itself, or a server on the way does; so is all that begins with `content-`."""
+"""What the core writes by itself, or a server on the way does."""
+_OUR_BEGINNINGS = ("content-", "resent-")
 
 
 def checked(message: OutgoingMessage) -> OutgoingMessage:
@@ -71,7 +72,7 @@ def _headers(given: Any) -> dict[str, str]:
                 path=("headers",),
                 hint="Write it such as In-Reply-To, without a colon.",
             )
-        if name.lower() in _OURS or name.lower().startswith("content-"):
+        if name.lower() in _OURS or name.lower().startswith(_OUR_BEGINNINGS):
             raise CrmError(
                 ErrorCode.BAD_INPUT,
                 f"The header {name} is written by the core.",

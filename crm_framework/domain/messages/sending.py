@@ -5,6 +5,7 @@ message queued, and it is sent once more, with the same Message-ID. So it arrive
 """
 
 import asyncio
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from crm_framework.settings import Settings
     from crm_framework.storage.unit_of_work import UnitOfWork
     from crm_framework.worker.runs import JobRun
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 30
 """With the pauses of the jobs, about a day."""
@@ -100,12 +103,13 @@ async def send(job: "JobRun") -> None:
     assert at is not None
     try:
         by = await post.deliver(as_message(row), at)
-    except Undelivered as error:
-        given_up = error.lasting or job.attempt >= ATTEMPTS
+    except Exception as error:
+        refusal = error if isinstance(error, Undelivered) else _failure(key, error)
+        given_up = refusal.lasting or job.attempt >= ATTEMPTS
         async with job.unit_of_work() as tx:
-            await _not_sent(tx, key, error, given_up)
+            await _not_sent(tx, key, refusal, given_up)
         # what the server said may name the person, and a job's error outlives an erasure
-        raise Undelivered(f"The message {key} was not sent. {error.message}", lasting=given_up) from None
+        raise Undelivered(f"The message {key} was not sent. {refusal.message}", lasting=given_up) from None
     async with job.unit_of_work() as tx:
         row = await _held(tx, key)
         if row is not None:
@@ -123,6 +127,12 @@ async def send(job: "JobRun") -> None:
                 )
             )
         job.done(tx)
+
+
+def _failure(key: str, error: Exception) -> Undelivered:
+    """A fault of the program ends an attempt like any other: no message waits for ever."""
+    log.error("sending the message %s failed", key, exc_info=error)
+    return Undelivered(f"The program failed ({type(error).__name__}); the log has more.")
 
 
 async def _not_sent(tx: "UnitOfWork", key: str, error: Undelivered, given_up: bool) -> None:
