@@ -81,6 +81,8 @@ def smtp_server(url: Secret) -> SmtpServer:
     password = Secret(unquote(parts.password)) if parts.password else None
     if (user is None) != (password is None):
         raise _error("smtp_url has only one of user and password.")
+    if not f"{user}{password.reveal() if password else ''}".isascii():
+        raise _error("smtp_url has a user or a password with letters outside ASCII, which cannot log in.")
     if password is not None and encryption is Encryption.NONE and not _is_near(host):
         raise _error("smtp_url would send the password without encryption.")
     port = port or (465 if encryption is Encryption.IMPLICIT else 587)

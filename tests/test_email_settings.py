@@ -48,6 +48,8 @@ def test_special_characters_are_written_as_percent() -> None:
         "smtps://crm:sesame@mail.example.com?starttls=required",
         "smtp://crm@mail.example.com",
         "smtp://:sesame@mail.example.com",
+        "smtp://crm:sesam%C3%A9@mail.example.com",
+        "smtp://cr%C3%BC:sesame@mail.example.com",
         "smtp://crm:sesame@[mail",
     ],
 )
