@@ -223,6 +223,7 @@ def serve(open_client: OpenClient, temporary_plugin: TemporaryPlugin) -> Serve:
         "return {'secret': 'text'}",
         "return RouteAnswer(body=object())",
         "return RouteAnswer(status=99)",
+        "return RouteAnswer(status=204, body={'secret': 'text'})",
         "return RouteAnswer(headers={'set-cookie': 'a=secret text'})",
         "return RouteAnswer(headers={'x-a': 'secret text\\r\\nx-b: c'})",
         "return RouteAnswer(headers={'content-length': '1'})",

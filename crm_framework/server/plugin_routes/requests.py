@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from crm_framework.hooks.specs import Window
 
 NAME_LIMIT = 140
+BODILESS = frozenset({204, 205, 304})
+"""Statuses after which a client takes what follows for the next answer."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
@@ -125,6 +127,8 @@ def encoded(answer: object) -> Answer:
     if not isinstance(answer.status, int) or not 200 <= answer.status <= 599:
         raise ValueError(f"{answer.status!r} is no status of an answer")
     body = answer.body
+    if body is not None and answer.status in BODILESS:
+        raise ValueError(f"an answer with the status {answer.status} has no body")
     if body is None:
         found = b""
     elif isinstance(body, bytes):
