@@ -1,9 +1,13 @@
 """Policies, calendars and teams over the API, and what they make of tickets."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from crm_ticketing.calendars.rules import CalendarRules
+from crm_ticketing.calendars.store import update_calendar
 
+from crm_framework import decode_key
 from crm_framework.testing import CrmClient, run_jobs
 
 from .support import (
@@ -302,3 +306,18 @@ async def test_fifty_tickets_with_all_clocks_take_as_many_statements_as_one(clie
         assert len(found[0]["clocks"]) == 3
         numbers.append(len(sql))
     assert numbers[0] == numbers[1] <= 6
+
+
+async def test_a_policy_that_is_made_while_its_calendar_changes_goes_by_the_new_rules(
+    client: CrmClient,
+) -> None:
+    office = await calendar(client)
+    async with client.service.database.unit_of_work() as tx:
+        key = decode_key(office, "BusinessCalendar")
+        await update_calendar(tx, key, rules=CalendarRules(time_zone="UTC", always=True))
+        making = asyncio.create_task(policy(client, office, {"FIRST_RESPONSE": "PT2H"}, on=False))
+        await asyncio.sleep(0.3)  # it comes as far as it can
+    await making
+    query = "{ slaPolicies { nodes { latest { calendar { number alwaysOpen } } } } }"
+    [found] = (await client.data(query))["slaPolicies"]["nodes"]
+    assert found["latest"]["calendar"] == {"number": 2, "alwaysOpen": True}

@@ -23,8 +23,8 @@ async def create_policy(
     """Key of the new policy, the last in order and not switched on: try it on tickets first."""
     name = checked_name(name)
     await _check(tx, rules, categories)
+    await hold_rulebook(tx)  # first: a calendar that changes now would not find the policy to renew it
     calendar = await latest_version(tx, calendar_id)
-    await hold_rulebook(tx)
     [last] = await tx.fetch("SELECT COALESCE(MAX(position), 0) AS position FROM ticketing_policy")
     key = new_id()
     await insert_named(
