@@ -1,5 +1,6 @@
 """The plugin's addresses: raw e-mail, signed requests, attachments, the page of a survey."""
 
+import asyncio
 import hmac
 import json
 from base64 import b64encode
@@ -9,7 +10,7 @@ from typing import Any
 from crm_framework import encode_id, now
 from crm_framework.testing import CrmClient
 
-from .desk import customer, opened, own, rows
+from .desk import change, customer, opened, own, rows
 
 SAMPLES = Path(__file__).parent / "mail" / "samples"
 RAW = {path.stem: path.read_bytes() for path in SAMPLES.glob("*.eml")}
@@ -100,3 +101,22 @@ async def test_requests_that_are_not_right_change_nothing(open_client: Any) -> N
     assert (await hook(client, "msg_3", more=1)).status_code == 400
     assert len(await rows(client, "SELECT id FROM ticketing_message")) == 1
     assert len(await rows(client, "SELECT id FROM crm_customer")) == 1
+
+
+async def test_a_request_that_comes_twice_at_once_opens_one_ticket(open_client: Any) -> None:
+    client = await hooked(open_client)
+    answers = await asyncio.gather(*(hook(client, "msg_1", subject="Lid") for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+    assert [answer.json() for answer in answers] == [{"ticket": 1}] * 4
+    assert len(await rows(client, "SELECT id FROM ticketing_message")) == 1
+
+
+async def test_a_request_for_a_merged_ticket_reaches_the_one_that_has_its_messages(open_client: Any) -> None:
+    client = await hooked(open_client)
+    await hook(client, "msg_1", subject="Lid")
+    await hook(client, "msg_2", subject="Lid again")
+    found = await client.data("{ tickets(orderBy: [{field: NUMBER}]) { nodes { id } } }")
+    first, second = [one["id"] for one in found["tickets"]["nodes"]]
+    assert (await change(client, "mergeTickets", winner=first, losers=[second]))["errors"] == []
+    more = await hook(client, "msg_3", ticket=2, body="Red.")
+    assert (more.status_code, more.json()) == (200, {"ticket": 1})

@@ -28,7 +28,8 @@ class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """`ticket` is the number of the ticket that gets the message; without it, a ticket is opened."""
+    """`ticket` is the number of the ticket that gets the message, or of one that was merged into it; without
+    it, a ticket is opened."""
 
     body: str
     customer: Writer

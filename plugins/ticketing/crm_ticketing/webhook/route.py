@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tortoise.exceptions import IntegrityError
+
 from crm_framework import (
     CrmError,
     ErrorCode,
@@ -30,8 +32,15 @@ async def take(request: RouteRequest) -> RouteAnswer:
     settings: TicketingSettings = request.settings
     id_ = check(request.headers, request.body, settings.webhook_secrets, request.now)
     wanted = read_request(request.body)
+    try:
+        return await _answer(request, id_, wanted)
+    except IntegrityError:  # it came twice at once, and the other one is through
+        return await _answer(request, id_, wanted)
+
+
+async def _answer(request: RouteRequest, id_: str, wanted: Request) -> RouteAnswer:
     async with request.unit_of_work() as tx:
-        number, fresh = await _taken(tx, id_, wanted, settings)
+        number, fresh = await _taken(tx, id_, wanted, request.settings)
     return RouteAnswer(status=201 if fresh else 200, body={"ticket": number})
 
 
@@ -46,7 +55,13 @@ async def _taken(tx: UnitOfWork, id_: str, wanted: Request, settings: TicketingS
         return earlier[1], False
     customer = await _customer(tx, wanted.customer)
     if wanted.ticket is not None:
-        found = await _number(tx, "WHERE t.number = ? AND t.customer_id = ?", wanted.ticket, customer)
+        found = await _number(
+            tx,
+            "JOIN ticketing_ticket AS n ON t.id = COALESCE(n.merged_into_id, n.id)"
+            " WHERE n.number = ? AND n.customer_id = ?",
+            wanted.ticket,
+            customer,
+        )
         if found is None:
             raise CrmError(
                 ErrorCode.NOT_FOUND, f"The customer has no ticket {wanted.ticket}.", path=("ticket",)
