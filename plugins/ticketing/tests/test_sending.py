@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from crm_ticketing.surveys.links import token_of
 
-from crm_framework import Secret, now
+from crm_framework import Secret, decode_key, now
 from crm_framework.testing import CrmClient, run_jobs
 
 from .desk import change, customer, opened, rows
@@ -124,3 +124,17 @@ async def test_answers_leave_as_e_mail_and_answers_to_them_find_the_ticket(
     back = f"From: ada@example.com\nMessage-ID: {message['message_id']}\n\nWhich colour?\n".encode()
     loop = await client.http.post("/plugins/ticketing/mail", content=back, headers=bearer(client))
     assert loop.json()["outcome"] == "IGNORED"
+
+
+async def test_answers_leave_as_e_mail_too_where_one_that_came_so_was_merged(open_client: Any) -> None:
+    client = await open_client("ticketing", ticketing={"mail_replies": True})
+    await post_mail(client, "plain")
+    found = await client.data("{ tickets { nodes { id customer { id } } } }")
+    [mailed] = found["tickets"]["nodes"]
+    winner = await opened(client, decode_key(mailed["customer"]["id"], "Customer"))
+    await change(client, "replyToTicket", ticket=winner, body="Which colour?")
+    assert await rows(client, "SELECT id FROM crm_message") == []
+    assert (await change(client, "mergeTickets", winner=winner, losers=[mailed["id"]]))["errors"] == []
+    await change(client, "replyToTicket", ticket=winner, body="Which size?")
+    sent = await rows(client, "SELECT subject, text FROM crm_message")
+    assert [(one["subject"], one["text"]) for one in sent] == [("[#2] Lid", "Which size?")]

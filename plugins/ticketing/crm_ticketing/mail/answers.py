@@ -17,7 +17,9 @@ LONGEST_REFERENCES = 900
 
 
 async def send_answers(tx: UnitOfWork, events: Sequence[Event], settings: TicketingSettings) -> None:
-    """Queues an e-mail for each public message of staff among these events, once."""
+    """Queues an e-mail for each public message of staff among these events, once: of tickets that came by
+    e-mail, or into which such a one was merged.
+    """
     added = [event.message_id for event in events if isinstance(event, TicketMessageAdded)]
     if not settings.mail_replies or not added:
         return
@@ -26,9 +28,10 @@ async def send_answers(tx: UnitOfWork, events: Sequence[Event], settings: Ticket
         "SELECT m.id, m.body, t.id AS ticket_id, t.number, t.subject, c.id AS customer_id, c.email"
         " FROM ticketing_message AS m JOIN ticketing_ticket AS t ON t.id = m.ticket_id"
         " JOIN crm_customer AS c ON c.id = t.customer_id"
-        f" WHERE {where.sql} AND m.author = 'STAFF' AND NOT m.internal AND t.channel = ?"
+        f" WHERE {where.sql} AND m.author = 'STAFF' AND NOT m.internal AND (t.channel = ? OR EXISTS"
+        " (SELECT 1 FROM ticketing_ticket AS l WHERE l.merged_into_id = t.id AND l.channel = ?))"
         " AND c.email IS NOT NULL ORDER BY m.at, m.id",
-        [*where.args, CHANNEL],
+        [*where.args, CHANNEL, CHANNEL],
     )
     for row in rows:
         await _send(tx, row, settings)
