@@ -45,12 +45,12 @@ async def ask(job: JobRun) -> None:
     """Sends one invitation, or puts it off to when the customer may be reached."""
     settings: TicketingSettings = job.settings
     key = str(job.payload["ticket"])
-    async with job.unit_of_work() as tx:
-        try:
+    try:
+        async with job.unit_of_work() as tx:
             await _ask(tx, key, settings)
-        except CrmError as error:
-            if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.REFUSED):
-                raise  # else the customer was erased meanwhile
+    except CrmError as error:
+        if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.REFUSED):
+            raise  # else the customer was erased meanwhile
 
 
 async def _ask(tx: UnitOfWork, key: str, settings: TicketingSettings) -> None:
