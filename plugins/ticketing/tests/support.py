@@ -16,7 +16,7 @@ OFFICE = {
         {"days": ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"], "from": "09:00", "to": "18:00"}
     ],
 }
-CLOCKS = "clocks(asOf: $at) { kind cycle state target dueAt breachedAt metAt elapsed remaining }"
+CLOCKS = "clocks(asOf: $at) { kind cycle state target startedAt dueAt breachedAt metAt elapsed remaining }"
 
 
 async def change(client: CrmClient, name: str, given: Any, selected: str) -> Any:

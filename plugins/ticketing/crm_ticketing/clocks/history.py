@@ -138,3 +138,11 @@ def past_of(history: Sequence[Happened], as_of: int) -> Past | None:
         if waiting >= 0 and status not in SETTLED:
             cycles.append(Cycle(waiting, INFINITE, False))
     return Past(created, spans, first_answer, first_resolved, cycles, merged, policies)
+
+
+def waits(history: Sequence[Happened]) -> bool:
+    """Whether the customer wrote and nobody has answered yet, nor resolved the ticket."""
+    past = past_of(history, INFINITE - 1)
+    if past is None:
+        return False
+    return past.first_answer == INFINITE or (bool(past.cycles) and past.cycles[-1].end == INFINITE)

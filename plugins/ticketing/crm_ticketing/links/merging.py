@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork
-from crm_ticketing.clocks.history import HappenedKind
-from crm_ticketing.clocks.store import HeldTicket, record, settle
+from crm_ticketing.clocks.history import HappenedKind, waits
+from crm_ticketing.clocks.store import HeldTicket, histories, record, settle
 from crm_ticketing.events import TicketsMerged
-from crm_ticketing.models import LinkKind, TicketStatus
-from crm_ticketing.tickets.changes import move
+from crm_ticketing.models import LinkKind, MessageAuthor, TicketStatus
+from crm_ticketing.tickets.changes import move, reopen
 from crm_ticketing.tickets.held import hold_named
 
 from .store import leads_to, take_turns, write
@@ -18,6 +18,9 @@ MOST = 50
 
 async def merge_tickets(tx: UnitOfWork, winner_id: str, loser_ids: Sequence[str]) -> str:
     """The winner's key. Messages, attachments, e-mails, followers and tags move to it; the losers are closed.
+
+    A customer who waits for an answer in a loser waits for it in the winner, which is open again if it was
+    resolved or waited for the customer.
 
     REFUSED for tickets of another customer, whose words would be shown to this one, and for those that were
     merged before.
@@ -56,8 +59,13 @@ async def merge_tickets(tx: UnitOfWork, winner_id: str, loser_ids: Sequence[str]
                     path=("losers", place),
                     hint="Take away the links between them first.",
                 )
+    pasts = await histories(tx, [loser.id for loser in held])
     for loser in held:
         await _absorb(tx, winner, loser)
+    if winner["status"] != TicketStatus.CLOSED and any(waits(past) for past in pasts.values()):
+        # from now on, not from when it was written: what the winner's clocks have shown stays true
+        record(tx, winner, HappenedKind.MESSAGE, MessageAuthor.CUSTOMER)
+        await reopen(tx, winner)
     await settle(tx, winner)
     tx.emit(
         TicketsMerged(

@@ -170,3 +170,9 @@ async def move(tx: UnitOfWork, ticket: HeldTicket, status: TicketStatus) -> None
             customer_id=ticket["customer_id"], ticket_id=ticket.id, changes={"status": (before, status)}
         )
     )
+
+
+async def reopen(tx: UnitOfWork, ticket: HeldTicket) -> None:
+    """Opens a ticket that was resolved, or waited for the customer, as the customer wrote."""
+    if ticket["status"] in (TicketStatus.RESOLVED, TicketStatus.WAITING_ON_CUSTOMER):
+        await move(tx, ticket, TicketStatus.OPEN)

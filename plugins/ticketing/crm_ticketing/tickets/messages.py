@@ -8,7 +8,7 @@ from crm_ticketing.messages.new import NewMessage
 from crm_ticketing.messages.words import write_words
 from crm_ticketing.models import MessageAuthor, TicketStatus
 
-from .changes import move
+from .changes import move, reopen
 from .held import BODY_LIMIT, checked_text, hold_ticket
 
 LONGEST_SENDER = 320
@@ -19,7 +19,6 @@ async def reply_to_ticket(tx: UnitOfWork, ticket_id: str, message: NewMessage) -
     ticket = await hold_ticket(tx, ticket_id)
     if await _came_before(tx, message):
         return ticket.id
-    await add_message(tx, ticket, message)
     status = TicketStatus(ticket["status"])
     if status is TicketStatus.CLOSED:
         merged = ticket["merged_into_id"] is not None
@@ -29,11 +28,10 @@ async def reply_to_ticket(tx: UnitOfWork, ticket_id: str, message: NewMessage) -
             path=("ticket",),
             hint="Write to that one." if merged else "Open a new one, or set its status to OPEN first.",
         )
+    await add_message(tx, ticket, message)
     if message.author is MessageAuthor.CUSTOMER:
-        moves = status in (TicketStatus.RESOLVED, TicketStatus.WAITING_ON_CUSTOMER)
-    else:
-        moves = status is TicketStatus.NEW and message.author is MessageAuthor.STAFF
-    if moves:
+        await reopen(tx, ticket)
+    elif status is TicketStatus.NEW and message.author is MessageAuthor.STAFF:
         await move(tx, ticket, TicketStatus.OPEN)
     await settle(tx, ticket)
     return ticket.id
