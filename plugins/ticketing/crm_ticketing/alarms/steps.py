@@ -5,7 +5,7 @@ import logging
 from datetime import datetime
 
 from crm_framework import CrmError, OutgoingMessage, UnitOfWork, send_message
-from crm_ticketing.clocks.history import HappenedKind
+from crm_ticketing.clocks.history import SETTLED, HappenedKind
 from crm_ticketing.clocks.rules import Alarm
 from crm_ticketing.clocks.store import HeldTicket, record
 from crm_ticketing.events import TicketEscalated
@@ -13,7 +13,6 @@ from crm_ticketing.models import TicketPriority
 from crm_ticketing.policies.rules import Step, StepAction
 from crm_ticketing.teams.assignment import least_busy
 from crm_ticketing.tickets.changes import give, set_priority
-from crm_ticketing.tickets.held import SETTLED
 
 PRIORITIES = tuple(TicketPriority)
 log = logging.getLogger(__name__)

@@ -34,6 +34,7 @@ class HappenedKind(StrEnum):
 COUNTED = ("CREATED", "STATUS", "MESSAGE", "POLICY", "MERGED")
 """The kinds that clocks look at."""
 SETTLED = frozenset({"RESOLVED", "CLOSED"})
+"""Statuses in which nothing more is to be done."""
 INFINITE = 1 << 62
 """Later than any moment."""
 

@@ -14,9 +14,10 @@ from crm_framework import (
     parse_time,
     send_message,
 )
+from crm_ticketing.clocks.history import SETTLED
 from crm_ticketing.events import TicketStatusChanged
 from crm_ticketing.settings import TicketingSettings
-from crm_ticketing.tickets.held import SETTLED, hold_ticket
+from crm_ticketing.tickets.held import hold_ticket
 
 from .links import token_of
 from .store import invite

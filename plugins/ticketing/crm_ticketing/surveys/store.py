@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id, parse_time
-from crm_ticketing.clocks.history import HappenedKind
+from crm_ticketing.clocks.history import SETTLED, HappenedKind
 from crm_ticketing.clocks.store import HeldTicket, record
 from crm_ticketing.events import TicketRated
-from crm_ticketing.tickets.held import SETTLED, hold_ticket
+from crm_ticketing.tickets.held import hold_ticket
 
 COMMENT_LIMIT = 5_000
 OPEN_FOR = timedelta(days=30)

@@ -5,7 +5,7 @@ them.
 from collections.abc import Sequence
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork
-from crm_ticketing.clocks.history import HappenedKind
+from crm_ticketing.clocks.history import SETTLED, HappenedKind
 from crm_ticketing.clocks.store import HeldTicket, record, settle
 from crm_ticketing.events import (
     TicketAssigned,
@@ -18,7 +18,7 @@ from crm_ticketing.models import TicketPriority, TicketStatus
 from crm_ticketing.policies.matching import Looked, active_offers, fitting
 from crm_ticketing.teams.assignment import check_staff, check_team, least_busy
 
-from .held import SETTLED, change_column, check_category, hold_ticket
+from .held import change_column, check_category, hold_ticket
 
 
 async def change_status(

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 from crm_framework import CrmError, ErrorCode, Hold, UnitOfWork, among, live_customers
 from crm_ticketing.clocks.store import HeldTicket, moment_for
-from crm_ticketing.models import TicketStatus
 
 SUBJECT_LIMIT = 500
 BODY_LIMIT = 100_000
-SETTLED = (TicketStatus.RESOLVED, TicketStatus.CLOSED)
 
 
 async def change_column(tx: UnitOfWork, ticket: HeldTicket, column: str, value: object) -> None:
