@@ -7,8 +7,6 @@ from crm_framework import RouteAnswer, RouteRequest
 from .content import read_mail
 from .intake import take_in
 
-MOST_BYTES = 40 * 1024 * 1024
-
 
 async def take(request: RouteRequest) -> RouteAnswer:
     """POST of a message as it came (RFC 5322). The answer says what became of it; 201 for a new ticket."""

@@ -9,7 +9,6 @@ from crm_ticketing.settings import TicketingSettings
 from .links import survey_of
 from .store import COMMENT_LIMIT, answer, checked, refuse_late
 
-MOST_BYTES = 64 * 1024
 _STARS = ((5, "Very good"), (4, "Good"), (3, "So-so"), (2, "Bad"), (1, "Very bad"))
 
 
