@@ -31,6 +31,10 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
     files = await _of(
         tx, keys, "attachment", "message_id, name, media_type, size, sha256, url, id, kept", "name, id"
     )
+    of_message: dict[str, list[dict[str, Any]]] = {}
+    for rows in files.values():
+        for row in rows:
+            of_message.setdefault(str(row["message_id"]), []).append(_file(row))
     tags = await _of(tx, keys, "ticket_tag", "tag", "tag")
     surveys = await _of(tx, keys, "survey", "invited_at, answered_at, rating, comment", "created_at, id")
     history = await _of(tx, keys, "history", "at, kind, before, after, actor_kind", "at, id")
@@ -55,11 +59,7 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
                         "channel": message["channel"],
                         "sender": message["sender"],
                         "rest": message["rest"],
-                        "attachments": [
-                            _file(file)
-                            for file in files[str(ticket["id"])]
-                            if str(file["message_id"]) == str(message["id"])
-                        ],
+                        "attachments": of_message.get(str(message["id"]), []),
                     }
                     for message in messages[str(ticket["id"])]
                 ],
