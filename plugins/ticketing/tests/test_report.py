@@ -6,21 +6,22 @@ from typing import Any
 import pytest
 from crm_ticketing.report.rules import (
     Case,
+    Group,
     Measured,
     Share,
-    backlog,
     breaches,
     continuity,
     first_contact,
-    percentile,
-    times,
+    group_of,
+    percentiles,
+    together,
 )
 from crm_ticketing.surveys.rules import satisfaction
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_framework import now
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, frozen
 
 from .desk import change, customer, opened, staff
 
@@ -39,7 +40,7 @@ def clock(elapsed: int, *, ended: bool = True, settled: bool = True, breached: b
 def test_a_percentile_is_the_smallest_value_that_enough_are_not_above(
     values: list[int], percent: int
 ) -> None:
-    found = percentile(values, percent)
+    [found] = percentiles(values, [percent])
     assert found is not None
     below = sum(1 for one in values if one <= found)
     assert below * 100 >= percent * len(values)
@@ -48,19 +49,20 @@ def test_a_percentile_is_the_smallest_value_that_enough_are_not_above(
 
 
 def test_of_none_there_is_no_figure() -> None:
-    assert percentile([], 50) is None
+    assert percentiles([], [50, 90]) == [None, None]
     assert Share(0, 0).value is None
     assert satisfaction([]).csat is None
-    assert breaches([]) == Share(0, 0)
+    assert breaches(Group()) == Share(0, 0)
 
 
 def test_clocks_that_run_in_time_do_not_count_as_kept() -> None:
     late = clock(9, ended=False, settled=False, breached=True)
-    cases = [case(clocks=[clock(1), clock(2, breached=True), clock(3, ended=False, settled=False), late])]
-    assert breaches(cases) == Share(2, 3)
-    assert times(cases, "FIRST_RESPONSE") == [1, 2]
-    assert times(cases, "NEXT_RESPONSE") == []
-    assert breaches([case(merged=True, clocks=[clock(1, breached=True)])]) == Share(0, 0)
+    clocks = [clock(1), clock(2, breached=True), clock(3, ended=False, settled=False), late]
+    group = group_of([case(clocks=clocks), case(merged=True, clocks=[clock(1, breached=True)])])
+    assert breaches(group) == breaches(group, "FIRST_RESPONSE") == Share(2, 3)
+    assert breaches(group, "NEXT_RESPONSE") == Share(0, 0)
+    assert (list(group.taken["FIRST_RESPONSE"]), list(group.taken["NEXT_RESPONSE"])) == ([1, 2], [])
+    assert group.opened == 1
 
 
 def test_first_contact() -> None:
@@ -71,7 +73,7 @@ def test_first_contact() -> None:
         case(resolved=True, answers=1, reopened=1),
         case(answers=1),
     ]
-    assert first_contact(cases) == Share(2, 4)
+    assert first_contact(group_of(cases)) == Share(2, 4)
 
 
 def test_owner_continuity() -> None:
@@ -80,24 +82,23 @@ def test_owner_continuity() -> None:
         *[case(customer_id="b", staff_id=one) for one in ("s", None)],
         *[case(customer_id="c", staff_id=one) for one in ("t", "t")],
     ]
-    assert continuity(cases) == Share(4, 5)
+    assert continuity(group_of(cases)) == Share(4, 5)
 
 
-def test_ages() -> None:
-    ages = [
-        timedelta(hours=1),
-        timedelta(days=1),
-        timedelta(days=29),
-        timedelta(days=30),
-        timedelta(days=400),
+def test_groups_together_are_as_one_group_of_all() -> None:
+    clocks = [clock(1), clock(2, breached=True)]
+    cases = [
+        case(clocks=clocks, resolved=True),
+        case(staff_id="t", clocks=clocks, resolved=True, answers=2),
+        case(customer_id="b", staff_id=None),
     ]
-    assert dict(backlog(ages)) == {
-        "UNDER_1_DAY": 1,
-        "UNDER_3_DAYS": 1,
-        "UNDER_7_DAYS": 0,
-        "UNDER_30_DAYS": 1,
-        "OLDER": 2,
-    }
+    each = [group_of([one]) for one in cases]
+    for group in each:
+        group.ages["OLDER"] += 1
+        group.ratings[5] += 2
+    whole = group_of(cases)
+    whole.ages["OLDER"], whole.ratings[5] = 3, 6
+    assert together(each) == whole
 
 
 REPORT = """query ($window: TicketingWindow!, $by: TicketGroup) {
@@ -134,6 +135,43 @@ async def test_the_report(client: CrmClient) -> None:
     ]
     agents = await client.data(REPORT, window=window(), by="AGENT")
     assert [(one["name"], one["opened"]) for one in agents["ticketingReport"]["groups"]] == [("Grace", 2)]
+
+
+async def test_ages_of_open_tickets(client: CrmClient) -> None:
+    """What is exactly a day old is not under a day old."""
+    ada, moment = await customer(client), now()
+    for age in (timedelta(0), timedelta(days=1), timedelta(days=29), timedelta(days=30), timedelta(days=400)):
+        with frozen(moment - age):
+            await opened(client, ada)
+    with frozen(moment):
+        found = await client.data(REPORT, window=window())
+    [whole] = found["ticketingReport"]["groups"]
+    assert {one["age"]: one["count"] for one in whole["backlog"]} == {
+        "UNDER_1_DAY": 1,
+        "UNDER_3_DAYS": 1,
+        "UNDER_7_DAYS": 0,
+        "UNDER_30_DAYS": 1,
+        "OLDER": 2,
+    }
+
+
+async def test_a_window_with_too_many_tickets_is_told_where_to_end(
+    client: CrmClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_ticketing.report.store.MOST", 2)
+    ada, moment = await customer(client), now()
+    for hours in (3, 2, 1):
+        with frozen(moment - timedelta(hours=hours)):
+            await opened(client, ada)
+    [error] = await client.errors(REPORT, window=window())
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    told = "More than 2 tickets were opened in this window (at window). Ask for one that ends at "
+    until, _, rest = error["message"].removeprefix(told).partition(", ")
+    assert rest == "and go on from there."
+    assert until == (moment - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    for part, count in (({"to": until}, 2), ({"from": until}, 1)):
+        found = await client.data(REPORT, window=window() | part)
+        assert found["ticketingReport"]["groups"][0]["opened"] == count
 
 
 async def test_a_window_that_is_none_is_refused(client: CrmClient) -> None:

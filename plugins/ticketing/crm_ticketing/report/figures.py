@@ -12,12 +12,11 @@ from .rules import (
     PERCENTILES,
     Group,
     Share,
-    backlog,
     breaches,
     continuity,
     first_contact,
-    percentile,
-    times,
+    percentiles,
+    together,
 )
 from .store import GroupBy, Span, groups
 
@@ -30,38 +29,37 @@ MOST_EACH = 100
 async def figures(window: Window, group_by: str | None, reader: Reader) -> Sequence[Figure]:
     """Of tickets opened, and ratings given, in the window; what is open is as of now."""
     span, moment = Span(window.start, window.end), now()
-    whole = await groups(reader, span, None, moment)
-    told = _told(whole[None], None)
     by = next((one for one in GroupBy if one.value == (group_by or "").upper()), None)
+    parts = await groups(reader, span, by, moment)
+    told = _told(together(parts.values()), None)
     if by is not None:
-        for key, group in (await groups(reader, span, by, moment)).items():
+        for key, group in parts.items():
             told += _told(group, key or "")
     return told
 
 
 def _told(group: Group, name: str | None) -> list[Figure]:
-    cases = [case for case in group.cases if not case.merged]
-    rated = satisfaction(group.ratings)
+    rated = satisfaction(group.ratings.elements())
     found = [
-        Figure("opened", "Tickets that were opened.", len(cases), n=len(cases), group=name),
+        Figure("opened", "Tickets that were opened.", group.opened, n=group.opened, group=name),
         Figure(
             "resolved",
             "Tickets opened in the window that are resolved.",
-            sum(1 for case in cases if case.resolved),
-            n=len(cases),
+            group.resolved,
+            n=group.opened,
             group=name,
         ),
-        _share("breach_rate", "Late clocks, of those that ended or are late.", breaches(cases), name),
+        _share("breach_rate", "Late clocks, of those that ended or are late.", breaches(group), name),
         _share(
             "first_contact_resolution",
             "Resolved with one answer at most and not opened again, of the resolved ones.",
-            first_contact(cases),
+            first_contact(group),
             name,
         ),
         _share(
             "owner_continuity",
             "Tickets with the person who had most of that customer's, of customers who have several.",
-            continuity(cases),
+            continuity(group),
             name,
         ),
         _share(
@@ -72,11 +70,10 @@ def _told(group: Group, name: str | None) -> list[Figure]:
         ),
     ]
     for kind in KINDS:
-        taken = times(cases, kind)
+        taken = group.taken[kind]
         word = kind.lower()
-        found.append(_share(f"{word}_breach_rate", "Late clocks of this kind.", breaches(cases, kind), name))
-        for percent in PERCENTILES:
-            value = percentile(taken, percent)
+        found.append(_share(f"{word}_breach_rate", "Late clocks of this kind.", breaches(group, kind), name))
+        for percent, value in zip(PERCENTILES, percentiles(taken, PERCENTILES), strict=True):
             found.append(
                 Figure(
                     f"{word}_p{percent}",
@@ -87,13 +84,12 @@ def _told(group: Group, name: str | None) -> list[Figure]:
                     group=name,
                 )
             )
-    ages = backlog(group.ages)
     found += [
         Figure(
             f"backlog_{age.lower()}",
             "Tickets of this age that are open now.",
-            ages[age],
-            n=len(group.ages),
+            group.ages[age],
+            n=group.ages.total(),
             group=name,
         )
         for age, _ in AGES

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET, Info
 
-from crm_framework import describe, required, root
+from crm_framework import describe, now, required, root
 from crm_ticketing.permissions import READ
 from crm_ticketing.surveys.rules import satisfaction
 
@@ -14,15 +14,12 @@ from .rules import (
     AGES,
     KINDS,
     PERCENTILES,
-    Case,
     Group,
     Share,
-    backlog,
     breaches,
     continuity,
     first_contact,
-    percentile,
-    times,
+    percentiles,
 )
 from .store import GroupBy, Span, groups, names_of
 
@@ -125,8 +122,6 @@ def _most(**_: object) -> int:
 @root(permission=READ, most=_most)
 async def ticketing_report(info: Info, window: Window, group_by: By = UNSET) -> TicketingReport:
     """How fast tickets were answered and resolved, how well, and how many are left."""
-    from crm_framework import now
-
     moment = now()
     span = Span(window.start, window.end)
     by = group_by or None
@@ -142,26 +137,25 @@ async def ticketing_report(info: Info, window: Window, group_by: By = UNSET) -> 
 
 def figures_of(key: str | None, name: str | None, group: Group) -> TicketingFigures:
     """A group's figures as the API shows them."""
-    cases = [case for case in group.cases if not case.merged]
-    rated = satisfaction(group.ratings)
+    rated = satisfaction(group.ratings.elements())
     return TicketingFigures(
         key=key,
         name=name,
-        opened=len(cases),
-        resolved=sum(1 for case in cases if case.resolved),
-        times=[_times(cases, kind) for kind in KINDS],
-        breached=TicketShare.of(breaches(cases)),
-        first_contact_resolution=TicketShare.of(first_contact(cases)),
-        owner_continuity=TicketShare.of(continuity(cases)),
-        backlog=[TicketAge(age=age, count=count) for age, count in backlog(group.ages).items()],
+        opened=group.opened,
+        resolved=group.resolved,
+        times=[_times(group, kind) for kind in KINDS],
+        breached=TicketShare.of(breaches(group)),
+        first_contact_resolution=TicketShare.of(first_contact(group)),
+        owner_continuity=TicketShare.of(continuity(group)),
+        backlog=[TicketAge(age=age, count=group.ages[age]) for age, _ in AGES],
         satisfied=TicketShare(value=rated.csat, part=rated.satisfied, whole=rated.answers),
         average_rating=rated.stars / rated.answers if rated.answers else None,
     )
 
 
-def _times(cases: list[Case], kind: str) -> TicketTimes:
-    taken = times(cases, kind)
-    p50, p75, p90, p95 = (_duration(percentile(taken, percent)) for percent in PERCENTILES)
+def _times(group: Group, kind: str) -> TicketTimes:
+    taken = group.taken[kind]
+    p50, p75, p90, p95 = (_duration(found) for found in percentiles(taken, PERCENTILES))
     return TicketTimes(
         clock=kind,
         count=len(taken),
@@ -169,7 +163,7 @@ def _times(cases: list[Case], kind: str) -> TicketTimes:
         p75=p75,
         p90=p90,
         p95=p95,
-        breached=TicketShare.of(breaches(cases, kind)),
+        breached=TicketShare.of(breaches(group, kind)),
     )
 
 

@@ -1,8 +1,9 @@
 """Figures of many tickets: pure functions of what is known of each. What is undefined is None, never 0."""
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,9 +18,10 @@ AGES: Sequence[tuple[str, timedelta | None]] = (
     ("UNDER_30_DAYS", timedelta(days=30)),
     ("OLDER", None),
 )
+"""Names of ages, each with what it is below."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
     """A clock that has run: `elapsed` in microseconds of working time; `ended` if what it waited for came."""
 
@@ -30,7 +32,7 @@ class Measured:
     breached: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """A ticket as the figures see it. `answers` are public messages of staff, `reopened` how often it was."""
 
@@ -45,12 +47,68 @@ class Case:
 
 @dataclass
 class Group:
-    """What belongs together, such as the tickets of one team."""
+    """What belongs together, such as the tickets of one team, added up: of each ticket stay a few numbers."""
 
-    cases: list[Case] = field(default_factory=list)
-    ratings: list[int] = field(default_factory=list)
-    ages: list[timedelta] = field(default_factory=list)
-    """How old the tickets are that are open now."""
+    opened: int = 0
+    resolved: int = 0
+    at_once: int = 0
+    """Resolved with one answer at most, and not opened again."""
+    taken: dict[str, "array[int]"] = field(default_factory=lambda: {kind: array("q") for kind in KINDS})
+    """Working times of the clocks of each kind that ended, late or not."""
+    known: Counter[str] = field(default_factory=Counter)
+    """Clocks of each kind that are settled, or breached: of one that is in time nothing is known yet."""
+    late: Counter[str] = field(default_factory=Counter)
+    """Those of them that are breached."""
+    with_staff: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Tickets by customer and the member of staff who has them."""
+    ratings: Counter[int] = field(default_factory=Counter)
+    ages: Counter[str] = field(default_factory=Counter)
+    """How old the tickets are that are open now, by the names of AGES."""
+
+    def add(self, case: Case) -> None:
+        """Adds a ticket; one that was merged into another counts there."""
+        if case.merged:
+            return
+        self.opened += 1
+        self.resolved += case.resolved
+        self.at_once += case.resolved and case.answers <= 1 and not case.reopened
+        if case.staff_id is not None:
+            self.with_staff[case.customer_id, case.staff_id] += 1
+        for clock in case.clocks:
+            if clock.ended:
+                self.taken[clock.kind].append(clock.elapsed)
+            if clock.settled or clock.breached:
+                self.known[clock.kind] += 1
+            if clock.breached:
+                self.late[clock.kind] += 1
+
+
+def group_of(cases: Iterable[Case]) -> Group:
+    """These tickets added up."""
+    group = Group()
+    for case in cases:
+        group.add(case)
+    return group
+
+
+def together(groups: Iterable[Group]) -> Group:
+    """All of them as one."""
+    whole = Group()
+    for one in groups:
+        whole.opened += one.opened
+        whole.resolved += one.resolved
+        whole.at_once += one.at_once
+        for kind in KINDS:
+            whole.taken[kind].extend(one.taken[kind])
+        for into, more in (
+            (whole.known, one.known),
+            (whole.late, one.late),
+            (whole.with_staff, one.with_staff),
+            (whole.ratings, one.ratings),
+            (whole.ages, one.ages),
+        ):
+            into.update(more)  # type: ignore[arg-type]  # each of its own kind
+    return whole
 
 
 @dataclass(frozen=True)
@@ -65,59 +123,34 @@ class Share:
         return self.part / self.whole if self.whole else None
 
 
-def percentile(values: Iterable[int], percent: int) -> int | None:
-    """The smallest value that at least `percent` of 100 are not above (nearest rank); None of none."""
+def percentiles(values: Iterable[int], wanted: Sequence[int]) -> list[int | None]:
+    """For each of `wanted`, the smallest value that at least so many of 100 are not above (nearest rank);
+    None of none.
+    """
     ordered = sorted(values)
     if not ordered:
-        return None
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+        return [None] * len(wanted)
+    return [ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] for percent in wanted]
 
 
-def times(cases: Iterable[Case], kind: str) -> list[int]:
-    """Working times of the clocks of a kind that ended, late or not."""
-    return [
-        clock.elapsed
-        for case in _counted(cases)
-        for clock in case.clocks
-        if clock.kind == kind and clock.ended
-    ]
+def breaches(group: Group, kind: str | None = None) -> Share:
+    """Breached clocks of those that are settled, or breached."""
+    if kind is not None:
+        return Share(group.late[kind], group.known[kind])
+    return Share(group.late.total(), group.known.total())
 
 
-def breaches(cases: Iterable[Case], kind: str | None = None) -> Share:
-    """Breached clocks of those that are settled, or breached: of one that is in time nothing is known yet."""
-    known = [
-        clock
-        for case in _counted(cases)
-        for clock in case.clocks
-        if kind in (None, clock.kind) and (clock.settled or clock.breached)
-    ]
-    return Share(sum(1 for clock in known if clock.breached), len(known))
-
-
-def first_contact(cases: Iterable[Case]) -> Share:
+def first_contact(group: Group) -> Share:
     """Resolved with one answer at most, and not opened again, of all that are resolved."""
-    resolved = [case for case in _counted(cases) if case.resolved]
-    return Share(sum(1 for case in resolved if case.answers <= 1 and not case.reopened), len(resolved))
+    return Share(group.at_once, group.resolved)
 
 
-def continuity(cases: Iterable[Case]) -> Share:
-    """The cases that were with the person who had most of that customer's, of those who had several."""
-    by_customer: dict[str, Counter[str]] = {}
-    for case in _counted(cases):
-        if case.staff_id is not None:
-            by_customer.setdefault(case.customer_id, Counter())[case.staff_id] += 1
-    several = [found for found in by_customer.values() if found.total() > 1]
-    return Share(sum(max(found.values()) for found in several), sum(found.total() for found in several))
-
-
-def backlog(ages: Iterable[timedelta]) -> Mapping[str, int]:
-    """How many are how old, by the names of AGES."""
-    found = {name: 0 for name, _ in AGES}
-    for age in ages:
-        found[next(name for name, limit in AGES if limit is None or age < limit)] += 1
-    return found
-
-
-def _counted(cases: Iterable[Case]) -> list[Case]:
-    """Without those that were merged into others: these count there."""
-    return [case for case in cases if not case.merged]
+def continuity(group: Group) -> Share:
+    """The tickets that were with the person who had most of that customer's, of those who had several."""
+    most: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for (customer, _), count in group.with_staff.items():
+        most[customer] = max(most[customer], count)
+        total[customer] += count
+    several = [customer for customer, count in total.items() if count > 1]
+    return Share(sum(most[one] for one in several), sum(total[one] for one in several))

@@ -3,25 +3,23 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from crm_framework import CrmError, ErrorCode, Fragment, Reader, among, parse_time
+from crm_framework import CrmError, ErrorCode, Reader, among, parse_time
 from crm_ticketing.calendars.calendar import micros
-from crm_ticketing.clocks.history import Happened
+from crm_ticketing.clocks.history import SETTLED, Happened
 from crm_ticketing.clocks.rules import clocks
-from crm_ticketing.clocks.store import named_versions
+from crm_ticketing.clocks.store import pasts
 from crm_ticketing.policies.rules import PolicyVersion
-from crm_ticketing.policies.versions import versions_of
 
-from .rules import Case, Group, Measured
+from .rules import AGES, Case, Group, Measured
 
 MOST = 200_000
-"""Tickets that one report looks at."""
+"""Tickets that one report looks at: their clocks are computed, which takes its time."""
 
 PORTION = 500
-SETTLED = ("RESOLVED", "CLOSED")
 
 
 class GroupBy(StrEnum):
@@ -59,36 +57,55 @@ class Span:
             raise CrmError(ErrorCode.BAD_INPUT, "The window ends before it begins.", path=("window", "to"))
 
 
-async def groups(
-    reader: Reader, span: Span, by: GroupBy | None, now: datetime, reached: Fragment | None = None
-) -> dict[str | None, Group]:
+async def groups(reader: Reader, span: Span, by: GroupBy | None, now: datetime) -> dict[str | None, Group]:
     """Key of the group → what is in it: tickets opened in the window, ratings given in it, what is open now.
 
-    `reached` is a condition on `t.customer_id`. One statement for every few hundred tickets.
+    One statement for every few hundred tickets.
     """
     span.check()
+    await _refuse_more(reader, span)
     column = "NULL" if by is None else _COLUMN[by]
     found: dict[str | None, Group] = {} if by is not None else {None: Group()}
-    seen = f" AND ({reached.sql})" if reached is not None else ""
-    args = list(reached.args) if reached is not None else []
-    await _cases(reader, span, column, now, seen, args, found)
+    await _cases(reader, span, column, now, found)
     rows = await reader.fetch(
-        f"SELECT s.rating, {column} AS part FROM ticketing_survey AS s JOIN ticketing_ticket AS t"
-        " ON t.id = s.ticket_id LEFT JOIN ticketing_policy_version AS v ON v.id = t.policy_version_id"
-        f" WHERE s.answered_at >= ? AND s.answered_at < ?{seen}",
-        [span.start, span.end, *args],
+        f"SELECT {column} AS part, s.rating, COUNT(*) AS n FROM ticketing_survey AS s JOIN ticketing_ticket"
+        " AS t ON t.id = s.ticket_id LEFT JOIN ticketing_policy_version AS v ON v.id = t.policy_version_id"
+        " WHERE s.answered_at >= ? AND s.answered_at < ? GROUP BY 1, 2",
+        [span.start, span.end],
     )
     for row in rows:
-        _group(found, row["part"]).ratings.append(row["rating"])
+        _group(found, row["part"]).ratings[row["rating"]] += row["n"]
+    limits = [(name, limit) for name, limit in AGES if limit is not None]
+    cases = " ".join(f"WHEN t.created_at > ? THEN '{name}'" for name, _ in limits)
     rows = await reader.fetch(
-        f"SELECT t.created_at, {column} AS part FROM ticketing_ticket AS t"
-        " LEFT JOIN ticketing_policy_version AS v ON v.id = t.policy_version_id"
-        f" WHERE t.status NOT IN ('RESOLVED', 'CLOSED') AND t.merged_into_id IS NULL{seen}",
-        args,
+        f"SELECT {column} AS part, CASE {cases} ELSE '{AGES[-1][0]}' END AS age, COUNT(*) AS n"
+        " FROM ticketing_ticket AS t LEFT JOIN ticketing_policy_version AS v ON v.id = t.policy_version_id"
+        " WHERE t.status NOT IN ('RESOLVED', 'CLOSED') AND t.merged_into_id IS NULL GROUP BY 1, 2",
+        [now - limit for _, limit in limits],
     )
     for row in rows:
-        _group(found, row["part"]).ages.append(max(now - parse_time(row["created_at"]), timedelta(0)))
+        _group(found, row["part"]).ages[row["age"]] += row["n"]
     return found
+
+
+async def _refuse_more(reader: Reader, span: Span) -> None:
+    """BAD_INPUT for a window with more tickets than a request has the time for: it says up to when it would
+    do.
+    """
+    rows = await reader.fetch(
+        "SELECT created_at FROM ticketing_ticket WHERE created_at >= ? AND created_at < ?"
+        " ORDER BY created_at, id LIMIT 1 OFFSET ?",
+        [span.start, span.end, MOST],
+    )
+    if not rows:
+        return
+    until = parse_time(rows[0]["created_at"])
+    raise CrmError(
+        ErrorCode.BAD_INPUT,
+        f"More than {MOST:,} tickets were opened in this window.",
+        path=("window",),
+        hint=f"Ask for one that ends at {until.isoformat().replace('+00:00', 'Z')}, and go on from there.",
+    )
 
 
 async def names_of(reader: Reader, by: GroupBy | None, keys: Sequence[str | None]) -> dict[str | None, str]:
@@ -106,11 +123,9 @@ async def _cases(
     span: Span,
     column: str,
     now: datetime,
-    seen: str,
-    args: Sequence[Any],
     found: dict[str | None, Group],
 ) -> None:
-    moment, last, total = span.start, "", 0
+    moment, last = span.start, ""
     at = micros(now)
     while True:
         after, given = ("t.created_at >= ?", [moment]) if not last else (_AFTER, [moment, last])
@@ -118,22 +133,14 @@ async def _cases(
             f"SELECT t.id, t.customer_id, t.assignee_id, t.status, t.merged_into_id, t.created_at,"
             f" {column} AS part FROM ticketing_ticket AS t"
             " LEFT JOIN ticketing_policy_version AS v ON v.id = t.policy_version_id"
-            f" WHERE {after} AND t.created_at < ?{seen} ORDER BY t.created_at, t.id LIMIT {PORTION}",
-            [*given, span.end, *args],
+            f" WHERE {after} AND t.created_at < ? ORDER BY t.created_at, t.id LIMIT {PORTION}",
+            [*given, span.end],
         )
-        total += len(rows)
-        if total > MOST:
-            raise CrmError(
-                ErrorCode.BAD_INPUT,
-                f"More than {MOST:,} tickets were opened in this time.",
-                path=("window",),
-                hint="Ask for a shorter one.",
-            )
         if rows:
-            pasts, versions = await _pasts(reader, [str(row["id"]) for row in rows])
+            histories, versions = await pasts(reader, [str(row["id"]) for row in rows])
             for row in rows:
-                case = _case(row, pasts[str(row["id"])], versions, at)
-                _group(found, row["part"]).cases.append(case)
+                case = _case(row, histories[str(row["id"])], versions, at)
+                _group(found, row["part"]).add(case)
             moment, last = parse_time(rows[-1]["created_at"]), str(rows[-1]["id"])
         if len(rows) < PORTION:
             return
@@ -141,22 +148,6 @@ async def _cases(
 
 
 _AFTER = "(t.created_at, t.id) > (?, ?)"
-
-
-async def _pasts(
-    reader: Reader, keys: Sequence[str]
-) -> tuple[dict[str, list[Happened]], Mapping[str, PolicyVersion]]:
-    where = among("ticket_id", keys, reader.dialect)
-    rows = await reader.fetch(
-        f"SELECT ticket_id, at, kind, after FROM ticketing_history WHERE {where.sql}"
-        " AND kind IN ('CREATED', 'STATUS', 'MESSAGE', 'POLICY', 'MERGED') ORDER BY ticket_id, at, id",
-        where.args,
-    )
-    found: dict[str, list[Happened]] = {key: [] for key in keys}
-    for row in rows:
-        happened = Happened(micros(parse_time(row["at"])), row["kind"], row["after"])
-        found[str(row["ticket_id"])].append(happened)
-    return found, await versions_of(reader, named_versions(found.values()))
 
 
 def _case(
