@@ -43,6 +43,7 @@ _HOME = {
     "InteractionUpdated": "events",
     "Job": "hooks.specs",
     "JobRun": "worker.runs",
+    "KeptList": "engine.kept_lists",
     "LiveCustomer": "domain.customers.keys",
     "Member": "engine.filters",
     "MessageFailed": "events",
@@ -177,6 +178,7 @@ __all__ = [
     "InteractionUpdated",
     "Job",
     "JobRun",
+    "KeptList",
     "LiveCustomer",
     "Member",
     "MessageFailed",
@@ -323,6 +325,7 @@ if TYPE_CHECKING:
     from .engine.fields import batch, column, computed, root
     from .engine.filters import FilterSpec, Member
     from .engine.ids import decode_key, encode_id
+    from .engine.kept_lists import KeptList
     from .engine.keyset import OrderDirection, OrderField, Orders
     from .engine.load import load, load_groups, load_where
     from .engine.nodes import Node, node, record

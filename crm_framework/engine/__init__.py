@@ -9,6 +9,7 @@ from .execute import execute, subscribe
 from .fields import batch, column, computed, root
 from .filters import FilterSpec, Member, compile_filter
 from .ids import decode_id, decode_key, encode_id
+from .kept_lists import KeptList
 from .keyset import OrderField, Orders
 from .load import load, load_groups, load_where
 from .nodes import Node, node, record
@@ -36,6 +37,7 @@ __all__ = [
     "EngineSchema",
     "FilterSpec",
     "Fragment",
+    "KeptList",
     "Level",
     "Limits",
     "Member",

@@ -25,6 +25,7 @@ from .errors import DeclarationError
 from .fields import Root, arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, check_members, compile_filter
+from .kept_lists import KeptList, kept_order, of_kept
 from .keyset import Ordering, Orders, check_orders, ordering, orders_of
 from .load import context_of
 from .order_inputs import OrderInputs
@@ -34,7 +35,8 @@ from .sql import TRUE, Dialect, Fragment, all_of, name
 
 ORDER_BY = "order_by"
 T = TypeVar("T")
-Narrow = Callable[..., Fragment | None]
+Narrowed = Fragment | KeptList | None
+Narrow = Callable[..., Narrowed | Awaitable[Narrowed]]
 
 
 @strawberry.type(description="Where a page stands in its list.")
@@ -172,23 +174,46 @@ class Connected(Declaration):
         self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
     ) -> Asked | Awaitable[Asked]:
         """The list and the part of it that arguments ask for. Raises `RequestError` BAD_INPUT."""
+        if self.narrow is None:
+            return self._listed(field, info, arguments, None)
+        own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
+        narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
+        if isinstance(narrowed, Awaitable):
+            return self._once_narrowed(field, info, arguments, narrowed)
+        return self._listed(field, info, arguments, narrowed)
+
+    async def _once_narrowed(
+        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any], later: Awaitable[Narrowed]
+    ) -> Asked:
+        return self._listed(field, info, arguments, await later)
+
+    def _listed(
+        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any], narrowed: Narrowed
+    ) -> Asked:
         context = context_of(info)
         source = field.listed
         given = arguments.get
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
-        if self.filter is not None and (value := given("filter")) is not None:
-            self.check_filter(field, value, context)
-            conditions.append(compile_filter(self.filter, value, context.reader.dialect))
-        narrowed: Fragment | None = None
-        if self.narrow is not None:
-            own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
-            narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
+        if (value := given("filter")) is not None:
+            conditions.append(self._condition(field, value, context))
+        chosen = given("order_by")
+        if isinstance(narrowed, KeptList):
+            with of_kept():
+                conditions.append(self._condition(field, narrowed.filter, context))
+                chosen = chosen or kept_order(self.orders, narrowed.order_by)
+            narrowed = narrowed.where
         where = _leading(conditions, narrowed, context.reader.dialect)
-        order = checked_ordering(context, source, self.orders, self.default_order, given("order_by"))
+        order = checked_ordering(context, source, self.orders, self.default_order, chosen)
         listing = Listing(source, order, self.key, where)
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)
+
+    def _condition(self, field: DeclaredField, value: Any, context: Context) -> Fragment | None:
+        if self.filter is None:
+            return None
+        self.check_filter(field, value, context)
+        return compile_filter(self.filter, value, context.reader.dialect)
 
     def check_filter(self, field: DeclaredField, value: Any, context: Context) -> None:
         """Raises `RequestError` FORBIDDEN for members that need a permission which is not granted."""
@@ -249,8 +274,8 @@ def connection(
     With `key`, the column that holds the parent's `parent` column; without it, a root list of all records.
     `default_order` names values of `orders`, `-` before those that descend; the key decides ties. `where`
     always holds; `narrow` is a function of further arguments (its parameters, `info` apart) that gives a
-    condition on the table `t`, or `None`. Arguments are first, after, last, before and, as declared, filter
-    and orderBy.
+    condition on the table `t`, a `KeptList`, or `None`; that of a root list may be awaited. Arguments are
+    first, after, last, before and, as declared, filter and orderBy.
     """
     for order in default_order:
         if orders is None:

@@ -1,7 +1,7 @@
 """A library, to test the engine with: authors write books, readers review them."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -18,6 +18,7 @@ from crm_framework.engine import (
     EngineSchema,
     FilterSpec,
     Fragment,
+    KeptList,
     Member,
     Node,
     OrderField,
@@ -334,11 +335,24 @@ async def broken() -> AsyncIterator[Shelf]:
     raise ZeroDivisionError("secret text")
 
 
+KEPT = {
+    "old": KeptList({"year": {"lt": 1900}}, [{"field": "TITLE", "direction": "DESC"}]),
+    "coloured": KeptList({"colour": {"eq": "red"}}),
+    "by colour": KeptList({}, [{"field": "COLOUR", "direction": "ASC"}]),
+}
+
+
 def search(
     search: Annotated[str | None, strawberry.argument(description="A word of the title.")] = None,
-) -> Fragment | None:
-    """Books whose title has the word."""
-    return Fragment("t.title LIKE ?", (f"%{search}%",)) if search else None
+    kept: Annotated[str | None, strawberry.argument(description="The name of a list.")] = None,
+) -> Fragment | Awaitable[KeptList] | None:
+    """Books whose title has the word, and those of the list."""
+    found = Fragment("t.title LIKE ?", (f"%{search}%",)) if search else None
+    return found if kept is None else _looked_up(kept, found)
+
+
+async def _looked_up(name: str, found: Fragment | None) -> KeptList:
+    return replace(KEPT[name], where=found)
 
 
 @strawberry.type(description="What can be asked.")

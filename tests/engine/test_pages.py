@@ -277,6 +277,37 @@ def test_null_arguments_are_as_if_left_out(shelves: Library) -> None:
         window(shelves.visit(), 0, None, 0, None)
 
 
+async def test_a_kept_list_takes_part_as_if_the_client_had_given_it(
+    shelves: Library, books: list[dict[str, Any]]
+) -> None:
+    """Its filter besides the request's and what is searched for; its order where the request has none."""
+    old = [book for book in books if book["year"] is not None and book["year"] < 1900]
+    for order in ([], ["YEAR"]):
+        page = await kept(shelves, "old", filter={"lent": {"eq": True}}, search="a", orderBy=spelled(order))
+        wanted = [book for book in old if book["lent"] and "a" in book["title"]]
+        assert [node["id"] for node in page["nodes"]] == in_order(wanted, order or ["-TITLE"])
+        assert page["totalCount"] == len(wanted) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("coloured", "filter.colour: there is no such member"), ("by colour", "orderBy: there is no order by")],
+)
+async def test_a_kept_list_that_fits_no_more_is_refused(filled: Library, name: str, problem: str) -> None:
+    result = await filled.ask(KEPT, {"kept": name})
+    assert (result.code, result.data) == ("BAD_INPUT", None)
+    assert f"the kept list does not fit any more: {problem}" in result.errors[0]["message"]
+    assert filled.reader.log == []
+
+
+KEPT = """query ($kept: String, $filter: BookFilter, $search: String, $orderBy: [BookOrder!]) {
+  books(kept: $kept, filter: $filter, search: $search, orderBy: $orderBy) { totalCount nodes { id } } }"""
+
+
+async def kept(shelves: Library, name: str, **variables: Any) -> Any:
+    return (await shelves.data(KEPT, {"kept": name, **variables}))["books"]
+
+
 async def page_of(shelves: Library, *, page_default: int = 50, **variables: Any) -> Any:
     return (await shelves.data(WALK, variables, page_default=page_default))["books"]
 
