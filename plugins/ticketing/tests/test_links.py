@@ -1,4 +1,4 @@
-"""Links, merges, followers, tags, attributes, bulk changes, views, templates."""
+"""Links, merges, followers, tags, attributes, bulk changes, templates."""
 
 import asyncio
 from typing import Any
@@ -159,40 +159,6 @@ async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> 
     statuses = await rows(client, "SELECT status FROM ticketing_ticket ORDER BY number")
     assert [row["status"] for row in statuses] == ["RESOLVED", "RESOLVED", "CLOSED"]
     assert len(await rows(client, "SELECT id FROM ticketing_ticket_tag")) == 2
-
-
-async def test_views_are_kept_as_clients_ask(client: CrmClient) -> None:
-    wanted = {"status": {"in": ["NEW", "OPEN"]}, "not": {"priority": {"eq": "LOW"}}}
-    saved = await change(
-        client,
-        "saveTicketView",
-        "view { id name filter orderBy owner { name } }",
-        name="Queue",
-        filter=wanted,
-        orderBy=[{"field": "NUMBER", "direction": "DESC"}],
-        shared=True,
-    )
-    assert saved["errors"] == []
-    view = saved["view"]
-    assert (view["filter"], view["orderBy"], view["owner"]) == (
-        wanted,
-        [{"field": "NUMBER", "direction": "DESC"}],
-        None,
-    )
-    await opened(client, await customer(client))
-    listed = await client.data("{ ticketViews { name } }")
-    assert listed == {"ticketViews": [{"name": "Queue"}]}
-    found = await client.data(
-        "query ($filter: TicketFilter, $order: [TicketOrder!]) { tickets(filter: $filter, orderBy: $order)"
-        " { nodes { number } } }",
-        filter=view["filter"],
-        order=view["orderBy"],
-    )
-    assert found["tickets"]["nodes"] == [{"number": 1}]
-    alone = await change(client, "saveTicketView", "view { name }", name="Mine", filter={})
-    assert [one["code"] for one in alone["errors"]] == ["REFUSED"]
-    gone = await change(client, "deleteTicketView", "view { name }", id=view["id"], shared=True)
-    assert (gone["errors"], await client.data("{ ticketViews { name } }")) == ([], {"ticketViews": []})
 
 
 async def test_templates_fill_in_variables(client: CrmClient) -> None:

@@ -1,5 +1,6 @@
 """Saved views: a filter over tickets and an order, as clients gave them; a queue is one that all share."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
+from crm_framework import CrmError, ErrorCode, Reader, UnitOfWork, new_id
 
 NAME_LIMIT = 200
 CONDITION_LIMIT = 20_000
@@ -74,6 +75,17 @@ async def held(tx: UnitOfWork, key: str, owner_id: str | None) -> None:
     rows = await tx.fetch("SELECT owner_id FROM ticketing_view WHERE id = ?", [key])
     if not rows or (str(rows[0]["owner_id"]) if rows[0]["owner_id"] else None) != owner_id:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such view.", path=("id",))
+
+
+async def kept_list(reader: Reader, key: str, staff_id: str | None) -> tuple[Any, Any] | None:
+    """The filter and the order of a queue, or of a view of this member of staff, as they were given; None
+    where there is neither.
+    """
+    rows = await reader.fetch(
+        "SELECT condition, order_by FROM ticketing_view WHERE id = ? AND (owner_id IS NULL OR owner_id = ?)",
+        [key, staff_id],
+    )
+    return (json.loads(rows[0]["condition"]), json.loads(rows[0]["order_by"])) if rows else None
 
 
 def _json(value: Any, name: str) -> str:

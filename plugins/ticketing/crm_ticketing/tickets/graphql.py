@@ -1,5 +1,6 @@
 """Tickets and their messages in the API: what can be read."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from crm_framework import (
     ErrorCode,
     FilterSpec,
     Fragment,
+    KeptList,
     Member,
     Node,
     OrderField,
@@ -31,10 +33,11 @@ from crm_framework import (
 )
 from crm_ticketing.clocks.graphql import HISTORY_ORDERS, TicketHistoryEntry, ticket_clocks
 from crm_ticketing.clocks.store import NEVER
+from crm_ticketing.desk.views import kept_list
 from crm_ticketing.links.conditions import TicketAttributeFilter, TicketTagFilter, tagged, with_attributes
 from crm_ticketing.messages.graphql import MESSAGE_ORDERS, TicketMessage
 from crm_ticketing.messages.words import LONGEST_SEARCH, condition
-from crm_ticketing.permissions import POLICIES, READ
+from crm_ticketing.permissions import DESK, POLICIES, READ
 from crm_ticketing.policies.graphql import SlaPolicyVersion
 from crm_ticketing.teams.graphql import TicketTeam
 from crm_ticketing.vocabulary import ClockState, TicketPriority, TicketStatus
@@ -217,8 +220,24 @@ Search = Annotated[
 ]
 
 
-def found_by(info: Info, search: Search = None) -> Fragment | None:
-    """The tickets in which each word of `search` begins a word; of notes, for staff alone."""
+View = Annotated[
+    ID | None,
+    strawberry.argument(
+        description="A saved view, of TicketView: its filter holds besides `filter`, and its order is taken "
+        "where `orderBy` is left out."
+    ),
+]
+
+
+def narrowed(info: Info, search: Search = None, view: View = None) -> Fragment | Awaitable[KeptList] | None:
+    """The tickets in which each word of `search` begins a word; of notes, for staff alone. And those of a
+    view.
+    """
+    found = _found_by(info, search)
+    return found if view is None else _of_view(info, view, found)
+
+
+def _found_by(info: Info, search: str | None) -> Fragment | None:
     if search is None or not search.strip():
         return None
     if len(search) > LONGEST_SEARCH:
@@ -232,9 +251,19 @@ def found_by(info: Info, search: Search = None) -> Fragment | None:
     return condition(search, context.reader.dialect, internal=internal) or Fragment("1 = 0")
 
 
+async def _of_view(info: Info, view: str, found: Fragment | None) -> KeptList:
+    context = info.context
+    if not context.granted(DESK):
+        raise context.refusal([("tickets.view", DESK)])
+    kept = await kept_list(context.reader, decode_key(view, "TicketView"), context.actor.staff_id)
+    if kept is None:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such view.", path=("view",))
+    return KeptList(*kept, where=found)
+
+
 class Queries:
     tickets: Connection[Ticket] = connection(
-        narrow=found_by,
+        narrow=narrowed,
         filter=TICKET_FILTER,
         orders=TICKET_ORDERS,
         default_order=("-CREATED_AT",),
