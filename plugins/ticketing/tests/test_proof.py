@@ -1,8 +1,12 @@
 """What tickets keep of their clocks is what the clocks say, whatever was done to them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
+
+import pytest
+from crm_ticketing.clocks.proof import verify
 
 from crm_framework.testing import CrmClient, run_jobs
 
@@ -64,6 +68,43 @@ async def test_due_times_that_are_kept_are_those_of_the_clocks(client: CrmClient
     found = await proof(client)
     assert found["differing"] == 1
     assert found["differences"][0].startswith("Ticket 1 keeps ")
+
+
+class Meddling:
+    """Reads as the database does; before the first histories are read, somebody answers."""
+
+    def __init__(self, client: CrmClient, ticket: str) -> None:
+        self._database = client.service.database
+        self.dialect = self._database.dialect
+        self._answer = [lambda: reply(client, ticket)]
+
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[dict[str, Any]]:
+        if "FROM ticketing_history" in sql and self._answer:
+            await self._answer.pop()()
+        return await self._database.fetch(sql, args)
+
+
+async def test_tickets_that_change_meanwhile_are_looked_at_again(client: CrmClient) -> None:
+    with at(hours=0):
+        await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT4H"})
+        ada = await customer(client)
+        first, _ = [await open_ticket(client, ada) for _ in range(2)]
+    with at(hours=1):
+        found = await verify(Meddling(client, first), MONDAY)
+    assert (found.tickets, found.last, found.differing) == (2, 2, 0)
+
+
+async def test_it_goes_on_where_it_was_stopped(client: CrmClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_ticketing.clocks.proof.BATCH", 2)
+    ada = await customer(client)
+    for _ in range(4):
+        await open_ticket(client, ada)
+    told: list[tuple[int, int]] = []
+    reader = client.service.database
+    await verify(reader, MONDAY, tell=lambda proof: told.append((proof.tickets, proof.last)))
+    assert told == [(2, 2), (4, 4)]
+    found = await client.command("ticketing", "verify", "--after", "3")
+    assert found.output.startswith("1 tickets, 0 differ")
 
 
 async def test_the_command_says_what_differs(client: CrmClient) -> None:
