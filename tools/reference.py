@@ -22,8 +22,8 @@ SUBJECTS = {
     "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
     " children connection Connection fields_of describe Customer Interaction Staff Money",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
-    "Filters and orders": "FilterSpec Member Orders OrderField OrderDirection CUSTOMER_FILTER filter_member"
-    " matching_customers",
+    "Filters and orders": "FilterSpec Member Orders OrderField OrderDirection KeptList CUSTOMER_FILTER"
+    " filter_member matching_customers",
     "Mutations": "mutation Own payload required optional given expected chosen key_of keys_of optional_key"
     " retry_key renamed MoneyInput",
     "Events": "Event CustomerCreated CustomerUpdated CustomerConverted CustomerLapsed CustomerArchived"
