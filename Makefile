@@ -44,6 +44,9 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
+# The tests start many processes: what one has compiled, the others need not, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test test-browser torture torture-all torture-power torture-crash torture-cancel torture-nodes torture-fuzz torture-clocks golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the

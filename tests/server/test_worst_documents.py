@@ -20,18 +20,30 @@ from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings
 from crm_framework.storage.migration.migrator import migrate
+from crm_framework.testing.apps import COMPOSITIONS
+from crm_framework.testing.templates import Kind, TestDatabases
+
+pytestmark = pytest.mark.alone
 
 PLUGINS = ("analytics", "hello", "loyalty", "ticketing")
 
 
+async def prepare(url: str) -> None:
+    """Puts the demo's data into the empty database, with the tables of all plugins."""
+    settings = Settings(database_url=url, plugins=PLUGINS)
+    await migrate(url, migrations_of(await load_host(settings)))
+    async with open_service(settings) as service:
+        await load_demo(service.database)
+
+
 @pytest.fixture
-async def plugged(database_url: str) -> AsyncIterator[Service]:
+async def plugged(test_databases: TestDatabases, database_kind: Kind) -> AsyncIterator[Service]:
     """With the demo's data and all plugins: their fields and conditions cost, too."""
-    settings = Settings(database_url=database_url, plugins=PLUGINS)
-    await migrate(database_url, migrations_of(await load_host(settings)))
-    async with open_service(settings) as opened:
-        await load_demo(opened.database)
-        yield opened
+    url = test_databases.copy(database_kind, "demo, all plugins", prepare)
+    settings = Settings(database_url=url, plugins=PLUGINS)
+    async with open_service(settings, compose=COMPOSITIONS) as service:
+        yield service
+    test_databases.drop(url)
 
 
 LEAVES = (

@@ -4,7 +4,8 @@ Any number of processes may do this at once: before each migration one waits for
 advisory lock, SQLite: the write lock), reads again what is recorded, and applies the next that is missing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -196,19 +197,32 @@ class _Run:
 def project(plan: MigrationPlan, have: Iterable[AppliedMigration], state: State) -> State:
     """The models as the migrations in `have` leave them."""
     wanted = set(have)
-    for key, migration in plan.steps.items():
-        if key not in wanted:
-            continue
-        try:
-            for operation in migration.operations:
-                operation.state_forward(migration.app_label, state)
-        except Exception as error:
-            raise CrmError(
-                ErrorCode.CONFIGURATION,
-                f"Migration {key} does not fit those before it: {type(error).__name__}: {error}",
-                hint="Migrations that are released must not be changed; restore the file.",
-            ) from error
+    with _built_once(state.apps):
+        for key, migration in plan.steps.items():
+            if key not in wanted:
+                continue
+            try:
+                for operation in migration.operations:
+                    operation.state_forward(migration.app_label, state)
+            except Exception as error:
+                raise CrmError(
+                    ErrorCode.CONFIGURATION,
+                    f"Migration {key} does not fit those before it: {type(error).__name__}: {error}",
+                    hint="Migrations that are released must not be changed; restore the file.",
+                ) from error
     return state
+
+
+@contextmanager
+def _built_once(apps: StateApps) -> Iterator[None]:
+    """Builds the queries of the models once, at the end: Tortoise builds all of them after each operation."""
+    build = apps._build_initial_querysets
+    apps.__dict__["_build_initial_querysets"] = lambda: None
+    try:
+        yield
+    finally:
+        del apps.__dict__["_build_initial_querysets"]
+    build()
 
 
 def _failed(key: AppliedMigration, error: Exception, connection: SchemaConnection) -> CrmError:
