@@ -19,7 +19,7 @@ BIN     := $(VENV)/bin
 PORT    ?= 8000
 DEMO    ?= 1
 ARGS    ?=
-PARALLEL ?= 0
+PARALLEL ?= logical
 CASES   ?= 100000
 CUTS    ?= 1000
 KILLS   ?= 100
@@ -44,9 +44,6 @@ PIP        := $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 # A plugin of this repository is on here; elsewhere its name is put into crm.toml.
 ALL_PLUGINS := $(subst $(space),$(comma),$(strip $(PLUGINS)))
 
-# The tests start many processes: what one has compiled, the others need not, whatever the environment says.
-export PYTHONDONTWRITEBYTECODE :=
-
 .PHONY: run test test-browser torture torture-all torture-power torture-crash torture-cancel torture-nodes torture-fuzz torture-clocks golden check format bench constraints schema reference clean
 
 # Plugins are on in a file, not in the environment of this command alone: what `crm` does in this folder beside the
@@ -58,8 +55,9 @@ run: $(VENV)/runnable
 	@if [ "$(DEMO)" != 0 ]; then $(BIN)/crm demo --if-empty; fi
 	@exec $(BIN)/crm serve --port $(PORT) --token-file var/administrator.token $(ARGS)
 
+# The tests start many processes: what one has compiled, the others need not, whatever the environment says.
 test: $(VENV)/testable
-	@CRM_PLUGINS= $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist worksteal $(ARGS)
+	@CRM_PLUGINS= PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(PARALLEL) --maxprocesses 8 --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/testable
 	@CRM_PLUGINS= CRM_TEST_BROWSER=required $(BIN)/python -m pytest tests/browser $(ARGS)
