@@ -1,76 +1,15 @@
 """What `analytics { … }` answers, against cases worked by hand; the oracle is beside, in test_oracle.py."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
 from crm_analytics.rollups import quintiles
 
-from crm_framework import (
-    NewCustomer,
-    NewInteraction,
-    NewLine,
-    NewPurchase,
-    NewRefund,
-    create_customer,
-    encode_id,
-    log_interaction,
-    now,
-    record_purchase,
-    record_refund,
-    tag_customers,
-)
+from crm_framework import encode_id, now
 from crm_framework.testing import CrmClient
 
-
-def at(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-class Shop:
-    """Records what the tests are about."""
-
-    def __init__(self, client: CrmClient) -> None:
-        self.client = client
-
-    async def customer(self, name: str = "Ada", **values: Any) -> str:
-        async with self.client.service.database.unit_of_work() as tx:
-            return (await create_customer(tx, NewCustomer(name=name, **values))).id
-
-    async def buy(
-        self, customer: str, day: str, minor: int = 1000, currency: str = "EUR", **values: Any
-    ) -> str:
-        async with self.client.service.database.unit_of_work() as tx:
-            values.setdefault("lines", [NewLine(sku="A", amount_minor=minor)])
-            new = NewPurchase(customer_id=customer, currency=currency, occurred_at=at(day), **values)
-            return await record_purchase(tx, new)
-
-    async def refund(self, purchase: str, day: str, minor: int) -> None:
-        async with self.client.service.database.unit_of_work() as tx:
-            await record_refund(tx, NewRefund(purchase_id=purchase, amount_minor=minor, occurred_at=at(day)))
-
-    async def touch(self, customer: str, kind: str, day: str, **values: Any) -> str:
-        async with self.client.service.database.unit_of_work() as tx:
-            new = NewInteraction(customer_id=customer, kind=kind, occurred_at=at(day), **values)
-            return await log_interaction(tx, new)
-
-    async def tag(self, customer: str, *tags: str) -> None:
-        async with self.client.service.database.unit_of_work() as tx:
-            await tag_customers(tx, [customer], add=tags)
-
-    async def ask(
-        self, selection: str, first: str = "2024-01-01", last: str = "2024-01-31", more: str = ""
-    ) -> Any:
-        text = f'{{ analytics(window: {{first: "{first}", last: "{last}"}}{more}) {{ {selection} }} }}'
-        return (await self.client.data(text))["analytics"]
-
-
-@pytest.fixture
-def shop(client: CrmClient) -> Shop:
-    return Shop(client)
-
+from .shop import Shop
 
 PARTS = "value numerator denominator n reason"
 
@@ -463,3 +402,36 @@ async def test_a_window_of_many_years_is_refused(shop: Shop) -> None:
         " retention(groupBy: {by: CHANNEL}) { value } } }"
     )
     assert "cannot be broken down by CHANNEL" in error["message"]
+
+
+@pytest.mark.parametrize(("first", "last"), [("0001-01-01", "0001-01-31"), ("9999-12-01", "9999-12-31")])
+async def test_a_window_at_an_end_of_the_calendar_is_refused(shop: Shop, first: str, last: str) -> None:
+    """The window before it, or the time that makes customers inactive, would not be on the calendar."""
+    [error] = await shop.client.errors(
+        f'{{ analytics(window: {{first: "{first}", last: "{last}"}}) {{'
+        " retention { value previous { value } } } }"
+    )
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    assert "1900 to 2999" in error["message"]
+
+
+SET_RATE = """mutation ($rate: String!) { setExchangeRates(input: {rates: [
+  {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: $rate}]}) { count errors { path message } } }"""
+
+
+@pytest.mark.parametrize("rate", ["1e999", "1E-999", "1000000000001", "0", "-1", "NaN", "Infinity", "1" * 41])
+async def test_a_rate_by_which_nothing_can_be_converted_is_refused(shop: Shop, rate: str) -> None:
+    answer = (await shop.client.data(SET_RATE, rate=rate))["setExchangeRates"]
+    assert answer["count"] is None
+    [error] = answer["errors"]
+    assert error["path"] == ["rates", "0", "rate"]
+    assert error["message"].startswith(f"{rate[:40]!r} is no decimal number from")
+    assert await shop.client.service.database.fetch("SELECT id FROM analytics_rate") == []
+
+
+@pytest.mark.parametrize(("rate", "value"), [("1e12", 1e27), ("1E-12", 1e3)])
+async def test_much_is_converted_by_the_most_extreme_rates(shop: Shop, rate: str, value: float) -> None:
+    await shop.buy(await shop.customer(), "2024-01-03", 10**15, "JPY")
+    assert (await shop.client.data(SET_RATE, rate=rate))["setExchangeRates"]["count"] == 1
+    [found] = (await shop.ask("revenue { value n reason }", more=', convertTo: "EUR"'))["revenue"]
+    assert found == {"value": value, "n": 1, "reason": None}

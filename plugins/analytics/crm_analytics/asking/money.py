@@ -23,6 +23,9 @@ from crm_framework import (
     root,
 )
 
+GREATEST_RATE = Decimal(10) ** 12
+"""And its inverse is the smallest one."""
+
 
 def digits_of(currency: str) -> int:
     """Decimals of the currency: of one minor unit's amount."""
@@ -110,10 +113,10 @@ def _row(one: ExchangeRateInput, path: Sequence[str | int]) -> tuple[str, str, s
         rate = Decimal(one.rate)
     except InvalidOperation:
         rate = Decimal(0)
-    if not (rate.is_finite() and rate > 0) or len(one.rate) > 40:
+    if len(one.rate) > 40 or not (rate.is_finite() and 1 / GREATEST_RATE <= rate <= GREATEST_RATE):
         raise CrmError(
             ErrorCode.BAD_INPUT,
-            f"{one.rate[:40]!r} is no positive decimal number.",
+            f"{one.rate[:40]!r} is no decimal number from 1E-12 to 1E+12.",
             path=(*path, "rate"),
             hint="Write it as 1.0825.",
         )

@@ -31,6 +31,8 @@ from crm_framework import (
 
 LONGEST = 3660
 """Days of one window."""
+YEARS = range(1900, 3000)
+"""In which windows lie: what is compared with them, such as the window before, lies on the calendar too."""
 MOST_GROUPS = 50
 """Segments and filters that one metric is grouped by."""
 
@@ -47,6 +49,13 @@ class WindowInput:
                 f"From {self.first} to {self.last} are not 1 to {LONGEST} days.",
                 path=("window", "last"),
                 hint="Ask for a shorter time, that ends after it begins.",
+            )
+        if self.first.year not in YEARS or self.last.year not in YEARS:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"{self.first} to {self.last} are not days of the years {YEARS[0]} to {YEARS[-1]}.",
+                path=("window", "first"),
+                hint="Nothing was recorded outside these.",
             )
         return Window(self.first, self.last)
 

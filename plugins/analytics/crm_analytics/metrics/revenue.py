@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from .measured import Definition, Measured
 
@@ -15,6 +15,10 @@ DEFINITION = Definition(
     " in all, converted day by day by the rates that the company entered. n is the number of purchases.",
 )
 NOTHING = "nothing was bought or given back"
+
+
+_WIDE = Context(prec=60)
+"""Of whatever was sold, at the greatest rate."""
 
 
 @dataclass(frozen=True)
@@ -61,5 +65,5 @@ def converted(sums: Sequence[Sum], rates: Rates, digits: Mapping[str, int]) -> M
                 None, None, None, 0, f"no rate from {one.currency} to {rates.base} was entered for {one.day}"
             )
         total += rate * one.minor / 10 ** digits[one.currency]
-    exact = total.quantize(Decimal(1).scaleb(-digits[rates.base]), ROUND_HALF_EVEN)
+    exact = total.quantize(Decimal(1).scaleb(-digits[rates.base]), ROUND_HALF_EVEN, _WIDE)
     return Measured(float(exact), float(exact), None, sum(one.purchases for one in sums))

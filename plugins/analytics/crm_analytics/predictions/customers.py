@@ -1,5 +1,6 @@
 """What the models say of each customer, in the API: fields, filters and orders."""
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from crm_framework import (
     children,
     column,
     computed,
+    currency_code,
     fields_of,
     optional,
     record,
@@ -30,6 +32,8 @@ from crm_framework import (
 from .models import PredictionModel
 
 READ = "analytics.read"
+MOST_MINOR = 2**63 - 1
+"""As both databases have it."""
 
 
 def _money(minor: int | None, currency: str) -> Money | None:
@@ -149,24 +153,29 @@ def _clv(value: Any, dialect: object) -> Fragment:
     conditions, args = ["p.customer_id = t.id", "p.clv_minor IS NOT NULL"], list[Any]()
     currency = value.get("currency")
     if currency is not None:
+        currency = currency_code(currency, path=("filter", "clvPredicted", "currency"))
         conditions.append("p.currency = ?")
-        args.append(str(currency))
+        args.append(currency)
     for name, sign in (("gte", ">="), ("lt", "<")):
         if value.get(name) is None:
             continue
         if currency is None:
             raise _refused("an amount needs its currency")
         conditions.append(f"p.clv_minor {sign} ?")
-        args.append(_minor(value[name], str(currency)))
+        args.append(_minor(value[name], currency))
     found = f"EXISTS (SELECT 1 FROM analytics_prediction AS p WHERE {' AND '.join(conditions)})"
     return Fragment(found, tuple(args))
 
 
 def _minor(amount: Any, currency: str) -> int:
+    """Rounded up: of amounts in whole minor units, at least and less than it mean the same."""
     try:
-        return int(Decimal(str(amount)) / Money.of(1, currency).amount)
+        minor = math.ceil(Decimal(str(amount)) / Money.of(1, currency).amount)
     except (ArithmeticError, ValueError):
         raise _refused(f"{amount!r} is no amount") from None
+    if abs(minor) > MOST_MINOR:
+        raise _refused(f"{amount} {currency} is more than anybody spends")
+    return minor
 
 
 def _refused(problem: str) -> CrmError:

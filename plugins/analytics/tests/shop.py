@@ -1,0 +1,59 @@
+"""A shop that records what the tests are about."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from crm_framework import (
+    NewCustomer,
+    NewInteraction,
+    NewLine,
+    NewPurchase,
+    NewRefund,
+    create_customer,
+    log_interaction,
+    record_purchase,
+    record_refund,
+    tag_customers,
+)
+from crm_framework.testing import CrmClient
+
+
+def at(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class Shop:
+    def __init__(self, client: CrmClient) -> None:
+        self.client = client
+
+    async def customer(self, name: str = "Ada", **values: Any) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            return (await create_customer(tx, NewCustomer(name=name, **values))).id
+
+    async def buy(
+        self, customer: str, day: str, minor: int = 1000, currency: str = "EUR", **values: Any
+    ) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            values.setdefault("lines", [NewLine(sku="A", amount_minor=minor)])
+            new = NewPurchase(customer_id=customer, currency=currency, occurred_at=at(day), **values)
+            return await record_purchase(tx, new)
+
+    async def refund(self, purchase: str, day: str, minor: int) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            await record_refund(tx, NewRefund(purchase_id=purchase, amount_minor=minor, occurred_at=at(day)))
+
+    async def touch(self, customer: str, kind: str, day: str, **values: Any) -> str:
+        async with self.client.service.database.unit_of_work() as tx:
+            new = NewInteraction(customer_id=customer, kind=kind, occurred_at=at(day), **values)
+            return await log_interaction(tx, new)
+
+    async def tag(self, customer: str, *tags: str) -> None:
+        async with self.client.service.database.unit_of_work() as tx:
+            await tag_customers(tx, [customer], add=tags)
+
+    async def ask(
+        self, selection: str, first: str = "2024-01-01", last: str = "2024-01-31", more: str = ""
+    ) -> Any:
+        text = f'{{ analytics(window: {{first: "{first}", last: "{last}"}}{more}) {{ {selection} }} }}'
+        return (await self.client.data(text))["analytics"]
