@@ -1,11 +1,12 @@
 """`crm analytics rebuild|verify|fit|baskets|report`."""
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from crm_framework import CommandRun, run_command
+from crm_framework import CommandRun, CrmError, ErrorCode, run_command
 
 from . import proof
 from .baskets import store as baskets
@@ -154,6 +155,21 @@ def report_command(context: click.Context, html: Path, title: str) -> None:
     async def work(run: CommandRun) -> str:
         return await report(run.reader, run.settings, run.now, title)
 
-    text = run_command(context, work)
-    html.write_text(text, encoding="utf-8")
+    _write(html, run_command(context, work))
     click.echo(f"Wrote {html}.")
+
+
+def _write(file: Path, text: str) -> None:
+    """Beside the real file first, so that a page that was there stays until the new one is whole."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"{file} cannot be written: {error.strerror}.",
+            hint="Name a file in a folder that is there.",
+        ) from error

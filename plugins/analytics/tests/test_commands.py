@@ -1,4 +1,4 @@
-"""`crm analytics rebuild|verify`, each in a process of its own beside the application."""
+"""`crm analytics rebuild|verify|report`, each in a process of its own beside the application."""
 
 import asyncio
 import os
@@ -43,3 +43,20 @@ async def test_figures_are_counted_anew_and_proved(client: CrmClient, tmp_path: 
     code, output = await crm(client, tmp_path, "verify")
     assert code == 0, output
     assert output.splitlines()[-1].endswith("is what was recorded.")
+
+
+async def test_the_report_is_written_whole_or_told_not_to_be(client: CrmClient, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    file = folder / "report.html"
+    code, output = await crm(client, tmp_path, "report", "--html", str(file))
+    assert (code, output) == (0, f"Wrote {file}.\n")
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>\n")
+    for where, why in ((tmp_path / "none" / "x.html", "No such file"), (file / "x.html", "Not a directory")):
+        code, output = await crm(client, tmp_path, "report", "--html", str(where))
+        [told] = output.splitlines()
+        assert code == 1
+        assert f"{where} cannot be written: {why}" in told
+    assert os.listdir(folder) == ["report.html"]
