@@ -1,5 +1,6 @@
 """`analytics { forecast }`: revenue of the months to come, from that of the months known."""
 
+import asyncio
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -124,12 +125,10 @@ async def forecast_field(
     probability: Probability = 0.8,
 ) -> list[RevenueForecast]:
     """Revenue of the months that follow the last whole one of the window, from all whole months up to it."""
-    if not 1 <= months <= FARTHEST or not 0.5 <= probability <= 0.99:
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"Months are 1 to {FARTHEST}, the probability 0.5 to 0.99.",
-            path=("months",),
-        )
+    if not 1 <= months <= FARTHEST:
+        raise CrmError(ErrorCode.BAD_INPUT, f"{months} months are not 1 to {FARTHEST}.", path=("months",))
+    if not 0.5 <= probability <= 0.99:
+        raise CrmError(ErrorCode.BAD_INPUT, f"{probability} is not from 0.5 to 0.99.", path=("probability",))
     code = currency_code(currency, path=("currency",))
     return [await _forecast(asked, code, months, probability) for asked in each.column("asked")]
 
@@ -137,8 +136,9 @@ async def forecast_field(
 async def _forecast(asked: Question, currency: str, months: int, probability: float) -> RevenueForecast:
     digits = digits_of(currency)
     series = {} if asked.undefined else await _series(asked, currency)
-    found = asked.undefined or forecast(
-        [value / 10**digits for value in series.values()], months, probability
+    # it tries some hundred weights: nobody else waits for that
+    found = asked.undefined or await asyncio.to_thread(
+        forecast, [value / 10**digits for value in series.values()], months, probability
     )
     known = [
         ForecastMonth(month=month, revenue=Money.of(minor, currency), low=None, high=None)
