@@ -10,12 +10,13 @@ from .rollups.state import state
 
 async def upkeep(job: JobRun) -> None:
     """Folds the sums, looks where the fifths of the customers end, and counts what is not counted yet."""
+    bounds = await quintiles.look(job.reader)
+    now = await state(job.reader)
+    late = await job.reader.fetch("SELECT 1 FROM analytics_customer WHERE zone <> ? LIMIT 1", [now.zone])
     async with job.unit_of_work() as tx:
         for total in totals.TOTALS:
             await totals.fold(tx, total)
-        await quintiles.refresh(tx)
-        now = await state(tx)
-        late = await tx.fetch("SELECT 1 FROM analytics_customer WHERE zone <> ? LIMIT 1", [now.zone])
+        await quintiles.keep(tx, bounds)
         if now.next_zone is None and (now.counted_at is None or now.zone != job.settings.time_zone or late):
             tx.defer("analytics.rebuild", key="rebuild")
         job.done(tx)
