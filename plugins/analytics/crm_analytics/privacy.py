@@ -12,7 +12,7 @@ from .predictions import privacy as predictions
 from .rollups import kept, totals
 from .rollups.counted import cohorts_of, months_of
 from .rollups.kept import Days, Products
-from .rollups.recount import recount, store, store_products
+from .rollups.recount import Change, recount, store
 
 COUNTED = ("analytics_daily", "analytics_month", "analytics_revenue", "analytics_product")
 """Tables with rows that customers have several of."""
@@ -37,8 +37,7 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
     counts = {
         table: await tx.execute(f"DELETE FROM {table} WHERE {where.sql}", where.args) for table in COUNTED
     }
-    await store(held, days, {winner: united}, tx)
-    await store_products(products, {winner: bought}, tx)
+    await store(held, Change(days, {winner: united}), Change(products, {winner: bought}), tx)
     counts["analytics_answer"] = await tx.execute(
         f"UPDATE analytics_answer SET customer_id = ? WHERE {where.sql}", [winner, *where.args]
     )

@@ -192,8 +192,18 @@ def as_rows(kept: Mapping[str, Mapping[Any, Any]]) -> Rows:
     }
 
 
-async def write(table: Table, before: Rows, after: Rows, tx: UnitOfWork) -> None:
-    """Makes the rows of these customers, who are held, those of `after`."""
+async def write(changes: Sequence[tuple[Table, Rows, Rows]], tx: UnitOfWork) -> None:
+    """Makes the rows of these customers, who are held, in each table from the first ones the second ones.
+
+    New rows come last, after all statements: they cost no round trip of their own.
+    """
+    new = [(table, await _rewrite(table, before, after, tx)) for table, before, after in changes]
+    for table, rows in new:
+        tx.insert_values(table.name, ("id", "customer_id", *table.keys, *table.values), rows)
+
+
+async def _rewrite(table: Table, before: Rows, after: Rows, tx: UnitOfWork) -> list[list[Any]]:
+    """Changes and removes rows; those that are to be added."""
     new, changed, gone = [], [], []
     for customer in {**before, **after}:
         old, now = before.get(customer, {}), after.get(customer, {})
@@ -210,7 +220,7 @@ async def write(table: Table, before: Rows, after: Rows, tx: UnitOfWork) -> None
         await tx.execute_many(f"UPDATE {table.name} SET {settings} WHERE {here}", changed)
     if gone:
         await tx.execute_many(f"DELETE FROM {table.name} WHERE {here}", gone)
-    tx.insert_values(table.name, ("id", "customer_id", *table.keys, *table.values), new)
+    return new
 
 
 async def write_together(sums: Mapping[str, tuple[Together, date, str]], tx: UnitOfWork) -> None:

@@ -7,6 +7,7 @@ customer adds to the sums over all is the difference between what is kept before
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Generic, TypeVar
 
 from crm_analytics.windows import midnight, month_of, months_later
 from crm_framework import CrmError, Hold, UnitOfWork, live_customers
@@ -24,6 +25,17 @@ class Between:
 
     first: date
     last: date
+
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Change(Generic[Kept]):
+    """What is kept of each customer, and what is to be."""
+
+    before: Mapping[str, Kept]
+    after: Mapping[str, Kept]
 
 
 async def held(customers: Collection[str], tx: UnitOfWork) -> dict[str, Held]:
@@ -58,58 +70,61 @@ async def recount(
                 old = before.get(customer, {})
                 now |= {key: one for key, one in old.items() if not between.first <= key[0] <= between.last}
             after[customer] = now
-    await store(customers, before, after, tx, zone=zone, exact=between is None)
-    if products:
-        await _recount_products(customers, between, tx, zone)
+    goods = await _products(customers, between, tx, zone) if products else Change({}, {})
+    await store(customers, Change(before, after), goods, tx, zone=zone, exact=between is None)
 
 
 async def store(
     customers: Mapping[str, Held],
-    before: Mapping[str, Days],
-    after: Mapping[str, Days],
+    days: Change[Days],
+    products: Change[Products],
     tx: UnitOfWork,
     *,
     zone: str | None = None,
     exact: bool = False,
 ) -> None:
-    """Keeps these days, and all that adds up of them. `exact` looks at what is kept of that, too."""
+    """Keeps these days and products, and all that adds up of them. `exact` looks at what is kept of that,
+    too.
+
+    Rows are changed first and added last: those go together, and with whatever else the change adds.
+    """
     kept_months = await kept.months_of(customers, tx) if exact else {}
     kept_revenue = await kept.currencies_of(customers, tx) if exact else {}
     months_before, months_after, revenue_before, revenue_after = {}, {}, {}, {}
     sums = {}
     for customer, one in customers.items():
-        old, now = before.get(customer, {}), after.get(customer, {})
+        old, now = days.before.get(customer, {}), days.after.get(customer, {})
         own = zone or one.zone
         months_before[customer] = kept_months.get(customer, {}) if exact else counted.months_of(old)
         months_after[customer] = counted.months_of(now)
         revenue_before[customer] = kept_revenue.get(customer, {}) if exact else counted.currencies_of(old)
         revenue_after[customer] = counted.currencies_of(now)
-        signup = one.signed_up(own)
-        sums[customer] = (counted.together(now, revenue_after[customer]), signup, own)
+        sums[customer] = (counted.together(now, revenue_after[customer]), one.signed_up(own), own)
+    await kept.write_together(sums, tx)
+    await kept.write(
+        [
+            (kept.DAILY, kept.as_rows(days.before), kept.as_rows(days.after)),
+            (kept.MONTH, kept.as_rows(months_before), kept.as_rows(months_after)),
+            (kept.REVENUE, kept.as_rows(revenue_before), kept.as_rows(revenue_after)),
+            (kept.PRODUCT, kept.as_rows(products.before), kept.as_rows(products.after)),
+        ],
+        tx,
+    )
+    for customer, one in customers.items():
+        old, now = days.before.get(customer, {}), days.after.get(customer, {})
         totals.add(tx, totals.SALES, counted.sales_differences(old, now))
         totals.add_cohorts(
             tx,
             counted.cohorts_of(months_before[customer], one.signup_month),
-            counted.cohorts_of(months_after[customer], signup),
+            counted.cohorts_of(months_after[customer], sums[customer][1]),
         )
-    await kept.write(kept.DAILY, kept.as_rows(before), kept.as_rows(after), tx)
-    await kept.write(kept.MONTH, kept.as_rows(months_before), kept.as_rows(months_after), tx)
-    await kept.write(kept.REVENUE, kept.as_rows(revenue_before), kept.as_rows(revenue_after), tx)
-    await kept.write_together(sums, tx)
+        bought, buys = products.before.get(customer, {}), products.after.get(customer, {})
+        totals.add(tx, totals.GOODS, counted.product_differences(bought, buys))
 
 
-async def store_products(
-    before: Mapping[str, Products], after: Mapping[str, Products], tx: UnitOfWork
-) -> None:
-    for customer in {**before, **after}:
-        differences = counted.product_differences(before.get(customer, {}), after.get(customer, {}))
-        totals.add(tx, totals.GOODS, differences)
-    await kept.write(kept.PRODUCT, kept.as_rows(before), kept.as_rows(after), tx)
-
-
-async def _recount_products(
+async def _products(
     customers: Mapping[str, Held], between: Between | None, tx: UnitOfWork, zone: str | None
-) -> None:
+) -> Change[Products]:
     months = None if between is None else (month_of(between.first), month_of(between.last))
     before = await kept.products_of(customers, tx, months)
     after: dict[str, Products] = {}
@@ -119,7 +134,7 @@ async def _recount_products(
             span = (midnight(months[0], own), midnight(months_later(months[1], 1), own))
         lines = await raw.lines(group, span, tx)
         after |= {customer: counted.products_of(lines.get(customer, ()), own) for customer in group}
-    await store_products(before, after, tx)
+    return Change(before, after)
 
 
 def _by_zone(customers: Mapping[str, Held], zone: str | None) -> dict[str, list[str]]:
