@@ -5,7 +5,6 @@ from typing import Annotated
 import strawberry
 from strawberry import Info
 
-from crm_analytics.windows import midnight
 from crm_framework import Batch, CrmError, ErrorCode, Window, batch
 
 from .analytics import Analytics
@@ -45,8 +44,7 @@ async def _figures(asked: Question, group_by: str | None) -> list[OtherFigure]:
             path=("filter",),
             hint="Ask for them without a filter.",
         )
-    first, end = midnight(asked.window.first, asked.zone), midnight(asked.window.end, asked.zone)
-    told = await asked.info.context.figures(Window(first, end, asked.zone), group_by)
+    told = await asked.info.context.figures(Window(*asked.window.bounds(asked.zone), asked.zone), group_by)
     return [
         OtherFigure(
             plugin=one.plugin,

@@ -5,7 +5,7 @@ from strawberry import Info
 
 from crm_analytics import charts
 from crm_analytics.metrics.measured import share
-from crm_analytics.metrics.rfm import DEFINITION, NAMES, SEGMENTS, ranks
+from crm_analytics.metrics.rfm import DEFINITION, NAMES, Rfm, ranks
 from crm_analytics.rollups.quintiles import MEASURES
 from crm_analytics.tables import as_csv
 from crm_framework import Batch, batch, computed
@@ -103,7 +103,7 @@ async def _table(asked: Question, currency: str, population: int) -> RfmTable:
             recency=r,
             frequency=f,
             monetary=m,
-            segment=SEGMENTS[r - 1][(f + m + 1) // 2 - 1],
+            segment=Rfm(r, f, m).segment,
             customers=int(number),
         )
         for r, f, m, number in found

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+from crm_analytics.charts import SCHEMA
+
 ACTUAL, EXPECTED = "bought", "expected by the model"
 
 
