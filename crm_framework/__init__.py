@@ -35,6 +35,7 @@ _HOME = {
     "Figures": "hooks.answers",
     "FilterSpec": "engine.filters",
     "Fragment": "engine.sql",
+    "Handling": "hooks.specs",
     "Hold": "domain.customers.locks",
     "INTERNAL": "security.actors",
     "Interaction": "schema.interactions",
@@ -171,6 +172,7 @@ __all__ = [
     "Figures",
     "FilterSpec",
     "Fragment",
+    "Handling",
     "Hold",
     "Interaction",
     "InteractionKind",
@@ -340,6 +342,7 @@ if TYPE_CHECKING:
     from .hooks.specs import (
         Channel,
         Figure,
+        Handling,
         InteractionKind,
         Job,
         Permission,

@@ -152,6 +152,7 @@ async def open_database(
     database.event_types = EventTypes([*CORE_EVENTS, *host.events])
     database.guards = host.guards
     database.handlers = host.handlers
+    database.handling = host.handling
     database.job_names = frozenset(one.job.name for one in [*core_jobs(host, settings), *host.jobs])
     database.settings = settings
     database.audit_key = audit_keys(settings).current

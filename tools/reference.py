@@ -17,7 +17,8 @@ import crm_framework.testing
 
 SUBJECTS = {
     "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC INTERNAL InteractionKind Channel"
-    " TimelineEntry DialectSQL Job JobRun Window Figure Figures Signal Signals Route RouteRequest RouteAnswer"
+    " TimelineEntry DialectSQL Handling Job JobRun Window Figure Figures Signal Signals Route RouteRequest"
+    " RouteAnswer"
     " run_command CommandRun",
     "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
     " children connection Connection fields_of describe Customer Interaction Staff Money",
@@ -38,7 +39,7 @@ SUBJECTS = {
     " currency_code format_minor new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings",
-    "Testing": "CrmClient CommandResult PluginConformance frozen queued_messages run_jobs",
+    "Testing": "CrmClient CommandResult PluginConformance deliver_events frozen queued_messages run_jobs",
 }
 
 CONSTRUCTED = {"CrmError", "DialectSQL"}

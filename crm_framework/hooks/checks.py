@@ -15,7 +15,17 @@ from crm_framework.settings import FIELDS, nearest
 from .cron import check_cron
 from .loaded import PluginFault, PluginStatus
 from .routes import Route, fault_of, twice
-from .specs import PROJECT, Channel, Hooks, InteractionKind, Job, Permission, Plugin, PluginSettings
+from .specs import (
+    PROJECT,
+    Channel,
+    Handling,
+    Hooks,
+    InteractionKind,
+    Job,
+    Permission,
+    Plugin,
+    PluginSettings,
+)
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 CUSTOMER = "crm.Customer"
@@ -115,6 +125,9 @@ def check_declaration(module: ModuleType, name: str) -> Plugin:
     _items("events", plugin.events, type)
     _items("jobs", plugin.jobs, Job)
     _items("routes", plugin.routes, Route)
+    _typed("handling", plugin.handling, Handling)
+    if plugin.handling.wanted is not None and not callable(plugin.handling.wanted):
+        raise _broken("handling.wanted is no function.", "Name one that takes an event and answers a bool.")
     if not (isinstance(plugin.settings, type) and issubclass(plugin.settings, PluginSettings)):
         raise _broken("settings is no subclass of PluginSettings.", "Name the class, not an object of it.")
     if plugin.name != name:

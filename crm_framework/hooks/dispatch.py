@@ -25,6 +25,7 @@ from .specs import (
     PROJECT,
     Channel,
     Figure,
+    Handling,
     Hooks,
     InteractionKind,
     Job,
@@ -219,6 +220,11 @@ class PluginHost:
     def handlers(self) -> tuple[EventsHook, ...]:
         """`on_events` of each plugin. What one raises gets out, for the storage to deliver again later."""
         return tuple(self._handler(impl) for impl in self._implementations("on_events"))
+
+    @property
+    def handling(self) -> Mapping[str, Handling]:
+        """Which events the handlers get, and when, by the plugins' names."""
+        return {plugin.name: plugin.handling for plugin in self.declarations}
 
     async def timeline(
         self,

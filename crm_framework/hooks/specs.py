@@ -93,6 +93,23 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Handling:
+    """Which events a plugin's `on_events` gets, and when.
+
+    `wanted` says it of each event by a look at nothing else, as it is asked inside the change; the others
+    cost nothing. None wants all. With `later` the change leaves the events to the worker, which hands over
+    up to 50 of different customers at once, about a second after the commit: exactly once and in the order
+    of each customer, like those that a handler failed on.
+    """
+
+    wanted: Callable[["Event"], bool] | None = None
+    later: bool = False
+
+
+AT_ONCE = Handling()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plugin:
     """What a plugin is, readable before any of its code runs.
 
@@ -103,7 +120,8 @@ class Plugin:
     `requires` must be enabled too and come first; `uses` come first when they are there.
     `commands` names the module with a `click.Group` called `command`, which is `crm <name> …`. It is imported
     when it is called; `crm --help` reads the summary from the text of this call, without running it. `routes`
-    are addresses below `/plugins/<name>`.
+    are addresses below `/plugins/<name>`. `handling` says which events `on_events` gets, and when; all and at
+    once, if left out.
     """
 
     name: str
@@ -121,6 +139,7 @@ class Plugin:
     jobs: Sequence[Job] = ()
     commands: str | None = None
     routes: Sequence[Route] = ()
+    handling: Handling = AT_ONCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +250,7 @@ class Hooks(Protocol):
 
         Called once per unit of work, with all its events. When it fails or takes too long, what it wrote is
         rolled back, the change stands, and the events are delivered again later: each takes effect once.
+        `Plugin(handling=…)` chooses among the events, or has all of them delivered after the change.
         """
 
     @hookspec

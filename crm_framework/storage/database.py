@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
+from crm_framework.hooks.specs import AT_ONCE, Handling
 from crm_framework.settings import Settings
 
 from .audit import Written
@@ -41,6 +42,8 @@ class Database:
         self.name = name
         """The database for messages, without the password."""
         self.handlers: Sequence[EventHandler] = ()
+        self.handling: Mapping[str, Handling] = {}
+        """Which events a handler gets, and when, by its name; all and at once where it is left out."""
         self.guards: Sequence[ChangeGuard] = ()
         self.watchers: list[Callable[[Sequence[Event]], None]] = []
         """Called at once after every commit of this process with what may have happened in it: for what is
@@ -241,6 +244,10 @@ class Database:
                 return await session.alone(placed, args)
         finally:
             await session.close()
+
+    def handling_of(self, handler: EventHandler) -> Handling:
+        """Which events this handler gets, and when."""
+        return self.handling.get(handler.name, AT_ONCE)
 
     async def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""

@@ -53,10 +53,13 @@ class Debts:
         self._owing: set[tuple[str, str]] = set()
 
     def seek(self, stored: Sequence[Stored]) -> str | None:
-        """A SELECT that finds a row if a handler owes anything; None if that is known for these events."""
+        """A SELECT that finds a row if a handler owes anything that is tried at once; None if that is known
+        for these events."""
         if all(event.customer_id is None or event.customer_id in self._looked for _, event in stored):
             return None
-        return _anything(tuple(handler.name for handler in self._tx.database.handlers))
+        database = self._tx.database
+        at_once = [one.name for one in database.handlers if not database.handling_of(one).later]
+        return _anything(tuple(at_once)) if at_once else None
 
     async def look(self, stored: Sequence[Stored], *, found: bool) -> bool:
         """Looks whom it is owed for, if `seek` found something; whether that may have changed `split`."""

@@ -3,17 +3,19 @@
 A handler gets its first try inside the transaction, in a savepoint and within a time budget: what it writes
 is there when the change is, exactly once. One that fails or is late loses what it wrote, never the change:
 the event then waits for it in crm_delivery, and so does what happens to the same customer until it is done
-(see `debts` and `deliveries`).
+(see `debts` and `deliveries`). A handler may leave all its events to that, or want only some (`Handling`).
 """
 
 import logging
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
+from crm_framework.hooks.specs import Handling
 
 from .audit import AuditRecord, audit_row, who_acts
 from .debts import FIRST_RETRY, Debts, Stored
@@ -69,13 +71,35 @@ async def hand_on(tx: "UnitOfWork", stored: Sequence[Stored]) -> None:
     for _ in range(MAX_ROUNDS):
         emitted: list[Stored] = []
         for handler in handlers:
-            emitted += await _first_try(tx, handler, pending, debts)
+            handling = tx.database.handling_of(handler)
+            wanted = _wanted(handling, handler, pending)
+            if wanted and handling.later:
+                debts.owe(handler.name, wanted, attempts=0, next_at=when_later(tx.now), error=None)
+            elif wanted:
+                emitted += await _first_try(tx, handler, wanted, debts)
         pending = emitted
         if not pending:
             return
     for handler in handlers:
         why = f"more than {MAX_ROUNDS} rounds of events"
-        debts.owe(handler.name, pending, attempts=0, next_at=tx.now + FIRST_RETRY, error=why)
+        wanted = _wanted(tx.database.handling_of(handler), handler, pending)
+        debts.owe(handler.name, wanted, attempts=0, next_at=tx.now + FIRST_RETRY, error=why)
+
+
+def when_later(moment: datetime) -> datetime:
+    """When the worker hands over what is left to it: all that happened in one second together."""
+    return moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def _wanted(handling: Handling, handler: EventHandler, stored: Sequence[Stored]) -> Sequence[Stored]:
+    """Those that the handler wants; all of them if it fails to say so, as the change must not fail by it."""
+    if handling.wanted is None:
+        return stored
+    try:
+        return [one for one in stored if handling.wanted(one[1])]
+    except Exception:
+        log.exception("Plugin %s does not say which events it wants; it gets all of them.", handler.name)
+        return stored
 
 
 async def _store(tx: "UnitOfWork") -> list[Stored]:

@@ -7,19 +7,28 @@ _HOME = {
     "CommandResult": "commands",
     "CrmClient": "client",
     "PluginConformance": "conformance",
+    "deliver_events": "jobs",
     "frozen": "clock",
     "queued_messages": "messages",
     "run_jobs": "jobs",
 }
 
-__all__ = ["CommandResult", "CrmClient", "PluginConformance", "frozen", "queued_messages", "run_jobs"]
+__all__ = [
+    "CommandResult",
+    "CrmClient",
+    "PluginConformance",
+    "deliver_events",
+    "frozen",
+    "queued_messages",
+    "run_jobs",
+]
 
 if TYPE_CHECKING:
     from .client import CrmClient
     from .clock import frozen
     from .commands import CommandResult
     from .conformance import PluginConformance
-    from .jobs import run_jobs
+    from .jobs import deliver_events, run_jobs
     from .messages import queued_messages
 
 

@@ -1,4 +1,4 @@
-"""Runs the jobs that are due, in a test that has no worker."""
+"""Does what is due in a test that has no worker: jobs, and events that are handled later."""
 
 from contextlib import nullcontext
 from datetime import datetime
@@ -6,7 +6,9 @@ from datetime import datetime
 from crm_framework.domain.core_jobs import core_jobs
 from crm_framework.domain.messages.queueing import SEND
 from crm_framework.storage.clock import frozen, now
+from crm_framework.storage.deliveries import deliver_due
 from crm_framework.storage.jobs import JobStatus, Leased
+from crm_framework.storage.outbox import when_later
 from crm_framework.worker.jobs import Jobs
 from crm_framework.worker.loop import Worker
 from crm_framework.worker.schedules import Schedules
@@ -53,3 +55,13 @@ async def run_jobs(
     if failures:
         raise failures[0]
     return ran
+
+
+async def deliver_events(client: CrmClient) -> int:
+    """Hands over the events that plugins have left to the worker (`Handling(later=True)`), and what comes of
+    them; how many that were."""
+    done = 0
+    with frozen(when_later(now())):
+        while some := await deliver_due(client.service.database):
+            done += some
+    return done

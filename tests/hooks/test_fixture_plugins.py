@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from crm_framework import (
     OutgoingMessage,
     Permission,
     PurchaseRecorded,
+    RefundRecorded,
     UnitOfWork,
     Window,
     new_id,
@@ -32,8 +33,9 @@ from crm_framework.security.actors import Actor, ActorKind, Grant
 from crm_framework.security.scopes import NOBODY, Reach, own_customers, where
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
+from crm_framework.storage.deliveries import deliver_due
 from crm_framework.storage.migration.migrator import migrate
-from crm_framework.testing import CrmClient, queued_messages, run_jobs
+from crm_framework.testing import CrmClient, frozen, queued_messages, run_jobs
 from crm_framework.testing.apps import OpenClient
 from crm_framework.testing.filling import fill_customers
 
@@ -257,6 +259,32 @@ async def test_hook_on_events_takes_effect_with_the_change(opened: Database) -> 
         ("with_event_handler.first_purchase", ben),
     ]
     assert await opened.fetch("SELECT id FROM crm_delivery") == []
+
+
+async def test_hook_on_events_may_come_later(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    host = load("with_later_handler")
+    await migrate(database_url, migrations_of(host))
+    async with await open_database(Settings(database_url=database_url), host) as database:
+        async with database.unit_of_work() as tx:
+            ada = await customer("Ada")
+            await purchase(tx, ada)
+            tx.emit(
+                RefundRecorded(
+                    customer_id=ada,
+                    interaction_id=new_id(),
+                    kind="refund",
+                    total_minor=-100,
+                    currency="EUR",
+                    purchase_id=new_id(),
+                )
+            )
+        company = "SELECT company FROM crm_customer"
+        assert await database.fetch(company) == [{"company": None}]
+        assert len(await database.fetch("SELECT id FROM crm_delivery")) == 1
+        with frozen(now() + timedelta(seconds=1)):
+            assert await deliver_due(database) == 1
+        assert await database.fetch(company) == [{"company": "gave back"}]
 
 
 async def test_hook_timeline_pages_over_customers(opened: Database, host: PluginHost) -> None:
