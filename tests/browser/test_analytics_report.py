@@ -12,6 +12,7 @@ from crm_analytics.report.page import VENDOR, Figure, Picture, Table
 from crm_analytics.report.page import page as page_of
 
 from crm_framework import NewCustomer, NewLine, NewPurchase, create_customer, record_purchase
+from crm_framework.testing import deliver_events
 from crm_framework.testing.apps import OpenClient
 from tests.browser.chromium import Page, browser_page, find_browser
 
@@ -53,6 +54,7 @@ async def test_all_pictures_are_drawn_without_a_network(
                 )
                 await record_purchase(tx, new)
                 day += timedelta(days=chance.randrange(1, 60))
+    await deliver_events(client)
     file = tmp_path / "report.html"
     await client.command("analytics", "fit", "--through", "2025-06-30")
     await client.command("analytics", "baskets")

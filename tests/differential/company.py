@@ -39,6 +39,7 @@ from crm_framework.security.tokens import create_token
 from crm_framework.server.service import Service
 from crm_framework.settings import Settings
 from crm_framework.storage.clock import frozen
+from crm_framework.storage.deliveries import deliver_due
 from crm_framework.storage.migration.migrator import migrate
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -78,6 +79,9 @@ async def prepare(url: str) -> None:
     await migrate(url, migrations_of(await load_host(chosen)))
     async with open_service(chosen) as service:
         await _Filling(service).all()
+        with frozen(NOW):  # for whoever handles events later
+            while await deliver_due(service.database):
+                pass
 
 
 async def _program(tx: UnitOfWork, name: str, currency: str, points_per_unit: int) -> str:

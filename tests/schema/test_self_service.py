@@ -10,7 +10,7 @@ from crm_framework.engine.ids import decode_key
 from crm_framework.security.actors import Actor, ActorKind
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import create_token
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, deliver_events
 
 Open = Callable[..., Awaitable[CrmClient]]
 FIXTURES = Path(__file__).parents[1] / "fixture_plugins"
@@ -180,6 +180,7 @@ async def test_figures_of_a_plugin_need_its_permission_on_as_many_customers(tick
     ann, _, _ = await two(tickets)
     await change(tickets, "createLoyaltyProgram", {"name": "Club", "currency": "EUR"}, "program { id }")
     await buys(tickets, ann, "tea")
+    await deliver_events(tickets)
     text = "{ customers { nodes { metrics { points } } } }"
     seeing = await acting(tickets, ("customers.read", "analytics.read", "loyalty.read"))
     assert [node["metrics"]["points"] for node in (await seeing.data(text))["customers"]["nodes"]] == [

@@ -3,12 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_framework import Event, Permission, Plugin, SchemaParts, UnitOfWork, hookimpl
+from crm_framework import Event, Handling, Permission, Plugin, SchemaParts, UnitOfWork, hookimpl
 
 from . import answers, moods, privacy, support
 from .jobs import JOBS
 from .rollups import counting
 from .settings import AnalyticsSettings
+
+SUBJECTS = (counting, answers, moods, support)
+"""What is counted of events, each by itself."""
+
+
+def counts(event: Event) -> bool:
+    """Whether the event changes any figure."""
+    return any(subject.concerns(event) for subject in SUBJECTS)
+
 
 plugin = Plugin(
     name="analytics",
@@ -26,6 +35,7 @@ plugin = Plugin(
     ],
     jobs=JOBS,
     commands="crm_analytics.commands",
+    handling=Handling(wanted=counts, later=True),
 )
 
 
@@ -38,10 +48,8 @@ def schema(settings: AnalyticsSettings) -> SchemaParts:
 
 @hookimpl
 async def on_events(events: Sequence[Event], tx: UnitOfWork) -> None:
-    await counting.count(events, tx)
-    await answers.count(events, tx)
-    await moods.count(events, tx)
-    await support.count(events, tx)
+    for subject in SUBJECTS:
+        await subject.count(events, tx)
 
 
 @hookimpl

@@ -44,12 +44,15 @@ def score_of(outcome: str | None) -> Score | None:
     return Score(question, score, most)
 
 
+def concerns(event: Event) -> bool:
+    """Whether it is about an answer."""
+    return isinstance(event, InteractionLogged) and (event.kind == KIND or _was_survey(event))
+
+
 async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
     """Brings the answers of these interactions up to date."""
     keys = {
-        event.interaction_id
-        for event in events
-        if isinstance(event, InteractionLogged) and (event.kind == KIND or _was_survey(event))
+        event.interaction_id for event in events if isinstance(event, InteractionLogged) and concerns(event)
     }
     if keys:
         where = among("i.id", sorted(keys), tx.dialect)

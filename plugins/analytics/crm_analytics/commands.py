@@ -1,4 +1,4 @@
-"""`crm analytics rebuild|verify|fit|baskets|report`."""
+"""`crm analytics rebuild|verify|fit|baskets|report|export`."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -72,7 +72,8 @@ def verify_command(context: click.Context) -> None:
         click.echo(text)
     if found.differences:
         raise click.exceptions.Exit(1)
-    click.echo(f"What is kept of {found.customers:,} customers is what was recorded.")
+    on_its_way = f" What {found.owed:,} of them did last is still to be counted." if found.owed else ""
+    click.echo(f"What is kept of {found.customers:,} customers is what was recorded.{on_its_way}")
 
 
 def _said() -> Progress:
@@ -159,11 +160,27 @@ def report_command(context: click.Context, html: Path, title: str) -> None:
     click.echo(f"Wrote {html}.")
 
 
+@command.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def export_command(context: click.Context, folder: Path) -> None:
+    """Writes all kept tables as CSV into a folder that is there: sales, products, cohorts, customers …"""
+    from .export import tables
+
+    async def work(run: CommandRun) -> None:
+        async for name, text, rows in tables(run.reader):
+            file = folder / f"{name}.csv"
+            _write(file, text)
+            click.echo(f"{rows:,} rows are written to {file}.")
+
+    run_command(context, work)
+
+
 def _write(file: Path, text: str) -> None:
     """Beside the real file first, so that a page that was there stays until the new one is whole."""
     part = file.with_name(f"{file.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="")
         part.replace(file)
     except OSError as error:
         with suppress(OSError):

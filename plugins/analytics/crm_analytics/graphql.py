@@ -6,7 +6,6 @@ from .asking.activity import churn_field, repeat_field, retention_field
 from .asking.analytics import Analytics, analytics_field
 from .asking.cohorts import cohorts_field
 from .asking.customers import metrics_field
-from .asking.frozen import by_segment_field, freeze_segments
 from .asking.members import filter_members, order_fields
 from .asking.money import exchange_rates, set_exchange_rates
 from .asking.others import others_field
@@ -23,6 +22,7 @@ from .baskets import graphql as baskets
 from .baskets.unbought import unbought_field
 from .forecast.graphql import forecast_field
 from .predictions import customers, models
+from .segments.graphql import by_segment_field, freeze_segments
 from .settings import AnalyticsSettings
 
 

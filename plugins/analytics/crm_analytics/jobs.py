@@ -6,6 +6,7 @@ from .baskets.store import baskets_job
 from .predictions.refit import fit_job
 from .rollups import quintiles, rebuild, totals
 from .rollups.state import state
+from .segments.freezing import freeze_job
 
 
 async def upkeep(job: JobRun) -> None:
@@ -41,6 +42,12 @@ JOBS = [
         cron="* * * * *",
     ),
     Job("analytics.rebuild", "Counts all figures anew, in batches of customers.", count_anew),
+    Job(
+        "analytics.freeze",
+        "Keeps who belongs to each segment, once a month and when it is new.",
+        freeze_job,
+        cron="15 0 * * *",
+    ),
     Job(
         "analytics.fit",
         "Fits the models of how customers buy, and writes what they say of each customer.",

@@ -12,21 +12,20 @@ _UPDATE = (
 )
 
 
-async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
-    customers = {
-        event.customer_id
-        for event in events
-        if isinstance(event, InteractionLogged) and event.customer_id and _tells(event)
-    }
-    if customers:
-        await recount(list(await held(customers, tx)), tx)
-
-
-def _tells(event: InteractionLogged) -> bool:
+def concerns(event: Event) -> bool:
+    """Whether it tells of a bad mood, or may take one back."""
+    if not isinstance(event, InteractionLogged) or event.customer_id is None:
+        return False
     mood = event.changes.get("sentiment")
     if not isinstance(event, InteractionUpdated):
         return mood is not None and mood[1] == "NEGATIVE"
     return mood is not None or "occurred_at" in event.changes
+
+
+async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
+    customers = {event.customer_id for event in events if event.customer_id and concerns(event)}
+    if customers:
+        await recount(list(await held(customers, tx)), tx)
 
 
 async def recount(customers: Collection[str], tx: UnitOfWork) -> None:

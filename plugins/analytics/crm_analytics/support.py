@@ -20,6 +20,11 @@ _ADD = (
 )
 
 
+def concerns(event: Event) -> bool:
+    """Whether it is one of these."""
+    return event.customer_id is not None and event.type in (TICKET_OPENED, TICKET_CHANGED, POINTS_CHANGED)
+
+
 async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
     """Adds up tickets opened and solved, and points. Known by the types' names: neither plugin need be
     installed."""

@@ -15,7 +15,7 @@ from crm_framework import (
     record_refund,
     tag_customers,
 )
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, deliver_events
 
 
 def at(text: str) -> datetime:
@@ -24,6 +24,8 @@ def at(text: str) -> datetime:
 
 
 class Shop:
+    """Whose worker has counted every change before the next question."""
+
     def __init__(self, client: CrmClient) -> None:
         self.client = client
 
@@ -37,16 +39,21 @@ class Shop:
         async with self.client.service.database.unit_of_work() as tx:
             values.setdefault("lines", [NewLine(sku="A", amount_minor=minor)])
             new = NewPurchase(customer_id=customer, currency=currency, occurred_at=at(day), **values)
-            return await record_purchase(tx, new)
+            purchase = await record_purchase(tx, new)
+        await deliver_events(self.client)
+        return purchase
 
     async def refund(self, purchase: str, day: str, minor: int) -> None:
         async with self.client.service.database.unit_of_work() as tx:
             await record_refund(tx, NewRefund(purchase_id=purchase, amount_minor=minor, occurred_at=at(day)))
+        await deliver_events(self.client)
 
     async def touch(self, customer: str, kind: str, day: str, **values: Any) -> str:
         async with self.client.service.database.unit_of_work() as tx:
             new = NewInteraction(customer_id=customer, kind=kind, occurred_at=at(day), **values)
-            return await log_interaction(tx, new)
+            interaction = await log_interaction(tx, new)
+        await deliver_events(self.client)
+        return interaction
 
     async def tag(self, customer: str, *tags: str) -> None:
         async with self.client.service.database.unit_of_work() as tx:

@@ -1,15 +1,25 @@
 """What `analytics { … }` answers, against cases worked by hand; the oracle is beside, in test_oracle.py."""
 
+import json
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from crm_analytics.rollups import quintiles
+from crm_analytics.segments import freezing
+from crm_analytics.segments.graphql import NOT_FROZEN
 
-from crm_framework import encode_id, now
-from crm_framework.testing import CrmClient
+from crm_framework import (
+    NewInteraction,
+    NewPurchase,
+    encode_id,
+    log_interaction,
+    now,
+    record_purchase,
+)
+from crm_framework.testing import CrmClient, deliver_events, run_jobs
 
-from .shop import Shop
+from .shop import Shop, at
 
 PARTS = "value numerator denominator n reason"
 
@@ -275,10 +285,125 @@ async def test_retention_by_segment_goes_by_its_members_when_the_window_began(sh
         )
         assert frozen["freezeSegments"] == {"members": 1, "errors": []}
     async with shop.client.service.database.unit_of_work() as tx:
-        await tx.execute("UPDATE analytics_membership SET day = ?", [date(2023, 12, 31)])
+        for table in ("membership", "freeze"):
+            await tx.execute(f"UPDATE analytics_{table} SET day = ?", [date(2023, 12, 31)])
     await shop.tag(keys["Ben"], "vip")  # too late for January
     found = (await shop.ask(select))["retentionBySegment"]
     assert (found["value"], found["groups"][0]["value"], found["groups"][0]["n"]) == (50.0, 100.0, 1)
+
+
+async def test_segments_are_kept_each_month_without_anybody_calling(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In batches of one customer, one of whom came later than the first."""
+    monkeypatch.setattr(freezing, "CUSTOMERS", 1)
+    keys = await people(shop)
+    ids = []
+    for tag in ("vip", "none"):
+        made = await shop.client.data(
+            f'mutation {{ createSegment(input: {{name: "{tag}", filter: {{tags: {{any: ["{tag}"]}}}}}}) {{'
+            " segment { id } } }"
+        )
+        ids.append(made["createSegment"]["segment"]["id"])
+    kept = "SELECT day, customer_id FROM analytics_membership ORDER BY day, customer_id"
+    fetch = shop.client.service.database.fetch
+
+    async def night(day: str) -> int:
+        """How many batches it took."""
+        at = datetime.fromisoformat(f"{day}T00:20:00+00:00")
+        ran = await run_jobs(shop.client, at=at, since=at - timedelta(minutes=10))
+        return ran.count("analytics.freeze")
+
+    await shop.tag(keys["Ada"], "vip")
+    assert await night("2035-03-01") == len(keys) + 2
+    await shop.tag(keys["Ben"], "vip")
+    assert await night("2035-03-02") == 1  # kept in this month already
+    assert [str(row["customer_id"]) for row in await fetch(kept)] == [keys["Ada"]]
+    await night("2035-04-01")
+    assert [(str(row["day"]), str(row["customer_id"])) for row in await fetch(kept)] == [
+        ("2035-03-01", keys["Ada"]),
+        *(("2035-04-01", key) for key in sorted((keys["Ada"], keys["Ben"]))),
+    ]
+    select = f"retentionBySegment(segments: {json.dumps(ids)}) {{ groups {{ n reason }} }}"
+    [vip, none] = (await shop.ask(select, "2035-03-01", "2035-03-31"))["retentionBySegment"]["groups"]
+    # a segment that had no members was kept, too
+    assert NOT_FROZEN not in (vip["reason"], none["reason"])
+    assert (none["n"], none["reason"] is not None) == (0, True)
+
+
+async def test_gaps_between_purchases_by_group(shop: Shop) -> None:
+    for name, tag, days in (("Ada", "vip", (1, 3, 13)), ("Ben", "vip", (1, 5)), ("Cy", "new", (1, 2))):
+        key = await shop.customer(name)
+        await shop.tag(key, tag)
+        for day in days:
+            await shop.buy(key, f"2024-01-{day:02}")
+    groups = "value n groups { label value n reason }"
+    found = await shop.ask(
+        f"purchasePattern(groupBy: {{by: TAG}}) {{ medianGap {{ {groups} }} meanGap {{ {groups} }} }}"
+    )
+    # Ada's are 2 and 10 days
+    new = {"label": "new", "value": 1.0, "n": 1, "reason": None}
+    vip = {"label": "vip", "value": 5.0, "n": 2, "reason": None}
+    assert found["purchasePattern"] == {
+        "medianGap": {"value": 4.0, "n": 3, "groups": [new, vip]},
+        "meanGap": {"value": pytest.approx(11 / 3), "n": 3, "groups": [new, vip]},
+    }
+    [error] = await shop.client.errors(
+        '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}) {'
+        " purchasePattern(groupBy: {by: CHANNEL}) { meanGap { value } } } }"
+    )
+    assert "cannot be broken down by CHANNEL" in error["message"]
+
+
+async def test_days_of_another_zone_are_refused(shop: Shop) -> None:
+    assert await shop.ask("timeZone", more=', timeZone: "UTC"') == {"timeZone": "UTC"}
+    [error] = await shop.client.errors(
+        '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}, timeZone: "Asia/Tokyo") {'
+        " timeZone } }"
+    )
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    told = "Figures are kept by the days of UTC; those of 'Asia/Tokyo' are not made of them (at timeZone)."
+    assert error["message"].startswith(told)
+
+
+async def test_figures_say_how_far_they_reach_before_the_worker_has_counted(client: CrmClient) -> None:
+    plain = CrmClient(client.app, client.http, client.token)
+    shop = Shop(client)
+    ada = await shop.customer()
+    await shop.buy(ada, "2024-01-05", 1000)
+    ask = '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}) { dataThrough revenue { value } } }'
+    verify = "mutation { verifyFigures { owed differences } }"
+    bought = now()
+    async with client.service.database.unit_of_work() as tx:
+        new = NewPurchase(customer_id=ada, currency="EUR", total_minor=500, occurred_at=at("2024-01-06"))
+        await record_purchase(tx, new)
+    told = (await plain.data(ask))["analytics"]
+    assert [one["value"] for one in told["revenue"]] == [10.0]
+    assert bought <= at(told["dataThrough"]) <= now()
+    then = told["dataThrough"]
+    assert (await plain.data(ask))["analytics"]["dataThrough"] == then
+    assert (await plain.data(verify))["verifyFigures"] == {"owed": 1, "differences": []}
+    assert await deliver_events(client) == 1
+    told = (await plain.data(ask))["analytics"]
+    assert [one["value"] for one in told["revenue"]] == [15.0]
+    assert told["dataThrough"] > then
+    assert (await plain.data(verify))["verifyFigures"] == {"owed": 0, "differences": []}
+
+
+async def test_what_changes_no_figure_is_left_alone(shop: Shop) -> None:
+    """A change that the plugin has nothing to do with takes as many statements as without it."""
+    ada = await shop.customer()
+    database = shop.client.service.database
+    counts = []
+    for handlers in (database.handlers, ()):
+        database.handlers = handlers
+        with database.counting() as log:
+            async with database.unit_of_work() as tx:
+                new = NewInteraction(customer_id=ada, kind="note", occurred_at=at("2024-01-01"))
+                await log_interaction(tx, new)
+        counts.append(len(log))
+    assert counts[0] == counts[1]
+    assert await database.fetch("SELECT id FROM crm_delivery") == []
 
 
 async def test_conversion_and_its_funnel(shop: Shop) -> None:
@@ -416,7 +541,8 @@ async def test_a_window_at_an_end_of_the_calendar_is_refused(shop: Shop, first: 
 
 
 SET_RATE = """mutation ($rate: String!) { setExchangeRates(input: {rates: [
-  {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: $rate}]}) { count errors { path message } } }"""
+  {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: $rate}]}) {
+  count errors { path message } } }"""
 
 
 @pytest.mark.parametrize("rate", ["1e999", "1E-999", "1000000000001", "0", "-1", "NaN", "Infinity", "1" * 41])

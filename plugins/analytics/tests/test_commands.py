@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crm_framework.testing import CrmClient
 
+from .shop import Shop
 from .test_proof import Company, forget, tables
 
 
@@ -60,3 +61,32 @@ async def test_the_report_is_written_whole_or_told_not_to_be(client: CrmClient, 
         assert code == 1
         assert f"{where} cannot be written: {why}" in told
     assert os.listdir(folder) == ["report.html"]
+
+
+def lines_of(folder: Path) -> dict[str, list[str]]:
+    return {file.stem: file.read_text().splitlines() for file in folder.glob("*.csv")}
+
+
+async def test_all_tables_are_exported(shop: Shop, tmp_path: Path) -> None:
+    ada = await shop.customer()
+    bought = await shop.buy(ada, "2024-01-03", 1000, channel="web")
+    await shop.buy(ada, "2024-02-05", 500, "JPY")
+    await shop.refund(bought, "2024-02-06", 150)
+    await shop.touch(ada, "survey", "2024-02-07", outcome="nps 9")
+    result = await shop.client.command("analytics", "export", str(tmp_path))
+    assert result.code == 0
+    assert f"3 rows are written to {tmp_path / 'sales.csv'}." in result.output
+    found = lines_of(tmp_path)
+    assert found["sales"] == [
+        "day,channel,currency,purchases,refunds,revenue,refunded",
+        "2024-01-03,web,EUR,1,0,10.00,0.00",
+        "2024-02-05,,JPY,1,0,500,0",
+        "2024-02-06,web,EUR,0,1,-1.50,1.50",
+    ]
+    assert found["products"][1:] == ["2024-01-01,A,EUR,1,10.00,1,1", "2024-02-01,A,JPY,1,500,1,1"]
+    assert found["cohorts"][1:3] == ["purchase,2024-01-01,2024-01-01,1", "purchase,2024-01-01,2024-02-01,1"]
+    assert found["customers"][1].startswith(f"{ada},2,1,2,2024-01-03")
+    assert found["answers"][1].endswith(",,nps,9,10")
+    assert (found["predictions"][1:], found["rules"][1:]) == ([], [])
+    result = await shop.client.command("analytics", "export", str(tmp_path / "none"))
+    assert (result.code, "cannot be written: No such file" in result.errors) == (1, True)

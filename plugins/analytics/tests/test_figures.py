@@ -12,7 +12,7 @@ from crm_framework import (
     record_purchase,
     record_refund,
 )
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, deliver_events
 
 METRICS = """{ customers(first: 10) { nodes { metrics { purchases refunds revenue { amount currency }
   firstPurchaseAt lastPurchaseAt ticketsOpened points } } } }"""
@@ -33,13 +33,16 @@ async def buy(client: CrmClient, customer_id: str, minor: int, day: int, currenc
             total_minor=minor,
             occurred_at=datetime(2024, 1, day, 23, 59, 59, tzinfo=UTC),
         )
-        return await record_purchase(tx, new)
+        purchase = await record_purchase(tx, new)
+    await deliver_events(client)
+    return purchase
 
 
 async def refund(client: CrmClient, purchase_id: str, minor: int, day: int) -> None:
     async with client.service.database.unit_of_work() as tx:
         at = datetime(2024, 1, day, 12, tzinfo=UTC)
         await record_refund(tx, NewRefund(purchase_id=purchase_id, amount_minor=minor, occurred_at=at))
+    await deliver_events(client)
 
 
 async def metrics(client: CrmClient) -> list[Any]:
@@ -187,6 +190,7 @@ async def test_tickets_and_points_are_counted_where_those_plugins_are(open_clien
     await client.data(
         "mutation ($input: OpenTicketInput!) { openTicket(input: $input) { ticket { id } } }", input=given
     )
+    await deliver_events(client)
     [found] = await metrics(client)
     assert (found["ticketsOpened"], found["points"]) == (1, 11)
 

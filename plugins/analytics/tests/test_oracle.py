@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_framework import parse_time
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, deliver_events
 
 from .test_proof import Company
 
@@ -85,6 +85,7 @@ async def test_metrics_are_those_of_the_oracle(
     company = Company(client, seed)
     for _ in range(90):
         await company.step()
+    await deliver_events(client)
     raw = await raw_of(client, zone)
     assert raw
     for first, last in ((date(2024, 2, 1), date(2024, 3, 31)), (date(2024, 3, 1), date(2024, 3, 2))):

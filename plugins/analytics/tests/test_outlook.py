@@ -1,4 +1,4 @@
-"""`analytics { forecast unbought }`: what is to come, and what could be sold, against cases worked by hand."""
+"""`analytics { forecast unbought }`: what is to come, and what could be sold, by cases worked by hand."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MONTHS = [f"2023-0{month}-01" for month in range(1, 9)]
 
 
 async def sales(shop: Shop) -> None:
-    """In euros Ada spends 100, 110, 120 and so on in eight months, and Ben 50 in each; in yen there is little.
+    """In euros Ada spends 100, 110, 120 and so on in eight months, and Ben 50 in each; in yen it is little.
 
     September is not over when the window ends.
     """
@@ -80,10 +80,10 @@ async def test_too_little_is_known_for_a_forecast(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ('currency: "EUR", months: 0', "0 months are not 1 to 24."),
-        ('currency: "EUR", months: 25', "25 months are not 1 to 24."),
-        ('currency: "EUR", probability: 0.49', "0.49 is not from 0.5 to 0.99."),
-        ('currency: "EUR", probability: 1', "1.0 is not from 0.5 to 0.99."),
+        ('currency: "EUR", months: 0', "0 months are not 1 to 24 (at "),
+        ('currency: "EUR", months: 25', "25 months are not 1 to 24 (at "),
+        ('currency: "EUR", probability: 0.49', "0.49 is not from 0.5 to 0.99 (at "),
+        ('currency: "EUR", probability: 1', "1.0 is not from 0.5 to 0.99 (at "),
         ('currency: "EURO"', "'EURO' is no currency"),
     ],
 )

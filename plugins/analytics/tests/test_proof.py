@@ -26,7 +26,7 @@ from crm_framework import (
     record_refund,
     update_interaction,
 )
-from crm_framework.testing import CrmClient, run_jobs
+from crm_framework.testing import CrmClient, deliver_events, run_jobs
 
 START = datetime(2024, 2, 28, 20, tzinfo=UTC)
 VERIFY = "mutation { verifyFigures { customers differences errors { message } } }"
@@ -37,6 +37,7 @@ ERASE = "mutation ($input: EraseCustomerInput!) { eraseCustomer(input: $input) {
 
 
 async def differences(client: CrmClient) -> list[str]:
+    await deliver_events(client)
     answer = (await client.data(VERIFY))["verifyFigures"]
     assert answer["errors"] == []
     found: list[str] = answer["differences"]
@@ -44,6 +45,8 @@ async def differences(client: CrmClient) -> list[str]:
 
 
 async def owed(client: CrmClient) -> int:
+    """After the worker did its work."""
+    await deliver_events(client)
     return len(await client.service.database.fetch("SELECT id FROM crm_delivery"))
 
 
@@ -71,16 +74,17 @@ KEPT = (
 
 
 async def tables(client: CrmClient) -> list[list[tuple[str, ...]]]:
-    """All figures, without the keys of their rows."""
+    """All figures, without the keys of their rows, after the worker did its work."""
+    await deliver_events(client)
     fetch = client.service.database.fetch
     return [sorted(tuple(map(str, row.values())) for row in await fetch(sql)) for sql in KEPT]
 
 
 class Company:
-    """Does at random what changes figures, and says what was done."""
+    """Does at random what changes figures, and says what was done. The worker counts only now and then."""
 
     def __init__(self, client: CrmClient, seed: int) -> None:
-        self.client = client
+        self.client = CrmClient(client.app, client.http, client.token)
         self.random = random.Random(seed)
         self.customers: list[str] = []
         self.purchases: list[str] = []
@@ -90,9 +94,9 @@ class Company:
         deed = self.random.choices(
             [
                 *(self.join, self.buy, self.give_back, self.note, self.answer, self.correct),
-                *(self.merge, self.erase, self.fold),
+                *(self.merge, self.erase, self.fold, self.deliver),
             ],
-            [2, 12, 6, 2, 3, 2, 2, 1, 1],
+            [2, 12, 6, 2, 3, 2, 2, 1, 1, 2],
         )[0]
         await deed()
 
@@ -175,6 +179,9 @@ class Company:
         async with self.client.service.database.unit_of_work() as tx:
             for total in totals.TOTALS:
                 await totals.fold(tx, total)
+
+    async def deliver(self) -> None:
+        await deliver_events(self.client)
 
     async def merge(self) -> None:
         if len(self.customers) > 3:
@@ -287,6 +294,7 @@ async def test_damage_is_found_and_mended(client: CrmClient, damage: str) -> Non
     for _ in range(4):
         await company.join()
         await company.buy()
+    await deliver_events(client)
     async with client.service.database.unit_of_work() as tx:
         await tx.execute(damage)
     assert await differences(client) != []

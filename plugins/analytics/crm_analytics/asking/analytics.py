@@ -27,6 +27,15 @@ ConvertTo = Annotated[
 ]
 
 
+TimeZone = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The zone whose days the window is of, if the caller relies on one: refused unless it is"
+        " the company's, as figures are kept by its days. `timeZone` in the answer names it."
+    ),
+]
+
+
 @strawberry.type(description="Metrics of one window, of all customers or those that the filter selects.")
 class Analytics:
     window: MetricWindow = strawberry.field(description="The days that all is about.")
@@ -49,9 +58,10 @@ def analytics_field(settings: AnalyticsSettings) -> StrawberryField:
         window: WindowArgument,
         convert_to: ConvertTo = None,
         filter: Mapping[str, Any] | None = None,
+        time_zone: TimeZone = None,
     ) -> Analytics:
         """Metrics that explain themselves: each with its numerator, denominator, definition and picture."""
-        asked = await question(info, settings, window.window(), filter, convert_to)
+        asked = await question(info, settings, window.window(), filter, convert_to, time_zone)
         return Analytics(
             window=MetricWindow.of(asked.window),
             time_zone=asked.zone,

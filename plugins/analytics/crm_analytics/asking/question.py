@@ -173,13 +173,23 @@ async def question(
     window: Window,
     filter: Mapping[str, Any] | None,
     convert_to: str | None,
+    time_zone: str | None = None,
 ) -> Question:
     reader: Reader = info.context.reader
+    counted = await state(reader)
+    if time_zone is not None and time_zone != counted.zone:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"Figures are kept by the days of {counted.zone};"
+            f" those of {time_zone[:64]!r} are not made of them.",
+            path=("timeZone",),
+            hint=f"Ask for days of {counted.zone}, or set `time_zone` in [analytics]: all is counted anew.",
+        )
     where = (await matching_customers(info, [filter]))[0] if filter else None
     reach = await reader.fetch(
-        "SELECT (SELECT MIN(day) FROM analytics_sales) AS first, (SELECT MIN(e.created_at) FROM"
-        " crm_delivery AS d"
-        " JOIN crm_event AS e ON e.id = d.event_id WHERE d.handler = 'analytics') AS owed"
+        "SELECT (SELECT MIN(day) FROM analytics_sales) AS first,"
+        " (SELECT e.created_at FROM crm_delivery AS d JOIN crm_event AS e ON e.id = d.event_id"
+        " WHERE d.handler = 'analytics' ORDER BY d.position LIMIT 1) AS owed"
     )
     first, owed = reach[0]["first"], reach[0]["owed"]
     return Question(
@@ -188,7 +198,7 @@ async def question(
         window,
         where,
         convert_to,
-        await state(reader),
+        counted,
         now() if owed is None else parse_time(owed),
         None if first is None else as_day(first),
     )

@@ -61,7 +61,8 @@ class RfmTable:
 
 @batch(needs=("asked",), name="rfm")
 async def rfm_field(each: Batch[Analytics], info: Info) -> list[list[RfmTable]]:
-    """Recency, frequency and monetary value of everybody, as they are now: a table for each main currency.
+    """Recency, frequency and monetary value of everybody, as of now, whatever the window: a table for
+    each main currency.
 
     The quintiles are those of all customers; a filter only chooses whom is counted.
     """

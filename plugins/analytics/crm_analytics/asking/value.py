@@ -1,6 +1,6 @@
 """`analytics { clvHistoric purchasePattern }`: from one row a customer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import fmean, median
 from typing import Any
@@ -20,12 +20,15 @@ from .metric import Answer, Metric, by_group, metric
 from .money import digits_of
 from .question import Grouping, Question, grouping
 
+OF_NOW = "It is of now, whatever the window: what customers were like before is not kept."
+
 _WITH_CURRENCY = Source(Fragment("analytics_customer AS f"), Fragment("f.currency IS NOT NULL"))
 
 
 @batch(needs=("asked",), name="clvHistoric")
 async def clv_field(each: Batch[Analytics], info: Info, group_by: GroupBy = None) -> list[list[Metric]]:
-    """Historic customer lifetime value up to now, the mean over customers: one metric for each currency."""
+    """Historic customer lifetime value up to now, whatever the window, the mean over customers: one metric
+    for each currency."""
     return [await _clv(asked, await grouping(asked, group_by)) for asked in each.column("asked")]
 
 
@@ -48,7 +51,7 @@ async def _clv(asked: Question, by: Grouping | None) -> list[Metric]:
         own = [row for row in parts if row[1] == currency]
         groups = by_group(asked, by, own, partial(measure, currency=currency))
         answer = Answer(measure(whole, currency=currency), groups)
-        made.append(metric(asked, CLV, answer, grouping=by, unit=currency))
+        made.append(metric(asked, CLV, answer, grouping=by, unit=currency, more=OF_NOW))
     return made
 
 
@@ -59,23 +62,30 @@ class PurchasePattern:
 
 
 @batch(needs=("asked",), name="purchasePattern")
-async def pattern_field(each: Batch[Analytics], info: Info) -> list[PurchasePattern]:
-    """At what intervals customers buy. Per customer, see `Customer.metrics`."""
-    return [await _pattern(asked) for asked in each.column("asked")]
+async def pattern_field(
+    each: Batch[Analytics], info: Info, group_by: GroupBy = None
+) -> list[PurchasePattern]:
+    """At what intervals customers buy, as of now, whatever the window. Per customer, see
+    `Customer.metrics`."""
+    return [await _pattern(asked, await grouping(asked, group_by)) for asked in each.column("asked")]
 
 
-async def _pattern(asked: Question) -> PurchasePattern:
+async def _pattern(asked: Question, by: Grouping | None) -> PurchasePattern:
     source = Source(Fragment("analytics_customer AS f"), Fragment("f.gap_median IS NOT NULL"))
-    found = await rows(asked, None, "COUNT(*)", source, keys=("f.gap_median", "f.gap_mean"))
-    medians = [gap for _, gap, _, number in found for _ in range(int(number))]
-    means = [gap for _, _, gap, number in found for _ in range(int(number))]
-    return PurchasePattern(
-        median_gap=metric(asked, PATTERN, Answer(_middle(medians, median))),
-        mean_gap=metric(asked, PATTERN, Answer(_middle(means, fmean))),
-    )
+    keys = ("f.gap_median", "f.gap_mean")
+    whole = await rows(asked, None, "COUNT(*)", source, keys=keys)
+    parts = [] if by is None else await rows(asked, by, "COUNT(*)", source, keys=keys)
+
+    def made(place: int, of: Callable[[list[float]], float]) -> Metric:
+        measure = partial(_middle, place=place, of=of)
+        answer = Answer(measure(whole), by_group(asked, by, parts, measure))
+        return metric(asked, PATTERN, answer, grouping=by, more=OF_NOW)
+
+    return PurchasePattern(median_gap=made(1, median), mean_gap=made(2, fmean))
 
 
-def _middle(gaps: list[float], of: Any) -> Measured:
+def _middle(found: Sequence[Sequence[Any]], *, place: int, of: Callable[[list[float]], float]) -> Measured:
+    gaps = [row[place] for row in found for _ in range(int(row[3]))]
     if not gaps:
         return Measured(None, None, None, 0, "no customer has bought on two days")
     return Measured(float(of(gaps)), None, None, len(gaps))

@@ -5,12 +5,14 @@ from typing import Annotated
 import strawberry
 from strawberry import Info
 
+from crm_analytics import charts
 from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.question import Question
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import month_of
 from crm_framework import Batch, CrmError, ErrorCode, batch, computed
 
+JSON = strawberry.scalars.JSON
 MOST = 100
 
 
@@ -31,6 +33,13 @@ class UnboughtProduct:
 class UnboughtTable:
     reason: str | None = strawberry.field(description="Why there are no rows.")
     rows: list[UnboughtProduct] = strawberry.field(description="The products.")
+
+    @computed()
+    @staticmethod
+    def chart(rows: list[UnboughtProduct]) -> JSON:
+        """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
+        shown = [{"label": row.name or row.sku, "value": row.gap} for row in rows]
+        return charts.bars("unbought", shown, "percentage points")
 
     @computed()
     @staticmethod

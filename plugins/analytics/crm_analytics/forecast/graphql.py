@@ -17,7 +17,7 @@ from crm_analytics.tables import as_csv
 from crm_analytics.windows import Period, Window, month_of, months_between, months_later
 from crm_framework import Batch, CrmError, ErrorCode, Money, batch, computed, currency_code, describe
 
-from .revenue import FARTHEST, Method, forecast
+from .revenue import FARTHEST, Forecast, Method, forecast
 
 JSON = strawberry.scalars.JSON
 LONGEST = 120
@@ -137,9 +137,12 @@ async def _forecast(asked: Question, currency: str, months: int, probability: fl
     digits = digits_of(currency)
     series = {} if asked.undefined else await _series(asked, currency)
     # it tries some hundred weights: nobody else waits for that
-    found = asked.undefined or await asyncio.to_thread(
-        forecast, [value / 10**digits for value in series.values()], months, probability
-    )
+    found: Forecast | str
+    if asked.undefined:
+        found = asked.undefined
+    else:
+        values = [value / 10**digits for value in series.values()]
+        found = await asyncio.to_thread(forecast, values, months, probability)
     known = [
         ForecastMonth(month=month, revenue=Money.of(minor, currency), low=None, high=None)
         for month, minor in series.items()

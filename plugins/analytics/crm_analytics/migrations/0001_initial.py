@@ -107,6 +107,15 @@ class Migration(migrations.Migration):
             },
         ),
         ops.CreateModel(
+            name="Freeze",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("segment_id", fields.UUIDField()),
+                ("day", fields.DateField()),
+            ],
+            options={"table": "analytics_freeze", "unique_together": (("segment_id", "day"),)},
+        ),
+        ops.CreateModel(
             name="Goods",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),

@@ -3,7 +3,7 @@
 from .answers import Answer
 from .baskets import BasketRule
 from .customers import Figures, Quintiles, Revenue
-from .membership import Membership
+from .membership import Freeze, Membership
 from .predictions import Prediction, PredictionModel
 from .purchases import Daily, Month, Product
 from .rates import Rate
@@ -16,6 +16,7 @@ __all__ = [
     "Cohorts",
     "Daily",
     "Figures",
+    "Freeze",
     "Goods",
     "Membership",
     "Month",

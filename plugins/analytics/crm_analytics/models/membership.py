@@ -6,6 +6,19 @@ from tortoise.models import Model
 from .columns import customer, key
 
 
+class Freeze(Model):
+    """A day on which the members of a segment were kept, also where it had none."""
+
+    id = key()
+    segment_id = fields.UUIDField()
+    day = fields.DateField()
+
+    class Meta:
+        app = "analytics"
+        table = "analytics_freeze"
+        unique_together = (("segment_id", "day"),)
+
+
 class Membership(Model):
     """A member of a segment on the day on which that was kept."""
 

@@ -1,9 +1,9 @@
 """What the models say of each customer, in the API: fields, filters and orders."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import Info
@@ -29,6 +29,8 @@ from crm_framework import (
     reference,
 )
 
+from . import bgnbd
+from .histories import WEEK
 from .models import PredictionModel
 
 READ = "analytics.read"
@@ -103,6 +105,7 @@ async def _main(keys: list[str], info: Info, columns: str) -> dict[str, Any]:
     where = among("p.customer_id", keys, reader.dialect)
     rows = await reader.rows(
         f"SELECT CAST(p.customer_id AS TEXT), {columns} FROM analytics_prediction AS p"
+        " JOIN analytics_model AS m ON m.id = p.model_id"
         f" WHERE p.main AND {where.sql}",
         where.args,
         bounded=len(keys) <= 200,
@@ -118,12 +121,36 @@ async def probability_alive(each: Batch[Any], info: Info) -> list[float | None]:
     return [found[key][0] if key in found else None for key in keys]
 
 
+Days = Annotated[
+    int | None,
+    strawberry.argument(
+        description="How many days ahead of the day of the model, 1 to 3,650; if left out, the settings'"
+        " `horizon_days`, 90."
+    ),
+]
+MOST_DAYS = 3650
+_MODEL = "p.repeats, p.recency_days, p.age_days, m.r, m.alpha, m.a, m.b"
+
+
 @batch(needs=("customer_key",), permission=READ, about=Customer)
-async def expected_purchases(each: Batch[Any], info: Info) -> list[float | None]:
-    """Days with a purchase to be expected within the horizon of the settings, 90 days; null likewise."""
+async def expected_purchases(each: Batch[Any], info: Info, days: Days = None) -> list[float | None]:
+    """Days with a purchase that are to be expected, in the main currency; null likewise."""
     keys = list(each.column("customer_key"))
-    found = await _main(keys, info, "p.expected_purchases")
-    return [found[key][0] if key in found else None for key in keys]
+    if days is None:
+        found = await _main(keys, info, "p.expected_purchases")
+        return [found[key][0] if key in found else None for key in keys]
+    if not 1 <= days <= MOST_DAYS:
+        raise CrmError(ErrorCode.BAD_INPUT, f"{days} days are not 1 to {MOST_DAYS:,}.", path=("days",))
+    seen = await _main(keys, info, _MODEL)
+    return [_expected(seen[key], days) if key in seen else None for key in keys]
+
+
+def _expected(seen: Sequence[Any], days: int) -> float | None:
+    repeats, recency, age, *parameters = seen
+    if None in parameters:
+        return None
+    known = bgnbd.Seen(repeats, recency / WEEK, age / WEEK)
+    return bgnbd.expected_purchases(bgnbd.Parameters(*parameters), known, days / WEEK)
 
 
 @batch(needs=("customer_key",), permission=READ, about=Customer)

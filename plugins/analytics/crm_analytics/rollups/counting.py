@@ -1,4 +1,4 @@
-"""What an event changes in the figures."""
+"""What an event changes in the figures of purchases and refunds."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,22 +20,29 @@ FAR = timedelta(days=400)
 """Where the days of one change lie further apart, all of its customers' days are counted."""
 
 
+def concerns(event: Event) -> bool:
+    """Whether it changes them: a purchase, a refund, or another channel of one."""
+    if event.customer_id is None:
+        return False
+    return isinstance(event, PurchaseRecorded | RefundRecorded) or _corrects(event)
+
+
+def _corrects(event: Event) -> bool:
+    return isinstance(event, InteractionUpdated) and event.kind in MONEY and "channel" in event.changes
+
+
 async def count(events: Sequence[Event], tx: UnitOfWork) -> None:
     """Brings the days of these purchases and refunds up to date."""
     moments: list[datetime] = []
     customers: set[str] = set()
     everything = products = False
     for event in events:
-        recorded = isinstance(event, PurchaseRecorded | RefundRecorded)
-        corrected = (
-            isinstance(event, InteractionUpdated) and event.kind in MONEY and "channel" in event.changes
-        )
-        if not (recorded or corrected) or event.customer_id is None:
+        if event.customer_id is None or not concerns(event):
             continue
         customers.add(event.customer_id)
         products = products or "lines" in event.changes
         at = _moment(event.changes.get("occurred_at"))
-        if corrected or at is None:
+        if at is None or _corrects(event):
             # its refunds go the way of a purchase, and they are on other days
             everything = True
         else:

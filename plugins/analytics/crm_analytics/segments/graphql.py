@@ -1,4 +1,4 @@
-"""Segments as they were: `freezeSegments` keeps who belongs today, `retentionBySegment` goes by that."""
+"""`retentionBySegment` goes by who belonged to segments; `freezeSegments` keeps that beside the job."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,9 +7,12 @@ from typing import Annotated
 import strawberry
 from strawberry import Info
 
+from crm_analytics.asking.activity import Rule, kept, rule_of
+from crm_analytics.asking.analytics import Analytics
+from crm_analytics.asking.metric import Answer, Metric, metric
+from crm_analytics.asking.question import MOST_GROUPS, Dimension, Grouping, Question
 from crm_analytics.metrics.measured import Measured
 from crm_analytics.metrics.retention import RETENTION, Inactivity, retention
-from crm_analytics.rollups.kept import as_day
 from crm_analytics.rollups.rebuild import NEW_KEY
 from crm_analytics.rollups.state import state
 from crm_analytics.windows import day_in
@@ -19,7 +22,6 @@ from crm_framework import (
     ErrorCode,
     Fragment,
     UnitOfWork,
-    among,
     batch,
     decode_key,
     matching_customers,
@@ -28,10 +30,7 @@ from crm_framework import (
     required,
 )
 
-from .activity import Rule, kept, rule_of
-from .analytics import Analytics
-from .metric import Answer, Metric, metric
-from .question import MOST_GROUPS, Dimension, Grouping, Question
+from .freezing import latest, mark
 
 NOT_FROZEN = "who belonged to the segment was not kept on or before the window's first day"
 
@@ -55,7 +54,10 @@ class FreezeSegmentsPayload:
 
 @mutation(permission="analytics.freeze", everyone=True)
 async def freeze_segments(tx: UnitOfWork, info: Info, input: FreezeSegmentsInput) -> FreezeSegmentsPayload:
-    """Keeps who belongs to these segments today, for `retentionBySegment`. Of one day the last time holds."""
+    """Keeps who belongs to these segments today, for `retentionBySegment`. Of one day the last time holds.
+
+    Every month it is done for all segments by itself; this is for other days.
+    """
     keys = _keys(input.segments)
     conditions = await matching_customers(info, [{"segment": one} for one in input.segments])
     today = day_in(tx.now, (await state(tx)).zone)
@@ -69,6 +71,7 @@ async def freeze_segments(tx: UnitOfWork, info: Info, input: FreezeSegmentsInput
             " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
             [key, today, *where.args],
         )
+    await mark(keys, today, tx)
     return FreezeSegmentsPayload(day=today, members=members)
 
 
@@ -91,15 +94,16 @@ Segments = Annotated[list[strawberry.ID], strawberry.argument(description="Which
 async def by_segment_field(
     each: Batch[Analytics], info: Info, segments: Segments, inactivity: Rule = None
 ) -> list[Metric]:
-    """Retention of each segment, of those who belonged to it when the window began: as it was last kept, by
-    `freezeSegments`, on or before the window's first day.
+    """Retention of each segment, of those who belonged to it when the window began: as it was last kept on or
+    before the window's first day. All segments are kept early on the first day of each month, and when they
+    are new; `freezeSegments` keeps them besides.
     """
     return [await _metric(asked, segments, rule_of(asked, inactivity)) for asked in each.column("asked")]
 
 
 async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inactivity) -> Metric:
     keys = dict(zip(_keys(segments), dict.fromkeys(segments), strict=True))
-    days = await _frozen(asked, list(keys))
+    days = await latest(keys, asked.window.first, asked.reader)
     by = Grouping(
         Dimension.SEGMENT,
         conditions=[
@@ -129,14 +133,3 @@ async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inac
     whole = retention(one for _, one in await kept(asked, None, rule))
     more = f"Inactive is: {rule.text()}. Members are those of the latest day on which they were kept."
     return metric(asked, RETENTION, Answer(whole, groups), grouping=by, again=again, more=more)
-
-
-async def _frozen(asked: Question, keys: Sequence[str]) -> dict[str, date]:
-    """The latest day on or before the window's first, by segment."""
-    where = among("segment_id", keys, asked.reader.dialect)
-    rows = await asked.reader.rows(
-        "SELECT CAST(segment_id AS TEXT), MAX(day) FROM analytics_membership"
-        f" WHERE {where.sql} AND day <= ? GROUP BY segment_id",
-        [*where.args, asked.window.first],
-    )
-    return {key: as_day(day) for key, day in rows}

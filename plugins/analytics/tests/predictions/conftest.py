@@ -6,12 +6,14 @@ The paper calibrates to 1997-09-30. Purchases of one day count as one.
 import csv
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
 from crm_analytics.predictions.histories import History
+
+from crm_framework.testing import CrmClient
 
 FILE = Path(__file__).resolve().parents[4] / "tests" / "data" / "cdnow.csv"
 
@@ -35,3 +37,9 @@ def histories(cdnow: Sequence[tuple[str, date, int]]) -> Sequence[History]:
         History(customer, array("l", sorted(values)), array("q", [values[day] for day in sorted(values)]))
         for customer, values in days.items()
     ]
+
+
+@pytest.fixture
+async def client(open_client: Callable[..., Awaitable[CrmClient]], crm_plugins: tuple[str, ...]) -> CrmClient:
+    """Models are fitted to the purchases themselves: nothing need be counted."""
+    return await open_client(*crm_plugins)

@@ -34,6 +34,7 @@ MODELS = """{ predictionModels { nodes { currency dataThrough customers repeater
   backTest { calibrationEnd holdOutEnd customers actual expected error naiveError chart
   correlation spent { amount } purchaseModel { r alpha a b } curve { day actual expected } } } } }"""
 PREDICTED = """{ customers(first: 50) { nodes { name metrics { probabilityAlive expectedPurchases
+  ninety: expectedPurchases(days: 90) year: expectedPurchases(days: 365)
   clvPredicted { amount currency } } predictions { currency main repeats recencyDays ageDays
   probabilityAlive
   expectedPurchases meanValue { amount } expectedValue { amount }
@@ -127,6 +128,9 @@ async def test_what_is_said_of_each_customer(client: CrmClient) -> None:
     nodes = (await client.data(PREDICTED))["customers"]["nodes"]
     for node in nodes:
         [each] = node["predictions"]
+        ninety, year = (node["metrics"].pop(name) for name in ("ninety", "year"))
+        assert ninety == pytest.approx(each["expectedPurchases"], rel=1e-9, abs=1e-12)
+        assert year >= ninety
         assert node["metrics"] == {
             "probabilityAlive": each["probabilityAlive"],
             "expectedPurchases": each["expectedPurchases"],
@@ -138,6 +142,11 @@ async def test_what_is_said_of_each_customer(client: CrmClient) -> None:
         assert 0 <= each["recencyDays"] <= each["ageDays"]
         assert (each["meanValue"] is None) == (each["repeats"] == 0)
         assert float(each["expectedValue"]["amount"]) > 0
+    for days in (0, 3651):
+        [error] = await client.errors(
+            f"{{ customers(first: 1) {{ nodes {{ metrics {{ expectedPurchases(days: {days}) }} }} }} }}"
+        )
+        assert error["extensions"]["code"] == "BAD_INPUT"
 
 
 async def test_a_page_of_customers_takes_as_many_statements_as_one(client: CrmClient) -> None:

@@ -1,0 +1,1 @@
+"""Who belonged to segments, as it was."""
