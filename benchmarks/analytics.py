@@ -2,9 +2,10 @@
 
     python -m benchmarks.analytics [--customers 100000] [--interactions 1000000] [--growth 10] [--sqlite]
 
-It needs duckdb (`pip install duckdb`), which has the purchases in a file of its own. Half of the interactions
-are purchases, over 24 months. A metric is asked as a client asks, in this process: GraphQL text in, JSON out.
-With --growth, all is made once more with so many times the interactions, of the same customers and months.
+It needs duckdb (`pip install -c constraints.txt -e ".[analytics-bench]"`), which has the purchases in a file
+of its own. Half of the interactions are purchases, over 24 months. A metric is asked as a client asks, in
+this process: GraphQL text in, JSON out. With --growth, all is made once more with so many times the
+interactions, of the same customers and months.
 """
 
 import argparse
