@@ -98,13 +98,13 @@ def show(context: click.Context, event: str) -> None:
 @click.option("--plugin", help="Those that this plugin owes.")
 @click.pass_context
 def retry(context: click.Context, events: tuple[str, ...], plugin: str | None) -> None:
-    """Has parked EVENTS tried again, with as many attempts as a new one; those of a plugin with --plugin."""
+    """Has EVENTS that failed tried again at once, parked or not; those of a plugin with --plugin."""
 
     async def work(runtime: Runtime) -> int:
         async with runtime.database.unit_of_work(Actor.system("crm events")) as tx:
             return await retry_deliveries(tx, events=events, plugin=plugin)
 
-    console.print(f"{in_runtime(context, work)} parked event(s) are due now; a worker delivers them.")
+    console.print(f"{in_runtime(context, work)} event(s) that failed are due now; a worker delivers them.")
 
 
 @command.command("replay")

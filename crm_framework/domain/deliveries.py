@@ -1,4 +1,4 @@
-"""What an operator does about deliveries: looks at them, tries parked ones again, hands past events out anew.
+"""What an operator does about deliveries: looks at them, has them tried again, hands past events out anew.
 
 Nothing is delivered here: the rows are made due, and the worker takes them (see `storage/deliveries.py`).
 """
@@ -71,7 +71,7 @@ class Past:
 async def retry_deliveries(
     tx: "UnitOfWork", *, deliveries: Sequence[str] = (), events: Sequence[str] = (), plugin: str | None = None
 ) -> int:
-    """Makes parked deliveries due again, with all their attempts; how many. Those that are none are left.
+    """Makes deliveries that failed due at once, with all their attempts; how many. They are parked, or wait.
 
     Chosen by their keys, by their events' or by the plugin that owes them, or all of that together;
     BAD_INPUT if nothing is chosen.
@@ -95,8 +95,9 @@ async def _retry(tx: "UnitOfWork", condition: str, values: Sequence[object]) -> 
     lock = "" if tx.dialect == "sqlite" else " FOR UPDATE SKIP LOCKED"
     rows = await tx.fetch(
         "UPDATE crm_delivery SET status = 'PENDING', attempts = 0, next_at = ? WHERE id IN"
-        f" (SELECT id FROM crm_delivery WHERE status = 'PARKED' AND {condition}{lock}) RETURNING handler",
-        [tx.now, *values],
+        " (SELECT id FROM crm_delivery WHERE (status = 'PARKED' OR (attempts > 0 AND next_at > ?))"
+        f" AND {condition}{lock}) RETURNING handler",
+        [tx.now, tx.now, *values],
     )
     handlers = [row["handler"] for row in rows]
     for handler in sorted(set(handlers)):

@@ -133,7 +133,7 @@ class _Queries:
 class RetryDeliveriesPayload:
     """What will be tried again."""
 
-    count: int = strawberry.field(description="How many were parked and are due now.", default=0)
+    count: int = strawberry.field(description="How many had failed and are due now.", default=0)
 
 
 @payload
@@ -144,7 +144,7 @@ class ReplayEventsPayload:
     dry_run: bool = strawberry.field(description="Whether nothing was changed.", default=False)
 
 
-@strawberry.input(description="Which parked deliveries; those that are all of this.")
+@strawberry.input(description="Which of the deliveries that failed; those that are all of this.")
 class RetryDeliveriesInput:
     deliveries: list[strawberry.ID] = optional("These.", default_factory=list)
     plugin: str | None = optional("Those that this plugin owes.")
@@ -163,7 +163,10 @@ class ReplayEventsInput:
 
 @mutation(permission=MANAGE, everyone=True)
 async def retry_deliveries(tx: UnitOfWork, input: RetryDeliveriesInput) -> RetryDeliveriesPayload:
-    """Has parked deliveries tried again, with as many attempts as a new one. The worker does it soon."""
+    """Has deliveries that failed tried again at once, with as many attempts as a new one.
+
+    Those are the parked ones, and those that wait for their next attempt. The worker does it soon.
+    """
     count = await deliveries.retry_deliveries(
         tx,
         deliveries=keys_of(input.deliveries, EventDelivery, ("deliveries",)),
@@ -177,7 +180,7 @@ async def replay_events(tx: UnitOfWork, input: ReplayEventsInput) -> ReplayEvent
     """Hands past events to a plugin's handler once more, whether it handled them or not; 100,000 at most.
 
     What it did before stays: a handler that adds up adds again. Those that it still owes are left as they
-    are, and parked ones are tried again.
+    are; those that failed are tried again at once.
     """
     past = deliveries.Past(
         events=keys_of(input.events, Event, ("events",)),

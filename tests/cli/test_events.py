@@ -81,8 +81,8 @@ def test_parked_ones_are_retried_and_a_worker_delivers_them(
 ) -> None:
     event = park(database_url)
     assert "worker" not in picky("events", "list").output
-    assert picky("events", "retry", event).output.startswith("1 parked event(s) are due now")
-    assert picky("events", "retry", "--plugin", "picky").output.startswith("0 parked event(s)")
+    assert picky("events", "retry", event).output.startswith("1 event(s) that failed are due now")
+    assert picky("events", "retry", "--plugin", "picky").output.startswith("0 event(s) that failed")
     assert picky("worker", "--once").code == 0
     assert (tmp_path / "seen").read_text() == "shop "
     assert picky("events", "list").output == "Nothing is owed.\n"

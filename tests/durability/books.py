@@ -150,15 +150,19 @@ def acknowledged_interactions(books: Books) -> Iterator[str]:
 
 
 def every_change_has_its_event(books: Books) -> Iterator[str]:
-    """Records and the events that tell of them: each one of the other, exactly."""
+    """Records and the events that tell of them: each one of the other, exactly.
+
+    A customer's creation that a handler still owed when it was merged is the winner's, as all that was owed.
+    """
+    winners = {row["id"]: row["merged_into_id"] or row["id"] for row in books.of("crm_customer")}
     kinds = {"purchase": "purchase.recorded", "refund": "refund.recorded"}
     wanted: Counter[tuple[str, str]] = Counter()
     for row in books.of("crm_interaction"):
         wanted[kinds.get(row["kind"], "interaction.logged"), row["id"]] += 1
-    wanted.update(("customer.created", row["id"]) for row in books.of("crm_customer"))
+    wanted.update(("customer.created", winners[row["id"]]) for row in books.of("crm_customer"))
     wanted.update(("customer.merged", row["id"]) for row in books.of("crm_customer") if row["merged_into_id"])
     wanted.update(("ticketing.ticket_opened", row["id"]) for row in books.of("ticketing_ticket"))
-    keys = {"ticketing.ticket_opened": "ticket_id", "customer.created": "customer_id"}
+    keys = {"ticketing.ticket_opened": "ticket_id"}
     told: Counter[tuple[str, str]] = Counter()
     for event, payload in books.events(
         "purchase.recorded", "refund.recorded", "interaction.logged", "customer.created",
@@ -166,6 +170,8 @@ def every_change_has_its_event(books: Books) -> Iterator[str]:
     ):  # fmt: skip
         if event["type"] == "customer.merged":
             told.update((event["type"], loser) for loser in payload["losers"])
+        elif event["type"] == "customer.created":
+            told[event["type"], winners.get(payload["customer_id"], payload["customer_id"])] += 1
         else:
             told[event["type"], payload[keys.get(event["type"], "interaction_id")]] += 1
     yield from _unlike("events of records", wanted, told)

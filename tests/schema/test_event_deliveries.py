@@ -121,6 +121,16 @@ async def test_parked_ones_are_retried(api: Api) -> None:
     assert sorted(word for call in careful.calls for word in call if word in ("0", "1")) == ["0", "1"]
 
 
+async def test_those_that_wait_for_their_next_attempt_are_tried_at_once(api: Api) -> None:
+    careful, _ = await owing(api)
+    assert await deliver_due(api.database) == 0
+    for count in (1, 0):  # then it is due, and has not failed since
+        assert (await api.change("retryDeliveries", {"plugin": "careful"}, "count"))["count"] == count
+    assert [(row["status"], row["attempts"]) for row in await owed(api.database)] == [("PENDING", 0)]
+    assert await deliver_due(api.database) == 1
+    assert len(careful.calls) == 1
+
+
 async def test_past_events_are_replayed(api: Api) -> None:
     careful, customer = await owing(api, 2)
     with frozen(now() + timedelta(minutes=1)):
