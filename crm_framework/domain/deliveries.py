@@ -87,7 +87,8 @@ async def retry_deliveries(
         values.append(plugin)
     if not parts:
         raise CrmError(ErrorCode.BAD_INPUT, "No deliveries are chosen.", hint="Name deliveries or a plugin.")
-    return await _retry(tx, " AND ".join(parts), values)
+    failed = "(status = 'PARKED' OR (attempts > 0 AND next_at > ?))"
+    return await _retry(tx, " AND ".join([failed, *parts]), [tx.now, *values])
 
 
 async def _retry(tx: "UnitOfWork", condition: str, values: Sequence[object]) -> int:
@@ -95,9 +96,8 @@ async def _retry(tx: "UnitOfWork", condition: str, values: Sequence[object]) -> 
     lock = "" if tx.dialect == "sqlite" else " FOR UPDATE SKIP LOCKED"
     rows = await tx.fetch(
         "UPDATE crm_delivery SET status = 'PENDING', attempts = 0, next_at = ? WHERE id IN"
-        " (SELECT id FROM crm_delivery WHERE (status = 'PARKED' OR (attempts > 0 AND next_at > ?))"
-        f" AND {condition}{lock}) RETURNING handler",
-        [tx.now, tx.now, *values],
+        f" (SELECT id FROM crm_delivery WHERE {condition}{lock}) RETURNING handler",
+        [tx.now, *values],
     )
     handlers = [row["handler"] for row in rows]
     for handler in sorted(set(handlers)):
@@ -143,7 +143,9 @@ async def replay_events(tx: "UnitOfWork", plugin: str, past: Past) -> int:
     check_plugin(plugin, [handler.name for handler in tx.database.handlers])
     condition, values = past.condition()
     retried = await _retry(
-        tx, f"handler = ? AND event_id IN (SELECT e.id FROM crm_event e WHERE {condition})", [plugin, *values]
+        tx,
+        f"status = 'PARKED' AND handler = ? AND event_id IN (SELECT e.id FROM crm_event e WHERE {condition})",
+        [plugin, *values],
     )
     rows = await tx.fetch(
         f"SELECT e.id, e.customer_id FROM crm_event e WHERE {condition} AND {_NOT_OWED}"

@@ -180,7 +180,7 @@ async def replay_events(tx: UnitOfWork, input: ReplayEventsInput) -> ReplayEvent
     """Hands past events to a plugin's handler once more, whether it handled them or not; 100,000 at most.
 
     What it did before stays: a handler that adds up adds again. Those that it still owes are left as they
-    are; those that failed are tried again at once.
+    are, and parked ones are tried again.
     """
     past = deliveries.Past(
         events=keys_of(input.events, Event, ("events",)),
