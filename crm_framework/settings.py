@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events have more time, in proportion."""
     delivery_budget_ms: Positive = 5_000
     """Longest later try of an event handler, in a transaction of its own; in proportion, too."""
+    events_kept_days: NotNegative = 0
+    """Days after which events are removed that nothing waits for any more; 0 keeps them for ever."""
     default_time_zone: str = "UTC"
     """IANA zone of customers whose own is not known: quiet hours go by it."""
     unknown_consent_allows: bool = True

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 
+from .event_retention import retention_job
 from .messages.sending import sending_job
 from .upkeep import UPKEEP
 
@@ -13,4 +14,4 @@ if TYPE_CHECKING:
 
 def core_jobs(host: PluginHost, settings: "Settings") -> tuple[DeclaredJob, ...]:
     """The jobs of a process with these plugins and settings."""
-    return (*UPKEEP, sending_job(host, settings))
+    return (*UPKEEP, retention_job(settings), sending_job(host, settings))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tortoise.exceptions import IntegrityError
 
-from crm_framework.domain.rows import check_key, marks
+from crm_framework.domain.rows import check_key, for_update, marks
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import DeliveriesRetried, EventsReplayed
 from crm_framework.storage.clock import now
@@ -149,7 +149,7 @@ async def replay_events(tx: "UnitOfWork", plugin: str, past: Past) -> int:
     )
     rows = await tx.fetch(
         f"SELECT e.id, e.customer_id FROM crm_event e WHERE {condition} AND {_NOT_OWED}"
-        f" ORDER BY e.position LIMIT {REPLAY_LIMIT + 1}",
+        f" ORDER BY e.position LIMIT {REPLAY_LIMIT + 1} {for_update(tx, 'KEY SHARE')}",
         [*values, plugin],
     )
     if len(rows) > REPLAY_LIMIT:

@@ -15,7 +15,7 @@ from crm_framework.errors import CrmError
 from crm_framework.events import CustomersMerged, Event
 
 from .families import family
-from .stream import StreamedEvent, check_position, order_of, read_after, tail
+from .stream import Page, StreamedEvent, check_kept, check_position, order_of, read_after, tail
 
 if TYPE_CHECKING:
     from .database import Database
@@ -111,7 +111,7 @@ class Feed:
         while True:
             # what lies far back is read page by page, at the pace of the one who takes it
             while True:
-                page = await read_after(self._database, position, PAGE, types=types, customer=customer)
+                page = await self._page(position, types, customer)
                 for told in self._known(page.events):
                     yield told
                 position = page.position
@@ -125,7 +125,7 @@ class Feed:
                     follower.narrow(await family(self._database, customer))
                 last = order_of(position)
                 while last < begin:
-                    page = await read_after(self._database, position, PAGE, types=types, customer=customer)
+                    page = await self._page(position, types, customer)
                     for told in self._known(page.events):
                         if (last := order_of(told.position)) > begin:
                             break
@@ -146,6 +146,12 @@ class Feed:
                         position = told.position
             finally:
                 self._followers.discard(follower)
+
+    async def _page(self, position: str, types: Collection[str] | None, customer: str | None) -> Page:
+        """What comes next, none of it left out."""
+        page = await read_after(self._database, position, PAGE, types=types, customer=customer)
+        await check_kept(self._database, position)  # afterwards, so that what was removed meanwhile shows
+        return page
 
     @property
     def followers(self) -> int:

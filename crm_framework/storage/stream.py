@@ -96,6 +96,9 @@ _SOME = {
     " WHERE (e.horizon, e.position) > (?, ?) AND (e.horizon, e.position) <= (?, ?)",
 }
 _AT = "SELECT e.id FROM crm_event e WHERE e.horizon = ? AND e.position = ?"
+FORGOTTEN = "forgotten"
+"""The row of crm_stream_reader with the last place that an event was removed from."""
+_FORGOTTEN = f"SELECT position FROM crm_stream_reader WHERE name = '{FORGOTTEN}'"
 _AHEAD = (
     "SELECT max(e.horizon) - pg_snapshot_xmin(pg_current_snapshot())::text::bigint + 1 AS shift"
     " FROM crm_event e"
@@ -151,9 +154,10 @@ def is_after(position: str, other: str) -> bool:
 
 async def check_position(database: "Database", position: str) -> None:
     """Raises CrmError for a position that events cannot be read from without a gap: BAD_INPUT if it is none,
-    NOT_FOUND if its event is not there, as the database was restored to an older state or is another one."""
+    NOT_FOUND if events after it are kept no more, or if its event is not there, as the database was restored
+    to an older state or is another one."""
     spot = _parsed(position)
-    if not spot.check:
+    if not spot.check or await check_kept(database, position) == position:
         return
     rows = await database.rows(_AT, (spot.horizon, spot.position), bounded=True)
     if not rows or not str(rows[0][0]).endswith(spot.check):
@@ -161,8 +165,34 @@ async def check_position(database: "Database", position: str) -> None:
             ErrorCode.NOT_FOUND,
             "The position is not one of this database as it is now, so that events after it could be missed.",
             path=("after",),
-            hint="Read the records themselves once more, and follow the events from now on, without `after`.",
+            hint=_ANEW,
         )
+
+
+async def check_kept(database: "Database", position: str) -> str:
+    """The last position whose event was removed on account of its age, or START. Raises CrmError NOT_FOUND if
+    that is after a position: who has read on from there, before this was asked, may have missed events.
+
+    The first event that there is comes after START, whatever was removed.
+    """
+    rows = await database.rows(_FORGOTTEN, bounded=True)
+    edge = str(rows[0][0]) if rows else START
+    if position != START and is_after(edge, position):
+        raise CrmError(
+            ErrorCode.NOT_FOUND,
+            "Events after the position are not kept any more: it is too old.",
+            path=("after",),
+            hint=_ANEW,
+        )
+    return edge
+
+
+_ANEW = "Read the records themselves once more, and follow the events from now on, without `after`."
+
+
+def position_of(horizon: int, position: int, key: str) -> str:
+    """The position of an event, from its row."""
+    return str(_spot(horizon, position, key))
 
 
 def order_of(position: str) -> tuple[int, int]:
@@ -212,7 +242,7 @@ def _spot(horizon: int, position: int, key: str) -> _Spot:
 
 def _event(row: Sequence[Any]) -> StreamedEvent:
     horizon, position, key, type_, customer_id, payload, at = row[:7]
-    place = str(_spot(horizon, position, key))
+    place = position_of(horizon, position, key)
     return StreamedEvent(place, key, type_, customer_id, payload, parse_time(at))
 
 

@@ -54,20 +54,14 @@ class Batch:
 
 async def read_batch(database: "Database", api: Api) -> Batch | None:
     """What is to be passed on next; None if there is nothing. Changes nothing."""
-    active = await _active(database)
-    if not active:
+    place = await _place(database)
+    if place is None:
         return None
-    rows = await database.fetch("SELECT position FROM crm_stream_reader WHERE name = ?", (READER,))
-    if not rows:
-        return None
-    before = start = str(rows[0]["position"])
-    earliest = min((begins for _, begins in active), key=_Place)
-    if stream.is_after(earliest, start):
-        start = earliest  # nobody wants what came before
+    before, start = place
     page = await stream.read_after(database, start, AT_ONCE)
     if not page.events:
         return None
-    # Read again, as one may be new: whatever was committed after a webhook must find it.
+    # Read after the events, as one may be new: whatever was committed after a webhook must find it.
     active = await _active(database)
     owed = [
         (webhook, event)
@@ -79,6 +73,26 @@ async def read_batch(database: "Database", api: Api) -> Batch | None:
     broken = {key: found for key, found in matches.items() if isinstance(found, str)}
     passed = [(webhook.id, event) for webhook, event in owed if passes(webhook, event.customer_id, matches)]
     return Batch(before=before, after=page.position, owed=passed, broken=broken)
+
+
+async def passed_on(database: "Database") -> str | None:
+    """The position up to which active webhooks need no event any more; None where there are none."""
+    place = await _place(database)
+    return None if place is None else place[1]
+
+
+async def _place(database: "Database") -> tuple[str, str] | None:
+    """How far the stream was read, and from where on there is something to read for."""
+    active = await _active(database)
+    if not active:
+        return None
+    rows = await database.fetch("SELECT position FROM crm_stream_reader WHERE name = ?", (READER,))
+    if not rows:
+        return None
+    before = str(rows[0]["position"])
+    earliest = min((begins for _, begins in active), key=stream.order_of)
+    # nobody wants what came before the earliest
+    return before, earliest if stream.is_after(earliest, before) else before
 
 
 async def pass_on(database: "Database", batch: Batch) -> int:
@@ -157,13 +171,3 @@ async def _still_active(tx: "UnitOfWork", keys: Sequence[str]) -> set[str]:
         keys,
     )
     return {row["id"] for row in rows}
-
-
-class _Place:
-    """A position to sort by."""
-
-    def __init__(self, position: str) -> None:
-        self.position = position
-
-    def __lt__(self, other: "_Place") -> bool:
-        return stream.is_after(other.position, self.position)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from crm_framework.domain.deliveries import Past
+from crm_framework.domain.rows import for_update
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import SettingChanged
 
@@ -25,7 +26,7 @@ async def replay_webhook(tx: "UnitOfWork", webhook_id: str, past: Past, api: Api
     condition, values = past.condition()
     rows = await tx.fetch(
         f"SELECT e.id, e.type, e.customer_id FROM crm_event e WHERE {condition}"
-        f" ORDER BY e.position LIMIT {REPLAY_LIMIT + 1}",
+        f" ORDER BY e.position LIMIT {REPLAY_LIMIT + 1} {for_update(tx, 'KEY SHARE')}",
         values,
     )
     if len(rows) > REPLAY_LIMIT:
