@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from crm_framework.errors import CrmError
 from crm_framework.hooks.dispatch import PluginHost
-from crm_framework.runtime import migrations_of, open_runtime
+from crm_framework.runtime import Runtime, migrations_of, open_runtime
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.core import compose_schema
 from crm_framework.schema.scopes import SegmentReaches
@@ -51,52 +51,62 @@ async def open_service(
     Takes `host` and `compose`, and raises, as `open_runtime`.
     """
     # Nobody waits for a read any more when the request has timed out
-    async with open_runtime(
-        settings, read_seconds=settings.request_timeout_s, host=host, compose=compose
-    ) as runtime:
-        persisted = load_persisted(settings, runtime.schema.schema)
-        for fault in persisted.faults:
-            log.warning("a persisted operation cannot be run: %s", fault)
-        refusals = Refusals(runtime.database)
-        runtime.sealer.sweep_regularly()
+    async with (
+        open_runtime(
+            settings, read_seconds=settings.request_timeout_s, host=host, compose=compose
+        ) as runtime,
+        serving(runtime) as service,
+    ):
+        yield service
 
-        verifier = TokenVerifier(
-            runtime.database,
-            settings.token_cache_ms,
-            self_service=Permissions.of(runtime.host.declarations).self_service,
-            segments=SegmentReaches(runtime.schema, runtime.database),
-            issuer=_issuer(settings),
+
+@asynccontextmanager
+async def serving(runtime: Runtime) -> AsyncIterator[Service]:
+    """What is to be served of an open CRM, until the block ends."""
+    settings = runtime.settings
+    persisted = load_persisted(settings, runtime.schema.schema)
+    for fault in persisted.faults:
+        log.warning("a persisted operation cannot be run: %s", fault)
+    refusals = Refusals(runtime.database)
+    runtime.sealer.sweep_regularly()
+
+    verifier = TokenVerifier(
+        runtime.database,
+        settings.token_cache_ms,
+        self_service=Permissions.of(runtime.host.declarations).self_service,
+        segments=SegmentReaches(runtime.schema, runtime.database),
+        issuer=_issuer(settings),
+    )
+    sockets = Sockets(
+        verifier,
+        runtime.database.feed,
+        most=settings.max_sockets,
+        most_per_token=settings.max_sockets_per_token,
+    )
+    plugin_routes = RouteTable(runtime.host.routes)
+    try:
+        yield Service(
+            settings=settings,
+            host=runtime.host,
+            database=runtime.database,
+            plan=read_plan(migrations_of(runtime.host)),
+            schema=runtime.schema,
+            verifier=verifier,
+            persisted=persisted,
+            budgets=Budgets(settings.rate_limit_per_minute),
+            shares=Shares(settings.database_read_pool_size),
+            guesses=Guesses(settings.wrong_tokens_per_minute),
+            sealer=runtime.sealer,
+            refusals=refusals,
+            sockets=sockets,
+            plugin_routes=plugin_routes,
+            visitors=Budgets(settings.public_requests_per_minute),
+            counts=Counts(plugin_routes.places),
         )
-        sockets = Sockets(
-            verifier,
-            runtime.database.feed,
-            most=settings.max_sockets,
-            most_per_token=settings.max_sockets_per_token,
-        )
-        plugin_routes = RouteTable(runtime.host.routes)
-        try:
-            yield Service(
-                settings=settings,
-                host=runtime.host,
-                database=runtime.database,
-                plan=read_plan(migrations_of(runtime.host)),
-                schema=runtime.schema,
-                verifier=verifier,
-                persisted=persisted,
-                budgets=Budgets(settings.rate_limit_per_minute),
-                shares=Shares(settings.database_read_pool_size),
-                guesses=Guesses(settings.wrong_tokens_per_minute),
-                sealer=runtime.sealer,
-                refusals=refusals,
-                sockets=sockets,
-                plugin_routes=plugin_routes,
-                visitors=Budgets(settings.public_requests_per_minute),
-                counts=Counts(plugin_routes.places),
-            )
-        finally:
-            await sockets.close()
-            await refusals.close()
-            await verifier.close()
+    finally:
+        await sockets.close()
+        await refusals.close()
+        await verifier.close()
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """`crm serve`: serves the GraphQL API until it is told to stop, in one process or in several."""
 
 import asyncio
-import errno
 import logging
 import signal
 import socket
@@ -24,6 +23,7 @@ from crm_framework.security.permissions import Permissions
 from crm_framework.server.limits.connections import guarded
 from crm_framework.server.limits.descriptors import provide_for
 from crm_framework.server.limits.socket_protocol import GuardedSocket
+from crm_framework.server.listening import listening
 from crm_framework.server.logs import logging_as
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
@@ -36,6 +36,7 @@ log = logging.getLogger("crm_framework.server")
 
 GRACE_SECONDS = 10
 """How long requests that are under way may still take when the server is told to stop."""
+PORT_HINT = "Stop it, or choose another port: --port, CRM_PORT, or PORT= with make run."
 LAST_SECONDS = 10.0
 """How much longer than all graces together a process may take to end before it is killed."""
 
@@ -87,7 +88,7 @@ def command(
 
 
 async def _serve_alone(settings: Settings, token_file: Path | None) -> None:
-    with _listening(settings) as listener:
+    with listening(settings.host, settings.port, PORT_HINT) as listener:
         await migrate_if_new(settings)
         async with open_service(settings) as service:
             greeting = await _greeting(service, listener, token_file)
@@ -109,7 +110,7 @@ async def _keep(settings: Settings, token_file: Path | None) -> None:
             "Several processes cannot share a socket on Windows.",
             hint="Set processes = 1.",
         )
-    with _listening(settings) as listener, _folder_for_counts() as counts:
+    with listening(settings.host, settings.port, PORT_HINT) as listener, _folder_for_counts() as counts:
         await migrate_if_new(settings)
         async with open_runtime(settings) as runtime:
             greeting = await _greeting(runtime, listener, token_file)
@@ -239,29 +240,6 @@ class Server(uvicorn.Server):
         self.should_exit = True
         if self._stop is not None:
             self._stop()
-
-
-def _listening(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-        # asyncio sets it on connections of its own listeners only; without it, an answer that goes out in two
-        # pieces waits some 40 ms for the client's acknowledgement of the first
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise CrmError(
-                ErrorCode.CONFIGURATION,
-                f"Another program listens at {where} already.",
-                hint="Stop it, or choose another port: --port, CRM_PORT, or PORT= with make run.",
-            ) from None
-        raise CrmError(
-            ErrorCode.CONFIGURATION,
-            f"The server cannot listen at {where}: {error.strerror or error}.",
-            hint="Check --host and --port.",
-        ) from None
 
 
 def _shown(address: str) -> str:

@@ -19,12 +19,15 @@ def routes() -> list[BaseRoute]:
         Route(PATH, GraphQL(), name="graphql"),
         WebSocketRoute(PATH, GraphQLSocket()),
         files("/graphql/static"),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        Route("/metrics", metrics),
+        *watching(),
         Route("/plugins/{name}", PluginRoutes()),
         Route("/plugins/{name}/{rest:path}", PluginRoutes()),
     ]
+
+
+def watching() -> list[BaseRoute]:
+    """Those for load balancers, monitors and people on call."""
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
 def middleware() -> list[Middleware]:

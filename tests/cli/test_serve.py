@@ -13,8 +13,7 @@ from pathlib import Path
 
 import httpx2
 
-from crm_framework.cli.serve import _listening
-from crm_framework.settings import Settings
+from crm_framework.server.listening import listening
 
 CRM = [sys.executable, "-c", "from crm_framework.cli import main; main()"]
 
@@ -137,7 +136,7 @@ def test_what_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
     with (
-        _listening(Settings(host="127.0.0.1", port=0)) as listener,
+        listening("127.0.0.1", 0, "Choose another.") as listener,
         socket.create_connection(listener.getsockname()),
     ):
         connection, _ = listener.accept()

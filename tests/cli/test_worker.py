@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from crm_framework.cli import worker
@@ -31,11 +33,11 @@ def test_once_ends_by_itself(tmp_path: Path) -> None:
     assert done.stdout.startswith("Pieces of work done: ")
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_it_goes_on_until_it_is_told_to_stop(tmp_path: Path, sent: signal.Signals) -> None:
+@pytest.mark.parametrize(("sent", "watched"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
+def test_it_goes_on_until_it_is_told_to_stop(tmp_path: Path, sent: signal.Signals, watched: bool) -> None:
     migrated(tmp_path)
     process = subprocess.Popen(
-        [*CRM, "worker"],
+        [*CRM, "worker", *(("--metrics-port", "0") if watched else ())],
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -44,6 +46,14 @@ def test_it_goes_on_until_it_is_told_to_stop(tmp_path: Path, sent: signal.Signal
     )
     assert process.stdout is not None
     try:
+        if watched:
+            told = re.fullmatch(
+                r"It tells how it does at (http://127\.0\.0\.1:\d+)/readyz and /metrics\.\n",
+                process.stdout.readline(),
+            )
+            assert told is not None
+            ready = httpx2.get(f"{told[1]}/readyz", trust_env=False)
+            assert (ready.status_code, ready.json()["migrations"]) == (200, "applied")
         assert "The worker does: " in process.stdout.readline()
         process.send_signal(sent)
         printed, log = process.communicate(timeout=60)

@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from crm_framework.domain.customers.changes import create_customer
 from crm_framework.domain.customers.draft import NewCustomer
+from crm_framework.server.listening import listening
+from crm_framework.server.watched import watched
 from crm_framework.testing.apps import OpenClient, TemporaryPlugin
 from crm_framework.testing.client import CrmClient
 
@@ -60,6 +62,25 @@ async def test_what_the_engine_left_to_graphql_core_is_told(open_client: OpenCli
     await watcher.data("{ __schema { queryType { name } } }")
     after = (await figures(client, watcher.token))[("crm_engine_fallbacks_total", "introspection")]
     assert after == before + 1
+
+
+async def test_a_worker_tells_the_same_and_nothing_else(open_client: OpenClient) -> None:
+    client = await open_client()
+    watcher = await client.acting_with("metrics.read")
+    with listening("127.0.0.1", 0, "Choose another.") as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with (
+            watched(client.service, listener),
+            httpx2.AsyncClient(base_url=address, trust_env=False) as http,
+        ):
+            assert (await http.get("/healthz")).text == "ok\n"
+            assert (await http.get("/readyz")).json()["status"] == "ready"
+            assert (await http.get("/metrics")).status_code == 401
+            assert (await http.post("/graphql", json={"query": "{ me { name } }"})).status_code == 404
+            answer = await http.get("/metrics", headers={"Authorization": f"Bearer {watcher.token}"})
+    found = figures_in(answer.text)
+    assert found[("crm_jobs_due", "")] == 0
+    assert found[("crm_http_requests_total", "/readyz 200")] == 1
 
 
 FAILING = """
