@@ -120,6 +120,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long one request to a webhook may take, from the look-up of its name to the end of the answer."""
     webhook_width: Positive = 32
     """Requests to webhooks at once, per process; to each of them four at most."""
+    webhook_keys: tuple[Secret, ...] = ()
+    """Secrets, of 16 characters at least, with which those of webhooks are sealed in the database: the one
+    for what is new first, then those of former times. Without one they are kept as they are."""
     audit_keys: tuple[Secret, ...] = ()
     """Secrets, of 16 characters at least, with which the audit log is sealed: the one for what is new first,
     then those of former times. Without one, whoever can write to the database can make the chain anew."""
@@ -193,11 +196,12 @@ def load_settings(
             "only_persisted_operations is set without persisted_operations: nothing could be run.",
             "Name the file in persisted_operations; `crm persist` makes it.",
         )
-    if any(len(key.reveal()) < SHORTEST_KEY for key in settings.audit_keys):
-        raise _error(
-            f"A key in audit_keys is shorter than {SHORTEST_KEY} characters.",
-            "Make one that cannot be guessed: openssl rand -hex 32.",
-        )
+    for name in ("audit_keys", "webhook_keys"):
+        if any(len(key.reveal()) < SHORTEST_KEY for key in getattr(settings, name)):
+            raise _error(
+                f"A key in {name} is shorter than {SHORTEST_KEY} characters.",
+                "Make one that cannot be guessed: openssl rand -hex 32.",
+            )
     if settings.oidc_issuer is not None:
         _check_issuer(settings)
     for name in ("webhook_allow_private", "trusted_proxies"):

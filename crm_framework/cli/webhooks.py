@@ -27,6 +27,18 @@ def command() -> None:
     """Addresses that events are sent to. They are made over the API, which shows their secret once."""
 
 
+@command.command("seal")
+@click.pass_context
+def seal(context: click.Context) -> None:
+    """Seals the secrets of all webhooks with the first of `webhook_keys`, whatever they were kept under."""
+
+    async def work(runtime: Runtime) -> int:
+        async with runtime.database.unit_of_work(_actor()) as tx:
+            return await changes.seal_secrets(tx)
+
+    console.print(f"Webhooks whose secrets are sealed: {in_runtime(context, work)}.")
+
+
 @command.command("list")
 @click.pass_context
 def list_(context: click.Context) -> None:

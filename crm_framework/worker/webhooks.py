@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from crm_framework.domain.webhooks import passing, sending
 from crm_framework.domain.webhooks.changes import SENDING
+from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.outgoing.client import Answer, Client
 from crm_framework.outgoing.signatures import signed_headers
 from crm_framework.storage.clock import now
@@ -90,7 +91,12 @@ class Sender:
         return send
 
     async def _sent(self, claim: sending.Claim) -> Answer | None:
-        message = await sending.message(self._database, self._api, claim)
+        try:
+            message = await sending.message(self._database, self._api, claim)
+        except CrmError as error:
+            if error.code is not ErrorCode.REFUSED:
+                raise
+            return Answer(error=error.message)  # tried again like any other: the key may be put back
         if message is None:
             return None
         headers = signed_headers(message.id, now(), message.body, message.secrets)

@@ -26,6 +26,7 @@ from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import Changes, SettingChanged, WebhookPaused
 from crm_framework.outgoing.addresses import Rules, parse_url
 from crm_framework.outgoing.signatures import new_secret
+from crm_framework.security.sealed import seal, unseal
 from crm_framework.storage.ids import new_id
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ async def create_webhook(
         "id": webhook.id,
         **_columns(webhook),
         "status": webhook.status,
-        "secret": secret,
+        "secret": seal(tx.database.settings.webhook_keys, secret, webhook.id),
         "begins": begins,
         "created_at": tx.now,
         "updated_at": tx.now,
@@ -185,10 +186,30 @@ async def rotate_secret(tx: "UnitOfWork", webhook_id: str) -> tuple[str, datetim
     await tx.execute(
         "UPDATE crm_webhook SET old_secret = secret, old_secret_until = ?, secret = ?, version = version + 1,"
         " updated_at = ? WHERE id = ?",
-        (until, secret, tx.now, webhook.id),
+        (until, seal(tx.database.settings.webhook_keys, secret, webhook.id), tx.now, webhook.id),
     )
     _emit(tx, webhook.id, {"secret": (None, None)})
     return secret, until
+
+
+async def seal_secrets(tx: "UnitOfWork") -> int:
+    """Seals all secrets with the present key, those that have none as well; how many webhooks there are.
+
+    REFUSED if there is no key, or if one of the secrets cannot be opened.
+    """
+    keys = tx.database.settings.webhook_keys
+    if not keys:
+        raise CrmError(
+            ErrorCode.REFUSED, "There is no key to seal with.", hint="Set webhook_keys: openssl rand -hex 32."
+        )
+    rows = await tx.fetch(f"SELECT id, secret, old_secret FROM crm_webhook ORDER BY id {for_update(tx)}")
+    for row in rows:
+        sealed = {
+            name: None if row[name] is None else seal(keys, unseal(keys, row[name], row["id"]), row["id"])
+            for name in ("secret", "old_secret")
+        }
+        await update(tx, "crm_webhook", row["id"], sealed)
+    return len(rows)
 
 
 async def pause_webhook(tx: "UnitOfWork", webhook_id: str, reason: str = "by hand") -> bool:

@@ -6,6 +6,7 @@ when the lease is over: the receiver then gets the same delivery once more, unde
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from crm_framework.domain.rows import for_update, insert, json_of, marks, time_of, time_text
+from crm_framework.errors import CrmError
 from crm_framework.outgoing.client import Answer
+from crm_framework.security.sealed import unseal
 from crm_framework.storage.clock import now
 from crm_framework.storage.ids import new_id
 
@@ -21,6 +24,7 @@ from .changes import LEASE, SENDING, held, pause_by_itself
 from .passing import Api
 
 if TYPE_CHECKING:
+    from crm_framework.settings import Settings
     from crm_framework.storage.database import Database
     from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -115,9 +119,9 @@ async def claim(database: "Database", shares: Mapping[str, int]) -> list[Claim]:
 
 async def message(database: "Database", api: Api, claim: Claim) -> Message | None:
     """What to send, as it is known now: of an erased person nothing any more. None if it is not to be sent,
-    as the webhook was paused or deleted, or another process has it."""
+    as the webhook was paused or deleted, or another process has it. REFUSED if no key opens its secret."""
     rows = await database.fetch(
-        "SELECT w.url, w.secret, w.old_secret, w.old_secret_until, e.type, e.payload, e.customer_id,"
+        "SELECT w.id, w.url, w.secret, w.old_secret, w.old_secret_until, e.type, e.payload, e.customer_id,"
         " e.created_at FROM crm_webhook_delivery d JOIN crm_webhook w ON w.id = d.webhook_id"
         " JOIN crm_event e ON e.id = d.event_id"
         " WHERE d.id = ? AND d.attempts = ? AND d.status = 'PENDING' AND w.status = 'ACTIVE'",
@@ -131,7 +135,7 @@ async def message(database: "Database", api: Api, claim: Claim) -> Message | Non
     if row["customer_id"] is not None:
         data["customer"] = api.customer_id(row["customer_id"])
     body = _body(row["type"], time_of(row["created_at"]), data)
-    return Message(id=claim.id, url=row["url"], body=body, secrets=_secrets(row))
+    return Message(id=claim.id, url=row["url"], body=body, secrets=_secrets(row, database.settings))
 
 
 async def give_back(database: "Database", claim: Claim) -> None:
@@ -201,7 +205,7 @@ async def begin_test(tx: "UnitOfWork", webhook_id: str) -> tuple[Claim, Message]
     """A delivery without an event, also to a webhook that is paused: to be sent once, and noted."""
     webhook = await held(tx, webhook_id)
     (secrets,) = await tx.fetch(
-        "SELECT secret, old_secret, old_secret_until FROM crm_webhook WHERE id = ?", (webhook.id,)
+        "SELECT id, secret, old_secret, old_secret_until FROM crm_webhook WHERE id = ?", (webhook.id,)
     )
     key = new_id()
     row = {
@@ -219,7 +223,7 @@ async def begin_test(tx: "UnitOfWork", webhook_id: str) -> tuple[Claim, Message]
     }
     await insert(tx, "crm_webhook_delivery", row)
     body = _body(TEST_TYPE, tx.now, {"message": "This is a test."})
-    sent = Message(id=key, url=webhook.url, body=body, secrets=_secrets(secrets))
+    sent = Message(id=key, url=webhook.url, body=body, secrets=_secrets(secrets, tx.database.settings))
     return Claim(id=key, webhook_id=webhook.id, attempts=1), sent
 
 
@@ -260,7 +264,11 @@ def _body(type_: str, at: datetime | None, data: Mapping[str, Any]) -> bytes:
     return orjson.dumps({"type": type_, "timestamp": time_text(at), "data": data})
 
 
-def _secrets(row: Mapping[str, Any]) -> list[str]:
+def _secrets(row: Mapping[str, Any], settings: "Settings") -> list[str]:
+    keys, place = settings.webhook_keys, row["id"]
+    found = [unseal(keys, row["secret"], place)]
     until = time_of(row["old_secret_until"])
-    old = [row["old_secret"]] if until is not None and until > now() else []
-    return [row["secret"], *old]
+    if until is not None and until > now():
+        with suppress(CrmError):  # the new secret was made because the key is lost
+            found.append(unseal(keys, row["old_secret"], place))
+    return found
