@@ -8,7 +8,7 @@ anybody's data, but names, kinds and counts.
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import Span, SpanContext, TracerProvider
 
 NAME = "crm_framework"
 
 Value = str | int | float | bool
 Kind = Literal["INTERNAL", "SERVER", "CLIENT", "CONSUMER"]
 
+TRACEPARENT = "traceparent"
 LONGEST_STATEMENT = 4_000
 """Characters of a statement that a span keeps."""
 
@@ -49,13 +50,18 @@ class Spans:
         *,
         kind: Kind = "INTERNAL",
         parent: "Context | None" = None,
+        causes: Iterable[str | None] = (),
     ) -> "Iterator[Span]":
-        """A span around the block, below `parent` or the present one. What gets out makes it a failure."""
+        """A span around the block, below `parent` or the present one, linked to those that caused it (see
+        `cause`). What gets out makes it a failure."""
         with self._tracer.start_as_current_span(
             name,
             context=parent,
             kind=self._trace.SpanKind[kind],
             attributes=dict(attributes),
+            links=[
+                self._trace.Link(found) for one in dict.fromkeys(causes) if one and (found := self._of(one))
+            ],
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -89,7 +95,7 @@ class Spans:
             yield
 
     @contextmanager
-    def sending(self, url: str) -> "Iterator[tuple[Span, dict[str, str]]]":
+    def sending(self, url: str, cause: str | None = None) -> "Iterator[tuple[Span, dict[str, str]]]":
         """Around a POST: the span, and the headers that let the receiver go on with the trace.
 
         Of the URL it keeps the host only: the path may be a secret.
@@ -98,7 +104,7 @@ class Spans:
         attributes: dict[str, Value] = {"http.request.method": "POST", "url.scheme": parts.scheme}
         if parts.hostname:
             attributes["server.address"] = parts.hostname
-        with self.span("POST", attributes, kind="CLIENT") as span:
+        with self.span("POST", attributes, kind="CLIENT", causes=[cause]) as span:
             headers: dict[str, str] = {}
             self._carried.inject(headers)
             yield span, headers
@@ -108,6 +114,17 @@ class Spans:
         found: Context = self._extract(headers)
         return found
 
+    def _of(self, cause: str) -> "SpanContext | None":
+        context = self._carried.extract({TRACEPARENT: cause})
+        found = self._trace.get_current_span(context).get_span_context()
+        return found if found.is_valid else None
+
+    def cause(self) -> str | None:
+        """The present span as a text that is kept with the work that it leaves to others; None outside."""
+        headers: dict[str, str] = {}
+        self._carried.inject(headers)
+        return headers.get(TRACEPARENT)
+
     def ids(self) -> tuple[str, str] | None:
         """The ids of the present trace and span, hexadecimal."""
         context = self._trace.get_current_span().get_span_context()
@@ -116,6 +133,11 @@ class Spans:
 
 spans: Spans | None = None
 """Set while traces are wanted."""
+
+
+def cause() -> str | None:
+    """What to keep with work that is done later, so that its span can name this one."""
+    return None if spans is None else spans.cause()
 
 
 def start() -> None:

@@ -228,6 +228,7 @@ class Migration(migrations.Migration):
                 ("created_at", fields.DatetimeField()),
                 ("started_at", fields.DatetimeField(null=True)),
                 ("finished_at", fields.DatetimeField(null=True)),
+                ("trace", fields.CharField(null=True, max_length=55)),
             ],
             options={
                 "table": "crm_job",
@@ -256,6 +257,7 @@ class Migration(migrations.Migration):
                 ("customer_id", fields.UUIDField(null=True)),
                 ("payload", fields.JSONField()),
                 ("created_at", fields.DatetimeField()),
+                ("trace", fields.CharField(null=True, max_length=55)),
             ],
             options={"table": "crm_event", "indexes": (("customer_id", "position"),)},
         ),

@@ -72,11 +72,14 @@ class Client:
         self._resolve = resolve or resolved
         self._tls = tls
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Sends a body. Whatever goes wrong on the way is told in the answer; nothing is raised."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, cause: str | None = None
+    ) -> Answer:
+        """Sends a body, on behalf of the span `cause`. Whatever goes wrong on the way is told in the answer;
+        nothing is raised."""
         if tracing.spans is None:
             return await self._post(url, body, headers)
-        with tracing.spans.sending(url) as (span, carried):
+        with tracing.spans.sending(url, cause) as (span, carried):
             answer = await self._post(url, body, {**headers, **carried})
             if answer.status is not None:
                 span.set_attribute("http.response.status_code", answer.status)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, cut
 
 from .ids import new_id
@@ -24,10 +25,13 @@ KEY_LIMIT = 200
 PAYLOAD_LIMIT = 64 * 1024
 """Bytes of a payload: it names what is to be done, and is no place for the content."""
 
-COLUMNS = ("id", "name", "key_text", "payload", "status", "run_at", "attempts", "created_at")
-_INSERT = f"INSERT INTO crm_job ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+COLUMNS = ("id", "name", "key_text", "payload", "status", "run_at", "attempts", "created_at", "trace")
+_INSERT = f"INSERT INTO crm_job ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _WAITS = "ON CONFLICT (name, key_text) WHERE status = 'WAITING' AND key_text IS NOT NULL"
-_MOVE = "DO UPDATE SET payload = excluded.payload, run_at = excluded.run_at, attempts = 0, error = NULL"
+_MOVE = (
+    "DO UPDATE SET payload = excluded.payload, run_at = excluded.run_at, attempts = 0, error = NULL,"
+    " trace = excluded.trace"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,15 @@ class Deferral:
     key: str | None
     payload: str | None
     at: datetime | None
+    trace: str | None = None
+    """The span that asked for it."""
 
 
 def deferral(name: str, payload: Mapping[str, Any], at: datetime | None, key: str | None) -> Deferral:
     """A job to come. Raises CrmError INTERNAL for what cannot be stored."""
     if at is not None and at.tzinfo is None:
         raise _unfit(name, f"the time {at.isoformat()} carries no zone", "Pass an aware datetime.")
-    return Deferral(name, checked_key(name, key), encoded(name, payload), at)
+    return Deferral(name, checked_key(name, key), encoded(name, payload), at, tracing.cause())
 
 
 def cancellation(name: str, key: str) -> Deferral:
@@ -119,7 +125,7 @@ async def _cancel(tx: "UnitOfWork", one: Deferral) -> None:
 
 
 def _row(tx: "UnitOfWork", one: Deferral) -> tuple[Any, ...]:
-    return new_id(), one.name, one.key, one.payload, "WAITING", one.at or tx.now, 0, tx.now
+    return new_id(), one.name, one.key, one.payload, "WAITING", one.at or tx.now, 0, tx.now, one.trace
 
 
 def _unfit(name: str, what: str, hint: str) -> CrmError:

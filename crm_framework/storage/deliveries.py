@@ -143,7 +143,7 @@ async def _try(tx: "UnitOfWork", handler: EventHandler, owed: Sequence[Owed]) ->
     seconds = outbox.allowed(tx.database.delivery_budget_ms, stored)
     try:
         async with tx.savepoint():
-            emitted = await outbox.attempt(tx, handler, stored, seconds)
+            emitted = await outbox.attempt(tx, handler, stored, seconds, [one.trace for one in owed])
     except Exception as error:
         why = outbox.reason(error, seconds)
         log.warning("Plugin %s did not handle %d owed event(s): %s", handler.name, len(owed), why)

@@ -31,6 +31,8 @@ class Owed:
     handler: str
     attempts: int
     event: Event
+    trace: str | None
+    """The span that emitted it."""
 
 
 async def held(tx: "UnitOfWork", attempts: Mapping[str, int]) -> list[Owed]:
@@ -46,7 +48,7 @@ async def held(tx: "UnitOfWork", attempts: Mapping[str, int]) -> list[Owed]:
     await _hold_customers(tx, customers)
     lock = "" if tx.dialect == "sqlite" else " FOR UPDATE OF d"
     rows = await tx.fetch(
-        "SELECT d.id, d.event_id, d.handler, d.attempts, d.customer_id, e.type, e.payload"
+        "SELECT d.id, d.event_id, d.handler, d.attempts, d.customer_id, e.type, e.payload, e.trace"
         " FROM crm_delivery d JOIN crm_event e ON e.id = d.event_id"
         f" WHERE d.id IN ({among}) AND d.status = 'PENDING' ORDER BY d.position{lock}",
         list(attempts),
@@ -108,9 +110,8 @@ async def _read(tx: "UnitOfWork", row: Row) -> Owed | None:
             "UPDATE crm_delivery SET status = 'PARKED', error = ? WHERE id = ?", [why, row["id"]]
         )
         return None
-    return Owed(
-        id=row["id"], event_id=row["event_id"], handler=row["handler"], attempts=row["attempts"], event=event
-    )
+    names = ("id", "event_id", "handler", "attempts", "trace")
+    return Owed(**{name: row[name] for name in names}, event=event)
 
 
 def _marks(values: Sequence[object] | Mapping[str, object]) -> str:

@@ -59,6 +59,8 @@ class Leased:
     attempts: int
     """The running one counts."""
     run_at: datetime
+    trace: str | None = None
+    """The span that asked for it."""
 
 
 _DUE = """
@@ -95,7 +97,7 @@ async def lease(
         f"WITH picked AS MATERIALIZED ({picked}) "
         "UPDATE crm_job SET status = 'RUNNING', lease = ?, leased_by = ?, leased_until = ?, "
         "started_at = ?, attempts = attempts + 1, cancelled = FALSE WHERE id IN (SELECT id FROM picked) "
-        "RETURNING id, lease, name, key_text, payload, attempts, run_at",
+        "RETURNING id, lease, name, key_text, payload, attempts, run_at, trace",
         (
             *(at, *sorted(names), *((only,) if only else ()), limit),
             *(key, by[:200], at + LEASE, at),
@@ -110,6 +112,7 @@ async def lease(
             payload=orjson.loads(row["payload"]),
             attempts=row["attempts"],
             run_at=parse_time(row["run_at"]),
+            trace=row["trace"],
         )
         for row in rows
     ]

@@ -36,6 +36,7 @@ BUDGETED_EVENTS = 50
 
 
 EVENT_COLUMNS = ("id", "type", "customer_id", "payload", "created_at")
+TRACED_COLUMNS = (*EVENT_COLUMNS, "trace")
 
 
 class EventHandler(Protocol):
@@ -113,11 +114,10 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     more = tx.take_events()
     await in_turns(lambda event: _check(tx, event), more)
     stored = [(new_id(), event) for event in (*events, *more)]
-    tx.insert_values(
-        "crm_event",
-        EVENT_COLUMNS,
-        await in_turns(lambda one: _event_row(tx, *one), stored),
-    )
+    cause = tracing.cause()
+    columns, more_values = (EVENT_COLUMNS, ()) if cause is None else (TRACED_COLUMNS, (cause,))
+    rows = await in_turns(lambda one: (*_event_row(tx, *one), *more_values), stored)
+    tx.insert_values("crm_event", columns, rows)
     tx.audit(await in_turns(lambda one: _audit_row(tx, one[1]), stored))
     return stored
 
@@ -186,11 +186,16 @@ async def _first_try(
 
 
 async def attempt(
-    tx: "UnitOfWork", handler: EventHandler, stored: Sequence[Stored], seconds: float
+    tx: "UnitOfWork",
+    handler: EventHandler,
+    stored: Sequence[Stored],
+    seconds: float,
+    causes: Sequence[str | None] = (),
 ) -> list[Stored]:
     """Has a handler handle events; what it emitted, stored. For the inside of a savepoint.
 
-    Raises what the handler raises, and TimeoutError where it takes longer than `seconds`.
+    `causes` are the spans that emitted them, in later tries. Raises what the handler raises, and TimeoutError
+    where it takes longer than `seconds`.
     """
     began = time.perf_counter()
     events = [event for _, event in stored]
@@ -198,7 +203,7 @@ async def attempt(
         await tx.transaction.lend(handler(events, tx), seconds)
     else:
         facts: dict[str, tracing.Value] = {"crm.plugin": handler.name, "crm.events": len(events)}
-        with tracing.spans.span(f"handle {handler.name}", facts):
+        with tracing.spans.span(f"handle {handler.name}", facts, causes=causes):
             await tx.transaction.lend(handler(events, tx), seconds)
     taken = time.perf_counter() - began
     if taken > 2 * seconds:

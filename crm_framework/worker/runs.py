@@ -172,7 +172,7 @@ async def _call(declared: DeclaredJob, run: JobRun, leased: Leased) -> None:
         "crm.job.id": leased.id,
         "crm.job.attempt": run.attempt,
     }
-    with tracing.spans.span(f"job {run.name}", facts, kind="CONSUMER"), contained():
+    with tracing.spans.span(f"job {run.name}", facts, kind="CONSUMER", causes=[leased.trace]), contained():
         await declared.job.run(run)
 
 

@@ -100,7 +100,7 @@ class Sender:
         if message is None:
             return None
         headers = signed_headers(message.id, now(), message.body, message.secrets)
-        return await self._client.post(message.url, message.body, headers)
+        return await self._client.post(message.url, message.body, headers, cause=message.trace)
 
     async def _note(self, claim: sending.Claim, answer: Answer) -> None:
         await sending.note(self._database, claim, answer)

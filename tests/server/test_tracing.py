@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from crm_framework import tracing
+from crm_framework.storage.clock import frozen, now
 from crm_framework.storage.database import Database
+from crm_framework.storage.deliveries import deliver_due
 from crm_framework.testing.apps import OpenClient, TemporaryPlugin
 from crm_framework.worker.runs import JobRun
 from tests.outgoing.receiver import receiving
+from tests.storage.owing import Careful, change, renamed
 from tests.webhooks.conftest import Office
 from tests.worker.conftest import Bench
 
@@ -59,6 +63,14 @@ class Seen:
 
     def clear(self) -> None:
         self._exporter.clear()
+
+
+def causes(span: ReadableSpan) -> list[tuple[int, int]]:
+    return [(link.context.trace_id, link.context.span_id) for link in span.links]
+
+
+def place(span: ReadableSpan) -> tuple[int, int]:
+    return span.context.trace_id, span.context.span_id
 
 
 def facts(span: ReadableSpan) -> dict[str, Any]:
@@ -175,6 +187,22 @@ async def test_a_change_and_its_handlers(
     assert "Ada" not in " ".join(texts)
 
 
+async def test_later_tries_name_the_spans_that_emitted_the_events(database: Database, seen: Seen) -> None:
+    careful = Careful(hard={"hard"})
+    database.handlers = (careful,)
+    assert tracing.spans is not None
+    for word in ("hard", "hard"):
+        with tracing.spans.span("asking", {}):
+            await change(database, renamed(None, word))
+    asking = seen.named("asking")
+    seen.clear()
+    careful.hard.clear()
+    with frozen(now() + timedelta(minutes=1)):
+        assert await deliver_due(database) == 2
+    handled = seen.one("handle careful")
+    assert (handled.parent, causes(handled)) == (None, [place(one) for one in asking])
+
+
 async def test_who_looks_for_work_begins_no_traces(bench: Bench, seen: Seen) -> None:
     async def run(job: JobRun) -> None: ...
 
@@ -188,13 +216,17 @@ async def test_a_job(bench: Bench, seen: Seen) -> None:
         await job.reader.fetch("SELECT status FROM crm_job")
 
     bench.job("t.look", run)
-    await bench.defer("t.look")
+    assert tracing.spans is not None
+    with tracing.spans.span("asking", {}):
+        await bench.defer("t.look")
+    asking = seen.one("asking")
     seen.clear()
     assert await bench.work() == 1
     span = seen.one("job t.look")
     [row] = await bench.rows()
     assert facts(span) == {"crm.job.name": "t.look", "crm.job.id": str(row["id"]), "crm.job.attempt": 1}
     assert (span.parent, span.kind.name) == (None, "CONSUMER")
+    assert causes(span) == [place(asking)]
     assert seen.below(span) == ["SELECT crm_job"]
 
 
@@ -204,10 +236,12 @@ async def test_a_webhook_gets_the_trace(open_client: OpenClient, seen: Seen) -> 
         office = Office(client, receiver)
         await office.webhook()
         await office.customer()
+        asking = seen.named("POST /graphql")[-1]
         seen.clear()
         await office.work()
         (request,) = receiver.received
         span = seen.one("POST")
+        assert (span.parent, [trace for trace, _ in causes(span)]) == (None, [place(asking)[0]])
         version, *ids, flags = request.headers["traceparent"].split("-")
         assert ids == [f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"]
         assert (version, int(flags, 16) & 1) == ("00", 1)  # sampled

@@ -27,6 +27,7 @@ class OutboxEvent(Model):
     customer_id = fields.UUIDField(null=True)
     payload: Any = fields.JSONField()
     created_at = created()
+    trace = fields.CharField(max_length=55, null=True, description="traceparent of the span that emitted it")
 
     class Meta:
         table = "crm_event"

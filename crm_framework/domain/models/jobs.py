@@ -30,6 +30,9 @@ class StoredJob(Model):
     created_at = created()
     started_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)
+    trace = fields.CharField(
+        max_length=55, null=True, description="traceparent of the span that asked for it"
+    )
 
     class Meta:
         table = "crm_job"

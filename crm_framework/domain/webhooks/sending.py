@@ -67,6 +67,8 @@ class Message:
     url: str
     body: bytes
     secrets: Sequence[str]
+    trace: str | None = None
+    """The span that emitted the event."""
 
     def __repr__(self) -> str:
         return f"Message({self.id})"
@@ -122,7 +124,7 @@ async def message(database: "Database", api: Api, claim: Claim) -> Message | Non
     as the webhook was paused or deleted, or another process has it. REFUSED if no key opens its secret."""
     rows = await database.fetch(
         "SELECT w.id, w.url, w.secret, w.old_secret, w.old_secret_until, e.type, e.payload, e.customer_id,"
-        " e.created_at FROM crm_webhook_delivery d JOIN crm_webhook w ON w.id = d.webhook_id"
+        " e.created_at, e.trace FROM crm_webhook_delivery d JOIN crm_webhook w ON w.id = d.webhook_id"
         " JOIN crm_event e ON e.id = d.event_id"
         " WHERE d.id = ? AND d.attempts = ? AND d.status = 'PENDING' AND w.status = 'ACTIVE'",
         (claim.id, claim.attempts),
@@ -135,7 +137,9 @@ async def message(database: "Database", api: Api, claim: Claim) -> Message | Non
     if row["customer_id"] is not None:
         data["customer"] = api.customer_id(row["customer_id"])
     body = _body(row["type"], time_of(row["created_at"]), data)
-    return Message(id=claim.id, url=row["url"], body=body, secrets=_secrets(row, database.settings))
+    return Message(
+        id=claim.id, url=row["url"], body=body, secrets=_secrets(row, database.settings), trace=row["trace"]
+    )
 
 
 async def give_back(database: "Database", claim: Claim) -> None:
