@@ -16,7 +16,7 @@ from crm_analytics.rollups.kept import as_day
 from crm_framework import Batch, CrmError, ErrorCode, Fragment, batch, optional
 
 from .analytics import Analytics, GroupBy
-from .grouped import Source, rows
+from .grouped import Source, rows, with_whole
 from .metric import Answer, Metric, by_group, metric
 from .question import Grouping, Question, grouping
 
@@ -57,19 +57,42 @@ async def kept(asked: Question, by: Grouping | None, rule: Inactivity) -> list[t
     """
     if rule.gaps is not None:
         return await _by_gaps(asked, by, rule)
+    if by is not None:
+        return (await kept_with_whole(asked, by, rule))[1]
+    found = await rows(asked, None, _KEPT, _active(asked, rule))
+    return [(group, Kept(int(starting), int(still))) for group, starting, still in found]
+
+
+async def kept_with_whole(
+    asked: Question, by: Grouping, rule: Inactivity
+) -> tuple[list[tuple[Any, Kept]], list[tuple[Any, Kept]]]:
+    """The same of everybody, and by group."""
+    if rule.gaps is not None:
+        return await _by_gaps(asked, None, rule), await _by_gaps(asked, by, rule)
+    (starting, still), groups = await with_whole(asked, by, _KEPT, _active(asked, rule))
+    return [("", Kept(int(starting), int(still or 0)))], [
+        (group, Kept(int(starting), int(still or 0))) for group, starting, still in groups
+    ]
+
+
+_KEPT = "COUNT(*), SUM(f.kept)"
+
+
+def _active(asked: Question, rule: Inactivity) -> Source:
+    """Customers who were active when the window began, and whether they bought in it."""
     window, since = asked.window, rule.since(asked.window.first)
     if window.whole_months and since.day == 1:
         table, day = "analytics_month", "month"
     else:
         table, day = "analytics_daily", "day"
-    active = Fragment(
-        f"(SELECT m.customer_id, MAX(CASE WHEN m.{day} >= ? THEN 1 ELSE 0 END) AS kept FROM {table} AS m"
-        f" WHERE m.{day} BETWEEN ? AND ? AND m.purchases > 0 GROUP BY m.customer_id"
-        f" HAVING MIN(m.{day}) < ?) AS f",
-        (window.first, since, window.last, window.first),
+    return Source(
+        Fragment(
+            f"(SELECT m.customer_id, MAX(CASE WHEN m.{day} >= ? THEN 1 ELSE 0 END) AS kept FROM {table} AS m"
+            f" WHERE m.{day} BETWEEN ? AND ? AND m.purchases > 0 GROUP BY m.customer_id"
+            f" HAVING MIN(m.{day}) < ?) AS f",
+            (window.first, since, window.last, window.first),
+        )
     )
-    found = await rows(asked, by, "COUNT(*), SUM(f.kept)", Source(active))
-    return [(group, Kept(int(starting), int(still))) for group, starting, still in found]
 
 
 async def _by_gaps(asked: Question, by: Grouping | None, rule: Inactivity) -> list[tuple[Any, Kept]]:
@@ -99,8 +122,13 @@ async def _metric(
     async def again(earlier: Question) -> Measured:
         return measure(one for _, one in await kept(earlier, None, rule))
 
-    whole = measure(one for _, one in await kept(asked, None, rule))
-    groups = by_group(asked, by, await kept(asked, by, rule), _over(measure)) if by is not None else []
+    parts: list[tuple[Any, Kept]] = []
+    if by is None:
+        everybody = await kept(asked, None, rule)
+    else:
+        everybody, parts = await kept_with_whole(asked, by, rule)
+    whole = measure(one for _, one in everybody)
+    groups = by_group(asked, by, parts, _over(measure))
     more = f"Inactive is: {rule.text()}."
     return metric(asked, definition, Answer(whole, groups), grouping=by, again=again, more=more)
 

@@ -41,18 +41,63 @@ async def rows(
         return await _select(asked, Fragment(_given(time, grouping)), Fragment(""), numbers, source, keys)
     if grouping.by is Dimension.CHANNEL:
         return await _select(asked, Fragment(_given(channel, grouping)), Fragment(""), numbers, source, keys)
-    if grouping.by is Dimension.TAG:
-        join = Fragment("JOIN crm_customer_tag AS g ON g.customer_id = f.customer_id")
-        return await _select(asked, Fragment("g.tag"), join, numbers, source, keys)
-    if grouping.by is Dimension.ATTRIBUTE:
-        join = Fragment("JOIN crm_customer AS c ON c.id = f.customer_id")
-        value = (
-            f"c.attributes ->> '{grouping.attribute}'"
-            if asked.reader.dialect == "postgres"
-            else f"CAST(json_extract(c.attributes, '$.{grouping.attribute}') AS TEXT)"
-        )
-        return await _select(asked, Fragment(value), join, numbers, source, keys)
+    if grouping.by in _OF_CUSTOMERS:
+        value, join = _of_customers(asked, grouping)
+        return await _select(asked, Fragment(value), Fragment(join), numbers, source, keys)
     return await _each(asked, grouping, numbers, source, keys)
+
+
+async def with_whole(
+    asked: Question, grouping: Grouping, numbers: str, source: Source
+) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """The numbers of everything together, and rows of (group, *numbers), of groups of customers: in one
+    statement that passes over `source` once. Of nothing, sums are None.
+    """
+    about = asked.about("f.customer_id")
+    parts = [Fragment(f"SELECT 0, '', {numbers} FROM f")]
+    if grouping.by in _OF_CUSTOMERS:
+        value, join = _of_customers(asked, grouping)
+        parts.append(Fragment(f"SELECT 1, {value}, {numbers} FROM f {join} GROUP BY 2"))
+    elif grouping.conditions:
+        parts += [
+            Fragment(
+                f"SELECT {place}, '', {numbers} FROM f"
+                f" WHERE f.customer_id IN (SELECT t.id FROM crm_customer AS t WHERE {where.sql})",
+                where.args,
+            )
+            for place, (_, where) in enumerate(grouping.conditions, 1)
+        ]
+    else:
+        raise unsuited(grouping)
+    once = f"SELECT f.* FROM {source.table.sql} WHERE ({source.where.sql}) AND {about.sql}"
+    found = await asked.reader.rows(
+        f"WITH f AS MATERIALIZED ({once}) {' UNION ALL '.join(part.sql for part in parts)}",
+        [
+            *(*source.table.args, *source.where.args, *about.args),
+            *(arg for part in parts for arg in part.args),
+        ],
+    )
+    groups = [
+        (grouping.conditions[place - 1][0] if grouping.conditions else group, *row)
+        for place, group, *row in found
+        if place
+    ]
+    return next(tuple(row) for place, _, *row in found if not place), groups
+
+
+_OF_CUSTOMERS = (Dimension.TAG, Dimension.ATTRIBUTE)
+
+
+def _of_customers(asked: Question, grouping: Grouping) -> tuple[str, str]:
+    """The value that customers are grouped by, and the join that has it."""
+    if grouping.by is Dimension.TAG:
+        return "g.tag", "JOIN crm_customer_tag AS g ON g.customer_id = f.customer_id"
+    value = (
+        f"c.attributes ->> '{grouping.attribute}'"
+        if asked.reader.dialect == "postgres"
+        else f"CAST(json_extract(c.attributes, '$.{grouping.attribute}') AS TEXT)"
+    )
+    return value, "JOIN crm_customer AS c ON c.id = f.customer_id"
 
 
 def unsuited(grouping: Grouping) -> CrmError:

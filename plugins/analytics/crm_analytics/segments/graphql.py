@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry import Info
 
-from crm_analytics.asking.activity import Rule, kept, rule_of
+from crm_analytics.asking.activity import Rule, kept, kept_with_whole, rule_of
 from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.metric import Answer, Metric, metric
 from crm_analytics.asking.question import MOST_GROUPS, Dimension, Grouping, Question
@@ -118,7 +118,8 @@ async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inac
             for key, day in days.items()
         ],
     )
-    counted = dict(await kept(asked, by, rule)) if days else {}
+    everybody, parts = await kept_with_whole(asked, by, rule) if days else (await kept(asked, None, rule), [])
+    counted = dict(parts)
     groups: list[tuple[str | None, Measured]] = []
     for key, label in keys.items():
         if key in days:
@@ -130,6 +131,6 @@ async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inac
     async def again(earlier: Question) -> Measured:
         return retention(one for _, one in await kept(earlier, None, rule))
 
-    whole = retention(one for _, one in await kept(asked, None, rule))
+    whole = retention(one for _, one in everybody)
     more = f"Inactive is: {rule.text()}. Members are those of the latest day on which they were kept."
     return metric(asked, RETENTION, Answer(whole, groups), grouping=by, again=again, more=more)
