@@ -1,6 +1,6 @@
 """The arguments of one selected field: what is known beforehand is made once, the rest by closures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
+from msgspec import UNSET, Struct
+from msgspec.structs import astuple
 from strawberry.types.field import StrawberryField
 
 from .input_types import Conversion, InputTypes
@@ -37,21 +39,63 @@ class Awkward(Exception):
 
 
 class Variables(dict[str, Any]):
-    """Variables by name, in the inner form. `reference` is how graphql-core has them."""
+    """Variables by name, in the inner form. `reference` is how graphql-core has them.
+
+    `many`: to look at each value of them takes so long that it is done in a thread.
+    """
 
     def __init__(self, reference: Callable[[], VariableValues | list[GraphQLError]]) -> None:
         super().__init__()
         self._reference = reference
+        self._items: dict[str, int] = {}
+        self.many = False
 
     def with_values(self, values: dict[str, Any]) -> "Variables":
         self.update(values)
         return self
+
+    def counted(self) -> "Variables":
+        """The same, of which `items` is known beforehand."""
+        self.many = True
+        for name in self:
+            self.items_of(name)
+        return self
+
+    def items_of(self, name: str) -> int:
+        """How many items the lists in a variable hold."""
+        found = self._items.get(name)
+        if found is None:
+            found = self._items[name] = _items(self.get(name))
+        return found
 
     def reference(self) -> VariableValues:
         """The variables as graphql-core has them."""
         known = self._reference()
         assert isinstance(known, VariableValues)  # they were read once
         return known
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None), type(UNSET), type(Undefined)})
+"""Types of most values: for each other one it is asked what it is."""
+
+
+def _items(value: Any) -> int:
+    found = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        inner: Iterable[Any]
+        if isinstance(one, list):
+            found += len(one)
+            inner = one
+        elif isinstance(one, dict):
+            inner = one.values()
+        elif isinstance(one, Struct):
+            inner = astuple(one)
+        else:
+            continue
+        waiting += [each for each in inner if type(each) not in _PLAIN]
+    return found
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ class Coercion:
         self, operation: OperationDefinitionNode, given: Mapping[str, Any], *, hide_suggestions: bool = True
     ) -> Variables | list[GraphQLError]:
         """The same in a thread, for values so many that they would hold up the event loop."""
-        return await asyncio.to_thread(self._operation(operation).read, given, hide_suggestions)
+        found = await asyncio.to_thread(self._operation(operation).read, given, hide_suggestions)
+        return found if isinstance(found, list) else await asyncio.to_thread(found.counted)
 
     def _operation(self, operation: OperationDefinitionNode) -> "_Operation":
         known = self._operations.recall(id(operation))

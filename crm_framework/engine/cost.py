@@ -1,8 +1,8 @@
 """What an operation may lead to at most, found from its plan and its variables before any of it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from graphql import (
     GraphQLError,
@@ -16,8 +16,8 @@ from graphql import (
     VariableNode,
     get_nullable_type,
 )
-from msgspec import Struct
 
+from .arguments import Variables
 from .context import Context
 from .errors import RequestError
 from .plans import Choice, Plan, PlannedField, Selection
@@ -28,7 +28,7 @@ ASSUMED_ITEMS = 10
 PAGE = (None,)
 """The length of a page that is left out."""
 
-Measure = Callable[[Mapping[str, Any]], int]
+Measure = Callable[[Variables], int]
 """What is found from the values of the variables."""
 Length = int | str | Measure | None
 
@@ -53,7 +53,7 @@ def parts_of(plan: Plan) -> tuple[Part, ...]:
     return (*found, *(part for field in plan.root.fields if (part := _given(field)) is not None))
 
 
-def admit_cost(parts: tuple[Part, ...], context: Context, variables: Mapping[str, Any]) -> None:
+def admit_cost(parts: tuple[Part, ...], context: Context, variables: Variables) -> None:
     """Tells the context what an operation costs; raises `RequestError` TOO_COMPLEX above the limit."""
     cost = cost_of(parts, context, variables)
     if cost > context.limits.max_cost:
@@ -65,7 +65,7 @@ def admit_cost(parts: tuple[Part, ...], context: Context, variables: Mapping[str
     context.spend(cost)
 
 
-def cost_of(parts: tuple[Part, ...], context: Context, variables: Mapping[str, Any]) -> int:
+def cost_of(parts: tuple[Part, ...], context: Context, variables: Variables) -> int:
     """How many objects an operation may lead to, each list being as long as its arguments allow, and how many
     items the lists hold that a change is given; at least 1.
 
@@ -74,9 +74,7 @@ def cost_of(parts: tuple[Part, ...], context: Context, variables: Mapping[str, A
     return max(1, _sum(parts, context, variables, {}))
 
 
-def _sum(
-    parts: tuple[Part, ...], context: Context, variables: Mapping[str, Any], known: dict[int, int]
-) -> int:
+def _sum(parts: tuple[Part, ...], context: Context, variables: Variables, known: dict[int, int]) -> int:
     found = known.get(id(parts))
     if found is None:
         found = 0
@@ -87,7 +85,7 @@ def _sum(
     return found
 
 
-def _length(most: tuple[Length, ...], context: Context, variables: Mapping[str, Any]) -> int:
+def _length(most: tuple[Length, ...], context: Context, variables: Variables) -> int:
     for one in most:
         if callable(one):
             return one(variables)
@@ -123,10 +121,10 @@ def _part(field: PlannedField, known: dict[int, tuple[Part, ...]]) -> Part:
     return Part(_asked(field, (ASSUMED_ITEMS,)), _options(field, known))
 
 
-def _declared(most: Callable[..., int], field: PlannedField, variables: Mapping[str, Any]) -> int:
+def _declared(most: Callable[..., int], field: PlannedField, variables: Variables) -> int:
     """What the field's own declaration says of the length that its arguments ask for."""
     try:
-        arguments = {} if field.arguments is None else field.arguments.values(variables)  # type: ignore[arg-type]  # they are a dict
+        arguments = {} if field.arguments is None else field.arguments.values(variables)
     except GraphQLError:
         return ASSUMED_ITEMS  # it is refused where the field is resolved
     return max(0, most(**arguments))
@@ -147,24 +145,7 @@ def _given(field: PlannedField) -> Part | None:
             names.append(value.name.value)
     if not names:
         return Part((fixed,), ()) if fixed else None
-    return Part((lambda variables: fixed + sum(_items(variables.get(name)) for name in names),), ())
-
-
-def _items(value: Any) -> int:
-    """How many items the lists in a value hold, which is as `Coercion.variables` has it."""
-    found = 0
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, list):
-            found += len(one)
-            inner = one
-        elif isinstance(one, dict):
-            inner = list(one.values())
-        else:
-            inner = [getattr(one, name) for name in one.__struct_fields__] if isinstance(one, Struct) else []
-        waiting += [each for each in inner if isinstance(each, list | dict | Struct)]
-    return found
+    return Part((lambda variables: fixed + sum(map(variables.items_of, names)),), ())
 
 
 def _options(field: PlannedField, known: dict[int, tuple[Part, ...]]) -> tuple[tuple[Part, ...], ...]:

@@ -198,7 +198,9 @@ class Run:
         field = ask.first
         assert isinstance(field.declaration, Called)
         assert isinstance(field.field, DeclaredField)
-        result = field.declaration.call(field.field, self.info(ask), self.given(field))
+        many = self.variables.many
+        given = await asyncio.to_thread(self.given, field) if many else self.given(field)
+        result = field.declaration.call(field.field, self.info(ask), given)
         return await result if is_awaitable(result) else result
 
     async def _reference(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:

@@ -1,6 +1,6 @@
 """Bulk imports: the good rows go in, each bad one is reported by its index."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import strawberry
@@ -15,7 +15,7 @@ from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.rows import Batch
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import WITHIN, Actor
-from crm_framework.storage.turns import Turn
+from crm_framework.storage.turns import Turn, in_turns
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .customer_changes import CustomerFields, check_confidential, new_customer
@@ -48,13 +48,13 @@ class ImportPayload:
     created: int = strawberry.field(description="Rows that made a record.", default=0)
     existing: int = strawberry.field(description="Rows whose record was there already.", default=0)
     failed: int = strawberry.field(description="Rows that were left out.", default=0)
-    make_rows: strawberry.Private[Callable[[], list[ImportedRecord]] | None] = None
+    make_rows: strawberry.Private[Callable[[], Awaitable[list[ImportedRecord]]] | None] = None
 
     @batch(needs=("make_rows",))
     @staticmethod
-    def rows(payloads: Batch["ImportPayload"]) -> list[list[ImportedRecord]]:
+    async def rows(payloads: Batch["ImportPayload"]) -> list[list[ImportedRecord]]:
         """One for each row, in order."""
-        return [[] if make is None else make() for make in payloads.column("make_rows")]
+        return [[] if make is None else await make() for make in payloads.column("make_rows")]
 
     dry_run: bool = strawberry.field(description="Whether nothing was changed.", default=False)
 
@@ -190,8 +190,10 @@ def _payload(
         results[index] = row
     failed = sum(row.error is not None for row in results.values())
 
-    def make_rows() -> list[ImportedRecord]:
-        return [_record(index, results[index], type_name, input) for index in range(len(results))]
+    async def make_rows() -> list[ImportedRecord]:
+        return await in_turns(
+            lambda index: _record(index, results[index], type_name, input), range(len(results))
+        )
 
     return ImportPayload(
         created=report.created,
