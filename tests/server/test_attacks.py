@@ -122,6 +122,20 @@ ATTACKS = [
     ),
     Attack("many tokens", 400, "TOO_COMPLEX", "more than 1000 tokens", "{ " + "a " * 5_000 + "}"),
     Attack(
+        "many directives",
+        400,
+        "TOO_COMPLEX",
+        "more than 1000 tokens",
+        "{ me { name " + "@a" * 600 + " } }",
+    ),
+    Attack(
+        "the same directive many times",
+        400,
+        "BAD_INPUT",
+        "The directive '@skip' can only be used once at this location.",
+        "{ me { name " + "@skip(if: false)" * 100 + " } }",
+    ),
+    Attack(
         "one long token",
         400,
         "TOO_COMPLEX",

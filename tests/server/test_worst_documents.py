@@ -96,6 +96,10 @@ WORST = {
     "unused variables": "query ("
     + " ".join(f"$v{n}: CustomerFilter" for n in range(200))
     + ") { me { name } }",
+    "unknown directives": "{ me { name " + " ".join(f"@skipp{n}" for n in range(490)) + " } }",
+    "a directive at each field": "{ customers { nodes { "
+    + " ".join(f"a{n}: name @skip(if: false)" for n in range(99))
+    + " } } }",
     "introspection": get_introspection_query(input_value_deprecation=True),
 }
 
