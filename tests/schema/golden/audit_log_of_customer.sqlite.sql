@@ -2,18 +2,14 @@
 -- 2 statements
 
 -- auditLog
-
-        SELECT asked.id AS asked, COALESCE(asked.merged_into_id, asked.id) AS one
-            FROM crm_customer AS asked
+SELECT asked.id AS asked, COALESCE(asked.merged_into_id, asked.id) AS one
+FROM crm_customer AS asked
 WHERE asked.id IN (SELECT value
   FROM json_each(?))
-        UNION ALL
-        SELECT asked.id, loser.id
-FROM crm_customer AS asked
-            JOIN crm_customer AS loser ON loser.merged_into_id = COALESCE(asked.merged_into_id, asked.id)
-            WHERE asked.id IN (SELECT value
-  FROM json_each(?))
-        ;
+UNION ALL SELECT asked.id, loser.id
+FROM crm_customer AS asked JOIN crm_customer AS loser ON loser.merged_into_id = COALESCE(asked.merged_into_id, asked.id)
+WHERE asked.id IN (SELECT value
+  FROM json_each(?));
 
 -- auditLog
 SELECT t.id, t.action

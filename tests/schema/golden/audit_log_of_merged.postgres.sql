@@ -2,16 +2,12 @@
 -- 2 statements
 
 -- auditLog
-
-        SELECT asked.id AS asked, COALESCE(asked.merged_into_id, asked.id) AS one
-            FROM crm_customer AS asked
-WHERE asked.id = ANY(?)
-        UNION ALL
-        SELECT asked.id, loser.id
+SELECT asked.id AS asked, COALESCE(asked.merged_into_id, asked.id) AS one
 FROM crm_customer AS asked
-            JOIN crm_customer AS loser ON loser.merged_into_id = COALESCE(asked.merged_into_id, asked.id)
-            WHERE asked.id = ANY(?)
-        ;
+WHERE asked.id = ANY(?)
+UNION ALL SELECT asked.id, loser.id
+FROM crm_customer AS asked JOIN crm_customer AS loser ON loser.merged_into_id = COALESCE(asked.merged_into_id, asked.id)
+WHERE asked.id = ANY(?);
 
 -- auditLog
 SELECT '{"action":' || to_json(t.action COLLATE "C")::text || '}' AS _json
