@@ -7,7 +7,7 @@ from typing import Any
 
 from crm_framework import CrmError, Hold, UnitOfWork, among, live_customers, new_id
 from crm_loyalty.ledger.accounts import Account, Owner
-from crm_loyalty.ledger.operations import post
+from crm_loyalty.ledger.earning import post
 from crm_loyalty.ledger.requests import Posted, Posting
 
 from .causes import Told, looked_up

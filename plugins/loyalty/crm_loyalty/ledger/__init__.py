@@ -1,18 +1,10 @@
 """The points ledger. Nothing else writes to its tables."""
 
 from .accounts import Account, Owner, hold_accounts, hold_owners
+from .earning import cancel_pending, claw_back, post, settle
 from .entries import Kind
-from .operations import (
-    adjust,
-    cancel_pending,
-    claw_back,
-    post,
-    redeem,
-    reverse,
-    settle,
-    transfer,
-)
 from .requests import Adjustment, ClawBack, Posted, Posting, Reversal, Spending, Transfer
+from .spending import adjust, redeem, reverse, transfer
 
 __all__ = [
     "Account",

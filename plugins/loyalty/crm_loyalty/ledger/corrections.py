@@ -12,8 +12,8 @@ from crm_loyalty.models import RefundPolicy
 from .accounts import Account, hold_accounts, programs
 from .entries import Kind, Lot, Pending
 from .lots import know_lots, know_origins
-from .operations import _enter, _entries, _fresh, _still_there
 from .requests import Posted
+from .sources import enter, entries_of, new_causes, still_there
 from .writing import Cause, Writing, begin
 
 
@@ -41,9 +41,9 @@ async def correct(tx: UnitOfWork, corrections: Sequence[Correction]) -> list[Pos
 
     NOT_FOUND for what was never earned.
     """
-    found = await _entries(tx, ((each.program_id, each.earning_key) for each in corrections))
+    found = await entries_of(tx, ((each.program_id, each.earning_key) for each in corrections))
     held = await hold_accounts(tx, (row["account_id"] for row in found.values()))
-    fresh, known = await _fresh(tx, corrections)
+    fresh, known = await new_causes(tx, corrections)
     if fresh:
         rules = await programs(tx, {row["program_id"] for row in found.values()})
         writing = await begin(tx, held)
@@ -57,7 +57,7 @@ async def correct(tx: UnitOfWork, corrections: Sequence[Correction]) -> list[Pos
         await know_lots(tx, needs, held)
         for each in fresh:
             row = found[each.program_id, each.earning_key]
-            account = _still_there(held, row)
+            account = still_there(held, row)
             if each.points > 0:
                 posted = _more(writing, account, each, row)
             else:
@@ -90,7 +90,7 @@ def _more(writing: Writing, account: Account, each: Correction, row: dict[str, A
         )
         effect, kind = account.book.credit([lot], account.posted_at), Kind.EARNED
         counted = each.points
-    return _enter(writing, account, kind, effect, _cause(each, row, counted, entry_id))
+    return enter(writing, account, kind, effect, _cause(each, row, counted, entry_id))
 
 
 def _less(
@@ -102,7 +102,7 @@ def _less(
     effect = account.book.take_back(
         points - pending, account.posted_at, origin_id=row["id"], pending=pending, clamp=clamp
     )
-    return _enter(writing, account, Kind.REFUNDED, effect, _cause(each, row, pending - points, new_id()))
+    return enter(writing, account, Kind.REFUNDED, effect, _cause(each, row, pending - points, new_id()))
 
 
 def _cause(each: Correction, row: dict[str, Any], counted: int, entry_id: str) -> Cause:

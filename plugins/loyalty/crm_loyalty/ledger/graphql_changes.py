@@ -25,8 +25,8 @@ from crm_framework import (
 from crm_loyalty.programs.graphql import LoyaltyProgram
 
 from .graphql import LoyaltyAccount
-from .operations import adjust, transfer
 from .requests import Adjustment, Transfer
+from .spending import adjust, transfer
 from .verify import verify
 
 ADJUST = "loyalty.adjust"

@@ -13,7 +13,7 @@ from typing import Any
 from crm_framework import CrmError, Hold, JobRun, UnitOfWork, among, live_customers, parse_time
 from crm_loyalty.events import PointsExpiring
 
-from .operations import settle
+from .earning import settle
 
 BATCH = 50
 """Lots or pending points in one transaction: as long as it lasts, SQLite lets nobody else write."""

@@ -23,7 +23,7 @@ from crm_loyalty.earning.store import Offer, offers
 from crm_loyalty.earning.terms import expires_at, unlocks_at
 from crm_loyalty.ledger.accounts import hold_owners
 from crm_loyalty.ledger.corrections import Correction, correct
-from crm_loyalty.ledger.operations import post
+from crm_loyalty.ledger.earning import post
 from crm_loyalty.models import ReplayStatus
 
 from .compare import Compared, Entered, Window, compared

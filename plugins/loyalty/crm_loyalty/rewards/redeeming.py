@@ -11,8 +11,8 @@ from typing import Any
 from crm_framework import CrmError, ErrorCode, Hold, UnitOfWork, among, live_customer, new_id
 from crm_loyalty.earning.store import moment, plain
 from crm_loyalty.ledger.accounts import Account, hold_accounts, hold_owners
-from crm_loyalty.ledger.operations import redeem, reverse
 from crm_loyalty.ledger.requests import Reversal, Spending
+from crm_loyalty.ledger.spending import redeem, reverse
 from crm_loyalty.models import CodeSource, RedemptionStatus, RewardKind
 
 from . import rules
