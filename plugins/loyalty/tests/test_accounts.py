@@ -16,6 +16,7 @@ from crm_loyalty.ledger import (
     redeem,
     reverse,
 )
+from crm_loyalty.ledger.lots import WALK
 from crm_loyalty.ledger.verify import verify
 from crm_loyalty.moments import NEVER
 
@@ -515,3 +516,24 @@ async def test_points_that_lift_nobody_are_judged_without_the_history(client: Cr
             name = (await store.account(ada, at))["tier"]["name"]
             assert name == ("Gold" if days > 2 else "Silver")
     assert read == [False, False, True, False]
+
+
+async def test_a_redemption_reads_the_lots_that_it_needs_of_however_many(client: CrmClient) -> None:
+    """Also on PostgreSQL, which knows the accounts by their average."""
+    if client.service.database.dialect != "postgres":
+        return
+    with frozen(START):
+        store = await shop(client)
+        ada = await store.customer()
+        cause: Any = {"program_id": store.program_key, "customer_id": ada, "points": 2, "at": START}
+        await store.do(post, *(Posting(source_key=f"lot {number}", **cause) for number in range(300)))
+    async with client.service.database.unit_of_work() as tx:
+        await tx.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        rows = await tx.fetch("SELECT id FROM loyalty_account")
+        for points, wanted in ((3, 2), (9, 5)):
+            found = await tx.fetch(WALK, [rows[0]["id"], START, points])
+            assert len(found) == wanted
+        plan = await tx.fetch(f"EXPLAIN {WALK}", [rows[0]["id"], START, 3])
+    said = " ".join(str(row["QUERY PLAN"]) for row in plan)
+    assert "Sort" not in said
+    assert said.count("loyalty_lot_open") == 2
