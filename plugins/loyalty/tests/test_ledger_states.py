@@ -26,8 +26,10 @@ from crm_loyalty.ledger import (
 )
 from crm_loyalty.ledger.past import held_at
 from crm_loyalty.ledger.verify import verify
-from crm_loyalty.models import RefundPolicy, TierPeriod
+from crm_loyalty.models import RefundPolicy, RewardKind, TierPeriod
 from crm_loyalty.programs import create_program
+from crm_loyalty.rewards.changes import NewReward, create_reward
+from crm_loyalty.rewards.redeeming import cancel, reserve_reward
 from crm_loyalty.tiers.changes import create_tier
 from crm_loyalty.tiers.rules import standing
 from crm_loyalty.tiers.standing import histories, ladders
@@ -50,6 +52,8 @@ START = datetime(2026, 1, 31, 10, tzinfo=UTC)
 MERGE = """mutation ($winner: ID!, $losers: [ID!]!) {
   mergeCustomers(input: {winner: $winner, losers: $losers}) { losers errors { message } } }"""
 CUSTOMERS = 3
+COST = 10
+"""Of the reward that is reserved."""
 NUMBERS = st.integers(0, 1_000)
 
 
@@ -180,6 +184,14 @@ class Model:
 
 
 @dataclass
+class Reservation:
+    key: str
+    customer: str
+    taken: list[tuple[ModelLot, int]]
+    until: datetime
+
+
+@dataclass
 class Bench:
     """What the states are tried on. The test's own loop runs what they do."""
 
@@ -203,6 +215,7 @@ class Accounts(RuleBasedStateMachine):
         self.models: dict[str, Model] = {}
         self.redemptions: dict[str, tuple[str, list[tuple[ModelLot, int]]]] = {}
         self.reversed: set[str] = set()
+        self.reservation: Reservation | None = None
 
     @initialize(clamp=st.booleans(), period=st.sampled_from(TierPeriod), months=st.sampled_from([None, 1, 2]))
     def begin(self, clamp: bool, period: TierPeriod, months: int | None) -> None:
@@ -222,6 +235,10 @@ class Accounts(RuleBasedStateMachine):
             )
             for name, threshold in (("Bronze", 20), ("Silver", 60), ("Gold", 100)):
                 await create_tier(tx, self.program, name, threshold, [])
+            cup = NewReward(
+                program_id=self.program, name="Cup", kind=RewardKind.PRODUCT, sku="cup", cost_points=COST
+            )
+            self.reward = await create_reward(tx, cup)
             for _ in range(CUSTOMERS):
                 customer = await create_customer(tx, NewCustomer(name="Ada"))
                 self.models[customer.id] = Model()
@@ -324,6 +341,33 @@ class Accounts(RuleBasedStateMachine):
         again = Reversal(program_id=self.program, redemption_key=key, source_key=f"again {key}")
         assert isinstance(self.do(lambda tx: reverse(tx, [again])), CrmError)
 
+    @precondition(lambda self: self.reservation is None)
+    @rule(who=NUMBERS, days=st.integers(1, 30))
+    def reserve(self, who: int, days: int) -> None:
+        customer, model = self.settled(who)
+        answer = self.do(lambda tx: reserve_reward(tx, customer, self.reward, days * 24 * 60))
+        taken = model.spend(COST, self.clock)
+        assert isinstance(answer, CrmError) == (taken is None), answer
+        if taken is not None:
+            self.reservation = Reservation(answer, customer, taken, self.clock + timedelta(days=days))
+
+    @precondition(lambda self: self.reservation is not None)
+    @rule()
+    def cancel_reservation(self) -> None:
+        """Also one that has run out, and that the job has not come to."""
+        assert self.reservation is not None
+        key = self.reservation.key
+        self.models[self.reservation.customer].until(self.clock + timedelta(seconds=1))
+        assert not isinstance(answer := self.do(lambda tx: cancel(tx, key)), CrmError), answer
+        self.give_back()
+
+    def give_back(self) -> None:
+        assert self.reservation is not None
+        model = self.models[self.reservation.customer]
+        model.put_back(self.reservation.taken, self.clock)
+        model.until(self.clock)
+        self.reservation = None
+
     @rule(who=NUMBERS, which=NUMBERS, part=st.integers(1, 4))
     def refund(self, who: int, which: int, part: int) -> None:
         _, model = self.settled(who)
@@ -407,6 +451,8 @@ class Accounts(RuleBasedStateMachine):
         for key, (customer, taken) in self.redemptions.items():
             if customer == loser:
                 self.redemptions[key] = (winner, taken)
+        if self.reservation is not None and self.reservation.customer == loser:
+            self.reservation.customer = winner
 
     @rule(days=st.integers(1, 45))
     def wait(self, days: int) -> None:
@@ -418,6 +464,8 @@ class Accounts(RuleBasedStateMachine):
         self.run(run_jobs(self.client, at=self.clock, since=self.clock - timedelta(days=2)))
         for model in self.models.values():
             model.until(self.clock)
+        if self.reservation is not None and self.reservation.until <= self.clock:
+            self.give_back()
 
     @invariant()
     def all_is_as_it_should_be(self) -> None:
