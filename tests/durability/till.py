@@ -3,14 +3,20 @@
 python -m tests.durability.till URL redeem CUSTOMER PROGRAM POINTS NUMBER FIRST
 python -m tests.durability.till URL deliver CUSTOMER PURCHASE MINOR NUMBER
 python -m tests.durability.till URL work CUSTOMER PROGRAM NUMBER
+python -m tests.durability.till URL reward CUSTOMER REWARD NUMBER
+python -m tests.durability.till URL replay CUSTOMERS
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 
 from crm_loyalty.earning.handler import earn
 from crm_loyalty.ledger import Spending, redeem
+from crm_loyalty.replays import run
+from crm_loyalty.rewards.redeeming import cancel, confirm, redeem_reward, reserve_reward, reverse_redemption
 
 from crm_framework import (
     CrmError,
@@ -25,6 +31,7 @@ from crm_framework import (
 )
 from crm_framework.app import open_service
 from crm_framework.storage.database import Database
+from crm_framework.testing import run_jobs
 
 
 async def until_it_is_answered(database: Database, work: Callable[[UnitOfWork], Awaitable[None]]) -> bool:
@@ -74,6 +81,27 @@ def buying(customer: str, number: int) -> Callable[[UnitOfWork], Awaitable[None]
     return work
 
 
+async def at_the_counter(database: Database, customer: str, reward: str, number: int) -> None:
+    """Reserves, then confirms or cancels; redeems, and undoes every third: each is said once it is done."""
+
+    async def done(what: str, key: str, work: Callable[[UnitOfWork], Awaitable[Any]]) -> str:
+        async with database.unit_of_work() as tx:
+            made = await work(tx)
+        say(f"{what} {made or key}")
+        return str(made or key)
+
+    for round in range(number):
+        held = await done("RESERVED", "", lambda tx: reserve_reward(tx, customer, reward))
+        if round % 2:
+            await done("CANCELLED", held, lambda tx, key=held: cancel(tx, key))
+        else:
+            await done("REDEEMED", held, lambda tx, key=held: confirm(tx, key))
+        taken = await done("REDEEMED", "", lambda tx: redeem_reward(tx, customer, reward))
+        if round % 3 == 0:
+            await done("REVERSED", taken, lambda tx, key=taken: reverse_redemption(tx, key))
+    say("done")
+
+
 async def main(url: str, what: str, *args: str) -> None:
     settings = Settings(database_url=url, plugins=("loyalty",), handler_budget_ms=60_000)
     async with open_service(settings) as service:
@@ -94,6 +122,14 @@ async def main(url: str, what: str, *args: str) -> None:
                 for _ in range(int(number))
             ]
             say(str(sum(await asyncio.gather(*told))))
+        elif what == "reward":
+            customer, reward, number = args
+            await at_the_counter(database, customer, reward, int(number))
+        elif what == "replay":
+            run.BATCH = int(args[0])
+            client: Any = SimpleNamespace(service=service)  # all that is asked of a client here
+            await run_jobs(client)
+            say("done")
         else:
             customer, program, number = args
             for key in range(int(number)):
