@@ -50,7 +50,7 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
     )
     where = among("account_id", [row["id"] for row in rows], tx.dialect)
     entries = await tx.fetch(
-        "SELECT account_id, kind, points, pending, amount_minor, reason, at FROM loyalty_entry"
+        "SELECT account_id, kind, points, pending, amount_minor, source_key, reason, at FROM loyalty_entry"
         f" WHERE {where.sql} ORDER BY at, id",
         where.args,
     )
@@ -68,7 +68,10 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
                         "kind": entry["kind"],
                         "points": entry["points"],
                         "pending": entry["pending"],
-                        "amount_minor": entry["amount_minor"],
+                        # of a referral it is what the other one was refunded
+                        "amount_minor": None
+                        if ":referral:" in entry["source_key"]
+                        else entry["amount_minor"],
                         "reason": entry["reason"],
                         "at": str(entry["at"]),
                     }

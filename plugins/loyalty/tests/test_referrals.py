@@ -161,3 +161,50 @@ async def test_erasing_cuts_referrals_off(shop: Shop) -> None:
     await shop.buy(bea, "10.00")
     assert await shop.balance(bea) == 0
     assert await shop.owed() == []
+
+
+async def test_a_refund_of_the_first_purchase_takes_its_part_of_the_referral_from_both(shop: Shop) -> None:
+    program = await setting(shop)
+    ann, bea = await shop.customer("Ann"), await shop.customer("Bea")
+    await accept(shop, program, bea, await code_of(shop, ann))
+    first = await shop.buy(bea, "100.00")
+    second = await shop.buy(bea, "100.00")
+    twin = await shop.customer("Twin")
+    await shop.change("mergeCustomers", "customer { id }", winner=twin, losers=[ann])
+    await shop.change(
+        "adjustPoints", "account { id }", program=program, customer=twin, points=-40, reason="Spent"
+    )
+    await shop.refund(second, "100.00")
+    assert (await shop.balance(twin), await shop.balance(bea)) == (10, 20)
+    await shop.refund(first, "30.00")
+    assert (await shop.balance(twin), await shop.balance(bea)) == (-5, 14)
+    await shop.refund(first, "70.00")
+    assert (await shop.balance(twin), await shop.balance(bea)) == (-40, 0)
+    # whoever referred does not learn what was paid
+    said = await shop.account(twin, "entries(first: 2) { nodes { kind points reason } }")
+    reason = "Refund of the purchase that the referral was for"
+    assert said["entries"]["nodes"] == [
+        {"kind": "REFUNDED", "points": -35, "reason": reason},
+        {"kind": "REFUNDED", "points": -15, "reason": reason},
+    ]
+    exported = await shop.client.data(
+        "mutation ($c: ID!) { exportCustomer(input: {id: $c}) { data } }", c=twin
+    )
+    entries = exported["exportCustomer"]["data"]["plugins"]["loyalty"]["accounts"][0]["entries"]
+    assert [entry["amount_minor"] for entry in entries if entry["kind"] == "REFUNDED"] == [None, None]
+    assert await shop.owed() == []
+    proof = await shop.client.data("mutation { verifyLoyalty { differences } }")
+    assert proof["verifyLoyalty"] == {"differences": []}
+
+
+async def test_a_refund_takes_nothing_of_a_referral_from_who_was_erased(shop: Shop) -> None:
+    program = await setting(shop)
+    ann, bea = await shop.customer("Ann"), await shop.customer("Bea")
+    await accept(shop, program, bea, await code_of(shop, ann))
+    first = await shop.buy(bea, "100.00")
+    await shop.change("eraseCustomer", "receipt", id=ann)
+    await shop.refund(first, "100.00")
+    assert await shop.balance(bea) == 0
+    rows = await shop.client.service.database.fetch("SELECT balance FROM loyalty_account ORDER BY balance")
+    assert [row["balance"] for row in rows] == [0, 50]
+    assert await shop.owed() == []

@@ -61,7 +61,8 @@ async def claw_back(tx: UnitOfWork, refunds: Sequence[ClawBack]) -> list[Posted]
             account = still_there(held, row)
             refunded, taken, more = so_far[row["id"]]
             earned = _earned(row) + more
-            points = _to_take(row, earned, refunded, each.amount_minor)
+            bought = (row["amount_minor"] or 0) if each.of_minor is None else each.of_minor
+            points = _to_take(bought, earned, refunded, each.amount_minor)
             # more may have expired than is left, where others' points were taken for those that were spent
             points = max(0, min(points, earned - taken - account.book.expired_of(row["id"])))
             so_far[row["id"]] = (refunded + each.amount_minor, taken + points, more)
@@ -139,8 +140,7 @@ def _earned(row: dict[str, Any]) -> int:
     return points
 
 
-def _to_take(row: dict[str, Any], earned: int, refunded: int, more: int) -> int:
-    bought = row["amount_minor"] or 0
+def _to_take(bought: int, earned: int, refunded: int, more: int) -> int:
     return points_to_keep(earned, bought, refunded) - points_to_keep(earned, bought, refunded + more)
 
 

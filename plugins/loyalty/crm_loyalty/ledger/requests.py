@@ -47,7 +47,9 @@ class Reversal:
 
 @dataclass(frozen=True, kw_only=True)
 class ClawBack:
-    """A refund of what had earned points: `earning_key` is the source key of these."""
+    """A refund of what had earned points: `earning_key` is the source key of these. `of_minor` is what was
+    bought, where their entry does not say so.
+    """
 
     program_id: str
     earning_key: str
@@ -55,6 +57,7 @@ class ClawBack:
     source_key: str
     at: datetime
     reason: str | None = None
+    of_minor: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ class Referral(Model):
     status = fields.CharEnumField(ReferralStatus, max_length=24)
     reason = fields.CharField(max_length=200, null=True, description="why it is void")
     credited_at = fields.DatetimeField(null=True)
+    purchase_id = fields.UUIDField(null=True, db_index=True, description="with which it was credited")
     created_at = fields.DatetimeField()
 
     class Meta:

@@ -61,18 +61,20 @@ def _both(purchase: Told, referral: str, referrer: str, offer: Offer) -> Iterabl
 async def credited(awarded: Iterable[Awarded], tx: UnitOfWork) -> None:
     """Marks referrals that something was entered for, and tells of them."""
     points: dict[str, dict[str, int]] = {}
+    purchases: dict[str, str | None] = {}
     for each in awarded:
         if each.told.cause.trigger is Trigger.REFERRAL:
             _, referral, side = each.told.source_key.split(":")
             points.setdefault(referral, {})[side] = each.award.points
+            purchases[referral] = each.told.interaction_id
     if not points:
         return
-    where = among("id", sorted(points), tx.dialect)
-    await tx.execute(
-        f"UPDATE loyalty_referral SET status = '{ReferralStatus.CREDITED}', credited_at = ?,"
-        f" version = version + 1 WHERE {where.sql}",
-        [tx.now, *where.args],
+    await tx.execute_many(
+        f"UPDATE loyalty_referral SET status = '{ReferralStatus.CREDITED}', credited_at = ?, purchase_id = ?,"
+        " version = version + 1 WHERE id = ?",
+        [(tx.now, purchases[key], key) for key in sorted(points)],
     )
+    where = among("id", sorted(points), tx.dialect)
     rows = await tx.fetch(
         f"SELECT id, customer_id, referrer_id FROM loyalty_referral WHERE {where.sql} ORDER BY id", where.args
     )
