@@ -100,6 +100,7 @@ NOT_FOR_SOME = {
     "Mutation.updateRole",
     "Mutation.updateSegment",
     "Mutation.updateStaff",
+    "Mutation.updateTier",
     "Mutation.updateWebhook",
     "Query.webhook",
     "Query.webhooks",

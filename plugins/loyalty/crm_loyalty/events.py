@@ -36,6 +36,18 @@ class TierCreated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TierUpdated(Event):
+    type = "loyalty.tier_updated"
+    subject_type = "LoyaltyTier"
+    tier_id: str = ""
+    program_id: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        return self.tier_id
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccountEvent(Event):
     """Base of what happens to an account."""
 
@@ -160,4 +172,5 @@ EVENTS = (
     RedemptionReversed,
     TierChanged,
     TierCreated,
+    TierUpdated,
 )

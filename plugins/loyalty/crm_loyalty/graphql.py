@@ -12,7 +12,7 @@ from .referrals import graphql as referrals
 from .replays import graphql as replays
 from .rewards import graphql as rewards
 from .settings import LoyaltySettings
-from .tiers.graphql import create
+from .tiers.graphql import create, update
 
 
 def parts(settings: LoyaltySettings) -> SchemaParts:
@@ -34,6 +34,7 @@ def parts(settings: LoyaltySettings) -> SchemaParts:
             creating(settings),
             update_loyalty_program,
             create,
+            update,
             adjust_points,
             transfer_points,
             verify_loyalty,

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import lcm
 
-from crm_loyalty.earning.rules import Basis, Campaign, Cause, Programme, Rounding, Rule, Selection, Used
+from crm_loyalty.earning.rules import (
+    WHOLE,
+    Basis,
+    Campaign,
+    Cause,
+    Programme,
+    Rounding,
+    Rule,
+    Selection,
+    Used,
+)
 
 
 def expected(
@@ -13,20 +23,28 @@ def expected(
     holding: Sequence[Campaign],
     cause: Cause,
     used: dict[str, Used],
+    percent: int = 100,
 ) -> int:
-    """The points, given which rules and campaigns hold."""
+    """The points, given which rules and campaigns hold, and what the customer's tier gives of them."""
     chosen = list(fitting)
     if programme.selection is Selection.HIGHEST_PRIORITY:
         best = max((rule.priority for rule in chosen), default=0)
         chosen = [rule for rule in chosen if rule.priority == best][:1]
-    scale = lcm(*(rule.per_minor for rule in chosen), 1) * int("1" + "00" * len(holding))
+    scale = lcm(*(rule.per_minor for rule in chosen), 1) * int("100" + "00" * len(holding))
     total = 0
     for rule in chosen:
-        parts = worth(rule, cause, scale)
+        parts = worth(rule, cause, scale) * percent // 100
         for campaign in holding:
             if campaign.rules == () or rule.id in campaign.rules:
                 parts = parts * campaign.percent // 100
         total += min([parts, *(cap * scale for cap in caps(rule, used.get(rule.id, Used())))])
+    spent = used.get(WHOLE, Used())
+    bounds = (
+        programme.cap_per_purchase,
+        None if programme.cap_per_day is None else max(0, programme.cap_per_day - spent.on_day),
+        None if programme.cap_per_customer is None else max(0, programme.cap_per_customer - spent.in_all),
+    )
+    total = min([total, *(bound * scale for bound in bounds if bound is not None)])
     match programme.rounding:
         case Rounding.FLOOR:
             return total // scale

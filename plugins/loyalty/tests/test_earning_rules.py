@@ -13,6 +13,7 @@ from crm_loyalty.earning.rules import (
     Basis,
     Campaign,
     Cause,
+    Multiplier,
     Programme,
     Rounding,
     Rule,
@@ -84,7 +85,9 @@ campaigns = st.builds(
     st.integers(0, 100_000),
     st.sampled_from(Selection),
     st.sampled_from(Rounding),
-    st.dictionaries(st.sampled_from("abcdef"), st.builds(Used, st.integers(0, 120), st.integers(0, 120))),
+    st.tuples(*[st.none() | st.integers(1, 300)] * 3),
+    st.sampled_from((None, 50, 150)),
+    st.dictionaries(st.sampled_from("abcdef*"), st.builds(Used, st.integers(0, 120), st.integers(0, 120))),
 )
 def test_points_are_those_of_the_oracle(
     rules: list[Rule],
@@ -93,11 +96,17 @@ def test_points_are_those_of_the_oracle(
     total: int,
     selection: Selection,
     rounding: Rounding,
+    caps: tuple[int | None, int | None, int | None],
+    percent: int | None,
     used: dict[str, Used],
 ) -> None:
-    programme = replace(STARS, selection=selection, rounding=rounding)
+    programme = replace(
+        STARS, selection=selection, rounding=rounding,
+        cap_per_purchase=caps[0], cap_per_day=caps[1], cap_per_customer=caps[2],
+        multipliers=(Multiplier(tier="gold", name="Gold", percent=percent),) if percent else (),
+    )  # fmt: skip
     cause = purchase(total, lines=tuple(lines))
-    earned = award(programme, rules, campaigns, cause, Who(), used)
+    earned = award(programme, rules, campaigns, cause, Who(tier="gold"), used)
     fitting = [
         rule
         for rule in rules
@@ -105,7 +114,7 @@ def test_points_are_those_of_the_oracle(
         or any(line.sku in named or line.category in named for line in lines)
     ]
     holding = [one for one in campaigns if holds(one, NOW)]
-    assert earned.points == expected(programme, fitting, holding, cause, used)
+    assert earned.points == expected(programme, fitting, holding, cause, used, percent or 100)
     assert earned.points == sum(share.points for share in earned.shares)
     assert {rule.id for rule in rules} == {rule.id for rule in earned_rules(earned)}
     for share in earned.shares:

@@ -20,6 +20,10 @@ async def tier(desk: Desk) -> Input:
     return {"program": await program_there(desk), "name": desk.new("Tier"), "threshold": 100}
 
 
+async def of_tier(desk: Desk) -> Input:
+    return {"tier": await desk.make("createTier", "tier", **await tier(desk)), "percent": 150}
+
+
 async def earning_rule(desk: Desk) -> Input:
     return {
         "program": await program_there(desk),
@@ -118,6 +122,7 @@ INPUTS: Inputs = {
     "createLoyaltyProgram": (program, "program { id }"),
     "updateLoyaltyProgram": (of_program, "program { pointsPerUnit }"),
     "createTier": (tier, "tier { id }"),
+    "updateTier": (of_tier, "tier { id }"),
     "createEarningRule": (earning_rule, "rule { id }"),
     "updateEarningRule": (more_of_rule, "rule { version }"),
     "endEarningRule": (of_rule, "rule { active }"),

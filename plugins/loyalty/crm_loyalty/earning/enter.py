@@ -13,7 +13,7 @@ from crm_loyalty.ledger.requests import Posted, Posting
 from .causes import Told, looked_up
 from .conditions import Who
 from .facts import about
-from .rules import Award, Share, Trigger, Used, award, local_day, needs
+from .rules import WHOLE, Award, Share, Trigger, Used, award, local_day
 from .store import Offer, Reads
 from .terms import expires_at, unlocks_at
 
@@ -37,11 +37,7 @@ class Awarded:
 
 async def prepared(told: Sequence[Told], offers: Mapping[str, Offer], tx: UnitOfWork) -> list[Told]:
     """Looked up, of customers that are there, in the order in which they happened."""
-    asked = needs(
-        [dated.rule for offer in offers.values() for dated in offer.dated],
-        [one for offer in offers.values() for one in offer.campaigns],
-    )
-    known = await looked_up(told, tx, lines="lines" in asked)
+    known = await looked_up(told, tx, lines=any("lines" in offer.asks for offer in offers.values()))
     live = await live_customers(tx, {one.customer_id for one in known}, Hold.ADD)
     found = [
         replace(one, customer_id=customer.id)
@@ -75,8 +71,9 @@ class Candidates:
 
 
 def judged(told: Told, offer: Offer, who: Who, used: Mapping[str, Used]) -> Award:
-    """What the rules of that moment say."""
-    return award(offer.programme, offer.rules(told.cause.at), offer.campaigns, told.cause, who, used)
+    """What the programme and its rules said at that moment."""
+    at = told.cause.at
+    return award(offer.programme_at(at), offer.rules(at), offer.campaigns, told.cause, who, used)
 
 
 def worth_an_entry(told: Told, offer: Offer, earned: Award) -> bool:
@@ -124,7 +121,7 @@ def reason(each: Awarded) -> str:
     """Which rules applied, and how, in a line."""
     if not each.award.shares:
         return "no rule applies"
-    rounding = each.offer.programme.rounding.lower().replace("_", " ")
+    rounding = each.award.rounding.lower().replace("_", " ")
     return f"{'; '.join(share.because for share in each.award.shares)} (rounded: {rounding})"[:1000]
 
 
@@ -174,7 +171,7 @@ async def _new(pairs: Sequence[tuple[Told, Offer]], tx: UnitOfWork) -> list[tupl
 
 
 class Uses:
-    """What rules with a cap have given accounts, kept up while a batch is entered."""
+    """What rules with a cap have given accounts, and all of them together (`WHOLE`), kept up in a batch."""
 
     def __init__(self) -> None:
         self.in_all: dict[tuple[str, str], int] = {}
@@ -183,45 +180,59 @@ class Uses:
     def of(self, account: str, day: date, offer: Offer) -> dict[str, Used]:
         return {
             rule: Used(self.in_all.get((account, rule), 0), self.on_day.get((account, rule, day), 0))
-            for rule in {dated.rule.id for dated in offer.dated}
+            for rule in {WHOLE, *(dated.rule.id for dated in offer.dated)}
         }
 
     def add(self, account: str, day: date, earned: Award) -> None:
         for share in earned.shares:
-            in_all, on_day = (account, share.rule.id), (account, share.rule.id, day)
-            self.in_all[in_all] = self.in_all.get(in_all, 0) + share.points
-            self.on_day[on_day] = self.on_day.get(on_day, 0) + share.points
+            self.gave(account, share.rule.id, day, share.points)
+
+    def gave(self, account: str, rule: str, day: date, points: int) -> None:
+        for key in (rule, WHOLE):
+            in_all, on_day = (account, key), (account, key, day)
+            self.in_all[in_all] = self.in_all.get(in_all, 0) + points
+            self.on_day[on_day] = self.on_day.get(on_day, 0) + points
 
 
 async def uses_of(pairs: Iterable[tuple[Told, Offer]], account_ids: Sequence[str], reads: Reads) -> Uses:
-    """Of these accounts. Two statements at most, and none where no rule has such a cap."""
-    uses = Uses()
-    every = list(pairs)
-    rules = [dated.rule for _, offer in every for dated in offer.dated]
+    """Of these accounts. Four statements at most, and none where there is no such cap."""
+    uses, every = Uses(), list(pairs)
+    if not account_ids or not every:
+        return uses
+    offers = {offer.programme.id: offer for _, offer in every}.values()
+    rules = [dated.rule for offer in offers for dated in offer.dated]
+    programmes = [one.programme for offer in offers for one in offer.versions]
+    days = [local_day(one.cause.at, offer.programme.zone) for one, offer in every]
     of_account = among("account_id", account_ids, reads.dialect)
+    in_days, span = " AND day >= ? AND day <= ?", (min(days), max(days))
+
+    async def gave(rule: str, by: str, condition: str, args: Sequence[object]) -> None:
+        for row in await reads.fetch(
+            f"SELECT account_id, {rule} AS rule, SUM(points) AS points{', day' if 'day' in by else ''}"
+            f" FROM loyalty_share WHERE {of_account.sql}{condition} GROUP BY account_id{by}",
+            [*of_account.args, *args],
+        ):
+            account, key, points = str(row["account_id"]), str(row["rule"]), int(row["points"])
+            if "day" in by:
+                uses.on_day[account, key, day_of(row["day"])] = points
+            else:
+                uses.in_all[account, key] = points
+
     capped = sorted({rule.id for rule in rules if rule.id and rule.cap_per_customer is not None})
-    if capped and account_ids:
+    if capped:
         of_rule = among("rule_id", capped, reads.dialect)
-        for row in await reads.fetch(
-            "SELECT account_id, rule_id, SUM(points) AS points FROM loyalty_share"
-            f" WHERE {of_account.sql} AND {of_rule.sql} GROUP BY account_id, rule_id",
-            [*of_account.args, *of_rule.args],
-        ):
-            uses.in_all[str(row["account_id"]), str(row["rule_id"])] = int(row["points"])
+        await gave("rule_id", ", rule_id", f" AND {of_rule.sql}", of_rule.args)
     daily = sorted({rule.id for rule in rules if rule.id and rule.cap_per_day is not None})
-    if daily and account_ids:
+    if daily:
         of_rule = among("rule_id", daily, reads.dialect)
-        days = [local_day(one.cause.at, offer.programme.zone) for one, offer in every]
-        for row in await reads.fetch(
-            "SELECT account_id, rule_id, day, SUM(points) AS points FROM loyalty_share"
-            f" WHERE {of_account.sql} AND {of_rule.sql} AND day >= ? AND day <= ?"
-            " GROUP BY account_id, rule_id, day",
-            [*of_account.args, *of_rule.args, min(days), max(days)],
-        ):
-            at = str(row["account_id"]), str(row["rule_id"]), _day(row["day"])
-            uses.on_day[at] = int(row["points"])
+        await gave("rule_id", ", rule_id, day", f" AND {of_rule.sql}{in_days}", [*of_rule.args, *span])
+    if any(one.cap_per_customer is not None for one in programmes):
+        await gave(f"'{WHOLE}'", "", "", ())
+    if any(one.cap_per_day is not None for one in programmes):
+        await gave(f"'{WHOLE}'", ", day", in_days, span)
     return uses
 
 
-def _day(value: Any) -> date:
+def day_of(value: Any) -> date:
+    """A day, as either database gives it."""
     return date.fromisoformat(value) if isinstance(value, str) else value

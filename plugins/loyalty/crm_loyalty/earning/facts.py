@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from crm_framework import among, segment_members
+from crm_framework import among, now, segment_members
+from crm_loyalty.tiers.standing import Kept, tiers_at
 
 from .conditions import Who
-from .rules import needs
-from .store import Offer, Reads, plain
+from .store import Offer, Reads, moment, plain
 
 
 async def about(
@@ -20,7 +20,7 @@ async def about(
     every = list(offers)
     rules = [dated.rule for offer in every for dated in offer.dated]
     campaigns = [one for offer in every for one in offer.campaigns]
-    asked = needs(rules, campaigns)
+    asked = frozenset[str]().union(*(offer.asks for offer in every))
     keys = sorted(customer_ids)
     people = {key: Who() for key in keys}
     if "attributes" in asked:
@@ -40,12 +40,24 @@ async def about(
     if "tiers" in asked:
         where = among("customer_id", keys, reads.dialect)
         rows = await reads.fetch(
-            f"SELECT program_id, customer_id, tier_id FROM loyalty_account WHERE {where.sql}", where.args
+            "SELECT id, program_id, customer_id, tier_id, tier_review_at FROM loyalty_account"
+            f" WHERE {where.sql}",
+            where.args,
         )
-        for row in rows:
-            at = str(row["program_id"]), str(row["customer_id"])
-            if at in found and row["tier_id"] is not None:
-                found[at] = replace(found[at], tier=str(row["tier_id"]))
+        owners = {str(row["id"]): (str(row["program_id"]), str(row["customer_id"])) for row in rows}
+        kept = [
+            Kept(
+                account_id=str(row["id"]),
+                program_id=str(row["program_id"]),
+                tier_id=None if row["tier_id"] is None else str(row["tier_id"]),
+                review_at=moment(row["tier_review_at"]),
+            )
+            for row in rows
+            if owners[str(row["id"])] in found
+        ]
+        both: Any = reads
+        for key, tier in (await tiers_at(both, kept, now())).items():
+            found[owners[key]] = replace(found[owners[key]], tier=tier)
     return found
 
 

@@ -23,6 +23,7 @@ from crm_framework import (
 from crm_loyalty.campaigns.graphql import LoyaltyCampaign
 from crm_loyalty.moments import NEVER
 from crm_loyalty.programs.graphql import READ, LoyaltyProgram
+from crm_loyalty.tiers.types import LoyaltyTier
 
 from .causes import Told
 from .conditions import Line
@@ -72,11 +73,13 @@ class EarningPassed:
     rule: LoyaltyEarningRule | None = reference("rule_id", "The rule; null for the programme's own rate.")
 
 
-@strawberry.type(description="A campaign that would multiply.")
+@strawberry.type(description="A campaign, or the customer's tier, that would multiply.")
 class EarningMultiplier:
-    campaign_id: strawberry.Private[str]
+    campaign_id: strawberry.Private[str | None]
+    tier_id: strawberry.Private[str | None]
     percent: int = strawberry.field(description="By how much, in percent.")
-    campaign: LoyaltyCampaign | None = reference("campaign_id", "The campaign.")
+    campaign: LoyaltyCampaign | None = reference("campaign_id", "The campaign; null for a tier.")
+    tier: LoyaltyTier | None = reference("tier_id", "The tier; null for a campaign.")
 
 
 @strawberry.type(description="What a purchase would earn.")
@@ -90,7 +93,9 @@ class EarningPreview:
     passed: list[EarningPassed] = strawberry.field(
         description="The rules that do not, and why; customers themselves are not told."
     )
-    multipliers: list[EarningMultiplier] = strawberry.field(description="The campaigns that multiply.")
+    multipliers: list[EarningMultiplier] = strawberry.field(
+        description="The tier and the campaigns that multiply."
+    )
 
 
 @root(permission=READ, also="customers.read", restricted=True)
@@ -175,5 +180,15 @@ def _shown(earned: Award, cause: Cause, offer: Offer) -> EarningPreview:
             EarningPassed(rule_id=one.rule.id or None, name=one.rule.name, because=one.because)
             for one in earned.passed
         ],
-        multipliers=[EarningMultiplier(campaign_id=one.id, percent=one.percent) for one in earned.campaigns],
+        multipliers=[
+            *(
+                EarningMultiplier(campaign_id=None, tier_id=one.tier, percent=one.percent)
+                for one in (earned.multiplier,)
+                if one is not None
+            ),
+            *(
+                EarningMultiplier(campaign_id=one.id, tier_id=None, percent=one.percent)
+                for one in earned.campaigns
+            ),
+        ],
     )

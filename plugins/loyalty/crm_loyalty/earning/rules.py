@@ -1,8 +1,9 @@
 """How many points a cause earns: a function of values, without floats, that also says why.
 
 Of the rules that fit, the one of the highest priority applies (of equals the one that was made first), or
-all do where the programme stacks. What they give is multiplied by each campaign that holds, bounded by each
-rule's caps, added up, and then rounded, once.
+all do where the programme stacks. What they give is multiplied by the customer's tier and by each campaign
+that holds, bounded by each rule's caps, and by the programme's in the order of the rules, added up, and then
+rounded, once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -90,12 +91,26 @@ class Campaign:
     ends_at: datetime | None = None
     rules: tuple[str, ...] = ()
     """Keys of the rules that it is for; all, if there are none."""
+    made_at: datetime | None = None
     conditions: Conditions = ANYTHING
 
 
 @dataclass(frozen=True, kw_only=True)
+class Multiplier:
+    """What those who have a tier earn of what rules give, in percent."""
+
+    tier: str
+    name: str
+    percent: int
+
+
+WHOLE = "*"
+"""In `used`: what all rules of the programme have given together."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Programme:
-    """How a programme chooses and rounds."""
+    """How a programme chooses, multiplies, bounds and rounds. Its caps are for all rules together."""
 
     id: str
     name: str
@@ -104,6 +119,10 @@ class Programme:
     selection: Selection = Selection.HIGHEST_PRIORITY
     rounding: Rounding = Rounding.FLOOR
     terms: Terms = Terms()
+    multipliers: tuple[Multiplier, ...] = ()
+    cap_per_purchase: int | None = None
+    cap_per_day: int | None = None
+    cap_per_customer: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +173,9 @@ class Award:
     shares: tuple[Share, ...] = ()
     passed: tuple[Passed, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
+    multiplier: Multiplier | None = None
     terms: Terms = Terms()
+    rounding: Rounding = Rounding.FLOOR
 
 
 def award(
@@ -165,7 +186,9 @@ def award(
     who: Who,
     used: Mapping[str, Used],
 ) -> Award:
-    """What a cause earns. `used` is by the rules' keys; `rules` are in the order in which they were made."""
+    """What a cause earns. `used` is by the rules' keys, and `WHOLE`; `rules` are in the order in which they
+    were made.
+    """
     passed: list[Passed] = []
     fitting: list[Rule] = []
     for rule in rules:
@@ -180,20 +203,26 @@ def award(
         passed += [Passed(rule=rule, because=f"“{first.name}” comes before it") for rule in others]
         fitting = [first]
     holding = [one for one in campaigns if _holds(programme, one, cause, who)]
+    tier = next((one for one in programme.multipliers if one.tier == who.tier), None)
+    left, of_all = _cap_of_all(programme, cause, used.get(WHOLE, Used()))
     exact: list[tuple[Rule, Fraction, str]] = []
     for rule in fitting:
         value, words = _worth(rule, cause, programme.currency)
+        if tier is not None:
+            value *= Fraction(tier.percent, 100)
+            words += f" × {_times(tier.percent)} (“{tier.name}”)"
         for one in holding:
             if not one.rules or rule.id in one.rules:
                 value *= Fraction(one.percent, 100)
                 words += f" × {_times(one.percent)} (“{one.name}”)"
-        cap, which = _cap(rule, used.get(rule.id, Used()))
-        if cap is not None and value > cap:
-            value, words = Fraction(cap), f"{words}, at most {which}"
+        reason = "it gives nothing for this"
+        for cap, which in (_cap(rule, used.get(rule.id, Used())), (left, of_all)):
+            if cap is not None and value > cap:
+                value, words, reason = Fraction(cap), f"{words}, at most {which}", f"{which} is reached"
         if value > 0:
             exact.append((rule, value, words))
+            left = None if left is None else left - value
         else:
-            reason = f"{which} is reached" if cap == 0 else "it gives nothing for this"
             passed.append(Passed(rule=rule, because=reason))
     points = rounded(sum((value for _, value, _ in exact), Fraction(0)), programme.rounding)
     parts = shared(points, [value for _, value, _ in exact])
@@ -207,7 +236,9 @@ def award(
         campaigns=tuple(
             one for one in holding if any(not one.rules or rule.id in one.rules for rule, _, _ in exact)
         ),
+        multiplier=tier if exact else None,
         terms=_terms(programme, [rule for rule, _, _ in exact]),
+        rounding=programme.rounding,
     )
 
 
@@ -264,19 +295,35 @@ def _worth(rule: Rule, cause: Cause, currency: str) -> tuple[Fraction, str]:
     return worth * points, f"“{rule.name}”: {points} for {each} {step} of {amount} {currency}"
 
 
-def _cap(rule: Rule, used: Used) -> tuple[int | None, str]:
-    """The tightest of the rule's caps, less what was used of it, and its name; None if there is none."""
-    caps = [
-        (left, words)
-        for most, spent, words in (
-            (rule.cap_per_cause, 0, f"{rule.cap_per_cause} at once"),
-            (rule.cap_per_day, used.on_day, f"{rule.cap_per_day} a day"),
-            (rule.cap_per_customer, used.in_all, f"{rule.cap_per_customer} a customer"),
-        )
-        if most is not None
-        for left in (max(most - spent, 0),)
+Cap = tuple[Fraction | None, str]
+"""What is left of the tightest cap (None if there is none), and what it is called."""
+
+
+def _cap(rule: Rule, used: Used) -> Cap:
+    """Of the rule's own caps."""
+    return _tightest(
+        (rule.cap_per_cause, 0, "at once"),
+        (rule.cap_per_day, used.on_day, "a day"),
+        (rule.cap_per_customer, used.in_all, "a customer"),
+    )
+
+
+def _cap_of_all(programme: Programme, cause: Cause, used: Used) -> Cap:
+    """Of the programme's caps on all that its rules give together."""
+    bought = cause.trigger is Trigger.PURCHASE
+    left, words = _tightest(
+        (programme.cap_per_purchase if bought else None, 0, "a purchase"),
+        (programme.cap_per_day, used.on_day, "a day"),
+        (programme.cap_per_customer, used.in_all, "a customer"),
+    )
+    return left, f"{words} in “{programme.name}”"
+
+
+def _tightest(*caps: tuple[int | None, int, str]) -> Cap:
+    left = [
+        (Fraction(max(most - spent, 0)), f"{most} {words}") for most, spent, words in caps if most is not None
     ]
-    return min(caps, key=lambda cap: cap[0], default=(None, ""))
+    return min(left, key=lambda cap: cap[0], default=(None, ""))
 
 
 def _terms(programme: Programme, rules: Sequence[Rule]) -> Terms:
@@ -316,9 +363,11 @@ def shared(points: int, exact: Sequence[Fraction]) -> list[int]:
     return parts
 
 
-def needs(rules: Iterable[Rule], campaigns: Iterable[Campaign]) -> frozenset[str]:
-    """What conditions ask about customers and purchases: lines, tags, segments, tiers, attributes."""
-    found: set[str] = set()
+def needs(
+    rules: Iterable[Rule], campaigns: Iterable[Campaign], programmes: Iterable[Programme]
+) -> frozenset[str]:
+    """What is asked about customers and purchases: lines, tags, segments, tiers, attributes."""
+    found = {"tiers" for programme in programmes if programme.multipliers}
     asked: list[Conditions] = []
     for rule in rules:
         found |= {"lines"} if rule.basis is Basis.PER_ITEM else set()

@@ -10,10 +10,23 @@ from zoneinfo import ZoneInfo
 from crm_framework import CrmError, ErrorCode, among, format_minor, parse_time
 
 from .plain import from_plain
-from .rules import Basis, Campaign, Programme, Rounding, Rule, Selection, Terms, Trigger
+from .rules import (
+    Basis,
+    Campaign,
+    Multiplier,
+    Programme,
+    Rounding,
+    Rule,
+    Selection,
+    Terms,
+    Trigger,
+    needs,
+)
 
 LOWEST = -(2**31)
 """Priority of a programme's own rate: any rule comes before it."""
+OWN_RATE = ""
+"""Its key."""
 
 
 class Reads(Protocol):
@@ -24,12 +37,10 @@ class Reads(Protocol):
     async def fetch(self, sql: str, args: Sequence[object] = ()) -> Sequence[Mapping[str, Any]]: ...
 
 
-@dataclass(frozen=True)
-class Dated:
-    """A version of a rule, and from when until when it holds."""
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """From when until when something holds."""
 
-    rule: Rule
-    attribute: str | None
     from_at: datetime | None
     until_at: datetime | None
 
@@ -38,19 +49,54 @@ class Dated:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
-    """A programme with its rules, in the order in which they were made, and its campaigns."""
+class Dated(Span):
+    """A version of a rule."""
+
+    rule: Rule
+    attribute: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(Span):
+    """A version of a programme."""
 
     programme: Programme
+    points_per_unit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A programme as it is and was, its rules in the order in which they were made, and its campaigns."""
+
+    versions: tuple[Version, ...]
     dated: tuple[Dated, ...]
     campaigns: tuple[Campaign, ...] = ()
+
+    @property
+    def programme(self) -> Programme:
+        """As it is. Its key, name, currency and zone are what they always were."""
+        return self.versions[-1].programme
+
+    def programme_at(self, at: datetime) -> Programme:
+        """As it was at a moment."""
+        return next((one.programme for one in self.versions if one.holds(at)), self.programme)
 
     def rules(self, at: datetime) -> list[Rule]:
         """Those that held at a moment."""
         return [dated.rule for dated in self.dated if dated.holds(at)]
 
+    @property
+    def asks(self) -> frozenset[str]:
+        """What must be known of customers and purchases."""
+        programmes = [one.programme for one in self.versions]
+        return needs([dated.rule for dated in self.dated], self.campaigns, programmes)
 
-PROGRAM = "id, name, currency, time_zone, points_per_unit, selection, rounding, pending_days, expiry_months"
+
+PROGRAM = (
+    "p.id, p.name, p.currency, p.time_zone, v.from_at, v.until_at, v.points_per_unit, v.selection,"
+    " v.rounding, v.pending_days, v.expiry_months, v.cap_per_purchase, v.cap_per_day,"
+    " v.cap_per_customer, v.multipliers"
+)
 VERSION = (
     "v.id, v.rule_id, v.from_at, v.until_at, v.trigger, v.basis, v.points, v.per_minor, v.whole_steps,"
     " v.referee_points, v.kinds, v.attribute, v.priority, v.conditions, v.cap_per_cause, v.cap_per_day,"
@@ -74,33 +120,42 @@ async def offers(
     )
     if not versions and not program_id and Trigger.PURCHASE not in triggers:
         return {}
-    programs = await reads.fetch(f"SELECT {PROGRAM} FROM loyalty_program p WHERE {only} ORDER BY id", args)
-    rules: dict[str, list[Dated]] = {str(row["id"]): _own(row, triggers) for row in programs}
+    programs: dict[str, list[Version]] = {}
+    for row in await reads.fetch(
+        f"SELECT {PROGRAM} FROM loyalty_program p JOIN loyalty_program_version v ON v.program_id = p.id"
+        f" WHERE {only} ORDER BY p.id, v.number",
+        args,
+    ):
+        programs.setdefault(str(row["id"]), []).append(version(row))
+    bought = Trigger.PURCHASE in triggers
+    rules = {key: _own(own) if bought else [] for key, own in programs.items()}
     for row in versions:
         if str(row["program_id"]) in rules:  # else it was ended at this moment
             rules[str(row["program_id"])].append(dated(row))
-    wanted = [row for row in programs if rules[str(row["id"])] or program_id]
+    wanted = [key for key in programs if rules[key] or program_id]
     if not wanted:
         return {}
-    own = among("program_id", [str(row["id"]) for row in wanted], reads.dialect)
+    own = among("program_id", wanted, reads.dialect)
     found = await reads.fetch(
-        "SELECT id, program_id, name, percent, starts_at, ends_at, rules, conditions FROM loyalty_campaign"
+        "SELECT id, program_id, name, percent, starts_at, ends_at, rules, conditions, created_at"
+        " FROM loyalty_campaign"
         f" WHERE {own.sql} ORDER BY created_at, id",
         own.args,
     )
     return {
-        str(row["id"]): Offer(
-            programme=programme(row),
-            dated=tuple(rules[str(row["id"])]),
-            campaigns=tuple(campaign(one) for one in found if one["program_id"] == row["id"]),
+        key: Offer(
+            versions=tuple(programs[key]),
+            dated=tuple(rules[key]),
+            campaigns=tuple(campaign(one) for one in found if str(one["program_id"]) == key),
         )
-        for row in wanted
+        for key in wanted
     }
 
 
-def programme(row: Mapping[str, Any]) -> Programme:
+def version(row: Mapping[str, Any]) -> Version:
+    """From a row of `PROGRAM`."""
     months = row["expiry_months"]
-    return Programme(
+    programme = Programme(
         id=str(row["id"]),
         name=row["name"],
         currency=row["currency"],
@@ -108,6 +163,16 @@ def programme(row: Mapping[str, Any]) -> Programme:
         selection=Selection(row["selection"]),
         rounding=Rounding(row["rounding"]),
         terms=Terms(pending_days=row["pending_days"], expires_months=months, never_expires=months is None),
+        multipliers=tuple(Multiplier(**one) for one in plain(row["multipliers"])),
+        cap_per_purchase=row["cap_per_purchase"],
+        cap_per_day=row["cap_per_day"],
+        cap_per_customer=row["cap_per_customer"],
+    )
+    return Version(
+        programme=programme,
+        points_per_unit=row["points_per_unit"],
+        from_at=moment(row["from_at"]),
+        until_at=moment(row["until_at"]),
     )
 
 
@@ -151,6 +216,7 @@ def campaign(row: Mapping[str, Any]) -> Campaign:
         starts_at=moment(row["starts_at"]),
         ends_at=moment(row["ends_at"]),
         rules=tuple(plain(row["rules"])),
+        made_at=moment(row["created_at"]),
         conditions=from_plain(plain(row["conditions"])),
     )
 
@@ -170,21 +236,26 @@ def unit_minor(currency: str) -> int:
     return int("1" + decimals)
 
 
-def _own(row: Mapping[str, Any], triggers: Collection[Trigger]) -> list[Dated]:
+def _own(versions: Sequence[Version]) -> list[Dated]:
     """The programme's own rate as a rule, which counts where no rule of higher priority does."""
-    if Trigger.PURCHASE not in triggers or row["points_per_unit"] <= 0:
-        return []
-    rule = Rule(
-        id="",
-        version_id="",
-        name=row["name"],
-        trigger=Trigger.PURCHASE,
-        basis=Basis.PER_AMOUNT,
-        points=row["points_per_unit"],
-        per_minor=unit_minor(row["currency"]),
-        priority=LOWEST,
-    )
-    return [Dated(rule, None, None, None)]
+    return [
+        Dated(
+            rule=Rule(
+                id=OWN_RATE,
+                version_id="",
+                name=one.programme.name,
+                trigger=Trigger.PURCHASE,
+                basis=Basis.PER_AMOUNT,
+                points=one.points_per_unit,
+                per_minor=unit_minor(one.programme.currency),
+                priority=LOWEST,
+            ),
+            from_at=one.from_at,
+            until_at=one.until_at,
+        )
+        for one in versions
+        if one.points_per_unit > 0
+    ]
 
 
 async def currency_of(reads: Reads, program_id: str) -> str:

@@ -2,7 +2,16 @@
 
 from .earning import Campaign, Rule, RuleVersion, Share
 from .ledger import Account, Allocation, Entry, Lot, Pending
-from .programs import Program, RefundPolicy, Tier, TierBasis, TierChange, TierDescent, TierPeriod
+from .programs import (
+    Program,
+    ProgramVersion,
+    RefundPolicy,
+    Tier,
+    TierBasis,
+    TierChange,
+    TierDescent,
+    TierPeriod,
+)
 from .referrals import Referral, ReferralCode, ReferralStatus
 from .replays import Replay, ReplayDifference, ReplayStatus
 from .rewards import CodeSource, Redemption, RedemptionStatus, Reward, RewardKind, VoucherCode
@@ -16,6 +25,7 @@ __all__ = [
     "Lot",
     "Pending",
     "Program",
+    "ProgramVersion",
     "Redemption",
     "RedemptionStatus",
     "Referral",

@@ -97,4 +97,4 @@ class Share(Model):
     class Meta:
         app = "loyalty"
         table = "loyalty_share"
-        indexes = (("account_id", "rule_id", "day"),)
+        indexes = (("account_id", "rule_id", "day"), ("account_id", "day"))

@@ -64,6 +64,9 @@ class Program(Model):
         TierDescent, max_length=12, default=TierDescent.TO_EARNED, db_default="TO_EARNED"
     )
     tier_grace_days = fields.IntField(default=0, db_default=0)
+    cap_per_purchase = fields.BigIntField(null=True)
+    cap_per_day = fields.BigIntField(null=True)
+    cap_per_customer = fields.BigIntField(null=True)
     active = fields.BooleanField(default=True, db_default=True)
     created_at = fields.DatetimeField()
 
@@ -72,12 +75,40 @@ class Program(Model):
         table = "loyalty_program"
 
 
+class ProgramVersion(Model):
+    """What a programme and its tiers say about earning, from one moment to another. Only its end changes."""
+
+    id = key()
+    program: Any = to("loyalty.Program", "versions")
+    number = fields.IntField()
+    from_at = fields.DatetimeField(null=True, description="null: also for what happened before it was made")
+    until_at = fields.DatetimeField(null=True, description="null: it holds")
+    points_per_unit = fields.IntField()
+    expiry_months = fields.IntField(null=True)
+    pending_days = fields.IntField()
+    selection = fields.CharEnumField(Selection, max_length=24)
+    rounding = fields.CharEnumField(Rounding, max_length=16)
+    cap_per_purchase = fields.BigIntField(null=True)
+    cap_per_day = fields.BigIntField(null=True)
+    cap_per_customer = fields.BigIntField(null=True)
+    multipliers: Any = fields.JSONField(default=list, description="of tiers: key, name and percent")
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        app = "loyalty"
+        table = "loyalty_program_version"
+        unique_together = (("program_id", "number"),)
+
+
 class Tier(Model):
     id = key()
     program: Any = to("loyalty.Program", "tiers")
     name = fields.CharField(max_length=200)
     threshold = fields.BigIntField(description="points, or spend in minor units")
     benefits: Any = fields.JSONField(description="list of texts")
+    percent = fields.IntField(
+        default=100, db_default=100, description="of the points that are earned: 150 is half as much again"
+    )
     created_at = fields.DatetimeField()
 
     class Meta:

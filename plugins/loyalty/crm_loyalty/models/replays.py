@@ -26,6 +26,7 @@ class Replay(Model):
     until_at = fields.DatetimeField()
     rules_at = fields.DatetimeField()
     status = fields.CharEnumField(ReplayStatus, max_length=24)
+    present: Any = fields.JSONField(default=list, description="what of customers is taken as it is now")
     causes = fields.BigIntField(default=0, db_default=0, description="looked at")
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()

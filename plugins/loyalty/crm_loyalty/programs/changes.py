@@ -10,19 +10,25 @@ from crm_loyalty.earning.rules import Rounding, Selection
 from crm_loyalty.events import ProgramCreated, ProgramUpdated
 from crm_loyalty.models import RefundPolicy, TierBasis, TierDescent, TierPeriod
 
-MOST = {"points_per_unit": 1_000_000, "expiry_months": 1_200, "pending_days": 365, "tier_grace_days": 365}
-LEAST = {"points_per_unit": 0, "expiry_months": 1, "pending_days": 0, "tier_grace_days": 0}
-CALLED = {
-    "points_per_unit": "points per unit",
-    "expiry_months": "months until points expire",
-    "pending_days": "days until points can be spent",
-    "tier_grace_days": "days of grace",
+from .versions import SAYS, keep_version
+
+CAPS = ("cap_per_purchase", "cap_per_day", "cap_per_customer")
+LIMITS = {
+    "points_per_unit": (0, 1_000_000, "points per unit"),
+    "expiry_months": (1, 1_200, "months until points expire"),
+    "pending_days": (0, 365, "days until points can be spent"),
+    "tier_grace_days": (0, 365, "days of grace"),
+    **dict.fromkeys(CAPS, (1, 10**12, "points at most")),
 }
+MAY_BE_NULL = ("expiry_months", *CAPS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewProgram:
-    """A programme. `points_per_unit` 0: only its rules earn. `expiry_months` None: points never expire."""
+    """A programme. `points_per_unit` 0: only its rules earn. `expiry_months` None: points never expire.
+
+    The caps bound what all its rules give together; None: they do not.
+    """
 
     name: str
     currency: str
@@ -37,6 +43,9 @@ class NewProgram:
     tier_basis: TierBasis = TierBasis.POINTS
     tier_descent: TierDescent = TierDescent.TO_EARNED
     tier_grace_days: int = 0
+    cap_per_purchase: int | None = None
+    cap_per_day: int | None = None
+    cap_per_customer: int | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(NewProgram))
@@ -57,6 +66,7 @@ async def create_program(tx: UnitOfWork, name: str, currency: str, points_per_un
     )
     if not written:
         raise _taken(values["name"])
+    await keep_version(tx, key)
     tx.emit(ProgramCreated(customer_id=None, program_id=key, changes={"name": (None, values["name"])}))
     return key
 
@@ -81,7 +91,7 @@ async def update_program(
             f"The programme has version {before['version']}, not {expected_version}.",
             path=("expected_version",),
         )
-    empty = next((name for name, value in members.items() if value is None and name != "expiry_months"), None)
+    empty = next((name for name, value in members.items() if value is None and name not in MAY_BE_NULL), None)
     if empty is not None:
         raise CrmError(ErrorCode.BAD_INPUT, "It cannot be null.", path=(empty,), hint="Leave it out.")
     values = _checked(dict(members))
@@ -97,6 +107,8 @@ async def update_program(
         f"UPDATE loyalty_program SET {settings}, version = version + 1 WHERE id = ?",
         [*changed.values(), program_id],
     )
+    if changed.keys() & set(SAYS):
+        await keep_version(tx, program_id)
     changes = {name: (before[name], value) for name, value in changed.items()}
     tx.emit(ProgramUpdated(customer_id=None, program_id=program_id, changes=changes))
     if any(name.startswith("tier_") or name == "time_zone" for name in changed):
@@ -118,14 +130,14 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
             path=("time_zone",),
             hint="Give an IANA name, such as Europe/Berlin.",
         )
-    for name, most in MOST.items():
+    for name, (least, most, called) in LIMITS.items():
         number = values.get(name)
-        if number is not None and not LEAST[name] <= number <= most:
+        if number is not None and not least <= number <= most:
             raise CrmError(
                 ErrorCode.BAD_INPUT,
-                f"{number} {CALLED[name]} is out of range.",
+                f"{number} {called} is out of range.",
                 path=(name,),
-                hint=f"Give {LEAST[name]} to {most}.",
+                hint=f"Give {least} to {most}.",
             )
     return values
 

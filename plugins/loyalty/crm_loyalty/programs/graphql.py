@@ -86,6 +86,29 @@ describe(
 PROGRAM_ORDERS = Orders("LoyaltyProgramOrder", [OrderField("NAME", "string", "By name.", column="name")])
 
 
+VERSION_ORDERS = Orders(
+    "LoyaltyProgramVersionOrder", [OrderField("NUMBER", "int", "By number.", column="number")]
+)
+
+
+@node(table="loyalty_program_version", permission=READ, hidden={"program_id": str}, shared=True)
+class LoyaltyProgramVersion(Node):
+    """What a programme says, or said, about earning. Never changed: a change is another version."""
+
+    number: int = column("1 for the first, and so on.")
+    from_at: datetime | None = column("For what happened from then on; null: also before it was made.")
+    until_at: datetime | None = column("For what happened before then; null: it holds.")
+    points_per_unit: int = column("Points per unit of the currency where no rule comes before.")
+    expiry_months: int | None = column("Months after which points expire; null: never.")
+    pending_days: int = column("Days until points can be spent.")
+    selection: Selection = column("Which of the rules that fit a cause apply.")
+    rounding: Rounding = column("How parts of points are rounded, once for each cause.")
+    cap_per_purchase: int | None = column("Points at most for one purchase, of all rules; null: any.")
+    cap_per_day: int | None = column("Points at most for a customer on a day, of all rules; null: any.")
+    cap_per_customer: int | None = column("Points at most for a customer in all, of all rules; null: any.")
+    created_at: datetime = column("When it was made.")
+
+
 @node(table="loyalty_program", permission=READ, shared=True)
 class LoyaltyProgram(Node):
     """What earns points, and how many."""
@@ -106,10 +129,19 @@ class LoyaltyProgram(Node):
     tier_basis: TierBasis = column("What counts towards a tier.")
     tier_descent: TierDescent = column("How far a customer goes down.")
     tier_grace_days: int = column("Days after a period until a tier is lost.")
+    cap_per_purchase: int | None = column("Points at most for one purchase, of all rules; null: any.")
+    cap_per_day: int | None = column("Points at most for a customer on a day, of all rules; null: any.")
+    cap_per_customer: int | None = column("Points at most for a customer in all, of all rules; null: any.")
     active: bool = column("Whether purchases earn in it.")
     created_at: datetime = column("When it was made; earlier purchases earn nothing.")
     tiers: list[LoyaltyTier] = children(
         key="program_id", order=("threshold",), description="Its tiers, the lowest first."
+    )
+    versions: Connection[LoyaltyProgramVersion] = connection(
+        key="program_id",
+        orders=VERSION_ORDERS,
+        default_order=("-NUMBER",),
+        description="What it says and said about earning, the latest first.",
     )
 
 
@@ -149,6 +181,15 @@ class CreateLoyaltyProgramInput:
     tier_basis: TierBasis = optional("What counts towards a tier.", default=TierBasis.POINTS)
     tier_descent: TierDescent = optional("How far a customer goes down.", default=TierDescent.TO_EARNED)
     tier_grace_days: int = optional("Days after a period until a tier is lost.", default=0)
+    cap_per_purchase: int | None = optional(
+        "Points at most for one purchase, of all rules; any if left out.", default=None
+    )
+    cap_per_day: int | None = optional(
+        "Points at most for a customer on a day, of all rules; any if left out.", default=None
+    )
+    cap_per_customer: int | None = optional(
+        "Points at most for a customer in all, of all rules; any if left out.", default=None
+    )
     idempotency_key: str | None = retry_key()
 
 
@@ -166,6 +207,9 @@ class UpdateLoyaltyProgramInput:
     tier_basis: TierBasis | None = optional("What counts towards a tier.")
     tier_descent: TierDescent | None = optional("How far a customer goes down.")
     tier_grace_days: int | None = optional("Days after a period until a tier is lost.")
+    cap_per_purchase: int | None = optional("Points at most for one purchase, of all rules; null: any.")
+    cap_per_day: int | None = optional("Points at most for a customer on a day, of all rules; null: any.")
+    cap_per_customer: int | None = optional("Points at most for a customer in all, of all rules; null: any.")
     active: bool | None = optional("Whether purchases earn in it.")
     expected_version: int | None = expected()
 
@@ -180,7 +224,9 @@ class LoyaltyProgramPayload:
 
 @mutation(permission=WRITE, everyone=True)
 async def update_loyalty_program(tx: UnitOfWork, input: UpdateLoyaltyProgramInput) -> LoyaltyProgramPayload:
-    """Changes a programme. Tiers are judged anew; points that were entered stay as they are."""
+    """Changes a programme, for what happens from now on. Tiers are judged anew; what was entered stays as it
+    is, and what happened before and is told later goes by what the programme said then.
+    """
     key = key_of(input.program, LoyaltyProgram, path=("program",))
     members = given(input, leave_out=("program", "expected_version"))
     version = chosen(input.expected_version)

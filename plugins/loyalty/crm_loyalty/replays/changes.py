@@ -1,12 +1,18 @@
 """Asks for replays."""
 
+import json
 from datetime import datetime
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
 from crm_loyalty.earning.events import EarningReplayed
+from crm_loyalty.earning.rules import Trigger
+from crm_loyalty.earning.store import Offer, offers
 from crm_loyalty.models import ReplayStatus
 
 from .run import REPLAY, held, move
+
+NO_HISTORY = ("attributes", "segments", "tags")
+"""What of customers is known as it is, and not as it was."""
 
 
 async def begin_replay(tx: UnitOfWork, program_id: str, from_at: datetime, until_at: datetime) -> str:
@@ -17,18 +23,25 @@ async def begin_replay(tx: UnitOfWork, program_id: str, from_at: datetime, until
         )
     if not await tx.fetch("SELECT id FROM loyalty_program WHERE id = ?", [program_id]):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
+    offer = (await offers(tx, [Trigger.PURCHASE, Trigger.INTERACTION], program_id=program_id))[program_id]
     key = new_id()
     tx.insert(
         "loyalty_replay",
         {
             "id": key, "program_id": program_id, "from_at": from_at, "until_at": until_at, "rules_at": tx.now,
-            "status": ReplayStatus.COMPARING, "created_at": tx.now, "updated_at": tx.now,
+            "status": ReplayStatus.COMPARING, "present": json.dumps(present(offer)),
+            "created_at": tx.now, "updated_at": tx.now,
         },
     )  # fmt: skip
     tx.defer(REPLAY, {"replay": key}, key=f"replay:{key}")
     changes = {"status": (None, str(ReplayStatus.COMPARING))}
     tx.emit(EarningReplayed(customer_id=None, replay_id=key, changes=changes))
     return key
+
+
+def present(offer: Offer) -> list[str]:
+    """What of customers a replay takes as it is when it runs: what some rule asks for and has no history."""
+    return [name for name in NO_HISTORY if name in offer.asks]
 
 
 async def apply_replay(tx: UnitOfWork, replay_id: str) -> None:

@@ -1,16 +1,17 @@
 """What causes of the past have earned, and what they would earn by other rules."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from crm_framework import UnitOfWork, among, parse_time
 from crm_loyalty.earning.causes import Told, lines_of
-from crm_loyalty.earning.enter import Uses, worth_an_entry
+from crm_loyalty.earning.enter import Uses, day_of, worth_an_entry
 from crm_loyalty.earning.facts import about
-from crm_loyalty.earning.rules import Award, Cause, Rule, Trigger, award, local_day, needs
-from crm_loyalty.earning.store import Offer
+from crm_loyalty.earning.rules import Award, Cause, Rule, Trigger, award, local_day
+from crm_loyalty.earning.store import OWN_RATE, Offer
 from crm_loyalty.rules import points_to_keep
 
 
@@ -54,16 +55,22 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
     who = await about(customers, [offer], tx)
     entries = await _entries(tx, offer.programme.id, [one.source_key for one in told])
     uses = await _earlier(tx, customers, offer, window)
+    others = await _others(tx, customers, offer, window)
     tiers = await _tiers(tx, customers, offer.programme.id)
+    programme = offer.programme_at(window.rules_at)
+    campaigns = [one for one in offer.campaigns if one.made_at is None or one.made_at <= window.rules_at]
     found: list[Compared] = []
     for one in told:
+        while others and others[0].at <= one.cause.at:
+            other = others.popleft()
+            uses.gave(other.customer_id, "", other.day, other.points)
         day = local_day(one.cause.at, offer.programme.zone)
         whose = replace(
             who[offer.programme.id, one.customer_id], tier=_tier(tiers.get(one.customer_id, ()), one.cause.at)
         )
         rules = rules_of(offer, window.rules_at, one.cause.at)
         used = uses.of(one.customer_id, day, offer)
-        earned = award(offer.programme, rules, offer.campaigns, one.cause, whose, used)
+        earned = award(programme, rules, campaigns, one.cause, whose, used)
         uses.add(one.customer_id, day, earned)
         entry = entries.get(one.source_key)
         back = refunded.get(one.interaction_id or "", 0)
@@ -76,8 +83,10 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
 
 
 def rules_of(offer: Offer, rules_at: datetime, at: datetime) -> list[Rule]:
-    """The rules as they were at `rules_at`, of those that count for what happened at `at`."""
-    begins: dict[str, datetime | None] = {}
+    """The rules as they were at `rules_at`, of those that count for what happened at `at`. The programme's
+    own rate does for all.
+    """
+    begins: dict[str, datetime | None] = {OWN_RATE: None}
     for dated in offer.dated:
         begins.setdefault(dated.rule.id, dated.from_at)
     return [
@@ -127,8 +136,7 @@ async def _causes(
         [*of.args, window.from_at, window.until_at, *only[1]],
     )
     purchases = [str(row["id"]) for row in rows if row["kind"] == "purchase"]
-    asked = needs([dated.rule for dated in offer.dated], offer.campaigns)
-    lines = await lines_of(purchases, tx) if "lines" in asked else {}
+    lines = await lines_of(purchases, tx) if "lines" in offer.asks else {}
     told = [
         _told(row, tuple(lines.get(str(row["id"]), ())))
         for row in rows
@@ -183,19 +191,63 @@ async def _entries(tx: UnitOfWork, program_id: str, sources: Sequence[str]) -> d
 
 
 async def _earlier(tx: UnitOfWork, customers: Sequence[str], offer: Offer, window: Window) -> Uses:
-    """What rules with a cap in all gave before the window, by customer."""
+    """What rules gave before the window, and all of them together, by customer: what caps are measured by."""
     uses = Uses()
-    capped = sorted({d.rule.id for d in offer.dated if d.rule.id and d.rule.cap_per_customer is not None})
-    if capped:
-        of = among("a.customer_id", list(customers), tx.dialect)
-        of_rule = among("s.rule_id", capped, tx.dialect)
-        first = local_day(window.from_at, offer.programme.zone)
-        for row in await tx.fetch(
-            "SELECT a.customer_id, s.rule_id, SUM(s.points) AS points FROM loyalty_share s"
-            " JOIN loyalty_account a ON a.id = s.account_id"
-            f" WHERE a.program_id = ? AND {of.sql} AND {of_rule.sql} AND s.day < ?"
-            " GROUP BY a.customer_id, s.rule_id",
-            [offer.programme.id, *of.args, *of_rule.args, first],
-        ):
-            uses.in_all[str(row["customer_id"]), str(row["rule_id"])] = int(row["points"])
+    capped = sorted({d.rule.id for d in offer.dated if d.rule.id and _capped(d.rule)})
+    whole = _bounded(offer, window)
+    if not capped and not whole:
+        return uses
+    of = among("a.customer_id", list(customers), tx.dialect)
+    of_rule = among("s.rule_id", capped, tx.dialect)
+    first = local_day(window.from_at, offer.programme.zone)
+    for row in await tx.fetch(
+        "SELECT a.customer_id, s.rule_id, SUM(s.points) AS points,"
+        " SUM(CASE WHEN s.day = ? THEN s.points ELSE 0 END) AS on_day FROM loyalty_share s"
+        " JOIN loyalty_account a ON a.id = s.account_id JOIN loyalty_entry e ON e.id = s.entry_id"
+        f" WHERE a.program_id = ? AND {of.sql} AND e.at < ?{'' if whole else f' AND {of_rule.sql}'}"
+        " GROUP BY a.customer_id, s.rule_id",
+        [first, offer.programme.id, *of.args, window.from_at, *(() if whole else of_rule.args)],
+    ):
+        customer, rule = str(row["customer_id"]), "" if row["rule_id"] is None else str(row["rule_id"])
+        before = int(row["points"]) - int(row["on_day"])
+        uses.gave(customer, rule, first, int(row["on_day"]))
+        uses.gave(customer, rule, first - timedelta(days=1), before)
     return uses
+
+
+def _capped(rule: Rule) -> bool:
+    return rule.cap_per_customer is not None or rule.cap_per_day is not None
+
+
+def _bounded(offer: Offer, window: Window) -> bool:
+    """Whether the programme has a cap of its own that goes beyond one purchase."""
+    programme = offer.programme_at(window.rules_at)
+    return programme.cap_per_customer is not None or programme.cap_per_day is not None
+
+
+@dataclass(frozen=True)
+class Other:
+    """What something earned that is not replayed, such as a birthday."""
+
+    customer_id: str
+    at: datetime
+    day: date
+    points: int
+
+
+async def _others(tx: UnitOfWork, customers: Sequence[str], offer: Offer, window: Window) -> deque[Other]:
+    """In the window, in its order, where the programme's own caps count it."""
+    if not _bounded(offer, window):
+        return deque()
+    of = among("a.customer_id", list(customers), tx.dialect)
+    rows = await tx.fetch(
+        "SELECT a.customer_id, e.at, s.day, s.points FROM loyalty_share s"
+        " JOIN loyalty_account a ON a.id = s.account_id JOIN loyalty_entry e ON e.id = s.entry_id"
+        f" WHERE a.program_id = ? AND {of.sql} AND e.at >= ? AND e.at < ?"
+        " AND e.source_key NOT LIKE 'purchase:%' AND e.source_key NOT LIKE 'interaction:%' ORDER BY e.at",
+        [offer.programme.id, *of.args, window.from_at, window.until_at],
+    )
+    return deque(
+        Other(str(row["customer_id"]), parse_time(row["at"]), day_of(row["day"]), int(row["points"]))
+        for row in rows
+    )

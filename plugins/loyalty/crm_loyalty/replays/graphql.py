@@ -72,6 +72,11 @@ class LoyaltyEarningReplay(Node):
     from_at: datetime = column("Of what happened from then on.")
     until_at: datetime = column("Of what happened before then.")
     rules_at: datetime = column("The rules as they were then.")
+    present: list[str] = column(
+        "What of customers is taken as it is when the replay runs, as no history of it is kept and some rule"
+        " or campaign asks for it: attributes, segments, tags. Tiers are those of the moment of each"
+        " purchase."
+    )
     causes: int = column("How many purchases and interactions were looked at.")
     created_at: datetime = column("When it was asked for.")
     program: LoyaltyProgram = reference("program_id", "The programme.")

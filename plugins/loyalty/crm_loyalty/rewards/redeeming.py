@@ -14,6 +14,7 @@ from crm_loyalty.ledger.accounts import Account, hold_accounts, hold_owners
 from crm_loyalty.ledger.requests import Reversal, Spending
 from crm_loyalty.ledger.spending import redeem, reverse
 from crm_loyalty.models import CodeSource, RedemptionStatus, RewardKind
+from crm_loyalty.tiers.standing import Kept, tiers_at
 
 from . import rules
 from .codes import take_code
@@ -216,7 +217,9 @@ async def _refuse(tx: UnitOfWork, reward: dict[str, Any], account: Account) -> N
         had = int(rows[0]["n"])
     tiers = tuple(plain(reward["tiers"]))
     names: list[str] = []
-    if tiers and account.tier_id not in tiers:
+    kept = Kept(account.id, account.program_id, account.tier_id, account.tier_review_at)
+    tier = (await tiers_at(tx, [kept], tx.now))[account.id] if tiers else None
+    if tiers and tier not in tiers:
         where = among("id", list(tiers), tx.dialect)
         rows = await tx.fetch(
             f"SELECT name FROM loyalty_tier WHERE {where.sql} ORDER BY threshold", where.args
@@ -233,7 +236,7 @@ async def _refuse(tx: UnitOfWork, reward: dict[str, Any], account: Account) -> N
         valid_until=moment(reward["valid_until"]),
         tiers=tiers,
     )
-    error = rules.refusal(offered, at=tx.now, had=had, tier=account.tier_id, tier_names=names)
+    error = rules.refusal(offered, at=tx.now, had=had, tier=tier, tier_names=names)
     if error is not None:
         raise error
 

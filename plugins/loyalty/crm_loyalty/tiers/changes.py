@@ -1,37 +1,34 @@
-"""Making tiers."""
+"""Making and changing tiers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
-from crm_loyalty.events import TierCreated
+from crm_loyalty.events import TierCreated, TierUpdated
+from crm_loyalty.programs.versions import keep_version
+
+from .standing import texts
 
 MOST_TIERS = 50
 """In one programme."""
 MOST_BENEFITS = 50
 
 
+MOST_PERCENT = 10_000
+
+
 async def create_tier(
-    tx: UnitOfWork, program_id: str, name: str, threshold: int, benefits: Sequence[str]
+    tx: UnitOfWork, program_id: str, name: str, threshold: int, benefits: Sequence[str], percent: int = 100
 ) -> str:
-    """The new tier's key. The programme's accounts are judged anew by a job.
+    """The new tier's key. Who has it earns `percent` of what rules give, for what happens from now on. The
+    programme's accounts are judged anew by a job.
 
     NOT_FOUND without the programme, BAD_INPUT for values out of range, CONFLICT for a name or a threshold
     that another of its tiers has.
     """
-    name = " ".join(name.split())
-    benefits = [" ".join(benefit.split()) for benefit in benefits]
-    if not 1 <= len(name) <= 200:
-        raise CrmError(ErrorCode.BAD_INPUT, "A tier's name has 1 to 200 characters.", path=("name",))
-    if not 0 <= threshold < 2**53:
-        raise CrmError(ErrorCode.BAD_INPUT, f"{threshold} is out of range.", path=("threshold",))
-    if len(benefits) > MOST_BENEFITS or not all(1 <= len(benefit) <= 500 for benefit in benefits):
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"A tier has {MOST_BENEFITS} benefits at most, each of 1 to 500 characters.",
-            path=("benefits",),
-        )
+    given = _checked({"name": name, "threshold": threshold, "benefits": benefits, "percent": percent})
     await tx.lock("loyalty_program", [program_id])
     if not await tx.fetch("SELECT 1 AS one FROM loyalty_program WHERE id = ?", [program_id]):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
@@ -39,18 +36,90 @@ async def create_tier(
     if len(others) >= MOST_TIERS:
         raise CrmError(ErrorCode.REFUSED, f"A programme has {MOST_TIERS} tiers at most.")
     for other in others:
-        if name == other["name"] or threshold == other["threshold"]:
-            raise CrmError(
-                ErrorCode.CONFLICT,
-                f"The programme has the tier {other['name']!r} from {other['threshold']} on.",
-                path=("name" if name == other["name"] else "threshold",),
-            )
+        if given["name"] == other["name"] or threshold == other["threshold"]:
+            raise _taken(other, "name" if given["name"] == other["name"] else "threshold")
     key = new_id()
     await tx.execute(
-        "INSERT INTO loyalty_tier (id, program_id, name, threshold, benefits, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [key, program_id, name, threshold, orjson.dumps(benefits).decode(), tx.now],
+        "INSERT INTO loyalty_tier (id, program_id, name, threshold, benefits, percent, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [key, program_id, given["name"], threshold, _text(given["benefits"]), percent, tx.now],
     )
-    tx.emit(TierCreated(customer_id=None, tier_id=key, program_id=program_id, changes={"name": (None, name)}))
+    if percent != 100:
+        await keep_version(tx, program_id)
+    changes = {"name": (None, given["name"])} | ({"percent": (None, percent)} if percent != 100 else {})
+    tx.emit(TierCreated(customer_id=None, tier_id=key, program_id=program_id, changes=changes))
     tx.defer("loyalty.tiers", {"program": program_id}, key=f"tiers:{program_id}")
     return key
+
+
+async def update_tier(tx: UnitOfWork, tier_id: str, members: Mapping[str, Any]) -> str:
+    """Changes `name`, `benefits` or `percent`; `percent` counts for what happens from now on.
+
+    NOT_FOUND, and the refusals of `create_tier`.
+    """
+    rows = await tx.fetch("SELECT program_id FROM loyalty_tier WHERE id = ?", [tier_id])
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such tier.", path=("tier",))
+    empty = next((name for name, value in members.items() if value is None), None)
+    if empty is not None:
+        raise CrmError(ErrorCode.BAD_INPUT, "It cannot be null.", path=(empty,), hint="Leave it out.")
+    given, program_id = _checked(dict(members)), str(rows[0]["program_id"])
+    await tx.lock("loyalty_program", [program_id])
+    tiers = await tx.fetch(
+        "SELECT id, name, threshold, benefits, percent FROM loyalty_tier WHERE program_id = ?", [program_id]
+    )
+    (before,) = (dict(row) for row in tiers if row["id"] == tier_id)
+    before["benefits"] = texts(before["benefits"])
+    changed = {name: value for name, value in given.items() if value != before[name]}
+    if not changed:
+        return tier_id
+    for other in tiers:
+        if other["id"] != tier_id and other["name"] == changed.get("name"):
+            raise _taken(other, "name")
+    settings = ", ".join(f"{name} = ?" for name in changed)
+    values = [_text(value) if name == "benefits" else value for name, value in changed.items()]
+    await tx.execute(f"UPDATE loyalty_tier SET {settings} WHERE id = ?", [*values, tier_id])
+    if "percent" in changed or ("name" in changed and before["percent"] != 100):
+        await keep_version(tx, program_id)
+    changes = {name: (before[name], value) for name, value in changed.items()}
+    tx.emit(TierUpdated(customer_id=None, tier_id=tier_id, program_id=program_id, changes=changes))
+    return tier_id
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """Without needless spaces. BAD_INPUT, with its place, for what is out of range."""
+    if "name" in values:
+        values["name"] = " ".join(values["name"].split())
+        if not 1 <= len(values["name"]) <= 200:
+            raise CrmError(ErrorCode.BAD_INPUT, "A tier's name has 1 to 200 characters.", path=("name",))
+    if not 0 <= values.get("threshold", 0) < 2**53:
+        raise CrmError(ErrorCode.BAD_INPUT, f"{values['threshold']} is out of range.", path=("threshold",))
+    if not 1 <= values.get("percent", 100) <= MOST_PERCENT:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"{values['percent']} percent is out of range.",
+            path=("percent",),
+            hint=f"Give 1 to {MOST_PERCENT}; 150 is half as many points again.",
+        )
+    if "benefits" in values:
+        benefits = [" ".join(benefit.split()) for benefit in values["benefits"]]
+        if len(benefits) > MOST_BENEFITS or not all(1 <= len(benefit) <= 500 for benefit in benefits):
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"A tier has {MOST_BENEFITS} benefits at most, each of 1 to 500 characters.",
+                path=("benefits",),
+            )
+        values["benefits"] = benefits
+    return values
+
+
+def _text(benefits: Sequence[str]) -> str:
+    return orjson.dumps(benefits).decode()
+
+
+def _taken(other: Mapping[str, Any], path: str) -> CrmError:
+    return CrmError(
+        ErrorCode.CONFLICT,
+        f"The programme has the tier {other['name']!r} from {other['threshold']} on.",
+        path=(path,),
+    )

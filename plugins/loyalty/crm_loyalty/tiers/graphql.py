@@ -15,6 +15,7 @@ from crm_framework import (
     Through,
     UnitOfWork,
     column,
+    given,
     key_of,
     mutation,
     node,
@@ -27,7 +28,7 @@ from crm_framework import (
 from crm_loyalty.models import TierBasis
 from crm_loyalty.programs.graphql import LoyaltyProgram
 
-from .changes import create_tier
+from .changes import create_tier, update_tier
 from .rules import Counted, standing
 from .standing import Ladder, histories, ladders
 from .types import LoyaltyTier
@@ -109,7 +110,18 @@ class CreateTierInput:
     name: str = required("The tier's name; no two of a programme share one.")
     threshold: int = required("From how many points on, or how much spend in minor units.")
     benefits: list[str] = optional("What it brings, each in 500 characters at most.", default_factory=list)
+    percent: int = optional(
+        "Of the points that rules give, those who have it earn: 150 is half as many again.", default=100
+    )
     idempotency_key: str | None = retry_key()
+
+
+@strawberry.input(description="A change of a tier. What is left out stays.")
+class UpdateTierInput:
+    tier: ID = required("Which tier.")
+    name: str | None = optional("The tier's name; no two of a programme share one.")
+    benefits: list[str] | None = optional("What it brings, each in 500 characters at most.")
+    percent: int | None = optional("Of the points that rules give, those who have it earn, from now on.")
 
 
 @payload
@@ -125,5 +137,12 @@ async def create(tx: UnitOfWork, input: CreateTierInput) -> LoyaltyTierPayload:
     """Makes a tier. Accounts are judged anew, in the background."""
     program = key_of(input.program, LoyaltyProgram, path=("program",))
     return LoyaltyTierPayload(
-        tier_id=await create_tier(tx, program, input.name, input.threshold, input.benefits)
+        tier_id=await create_tier(tx, program, input.name, input.threshold, input.benefits, input.percent)
     )
+
+
+@mutation(permission="loyalty.write", everyone=True, name="updateTier")
+async def update(tx: UnitOfWork, input: UpdateTierInput) -> LoyaltyTierPayload:
+    """Changes a tier. How many points it earns counts for what happens from now on."""
+    key = key_of(input.tier, LoyaltyTier, path=("tier",))
+    return LoyaltyTierPayload(tier_id=await update_tier(tx, key, given(input, leave_out=("tier",))))

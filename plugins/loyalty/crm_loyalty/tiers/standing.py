@@ -70,7 +70,7 @@ async def ladders(source: UnitOfWork | Reader, program_ids: Iterable[str]) -> di
 
 def _ladder(rows: Sequence[dict[str, Any]]) -> Ladder:
     first = rows[0]
-    levels = [Level(str(row["id"]), row["name"], row["threshold"], _texts(row["benefits"])) for row in rows]
+    levels = [Level(str(row["id"]), row["name"], row["threshold"], texts(row["benefits"])) for row in rows]
     rules = TierRules(
         thresholds=[level.threshold for level in levels],
         period=TierPeriod(first["tier_period"]),
@@ -81,9 +81,10 @@ def _ladder(rows: Sequence[dict[str, Any]]) -> Ladder:
     return Ladder(levels, rules, TierBasis(first["tier_basis"]), first["currency"])
 
 
-def _texts(value: Any) -> list[str]:
-    texts: list[str] = orjson.loads(value) if isinstance(value, str | bytes) else value
-    return texts
+def texts(value: Any) -> list[str]:
+    """The benefits of a tier, as the database gives them."""
+    found: list[str] = orjson.loads(value) if isinstance(value, str | bytes) else value
+    return found
 
 
 async def histories(source: UnitOfWork | Reader, accounts: Mapping[str, Ladder]) -> dict[str, list[Counted]]:
@@ -100,6 +101,34 @@ async def histories(source: UnitOfWork | Reader, accounts: Mapping[str, Ladder])
         amount = row[accounts[key].counted]
         if amount:
             found[key].append(Counted(parse_time(row["at"]), parse_time(row["qualifies_at"]), amount))
+    return found
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The tier that is kept with an account, and when it may be lost."""
+
+    account_id: str
+    program_id: str
+    tier_id: str | None
+    review_at: datetime | None
+
+
+async def tiers_at(
+    source: UnitOfWork | Reader, accounts: Iterable[Kept], at: datetime
+) -> dict[str, str | None]:
+    """By account, its tier now: also where the job has not come yet to one that is lost since. Two statements
+    at most, and none where nothing is due.
+    """
+    every = list(accounts)
+    found = {each.account_id: each.tier_id for each in every}
+    due = {each.account_id: each.program_id for each in every if each.review_at and each.review_at <= at}
+    if due:
+        known = await ladders(source, due.values())
+        judged = {key: known[program] for key, program in due.items() if program in known}
+        counted = await histories(source, judged)
+        for key, ladder in judged.items():
+            found[key] = ladder.tier_id(standing(counted.get(key, ()), ladder.rules, at).level)
     return found
 
 

@@ -10,3 +10,4 @@ class LoyaltyTier(Node):
     name: str = column("The tier's name.")
     threshold: int = column("From how many points on, or how much spend in minor units.")
     benefits: list[str] = column("What it brings.")
+    percent: int = column("Of the points that rules give, those who have it earn: 150 is half as many again.")
