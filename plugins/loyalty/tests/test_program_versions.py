@@ -77,8 +77,9 @@ async def test_a_programmes_caps_bound_all_its_rules_together(shop: Shop) -> Non
         for day, hour, balance in ((13, 13, 120), (13, 14, 150), (14, 13, 200), (15, 13, 200)):
             await shop.buy(ada, "500.00", occurredAt=at(day, hour))
             assert await shop.balance(ada) == balance
-        shares = await shop.account(ada, "entries { nodes { points shares { points because } } }")
+        shares = await shop.account(ada, "entries { nodes { points reason shares { points because } } }")
         given = [(one["points"], one["shares"]) for one in shares["entries"]["nodes"]]
+        assert shares["entries"]["nodes"][0]["reason"] == "200 a customer in “Stars” is reached"
         assert given[2] == (
             30,
             [{"points": 30, "because": "“Bonus”: 70, at most 150 a day in “Stars”"}],

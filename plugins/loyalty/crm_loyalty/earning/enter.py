@@ -120,7 +120,9 @@ def posting(each: Awarded) -> Posting:
 def reason(each: Awarded) -> str:
     """Which rules applied, and how, in a line."""
     if not each.award.shares:
-        return "no rule applies"
+        # of the others, whom it is about may not be told why they gave nothing
+        capped = [one.because for one in each.award.passed if one.capped]
+        return capped[0] if capped else "no rule applies"
     rounding = each.award.rounding.lower().replace("_", " ")
     return f"{'; '.join(share.because for share in each.award.shares)} (rounded: {rounding})"[:1000]
 

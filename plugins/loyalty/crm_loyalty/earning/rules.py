@@ -104,6 +104,7 @@ class Multiplier:
     percent: int
 
 
+NOTHING = "it gives nothing for this"
 WHOLE = "*"
 """In `used`: what all rules of the programme have given together."""
 
@@ -159,10 +160,11 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Passed:
-    """A rule that gave nothing, and why."""
+    """A rule that gave nothing, and why; `capped`: as a cap is reached."""
 
     rule: Rule
     because: str
+    capped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +217,7 @@ def award(
             if not one.rules or rule.id in one.rules:
                 value *= Fraction(one.percent, 100)
                 words += f" × {_times(one.percent)} (“{one.name}”)"
-        reason = "it gives nothing for this"
+        reason = NOTHING
         for cap, which in (_cap(rule, used.get(rule.id, Used())), (left, of_all)):
             if cap is not None and value > cap:
                 value, words, reason = Fraction(cap), f"{words}, at most {which}", f"{which} is reached"
@@ -223,7 +225,7 @@ def award(
             exact.append((rule, value, words))
             left = None if left is None else left - value
         else:
-            passed.append(Passed(rule=rule, because=reason))
+            passed.append(Passed(rule=rule, because=reason, capped=reason != NOTHING))
     points = rounded(sum((value for _, value, _ in exact), Fraction(0)), programme.rounding)
     parts = shared(points, [value for _, value, _ in exact])
     return Award(
