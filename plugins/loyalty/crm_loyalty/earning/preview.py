@@ -27,13 +27,14 @@ from crm_loyalty.tiers.types import LoyaltyTier
 
 from .causes import Told
 from .conditions import Line
-from .enter import judged, uses_of
+from .enter import judged
 from .facts import about
 from .graphql import LoyaltyEarningRule
 from .inputs import in_currency
 from .rules import Award, Cause, Trigger, local_day
 from .store import Offer, offers
 from .terms import expires_at, unlocks_at
+from .uses import uses_of
 
 MOST_LINES = 1000
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from crm_framework import UnitOfWork, among, parse_time
 from crm_loyalty.earning.causes import Told, lines_of
-from crm_loyalty.earning.enter import Uses, day_of, worth_an_entry
+from crm_loyalty.earning.enter import worth_an_entry
 from crm_loyalty.earning.facts import about
 from crm_loyalty.earning.rules import Award, Cause, Rule, Trigger, award, local_day
 from crm_loyalty.earning.store import OWN_RATE, Offer
+from crm_loyalty.earning.uses import Uses, day_of
 from crm_loyalty.rules import points_to_keep
 
 
