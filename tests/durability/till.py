@@ -84,21 +84,21 @@ def buying(customer: str, number: int) -> Callable[[UnitOfWork], Awaitable[None]
 async def at_the_counter(database: Database, customer: str, reward: str, number: int) -> None:
     """Reserves, then confirms or cancels; redeems, and undoes every third: each is said once it is done."""
 
-    async def done(what: str, key: str, work: Callable[[UnitOfWork], Awaitable[Any]]) -> str:
+    async def done(what: str, work: Callable[..., Awaitable[Any]], *args: str) -> str:
         async with database.unit_of_work() as tx:
-            made = await work(tx)
-        say(f"{what} {made or key}")
-        return str(made or key)
+            key = await work(tx, *args) or args[0]
+        say(f"{what} {key}")
+        return str(key)
 
     for round in range(number):
-        held = await done("RESERVED", "", lambda tx: reserve_reward(tx, customer, reward))
+        held = await done("RESERVED", reserve_reward, customer, reward)
         if round % 2:
-            await done("CANCELLED", held, lambda tx, key=held: cancel(tx, key))
+            await done("CANCELLED", cancel, held)
         else:
-            await done("REDEEMED", held, lambda tx, key=held: confirm(tx, key))
-        taken = await done("REDEEMED", "", lambda tx: redeem_reward(tx, customer, reward))
+            await done("REDEEMED", confirm, held)
+        taken = await done("REDEEMED", redeem_reward, customer, reward)
         if round % 3 == 0:
-            await done("REVERSED", taken, lambda tx, key=taken: reverse_redemption(tx, key))
+            await done("REVERSED", reverse_redemption, taken)
     say("done")
 
 

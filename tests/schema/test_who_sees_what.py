@@ -23,7 +23,8 @@ PUBLIC = {"Query.me", "Query.node", "Query.nodes", "Subscription.events"}
 SHARED = {
     "AttributeDefinition", "BasketRule", "BusinessCalendar", "BusinessCalendarVersion", "ContactRule",
     "Job", "KnowledgeNote", "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule",
-    "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyReward", "LoyaltyTier", "PredictionModel",
+    "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyProgramVersion", "LoyaltyReward", "LoyaltyTier",
+    "PredictionModel",
     "Role", "Schedule", "Segment", "SlaPolicy", "SlaPolicyVersion", "Staff", "TicketTeam", "TicketTemplate",
     "TicketView", "Webhook",
 }  # fmt: skip
