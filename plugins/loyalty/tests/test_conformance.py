@@ -14,5 +14,7 @@ class TestConformance(PluginConformance):
         "loyalty_campaign.rules": "[]",
         "loyalty_reward.tiers": "[]",
         "loyalty_rule_version.kinds": "[]",
+        "loyalty_program_version.multipliers": "[]",
+        "loyalty_replay.present": "[]",
     }
     arguments: ClassVar[Mapping[str, str]] = {"LoyaltyAccount.asOf": 'at: "2026-01-01T00:00:00Z"'}
