@@ -102,6 +102,7 @@ _HOME = {
     "encode_id": "engine.ids",
     "expected": "schema.inputs",
     "fields_of": "schema.additions",
+    "filter_condition": "schema.matching",
     "filter_member": "schema.inputs",
     "format_minor": "domain.values.money",
     "given": "schema.inputs",
@@ -237,6 +238,7 @@ __all__ = [
     "encode_id",
     "expected",
     "fields_of",
+    "filter_condition",
     "filter_member",
     "format_minor",
     "given",
@@ -371,7 +373,7 @@ if TYPE_CHECKING:
         retry_key,
     )
     from .schema.interactions import Interaction
-    from .schema.matching import matching_customers
+    from .schema.matching import filter_condition, matching_customers
     from .schema.money import Money, MoneyInput
     from .schema.mutation import Own, mutation, payload
     from .schema.staff import Staff

@@ -24,7 +24,7 @@ SUBJECTS = {
     " children connection Connection fields_of describe Customer Interaction Staff Money",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
     "Filters and orders": "FilterSpec Member Orders OrderField OrderDirection KeptList CUSTOMER_FILTER"
-    " filter_member matching_customers",
+    " filter_member filter_condition matching_customers",
     "Mutations": "mutation Own payload required optional given expected chosen key_of keys_of optional_key"
     " retry_key renamed MoneyInput",
     "Events": "Event CustomerCreated CustomerUpdated CustomerConverted CustomerLapsed CustomerArchived"

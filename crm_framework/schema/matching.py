@@ -1,4 +1,4 @@
-"""Customers that filters select, as conditions for SQL of one's own."""
+"""What filters select, as conditions for SQL of one's own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +7,11 @@ from strawberry.types.info import Info
 
 from crm_framework.engine.connections import granted_on
 from crm_framework.engine.declarations import require_source
-from crm_framework.engine.filters import check_members, compile_filter
+from crm_framework.engine.errors import RequestError
+from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
 from crm_framework.engine.load import context_of, visible
 from crm_framework.engine.sql import Fragment, all_of
+from crm_framework.errors import CrmError, ErrorCode
 
 from .customers import Customer
 from .segment_conditions import with_segments
@@ -32,3 +34,21 @@ async def matching_customers(info: Info, filters: Sequence[Mapping[str, Any]]) -
     whole = await with_segments(context, list(filters))
     seen = visible(source, context)
     return [all_of([compile_filter(spec, value, context.reader.dialect), seen]) for value in whole]
+
+
+def filter_condition(info: Info, spec: FilterSpec, value: Mapping[str, Any]) -> Fragment:
+    """The condition on the table `t` that a filter means, members of plugins included: also to look through
+    one that is to be kept, before it is.
+
+    Raises `CrmError`: BAD_INPUT for what does not fit, FORBIDDEN for a member that needs a permission which
+    is not granted. What a segment selects is for `matching_customers`.
+    """
+    context = context_of(info)
+    schema: Any = info.schema
+    whole: FilterSpec = schema.filters.extended(spec)
+    try:
+        check_members(whole, value, context, context.granted)
+        return compile_filter(whole, value, context.reader.dialect)
+    except RequestError as error:
+        code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
+        raise CrmError(code, f"{error.message}.", path=("filter",)) from None

@@ -79,6 +79,15 @@ async def test_tickets_of_a_view(client: CrmClient) -> None:
     assert len(counted) == 2
 
 
+async def test_a_filter_that_does_not_fit_is_not_kept(client: CrmClient) -> None:
+    wrong = {"not": {"customer": {"eq": "x"}}}
+    made = await change(client, "saveTicketView", "view { id }", name="Queue", filter=wrong, shared=True)
+    [error] = made["errors"]
+    assert (error["code"], error["path"]) == ("BAD_INPUT", ["filter"])
+    assert error["message"].startswith("filter.not.customer.eq: ")
+    assert await client.data("{ ticketViews { name } }") == {"ticketViews": []}
+
+
 async def test_views_that_are_not_ones_own(client: CrmClient) -> None:
     ada = await customer(client)
     await opened(client, ada)

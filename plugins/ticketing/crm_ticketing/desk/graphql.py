@@ -27,6 +27,7 @@ from crm_framework import (
     connection,
     encode_id,
     fields_of,
+    filter_condition,
     filter_member,
     key_of,
     load,
@@ -262,8 +263,9 @@ async def delete_knowledge_note(tx: UnitOfWork, input: DeleteDeskTextInput) -> K
 
 
 @mutation(permission=WRITE)
-async def save_ticket_view(tx: UnitOfWork, input: SaveTicketViewInput) -> TicketViewPayload:
+async def save_ticket_view(tx: UnitOfWork, info: Info, input: SaveTicketViewInput) -> TicketViewPayload:
     """Saves a filter over tickets with an order, for oneself or for all."""
+    filter_condition(info, TICKET_FILTER, input.filter)
     new = views.NewView(
         name=input.name,
         filter=views.plain(input.filter),
