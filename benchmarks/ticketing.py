@@ -1,17 +1,12 @@
-"""What clocks and calendars cost, and a page of a long queue.
+"""What clocks and calendars cost: `python -m benchmarks.ticketing`.
 
-    python -m benchmarks.ticketing                 # clocks and calendars
-    python -m benchmarks.ticketing sqlite://x.db   # and a queue of TICKETS tickets there
-
-Times are processor time of this process, the best of several rounds; of the queue, of the whole request.
+Times are processor time of this process, the best of several rounds. `benchmarks.ticketing_queue` has what a
+million tickets cost.
 """
 
-import asyncio
-import os
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from crm_ticketing.calendars.calendar import SECOND, Calendar, micros
 from crm_ticketing.calendars.rules import CalendarRules, Shift, checked
@@ -20,16 +15,8 @@ from crm_ticketing.clocks.rules import alarms, clocks
 from crm_ticketing.policies.rules import ClockKind, PolicyRules, PolicyVersion
 from rich.console import Console
 
-from crm_framework import Settings
-from crm_framework.app import open_service
-from crm_framework.runtime import load_host, migrations_of
-from crm_framework.security.actors import Actor
-from crm_framework.storage.migration.migrator import migrate
-
 HOUR = 3600 * SECOND
 console = Console(width=160, highlight=False)
-TICKETS = int(os.environ.get("TICKETS", "1000000"))
-OPEN = TICKETS // 10
 START = micros(datetime(2026, 3, 2, 9, tzinfo=UTC))
 
 
@@ -104,79 +91,5 @@ def figures() -> None:
     )
 
 
-async def queue(url: str) -> None:
-    settings = Settings(database_url=url, plugins=("ticketing",))
-    await migrate(url, migrations_of(await load_host(settings)))
-    async with open_service(settings) as service:
-        database = service.database
-        async with database.unit_of_work() as tx:
-            [row] = await tx.fetch("SELECT COUNT(*) AS n FROM ticketing_ticket")
-        if row["n"] == 0:
-            await _fill(database)
-        query = """query ($after: String, $first: Int) { tickets(first: $first, after: $after,
-          orderBy: [{field: DUE_AT, direction: ASC}]) { nodes { number dueAt } pageInfo { endCursor } } }"""
-        for first in (50,):
-            after = None
-            for page in range(3 if first == 50 else 1):
-                rounds = []
-                for _ in range(20):
-                    begin = time.perf_counter()
-                    answer = await _ask(service, query, {"after": after, "first": first})
-                    rounds.append((time.perf_counter() - begin) * 1e3)
-                after = answer["tickets"]["pageInfo"]["endCursor"]
-                console.print(
-                    f"page {page + 1} of {OPEN} open of {TICKETS} by due time: {min(rounds):.2f} ms"
-                )
-        begin = time.perf_counter()
-        rounds = []
-        sql = "SELECT number, due_at, id FROM ticketing_ticket ORDER BY due_at, id LIMIT 51"
-        for _ in range(20):
-            begin = time.perf_counter()
-            await database.fetch(sql)
-            rounds.append((time.perf_counter() - begin) * 1e3)
-        console.print(f"the same rows read along the index: {min(rounds):.2f} ms")
-
-
-async def _ask(
-    service: object, query: str, variables: dict[str, object]
-) -> dict[str, dict[str, dict[str, str]]]:
-    import json
-
-    from crm_framework.server.operations import Operation
-
-    context = service.context(Actor.system("benchmark"), "benchmark")  # type: ignore[attr-defined]
-    answer = await service.execute(Operation(query, variables, None, False), context)  # type: ignore[attr-defined]
-    found = json.loads(answer.encoded())
-    assert "errors" not in found, found
-    return found["data"]  # type: ignore[no-any-return]
-
-
-async def _fill(database: object) -> None:
-    from crm_framework import NewCustomer, create_customer, new_id
-
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    never = datetime(9999, 12, 31, tzinfo=UTC)
-    async with database.unit_of_work() as tx:  # type: ignore[attr-defined]
-        customer = (await create_customer(tx, NewCustomer(name="Ada"))).id
-        columns = (
-            "id", "number", "customer_id", "subject", "category", "status", "priority", "created_at",
-            "updated_at", "due_at",
-        )  # fmt: skip
-        places = ", ".join("?" * len(columns))
-        for first in range(0, TICKETS, 10_000):
-            rows = []
-            for number in range(first, first + 10_000):
-                is_open = number % 10 == 0
-                due = at + timedelta(seconds=(number * 7919) % 5_000_000) if is_open else never
-                status = "OPEN" if is_open else "CLOSED"
-                rows.append([new_id(), number + 1, customer, "S", "question", status, "NORMAL", at, at, due])
-            await tx.execute_many(
-                f"INSERT INTO ticketing_ticket ({', '.join(columns)}) VALUES ({places})", rows
-            )
-        await tx.execute("ANALYZE")
-
-
 if __name__ == "__main__":
     figures()
-    if len(sys.argv) > 1:
-        asyncio.run(queue(sys.argv[1]))
