@@ -265,10 +265,11 @@ async def delete_knowledge_note(tx: UnitOfWork, input: DeleteDeskTextInput) -> K
 @mutation(permission=WRITE)
 async def save_ticket_view(tx: UnitOfWork, info: Info, input: SaveTicketViewInput) -> TicketViewPayload:
     """Saves a filter over tickets with an order, for oneself or for all."""
-    filter_condition(info, TICKET_FILTER, input.filter)
+    kept = views.plain(input.filter)
+    filter_condition(info, TICKET_FILTER, kept)
     new = views.NewView(
         name=input.name,
-        filter=views.plain(input.filter),
+        filter=kept,
         order_by=views.plain(chosen(input.order_by) or []),
         owner_id=_owner(tx, shared=input.shared),
     )
