@@ -121,6 +121,7 @@ _HOME = {
     "new_id": "storage.ids",
     "node": "engine.nodes",
     "now": "storage.clock",
+    "open_link": "security.links",
     "optional": "schema.inputs",
     "optional_key": "schema.inputs",
     "parse_time": "storage.clock",
@@ -141,6 +142,7 @@ _HOME = {
     "segment_members": "domain.customers.memberships",
     "send_message": "domain.messages.queueing",
     "send_messages": "domain.messages.queueing",
+    "sign_link": "security.links",
     "tag_customers": "domain.customers.tags",
     "update_interaction": "domain.interactions.touches",
 }
@@ -257,6 +259,7 @@ __all__ = [
     "new_id",
     "node",
     "now",
+    "open_link",
     "optional",
     "optional_key",
     "parse_time",
@@ -277,6 +280,7 @@ __all__ = [
     "segment_members",
     "send_message",
     "send_messages",
+    "sign_link",
     "tag_customers",
     "update_interaction",
 ]
@@ -379,6 +383,7 @@ if TYPE_CHECKING:
     from .schema.staff import Staff
     from .secret import Secret
     from .security.actors import INTERNAL
+    from .security.links import open_link, sign_link
     from .server.plugin_routes.requests import RouteAnswer, RouteRequest
     from .settings import Settings, load_settings
     from .storage.clock import now, parse_time

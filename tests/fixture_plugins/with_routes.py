@@ -1,7 +1,5 @@
 """Answers addresses of its own: one with a token of the CRM, and one that a signed link opens."""
 
-import hmac
-
 from crm_framework import (
     PUBLIC,
     CrmError,
@@ -15,18 +13,16 @@ from crm_framework import (
     RouteRequest,
     Secret,
     log_interaction,
+    open_link,
+    sign_link,
 )
+
+PURPOSE = "with_routes.answer"
 
 
 class Settings(PluginSettings, frozen=True):
-    key: Secret = Secret("change me")
-    """Signs the links."""
-
-
-def signed(customer_id: str, settings: Settings) -> str:
-    """What stands at the end of a customer's link."""
-    signature = hmac.digest(settings.key.reveal().encode(), customer_id.encode(), "sha256").hex()
-    return f"{customer_id}.{signature}"
+    link_secrets: tuple[Secret, ...] = ()
+    """Of 16 characters at least, that sign the links: the present one first."""
 
 
 async def invite(request: RouteRequest) -> RouteAnswer:
@@ -37,7 +33,8 @@ async def invite(request: RouteRequest) -> RouteAnswer:
     )
     if not rows:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("reference",))
-    link = f"/plugins/with_routes/answer/{signed(rows[0]['id'], request.settings)}"
+    signed = sign_link(str(rows[0]["id"]), request.settings.link_secrets, purpose=PURPOSE)
+    link = f"/plugins/with_routes/answer/{signed}"
     return RouteAnswer(status=201, body={"link": link})
 
 
@@ -62,8 +59,8 @@ async def thank(request: RouteRequest) -> RouteAnswer:
 
 def customer_of(request: RouteRequest) -> str:
     """Whose link it is. Whoever sends another one learns nothing about why it is wrong."""
-    customer_id, _, _ = request.args["link"].partition(".")
-    if not hmac.compare_digest(signed(customer_id, request.settings).encode(), request.args["link"].encode()):
+    customer_id = open_link(request.args["link"], request.settings.link_secrets, purpose=PURPOSE)
+    if customer_id is None:
         raise CrmError(ErrorCode.UNAUTHENTICATED, "This link does not open anything.")
     return customer_id
 

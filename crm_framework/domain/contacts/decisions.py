@@ -47,16 +47,22 @@ async def contact_decisions(
     at: datetime,
     *,
     reply_to: str | None = None,
-    unknown_consent_allows: bool = True,
-    default_zone: str = "UTC",
+    unknown_consent_allows: bool | None = None,
+    default_zone: str | None = None,
 ) -> dict[str, ContactDecision]:
     """Whether these customers may be reached on `channel` at `at`, in four statements for any number.
 
     `reply_to` names a message of a customer that is to be answered; it opens the way to that customer alone.
     The consent is that of the channel's primary contact point, or the strictest if none is primary; where no
     consent is known, `unknown_consent_allows` decides. `default_zone` is for customers without a zone.
-    Customers that do not exist are left out. BAD_INPUT for an unknown channel or a time out of range.
+    These two are as the settings say, if left out. Customers that do not exist are left out. BAD_INPUT for an
+    unknown channel or a time out of range.
     """
+    settings: Any = getattr(getattr(reader, "database", reader), "settings", None)
+    if unknown_consent_allows is None:
+        unknown_consent_allows = settings is None or settings.unknown_consent_allows
+    if default_zone is None:
+        default_zone = "UTC" if settings is None else settings.default_time_zone
     channel = kinds.check_channel(channel, path=("channel",))
     at = moment(at, path=("at",))
     if not datetime(1900, 1, 1, tzinfo=UTC) <= at <= now() + FARTHEST:

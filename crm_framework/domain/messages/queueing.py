@@ -105,7 +105,6 @@ async def _to_live_customers(
 async def _as_allowed(
     tx: "UnitOfWork", ready: dict[int, OutgoingMessage], outcomes: Outcomes
 ) -> dict[int, OutgoingMessage]:
-    settings = tx.database.settings
     decisions: dict[tuple[str, str], ContactDecision] = {}
     for channel in sorted({message.channel for message in ready.values() if message.customer_id}):
         keys = {
@@ -113,14 +112,7 @@ async def _as_allowed(
             for message in ready.values()
             if message.customer_id and message.channel == channel
         }
-        found = await contact_decisions(
-            tx,
-            sorted(keys),
-            channel,
-            tx.now,
-            unknown_consent_allows=settings.unknown_consent_allows,
-            default_zone=settings.default_time_zone,
-        )
+        found = await contact_decisions(tx, sorted(keys), channel, tx.now)
         decisions |= {(channel, key): decision for key, decision in found.items()}
     kept: dict[int, OutgoingMessage] = {}
     for index, message in ready.items():

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crm_ticketing.surveys.links import token_of
 
-from crm_framework import Secret, decode_key, now
+from crm_framework import Secret, decode_key, now, sign_link
 from crm_framework.testing import CrmClient, run_jobs
 
 from .desk import change, customer, opened, rows
@@ -51,9 +50,12 @@ async def test_a_customer_is_asked_and_answers_once(open_client: Any) -> None:
     assert await rows(client, "SELECT id FROM ticketing_survey") == []
     await run_jobs(client, at=now() + timedelta(hours=2), failing=True)
     [survey] = await rows(client, "SELECT id FROM ticketing_survey")
-    token = token_of(str(survey["id"]), [Secret(SIGNS)])
+    token = sign_link(str(survey["id"]), [Secret(SIGNS)], purpose="ticketing.survey")
     [message] = await rows(client, "SELECT recipient, text FROM crm_message")
     assert message["recipient"] == "ada@example.com"
+    touches = "SELECT direction, channel, outcome FROM crm_interaction WHERE kind = 'survey'"
+    [touch] = await rows(client, touches)  # the contact rules count it
+    assert tuple(touch.values()) == ("OUTBOUND", "email", "asked")
     assert f"https://crm.example.com/plugins/ticketing/survey/{token}" in message["text"]
     address = f"/plugins/ticketing/survey/{token}"
     shown = await client.http.get(address)

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crm_framework.domain import kinds
 from crm_framework.domain.contacts.decisions import contact_decisions
@@ -120,6 +121,9 @@ async def test_consent_is_the_primary_points_or_the_strictest(database: Database
         ContactReason.CONSENT_UNKNOWN,
     ]
     assert (await reasons("sms"))[3] is ContactReason.OPTED_OUT
+    database.settings = replace(database.settings, unknown_consent_allows=False)
+    assert (await reasons("email"))[2] is ContactReason.CONSENT_UNKNOWN
+    assert (await reasons("email", unknown_consent_allows=True))[2] is ContactReason.ALLOWED
 
 
 async def test_a_reply_opens_the_way_to_its_customer_alone(database: Database, records: Any) -> None:
@@ -158,3 +162,5 @@ async def test_the_default_zone_serves_customers_without_one(database: Database,
         customer
     ]
     assert (decision.reason, decision.next_allowed_at) == (ContactReason.QUIET_HOURS, NOW + 11 * HOUR)
+    database.settings = replace(database.settings, default_time_zone="Asia/Tokyo")
+    assert (await contact_decisions(database, [customer], "email", NOW))[customer] == decision

@@ -23,7 +23,8 @@ class TestWithRoutes:
 
     @pytest.fixture
     async def client(self, open_client: OpenClient) -> CrmClient:
-        client = await open_client("with_routes", with_routes={"key": "sesame"}, wrong_tokens_per_minute=3)
+        section = {"link_secrets": ["open sesame, please"]}
+        client = await open_client("with_routes", with_routes=section, wrong_tokens_per_minute=3)
         async with client.service.database.unit_of_work() as tx:
             await create_customer(tx, NewCustomer(name="Ada", source="shop", reference="7"))
         return client

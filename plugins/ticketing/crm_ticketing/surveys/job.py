@@ -8,21 +8,23 @@ from crm_framework import (
     ErrorCode,
     Event,
     JobRun,
+    NewInteraction,
     OutgoingMessage,
     UnitOfWork,
     contact_decisions,
+    log_interaction,
     parse_time,
     send_message,
+    sign_link,
 )
 from crm_ticketing.clocks.history import SETTLED
 from crm_ticketing.events import TicketStatusChanged
 from crm_ticketing.settings import TicketingSettings
 from crm_ticketing.tickets.held import hold_ticket
 
-from .links import token_of
 from .store import invite
 
-NAME = "ticketing.survey"
+NAME = PURPOSE = "ticketing.survey"
 CHANNEL = "email"
 PATIENCE = timedelta(days=14)
 """How long after it was resolved a ticket is still asked about."""
@@ -73,18 +75,30 @@ async def _ask(tx: UnitOfWork, key: str, settings: TicketingSettings) -> None:
     survey = await invite(tx, ticket)
     if survey is None:
         return
-    token = token_of(survey, settings.survey_secrets)
+    token = sign_link(survey, settings.survey_secrets, purpose=PURPOSE)
     link = f"{settings.survey_url.rstrip('/')}/plugins/ticketing/survey/{token}"
+    subject = f"[#{ticket['number']}] How did we do?"
     await send_message(
         tx,
         OutgoingMessage(
             channel=CHANNEL,
             customer_id=customer,
             to=address,
-            subject=f"[#{ticket['number']}] How did we do?",
+            subject=subject,
             text=f"Your case {ticket['number']} is resolved: {ticket['subject']}\n\n"
             f"Please tell us how satisfied you are:\n{link}\n",
             headers={"Auto-Submitted": "auto-generated"},
             key=f"ticketing.survey:{survey}",
+        ),
+    )
+    await log_interaction(
+        tx,
+        NewInteraction(
+            customer_id=customer,
+            kind="survey",
+            channel=CHANNEL,
+            direction="OUTBOUND",
+            subject=subject,
+            outcome="asked",
         ),
     )

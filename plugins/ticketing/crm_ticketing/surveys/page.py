@@ -3,10 +3,10 @@
 from html import escape
 from urllib.parse import parse_qs
 
-from crm_framework import CrmError, ErrorCode, RouteAnswer, RouteRequest
+from crm_framework import CrmError, ErrorCode, RouteAnswer, RouteRequest, open_link
 from crm_ticketing.settings import TicketingSettings
 
-from .links import survey_of
+from .job import PURPOSE
 from .store import COMMENT_LIMIT, answer, checked, refuse_late
 
 _STARS = ((5, "Very good"), (4, "Good"), (3, "So-so"), (2, "Bad"), (1, "Very bad"))
@@ -15,7 +15,7 @@ _STARS = ((5, "Very good"), (4, "Good"), (3, "So-so"), (2, "Bad"), (1, "Very bad
 async def show_or_take(request: RouteRequest) -> RouteAnswer:
     """GET shows the form; POST takes the answer, once."""
     settings: TicketingSettings = request.settings
-    survey_id = survey_of(request.args["token"], settings.survey_secrets)
+    survey_id = open_link(request.args["token"], settings.survey_secrets, purpose=PURPOSE)
     rows = (
         await request.reader.fetch(
             "SELECT s.answered_at, s.invited_at, t.number, t.subject FROM ticketing_survey AS s"
