@@ -11,10 +11,11 @@ from crm_framework.storage.migration.migrator import migrate
 from .clerks import CURRENCIES
 
 PLUGINS = ("analytics", "loyalty", "ticketing")
+SECTIONS = {"analytics": {"survey_url": "https://crm.example.com", "survey_secrets": ["0123456789abcdef"]}}
 
 
 def settings(url: str) -> Settings:
-    return Settings(database_url=url, plugins=PLUGINS, handler_budget_ms=30_000)
+    return Settings(database_url=url, plugins=PLUGINS, sections=SECTIONS, handler_budget_ms=30_000)
 
 
 async def prepare(url: str) -> None:

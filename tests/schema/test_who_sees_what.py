@@ -25,8 +25,8 @@ SHARED = {
     "Job", "KnowledgeNote", "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule",
     "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyProgramVersion", "LoyaltyReward", "LoyaltyTier",
     "PredictionModel",
-    "Role", "Schedule", "Segment", "SlaPolicy", "SlaPolicyVersion", "Staff", "TicketTeam", "TicketTemplate",
-    "TicketView", "Webhook",
+    "Role", "Schedule", "Segment", "SlaPolicy", "SlaPolicyVersion", "Staff", "Survey", "SurveyRun",
+    "TicketTeam", "TicketTemplate", "TicketView", "Webhook",
 }  # fmt: skip
 """Types whose rows are no customer's: whoever has the permission sees them all."""
 
@@ -91,6 +91,8 @@ NOT_FOR_SOME = {
     "Mutation.replayWebhook",
     "Mutation.resumeWebhook",
     "Mutation.rotateWebhookSecret",
+    "Mutation.closeSurvey",
+    "Mutation.createSurvey",
     "Mutation.freezeSegments",
     "Mutation.setExchangeRates",
     "Mutation.setStaffRoles",
@@ -101,6 +103,7 @@ NOT_FOR_SOME = {
     "Mutation.updateRole",
     "Mutation.updateSegment",
     "Mutation.updateStaff",
+    "Mutation.updateSurvey",
     "Mutation.updateTier",
     "Mutation.updateWebhook",
     "Query.webhook",
@@ -115,8 +118,8 @@ NOT_FOR_SOME = {
 """What tells of all customers at once, and is refused to actors who see some of them."""
 
 OWN_CHANGES = {
-    "acceptReferral", "addContactPoint", "cancelReservation", "confirmReservation", "createReferralCode",
-    "logInteraction", "openTicket", "rateTicket", "redeemReward", "removeContactPoint",
+    "acceptReferral", "addContactPoint", "answerSurvey", "cancelReservation", "confirmReservation",
+    "createReferralCode", "logInteraction", "openTicket", "rateTicket", "redeemReward", "removeContactPoint",
     "replyToTicket", "reserveReward", "setConsent",
     "updateContactPoint", "updateCustomer",
 }  # fmt: skip

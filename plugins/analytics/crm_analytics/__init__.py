@@ -8,9 +8,13 @@ from crm_framework import Event, Handling, Permission, Plugin, SchemaParts, Unit
 from . import answers, moods, privacy, support
 from .jobs import JOBS
 from .rollups import counting
+from .routes import ROUTES
 from .settings import AnalyticsSettings
+from .surveys import delivery
+from .surveys import privacy as surveys
+from .surveys.events import EVENTS
 
-SUBJECTS = (counting, answers, moods, support)
+SUBJECTS = (counting, answers, moods, support, delivery)
 """What is counted of events, each by itself."""
 
 
@@ -32,8 +36,12 @@ plugin = Plugin(
         Permission("analytics.rebuild", "Count the figures anew, and prove them."),
         Permission("analytics.rates", "Enter exchange rates."),
         Permission("analytics.freeze", "Keep who belongs to segments today."),
+        Permission("analytics.surveys", "Make and send surveys, and answer for customers."),
+        Permission("analytics.answers", "See whom surveys ask, and what they answered.", self_service=True),
     ],
+    events=EVENTS,
     jobs=JOBS,
+    routes=ROUTES,
     commands="crm_analytics.commands",
     handling=Handling(wanted=counts, later=True),
 )
@@ -54,14 +62,15 @@ async def on_events(events: Sequence[Event], tx: UnitOfWork) -> None:
 
 @hookimpl
 async def merge_customers(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
-    return await privacy.merge(winner, losers, tx)
+    return {**await privacy.merge(winner, losers, tx), **await surveys.merge(winner, losers, tx)}
 
 
 @hookimpl
 async def export_customer(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
-    return await privacy.export(customer_id, tx)
+    found = await privacy.export(customer_id, tx)
+    return {**found, "surveys": await surveys.export(customer_id, tx)}
 
 
 @hookimpl
 async def erase_customer(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
-    return await privacy.erase(customer_id, tx)
+    return {**await privacy.erase(customer_id, tx), **await surveys.erase(customer_id, tx)}

@@ -12,6 +12,7 @@ from .asking.others import others_field
 from .asking.products import products_field
 from .asking.prospects import conversion_field
 from .asking.recovery import recovery_field
+from .asking.responses import response_field
 from .asking.revenue import revenue_field
 from .asking.rfm import rfm_field
 from .asking.risk import at_risk_field
@@ -24,15 +25,23 @@ from .forecast.graphql import forecast_field
 from .predictions import customers, models
 from .segments.graphql import by_segment_field, freeze_segments
 from .settings import AnalyticsSettings
+from .surveys import changes as survey_changes
+from .surveys import graphql as surveys
 
 
 def parts(settings: AnalyticsSettings) -> SchemaParts:
     return SchemaParts(
         extend={
-            Customer: [metrics_field(settings), *customers.CUSTOMER, *baskets.CUSTOMER],
+            Customer: [
+                metrics_field(settings),
+                *customers.CUSTOMER,
+                *baskets.CUSTOMER,
+                *surveys.CUSTOMER,
+            ],
             Analytics: [
                 nps_field,
                 csat_field,
+                response_field,
                 retention_field,
                 by_segment_field,
                 churn_field,
@@ -57,8 +66,15 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
             exchange_rates,
             *models.QUERY,
             *baskets.QUERY,
+            *surveys.QUERY,
         ],
-        mutation=[rebuild_field(settings), verify_figures, set_exchange_rates, freeze_segments],
+        mutation=[
+            rebuild_field(settings),
+            verify_figures,
+            set_exchange_rates,
+            freeze_segments,
+            *survey_changes.mutations(settings),
+        ],
         filters={"CustomerFilter": [*filter_members(settings), *customers.MEMBERS]},
         orders={"CustomerOrder": [*order_fields(settings), *customers.ORDERS]},
     )

@@ -34,6 +34,13 @@ async def count_anew(job: JobRun) -> None:
         job.done(tx, then=None if ended else then)
 
 
+async def send_survey(job: JobRun) -> None:
+    """Asks the next customers of a run of a survey."""
+    from .surveys.sending import send_job
+
+    await send_job(job)
+
+
 JOBS = [
     Job(
         "analytics.upkeep",
@@ -64,4 +71,5 @@ JOBS = [
         attempts=3,
         timeout_s=3600,
     ),
+    Job("analytics.send_survey", "Asks the customers whom a survey is sent to, in batches.", send_survey),
 ]

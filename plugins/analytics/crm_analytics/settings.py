@@ -3,7 +3,7 @@
 import re
 from zoneinfo import ZoneInfo
 
-from crm_framework import PluginSettings
+from crm_framework import PluginSettings, Secret
 
 from .metrics.clv import Costs
 from .metrics.retention import Inactivity
@@ -19,6 +19,9 @@ class AnalyticsSettings(PluginSettings, frozen=True):
     Purchases of customers are predicted for `horizon_days`, their value for `value_days`, of which what comes
     a year later counts `discount_percent` less. What is bought together is found in `basket_days` of
     purchases.
+
+    Links to surveys begin with `survey_url`, the address of this server as customers reach it, and are signed
+    with `survey_secrets`, of 16 characters at least: the present one first.
     """
 
     time_zone: str = "UTC"
@@ -30,6 +33,8 @@ class AnalyticsSettings(PluginSettings, frozen=True):
     value_days: int = 365
     discount_percent: float = 10.0
     basket_days: int = 365
+    survey_url: str = ""
+    survey_secrets: tuple[Secret, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -40,6 +45,10 @@ class AnalyticsSettings(PluginSettings, frozen=True):
             ) from None
         if self.cost_currency is not None and not re.fullmatch("[A-Z]{3}", self.cost_currency, re.ASCII):
             raise ValueError(f"cost_currency: {self.cost_currency!r} is no ISO 4217 code, such as EUR")
+        if self.survey_url and not re.fullmatch(r"https?://[^\s?#]+", self.survey_url, re.ASCII):
+            raise ValueError(
+                f"survey_url: {self.survey_url!r} is no address of a server, such as https://crm.example.com"
+            )
         if self.inactive_after_months < 1:
             raise ValueError("inactive_after_months must be 1 or more")
         for name in ("horizon_days", "value_days", "basket_days"):

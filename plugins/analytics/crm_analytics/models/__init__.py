@@ -8,6 +8,7 @@ from .predictions import Prediction, PredictionModel
 from .purchases import Daily, Month, Product
 from .rates import Rate
 from .state import State
+from .surveys import Invitation, InvitationState, Survey, SurveyKind, SurveyRun
 from .totals import Cohorts, Goods, Sales
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "Figures",
     "Freeze",
     "Goods",
+    "Invitation",
+    "InvitationState",
     "Membership",
     "Month",
     "Prediction",
@@ -28,4 +31,7 @@ __all__ = [
     "Revenue",
     "Sales",
     "State",
+    "Survey",
+    "SurveyKind",
+    "SurveyRun",
 ]
