@@ -17,8 +17,9 @@ from .words import WORDS
 _STYLE = (
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:3rem auto;padding:0 1rem;color:#222}"
     "h1{font-size:1.5rem}fieldset{border:0;padding:0;margin:0}"
-    ".scores{display:flex;flex-wrap:wrap;gap:.4rem}"
-    ".scores label{border:1px solid #888;border-radius:.4rem;padding:.5rem .8rem;cursor:pointer}"
+    ".scores{display:grid;grid-template-columns:repeat(auto-fit,minmax(2.6rem,1fr));gap:.4rem}"
+    ".scores label{display:flex;flex-direction:column;align-items:center;border:1px solid #888;"
+    "border-radius:.4rem;padding:.4rem .2rem;cursor:pointer}"
     ".scores label:has(:checked){background:#0b5cad;color:#fff}"
     ".scores label:focus-within{outline:3px solid #7ab8f5}"
     ".ends{display:flex;justify-content:space-between;color:#555;font-size:.9rem;margin:.3rem 0 1rem}"

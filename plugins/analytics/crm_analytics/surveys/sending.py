@@ -34,7 +34,7 @@ from .store import active, survey, words_of
 
 JOB = "analytics.send_survey"
 PURPOSE = "analytics.survey"
-MOST = 50_000
+MOST = 20_000
 """Customers that one run is for."""
 BATCH = 200
 ASKED = (InvitationState.WAITING, InvitationState.SENT, InvitationState.ANSWERED)
