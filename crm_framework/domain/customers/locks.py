@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from crm_framework.domain.rows import among
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import is_key
+from crm_framework.storage.turns import Turn
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -113,7 +114,10 @@ async def reached(tx: "UnitOfWork", keys: Iterable[str]) -> Collection[str]:
         return wanted.keys()
     seen = set()
     if tx.reach.judge is not None:
+        turn = Turn()
         for columns, values in tx.transaction.unsent("crm_customer"):
+            if turn.is_over:
+                await turn.end()
             row = dict(zip(columns, values, strict=True))
             if row["id"] in wanted and tx.reach.includes(row):
                 seen.add(row["id"])
