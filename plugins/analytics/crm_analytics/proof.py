@@ -55,10 +55,12 @@ async def batch(tx: UnitOfWork, found: Found) -> Found:
     told: list[str] = []
     owed: set[str] = set()
     if wrong:
-        # what was recorded between two statements is no difference: once more, with them held
-        await held(wrong, tx)
         owed = await _owed(wrong, tx)
-        told = [text for _, text in await _differences(sorted(wrong - owed), tx)]
+        if rest := wrong - owed:
+            # what was recorded between two statements is no difference: once more, with them held
+            await held(rest, tx)
+            owed |= await _owed(rest, tx)
+            told = [text for _, text in await _differences(sorted(rest - owed), tx)]
     more = len(keys) == CHUNK and len(found.differences) + len(told) < MOST
     return Found(
         keys[-1] if more else None,
