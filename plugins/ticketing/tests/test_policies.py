@@ -59,6 +59,7 @@ def intervals(*pairs: tuple[str, str]) -> dict[str, object]:
     [
         ({"timeZone": "Europe/Berlin"}, "no working time"),
         ({"timeZone": "Mars/Base", "alwaysOpen": True}, "no time zone"),
+        ({"timeZone": "localtime", "alwaysOpen": True}, "no time zone"),
         ({"timeZone": "UTC", "alwaysOpen": True, "country": "QQ"}, "not known"),
         ({"timeZone": "UTC", "alwaysOpen": True, "country": "DE", "subdivision": "ZZ"}, "no subdivision"),
         (intervals(("09:00", "09:00")), "no interval"),
@@ -218,6 +219,20 @@ async def test_a_policy_is_tried_before_it_is_switched_on(client: CrmClient) -> 
             {"clock": "TOTAL_RESOLUTION", "clocks": 0, "breached": 0, "wouldBe": 2, "wouldBeBreached": 0},
         ]
         assert (await client.data(POLICY, id=quick))["ticket"]["policy"]["policy"]["name"] == "Usual"
+
+
+async def test_the_policy_for_every_ticket_leaves_to_others_what_fits_them(client: CrmClient) -> None:
+    office = await calendar(client)
+    await policy(client, office, {"FIRST_RESPONSE": "PT8H"})  # first in order, as it was made first
+    urgent = {"priorities": ["URGENT"]}
+    await policy(client, office, {"FIRST_RESPONSE": "PT1H"}, name="Urgent", conditions=urgent)
+    ada = await customer(client)
+    for priority, name in (("URGENT", "Urgent"), ("NORMAL", "Usual")):
+        ticket = await open_ticket(client, ada, priority=priority)
+        assert (await client.data(POLICY, id=ticket))["ticket"]["policy"]["policy"]["name"] == name
+    other = await policy(client, office, {"FIRST_RESPONSE": "PT4H"}, name="Other", on=False)
+    found = await change(client, "trySlaPolicy", {"policy": other}, "lookedAt taken")
+    assert (found["lookedAt"], found["taken"]) == (2, 1)
 
 
 async def test_tickets_of_nobody_go_to_who_has_least_to_do(client: CrmClient) -> None:

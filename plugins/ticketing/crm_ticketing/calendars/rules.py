@@ -20,6 +20,8 @@ DAY_MINUTES = 1440
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 INTERVALS_LIMIT = 12
 DATES_LIMIT = 1_000
+NO_ZONES = {"localtime", "Factory"}
+"""Listed with the zones, but no names of IANA's: each machine has its own."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +69,7 @@ class CalendarRules:
 
 def checked(rules: CalendarRules, at: datetime) -> CalendarRules:
     """The rules with their public holidays around the moment `at`. BAD_INPUT for what is no calendar."""
-    if rules.time_zone not in available_timezones():
+    if rules.time_zone not in available_timezones() - NO_ZONES:
         raise _bad(
             f"{rules.time_zone!r:.60} is no time zone.", "timeZone", "Give an IANA name: Europe/Berlin."
         )

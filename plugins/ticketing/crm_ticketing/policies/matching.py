@@ -1,4 +1,6 @@
-"""Which policy a ticket comes under: the first, in their order, whose conditions fit it."""
+"""Which policy a ticket comes under: the first, in their order, whose conditions fit it. The one without
+conditions comes after all others, wherever it stands: it is for what no other fits.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +40,14 @@ async def active_offers(reading: Fetching) -> list[Offer]:
         "SELECT v.id, v.policy_id, v.rules FROM ticketing_policy p JOIN ticketing_policy_version v"
         " ON v.policy_id = p.id AND v.number = p.active_number ORDER BY p.position, p.id"
     )
-    return [Offer(str(row["id"]), str(row["policy_id"]), rules_of(row["rules"]).conditions) for row in rows]
+    return fallback_last(
+        [Offer(str(row["id"]), str(row["policy_id"]), rules_of(row["rules"]).conditions) for row in rows]
+    )
+
+
+def fallback_last(offers: Sequence[Offer]) -> list[Offer]:
+    """The offers in the order in which they are tried, of those in the order of their policies."""
+    return sorted(offers, key=lambda offer: offer.conditions.none)
 
 
 async def fitting(

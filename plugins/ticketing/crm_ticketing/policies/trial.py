@@ -12,7 +12,7 @@ from crm_ticketing.clocks.store import pasts, settle
 from crm_ticketing.tickets.changes import rematch
 from crm_ticketing.tickets.held import hold_tickets
 
-from .matching import Looked, Offer, fitting
+from .matching import Looked, Offer, fallback_last, fitting
 from .rules import ClockKind, rules_of
 from .versions import versions_of
 
@@ -81,7 +81,9 @@ def under(history: Sequence[Happened], version_id: str) -> list[Happened]:
 
 
 async def _with_latest(tx: UnitOfWork, policy_id: str) -> list[Offer]:
-    """The active offers with the latest version of one policy in its place."""
+    """The active offers with the latest version of one policy in its place. One for every ticket stands in
+    for the present one of that kind, as it would have to when it is switched on.
+    """
     rows = await tx.fetch(
         "SELECT p.id, v.id AS version_id, v.rules FROM ticketing_policy p JOIN ticketing_policy_version v"
         " ON v.policy_id = p.id"
@@ -94,7 +96,9 @@ async def _with_latest(tx: UnitOfWork, policy_id: str) -> list[Offer]:
     ]
     if not any(offer.policy_id == policy_id for offer in offers):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such policy.", path=("policy",))
-    return offers
+    if any(offer.policy_id == policy_id and offer.conditions.none for offer in offers):
+        offers = [offer for offer in offers if offer.policy_id == policy_id or not offer.conditions.none]
+    return fallback_last(offers)
 
 
 async def recalculate(tx: UnitOfWork, ticket_ids: Sequence[str]) -> list[str]:
