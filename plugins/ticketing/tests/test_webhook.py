@@ -98,6 +98,8 @@ def test_what_a_request_says() -> None:
         (b'{"body": 3, "customer": {"email": "a@b.c"}}', ("body",)),
         (b'{"body": "x", "customer": {"source": "shop"}}', ("customer",)),
         (b'{"body": "x", "customer": {"email": "a@b.c"}, "more": 1}', ()),
+        (b'{"body": "x", "customer": {"email": "a@b.c"}, "ticket": 99999999999999999999}', ("ticket",)),
+        (b'{"body": "x", "customer": {"email": "a@b.c"}, "ticket": 2147483648}', ("ticket",)),
     ],
 )
 def test_what_does_not_fit_is_refused(body: bytes, path: tuple[str, ...]) -> None:

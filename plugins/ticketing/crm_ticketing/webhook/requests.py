@@ -1,11 +1,14 @@
 """What a signed request says: a new ticket, or a message for one, as JSON."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from crm_framework import CrmError, ErrorCode
 from crm_ticketing.messages.attachments import NewAttachment
+
+LARGEST_NUMBER = 2**31 - 1
+"""Of a ticket: as large as its column."""
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -33,7 +36,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
 
     body: str
     customer: Writer
-    ticket: int | None = None
+    ticket: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_NUMBER)] | None = None
     subject: str | None = None
     category: str | None = None
     attachments: tuple[File, ...] = ()
