@@ -21,6 +21,7 @@ LONGEST_ID = 250
 """Characters of a Message-ID; a longer one is kept as its digest, so that the same one is found again."""
 
 MOST_REFERENCES = 50
+_LONGEST_SENDER = 2000
 
 _ID = re.compile(r"<([^<>\s]{1,2000})>")
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\]{1,190}")
@@ -98,8 +99,12 @@ def _header(message: Message, name: str) -> str:
 
 def _sender(message: Message) -> tuple[str, str]:
     for name in ("from", "sender", "reply-to"):
-        value = _header(message, name)[:2000]
-        found = _ADDRESS.search(_raw(message, name)[:2000]) if value else None
+        value, raw = _header(message, name), _raw(message, name)
+        if len(raw) > _LONGEST_SENDER:  # the address is behind the name, however long that is
+            last = _ADDRESS.findall(raw[-_LONGEST_SENDER:])[-1:]
+            return (_lowered(last[0]), "") if last else ("", "")
+        value = value[:_LONGEST_SENDER]
+        found = _ADDRESS.search(raw) if value else None
         pairs: list[tuple[str, str]] = []
         with suppress(Exception):
             pairs = getaddresses([value])

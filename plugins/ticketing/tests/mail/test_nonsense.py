@@ -85,6 +85,11 @@ def test_much_of_anything_is_cut(name: str) -> None:
     assert len(mail.references) <= MOST_REFERENCES
 
 
+def test_the_sender_is_found_behind_a_long_name() -> None:
+    for size in (1_900, 5_000, 15_000):
+        assert read_mail(b'From: "%s" <Ada@example.com>\n\nx' % (b"N" * size)).sender == "ada@example.com"
+
+
 @given(st.text(max_size=300))
 @settings(deadline=None)
 def test_quotes_lose_no_word(text: str) -> None:
