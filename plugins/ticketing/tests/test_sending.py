@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework import Secret, decode_key, now, sign_link
+from crm_framework import Secret, decode_key, encode_id, now, sign_link
 from crm_framework.testing import CrmClient, run_jobs
 
 from .desk import change, customer, opened, rows
@@ -140,3 +140,21 @@ async def test_answers_leave_as_e_mail_too_where_one_that_came_so_was_merged(ope
     await change(client, "replyToTicket", ticket=winner, body="Which size?")
     sent = await rows(client, "SELECT subject, text FROM crm_message")
     assert [(one["subject"], one["text"]) for one in sent] == [("[#2] Lid", "Which size?")]
+
+
+async def test_an_answer_goes_to_the_address_that_the_customer_wrote_from(open_client: Any) -> None:
+    client = await open_client("ticketing", ticketing={"mail_replies": True})
+    ada = await customer(client, email="work@example.com")
+    point = {"channel": "email", "value": "ada@example.com"}
+    given = {"customer": encode_id("Customer", ada), "contactPoint": point}
+    assert (await change(client, "addContactPoint", "customer { id }", **given))["errors"] == []
+    await post_mail(client, "plain")
+    [ticket] = (await client.data("{ tickets { nodes { id customer { email } } } }"))["tickets"]["nodes"]
+    assert ticket["customer"] == {"email": "work@example.com"}
+    await change(client, "replyToTicket", ticket=ticket["id"], body="Which colour?")
+    other = b"From: eve@example.com\nMessage-ID: <e@x>\nIn-Reply-To: <plain@mail.example.com>\n\nRed.\n"
+    taken = await client.http.post("/plugins/ticketing/mail", content=other, headers=bearer(client))
+    assert taken.json()["outcome"] == "ADDED"  # by the id, but it is nobody's address whom we answer
+    await change(client, "replyToTicket", ticket=ticket["id"], body="Which size?")
+    sent = await rows(client, "SELECT recipient FROM crm_message")
+    assert [one["recipient"] for one in sent] == ["ada@example.com"] * 2

@@ -16,6 +16,14 @@ LONGEST_REFERENCES = 900
 """Characters of the header."""
 
 
+_WRITER = (
+    "SELECT w.sender FROM ticketing_message AS w JOIN crm_contact_point AS p"
+    " ON p.customer_id = c.id AND p.channel = 'email' AND p.normalized = w.sender"
+    " WHERE w.ticket_id = t.id AND w.author = 'CUSTOMER' ORDER BY w.at DESC, w.id DESC LIMIT 1"
+)
+"""The address that the customer wrote from last: whoever writes from one of several waits there."""
+
+
 async def send_answers(tx: UnitOfWork, events: Sequence[Event], settings: TicketingSettings) -> None:
     """Queues an e-mail for each public message of staff among these events, once: of tickets that came by
     e-mail, or into which such a one was merged.
@@ -25,7 +33,8 @@ async def send_answers(tx: UnitOfWork, events: Sequence[Event], settings: Ticket
         return
     where = among("m.id", added, tx.dialect)
     rows = await tx.fetch(
-        "SELECT m.id, m.body, t.id AS ticket_id, t.number, t.subject, c.id AS customer_id, c.email"
+        "SELECT m.id, m.body, t.id AS ticket_id, t.number, t.subject, c.id AS customer_id,"
+        f" COALESCE(({_WRITER}), c.email) AS email"
         " FROM ticketing_message AS m JOIN ticketing_ticket AS t ON t.id = m.ticket_id"
         " JOIN crm_customer AS c ON c.id = t.customer_id"
         f" WHERE {where.sql} AND m.author = 'STAFF' AND NOT m.internal AND (t.channel = ? OR EXISTS"
