@@ -5,6 +5,7 @@ import click
 from crm_framework import CommandRun, now, run_command
 
 from .clocks.proof import Proof, verify
+from .models import LARGEST_NUMBER
 
 TOLD = 20_000
 """Tickets between two words on how far it has come."""
@@ -17,7 +18,10 @@ def command() -> None:
 
 @command.command("verify")
 @click.option(
-    "--after", type=click.IntRange(min=0), default=0, help="Looks at tickets with greater numbers alone."
+    "--after",
+    type=click.IntRange(min=0, max=LARGEST_NUMBER),
+    default=0,
+    help="Looks at tickets with greater numbers alone.",
 )
 @click.pass_context
 def verify_clocks(context: click.Context, after: int) -> None:

@@ -105,6 +105,8 @@ async def test_it_goes_on_where_it_was_stopped(client: CrmClient, monkeypatch: p
     assert told == [(2, 2), (4, 4)]
     found = await client.command("ticketing", "verify", "--after", "3")
     assert found.output.startswith("1 tickets, 0 differ")
+    for number, code in (("2147483647", 0), ("2147483648", 2)):
+        assert (await client.command("ticketing", "verify", "--after", number)).code == code
 
 
 async def test_the_command_says_what_differs(client: CrmClient) -> None:

@@ -8,9 +8,10 @@ from .messages import Attachment, AttachmentContent, Mail, Words
 from .policies import Policy, PolicyVersion, Rulebook
 from .surveys import Survey
 from .teams import Team
-from .tickets import Counter, Message, MessageAuthor, Ticket, TicketPriority, TicketStatus
+from .tickets import LARGEST_NUMBER, Counter, Message, MessageAuthor, Ticket, TicketPriority, TicketStatus
 
 __all__ = [
+    "LARGEST_NUMBER",
     "Attachment",
     "AttachmentContent",
     "BusinessCalendar",

@@ -11,6 +11,9 @@ from .columns import key
 NEVER = "9999-12-31 00:00:00.000000+00:00"
 """Stands for no due time: a column without NULL is read in order along its index on both databases."""
 
+LARGEST_NUMBER = 2**31 - 1
+"""Of a ticket: the column holds no larger one."""
+
 
 class TicketStatus(StrEnum):
     NEW = "NEW"

@@ -6,9 +6,7 @@ import msgspec
 
 from crm_framework import CrmError, ErrorCode
 from crm_ticketing.messages.attachments import NewAttachment
-
-LARGEST_NUMBER = 2**31 - 1
-"""Of a ticket: as large as its column."""
+from crm_ticketing.models import LARGEST_NUMBER
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
