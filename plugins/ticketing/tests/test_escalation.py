@@ -15,6 +15,7 @@ from .support import (
     customer,
     open_ticket,
     policy,
+    refused,
     reply,
     staff,
     status,
@@ -167,3 +168,13 @@ async def test_changes_and_breaches_are_told_as_they_happen(client: CrmClient) -
         "at": due,
         "ticket": {"number": 1, "breachedAt": due},
     }
+
+
+async def test_a_step_that_would_tell_nobody_is_refused(client: CrmClient) -> None:
+    office = await calendar(client)
+    for wrong in ("the boss", "", "boss@", "a@example.com, b@example.com"):
+        steps = [{"clock": "FIRST_RESPONSE", "action": "NOTIFY", "percent": 50, "notify": wrong}]
+        rules = {"targets": [{"clock": "FIRST_RESPONSE", "target": "PT2H"}], "steps": steps}
+        given = {"name": "Usual", "calendar": office, "rules": rules}
+        [error] = await refused(client, "createSlaPolicy", given)
+        assert (error["code"], "no e-mail address" in error["message"]) == ("BAD_INPUT", True)

@@ -2,6 +2,7 @@
 runs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from crm_ticketing.calendars.calendar import SECOND, Calendar
 PAUSABLE = ("WAITING_ON_CUSTOMER", "ON_HOLD")
 LONGEST = 2 * 366 * 86_400
 STEPS_LIMIT = 20
+_ADDRESS = re.compile(r"[^\s@<>,;]{1,64}@[^\s@<>,;]{1,190}")
 
 
 class ClockKind(StrEnum):
@@ -152,6 +154,8 @@ def _check_step(rules: PolicyRules, step: Step, path: tuple[str, ...]) -> None:
         raise _bad("A step that reassigns names a member of staff or a team.", path, "Give one of the two.")
     if step.action is not StepAction.REASSIGN and step.team is not None:
         raise _bad(f"A step {step.action} takes no team.", path, "Leave it out.")
+    if step.action is StepAction.NOTIFY and step.to is not None and not _ADDRESS.fullmatch(step.to):
+        raise _bad(f"{step.to!r:.60} is no e-mail address.", path, "Write it as help@example.com.")
     if step.action is StepAction.RAISE_PRIORITY and step.to is not None:
         raise _bad("A step that raises the priority names nobody.", path, "Leave it out.")
 
