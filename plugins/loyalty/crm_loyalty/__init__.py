@@ -54,6 +54,7 @@ plugin = Plugin(
     jobs=[
         Job(BIRTHDAYS, "Enters what birthdays earn.", reward_birthdays, cron="19 0 * * *"),
         Job(RELEASE, "Gives back a reservation that ran out.", release_reservation),
+        Job(notices.NOTICE, "Tells a customer by e-mail that points are about to expire.", notices.notify),
         Job(REPLAY, "Compares what was earned with what rules would give, and corrects it.", replay),
         Job(
             "loyalty.settle",
@@ -87,7 +88,7 @@ def schema(settings: LoyaltySettings) -> SchemaParts:
 @hookimpl
 async def on_events(events: Sequence[Event], tx: UnitOfWork, settings: LoyaltySettings) -> None:
     await earn(events, tx)
-    await notices.notify(events, tx, settings)
+    notices.plan(events, tx, settings)
 
 
 @hookimpl

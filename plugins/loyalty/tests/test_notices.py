@@ -49,3 +49,60 @@ async def test_nobody_is_written_to_unless_it_is_wanted(client: CrmClient) -> No
         await shop.buy(await shop.customer("Ada", email="ada@example.com"), "12.00")
     await run_jobs(client, at=SOON, since=SOON - timedelta(days=1))
     assert await queued_messages(client) == []
+
+
+RULE = "contactRule { id }"
+
+
+async def test_what_quiet_hours_hold_up_is_sent_after_them(
+    open_client: Callable[..., Awaitable[CrmClient]],
+) -> None:
+    client = await open_client("loyalty", loyalty={"expiring_email": True})
+    shop = Shop(client)
+    with frozen(START):
+        await shop.program(pointsPerUnit=1, expiryMonths=12)
+        await shop.change("createContactRule", RULE, quietFrom="20:00", quietUntil="08:00")
+        ada = await shop.customer("Ada", email="ada@example.com", timeZone="Europe/Berlin")
+        await shop.buy(ada, "12.00")
+    night = SOON.replace(hour=4, minute=30)
+    await run_jobs(client, at=night, since=night - timedelta(days=1))
+    assert await queued_messages(client) == []
+    await run_jobs(client, at=night.replace(hour=7, minute=1))
+    assert [message.to for message in await queued_messages(client)] == ["ada@example.com"]
+
+
+async def test_a_notice_is_a_touch_that_the_contact_rules_count(
+    open_client: Callable[..., Awaitable[CrmClient]],
+) -> None:
+    client = await open_client("loyalty", loyalty={"expiring_email": True})
+    shop = Shop(client)
+    with frozen(START):
+        for name in ("Stars", "Moons"):
+            await shop.program(name=name, pointsPerUnit=1, expiryMonths=12)
+        await shop.change("createContactRule", RULE, channel="email", maxTouches=1, windowHours=24 * 7)
+        ada = await shop.customer("Ada", email="ada@example.com")
+        await shop.buy(ada, "12.00")
+    await run_jobs(client, at=SOON, since=SOON - timedelta(days=1))
+    assert len(await queued_messages(client)) == 1
+    touched = "query ($c: ID!) { customer(id: $c) { interactions { nodes { kind channel direction } } } }"
+    nodes = (await client.data(touched, c=ada))["customer"]["interactions"]["nodes"]
+    assert nodes[0] == {"kind": "email", "channel": "email", "direction": "OUTBOUND"}
+    await run_jobs(client, at=SOON + timedelta(days=7, minutes=1))
+    assert len(await queued_messages(client)) == 2
+
+
+async def test_what_an_account_is_about_to_lose_is_said_at_once(
+    open_client: Callable[..., Awaitable[CrmClient]],
+) -> None:
+    client = await open_client("loyalty", loyalty={"expiring_email": True})
+    shop = Shop(client)
+    with frozen(START):
+        await shop.program(pointsPerUnit=1, expiryMonths=12)
+        ada = await shop.customer("Ada", email="ada@example.com")
+    for minute in range(60):
+        with frozen(START + timedelta(minutes=minute)):
+            await shop.buy(ada, "2.00")
+    await run_jobs(client, at=SOON, since=SOON - timedelta(days=1))
+    assert [message.subject for message in await queued_messages(client)] == [
+        "120 points of Stars expire soon"
+    ]

@@ -7,7 +7,7 @@ change itself: see `writing`.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from crm_framework import CrmError, Hold, JobRun, UnitOfWork, among, live_customers, parse_time
@@ -41,16 +41,18 @@ async def tell_expiring(job: JobRun) -> None:
     """Says of lots that they are about to expire, each once: what is left of them, by account."""
     ahead = timedelta(days=job.settings.expiring_notice_days)
     async with job.unit_of_work() as tx:
+        window = [tx.now, tx.now + ahead]
         rows = await tx.fetch(
-            "SELECT l.id, l.account_id, a.customer_id, l.remaining, l.expires_at FROM loyalty_lot l"
+            "SELECT l.account_id, a.customer_id FROM loyalty_lot l"
             " JOIN loyalty_account a ON a.id = l.account_id WHERE l.remaining > 0 AND l.told_at IS NULL"
             f" AND l.expires_at > ? AND l.expires_at <= ? ORDER BY l.expires_at LIMIT {BATCH}",
-            [tx.now, tx.now + ahead],
+            window,
         )
         # the first lot of an account decides when: its others that are due to be told of go with it
         await _held(tx, rows)
-        await tx.lock("loyalty_account", sorted({row["account_id"] for row in rows}))
-        lots = await _still_untold(tx, [row["id"] for row in rows])
+        accounts = sorted({row["account_id"] for row in rows})
+        await tx.lock("loyalty_account", accounts)
+        lots = await _untold(tx, accounts, window)
         await tx.execute_many(
             "UPDATE loyalty_lot SET told_at = ? WHERE id = ?", [(tx.now, lot["id"]) for lot in lots]
         )
@@ -70,13 +72,15 @@ async def tell_expiring(job: JobRun) -> None:
         job.done(tx, then={} if rows else None)
 
 
-async def _still_untold(tx: UnitOfWork, lot_ids: Sequence[str]) -> list[dict[str, Any]]:
-    where = among("l.id", lot_ids, tx.dialect)
+async def _untold(
+    tx: UnitOfWork, account_ids: Sequence[str], window: Sequence[datetime]
+) -> list[dict[str, Any]]:
+    where = among("l.account_id", account_ids, tx.dialect)
     rows: list[dict[str, Any]] = await tx.fetch(
         "SELECT l.id, l.account_id, a.customer_id, a.program_id, l.remaining, l.expires_at FROM loyalty_lot l"
         f" JOIN loyalty_account a ON a.id = l.account_id WHERE {where.sql} AND l.remaining > 0"
-        " AND l.told_at IS NULL ORDER BY l.expires_at, l.id",
-        where.args,
+        " AND l.told_at IS NULL AND l.expires_at > ? AND l.expires_at <= ? ORDER BY l.expires_at, l.id",
+        [*where.args, *window],
     )
     return rows
 
