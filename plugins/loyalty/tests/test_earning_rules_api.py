@@ -359,6 +359,7 @@ async def test_birthdays_earn_once_a_year(shop: Shop) -> None:
             "The programme counts EUR, not USD.",
         ),
         ({"per": {"amount": "1.234", "currency": "EUR"}}, ["per", "amount"], None),
+        ({"per": {"amount": "0", "currency": "EUR"}}, ["per"], "0 is out of range."),
         ({"capPerDay": 0}, ["capPerDay"], "0 is out of range."),
         ({"expiresDays": 1, "neverExpires": True}, ["expiresDays"], "Points expire in one way only."),
         ({"conditions": {"segments": ["x"]}}, ["conditions", "segments", "0"], None),
@@ -395,6 +396,16 @@ async def test_what_a_rule_cannot_be_called_and_stale_changes(shop: Shop) -> Non
     assert stale[:2] == ("CONFLICT", ["expectedVersion"])
     taken = await shop.refused("updateEarningRule", "rule { id }", rule=rule, name="Other")
     assert taken[:2] == ("CONFLICT", ["name"])
+    moons = await shop.program(name="Moons")
+    tier = (await shop.change("createTier", "tier { id }", program=moons, name="Full", threshold=1))["tier"]
+    of_another = {"conditions": {"tiers": [tier["id"]]}}
+    for name, selection, input in (
+        ("createEarningRule", "rule { id }", same | {"name": "Full", "points": 3}),
+        ("updateEarningRule", "rule { id }", {"rule": rule}),
+        ("createLoyaltyCampaign", "campaign { id }", {"program": program, "name": "Full", "percent": 200}),
+    ):
+        refused = await shop.refused(name, selection, **input, **of_another)
+        assert refused[:2] == ("NOT_FOUND", ["conditions", "tiers"])
     gone = await shop.refused("endEarningRule", "rule { id }", rule=program)
     assert gone[:2] == ("BAD_INPUT", ["rule"])
 

@@ -13,7 +13,7 @@ from .conditions import ANYTHING, Conditions
 from .events import EarningRuleChanged
 from .plain import from_plain, to_plain
 from .rules import Basis, Trigger
-from .store import plain
+from .store import check_tiers, plain
 
 MOST_POINTS = 1_000_000_000
 MOST_DAYS = 36_500
@@ -56,6 +56,7 @@ async def create_rule(
     check(says)
     if not await tx.fetch("SELECT id FROM loyalty_program WHERE id = ?", [program_id]):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
+    await check_tiers(tx, program_id, says.conditions.tiers, "conditions", "tiers")
     key = new_id()
     written = await tx.execute(
         "INSERT INTO loyalty_rule (id, program_id, name, created_at, updated_at) VALUES (?, ?, ?, ?, ?)"
@@ -87,6 +88,8 @@ async def update_rule(
     row, number, before = await _held(tx, rule_id, expected_version)
     after = replace(before, **values)
     check(after)
+    if "conditions" in values:
+        await check_tiers(tx, str(row["program_id"]), after.conditions.tiers, "conditions", "tiers")
     changes: dict[str, tuple[Any, Any]] = {}
     if name is not None and (new := line(name)) != row["name"]:
         if await tx.fetch(

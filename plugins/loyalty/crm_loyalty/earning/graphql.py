@@ -276,12 +276,13 @@ async def create_earning_rule(tx: UnitOfWork, input: CreateEarningRuleInput) -> 
     """Makes a rule: what it is about earns points from now on, or from the moment that is given."""
     program = key_of(input.program, LoyaltyProgram, path=("program",))
     currency = await currency_of(tx, program)
+    per = in_currency(input.per, currency, "per")
     with _named():
         says = Says(
             trigger=input.trigger,
             basis=input.basis,
             points=input.points,
-            per_minor=in_currency(input.per, currency, "per") or unit_minor(currency),
+            per_minor=unit_minor(currency) if per is None else per,
             whole_steps=input.whole_steps,
             referee_points=input.referee_points,
             kinds=tuple(chosen(input.kinds) or ()),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from crm_framework import CrmError, ErrorCode, among, format_minor, parse_time
+from crm_framework import CrmError, ErrorCode, UnitOfWork, among, format_minor, parse_time
 
 from .plain import from_plain
 from .rules import (
@@ -275,3 +275,15 @@ async def currency_of_rule(reads: Reads, rule_id: str) -> str:
     if not rows:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such rule.", path=("rule",))
     return str(rows[0]["currency"])
+
+
+async def check_tiers(tx: UnitOfWork, program_id: str, tiers: Sequence[str], *path: str) -> None:
+    """NOT_FOUND for a tier that is none of the programme's."""
+    if not tiers:
+        return
+    where = among("id", list(tiers), tx.dialect)
+    rows = await tx.fetch(
+        f"SELECT id FROM loyalty_tier WHERE program_id = ? AND {where.sql}", [program_id, *where.args]
+    )
+    if {str(row["id"]) for row in rows} != set(tiers):
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such tier in the programme.", path=path)

@@ -78,6 +78,12 @@ async def adjust_points(tx: UnitOfWork, input: AdjustPointsInput) -> LoyaltyAcco
     reason = _reason(input.reason)
     if not reason:
         raise CrmError(ErrorCode.BAD_INPUT, "A correction has a reason.", path=("reason",))
+    expires_at = chosen(input.expires_at)
+    if expires_at is not None and expires_at <= tx.now:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "The points would have expired already.", path=("expires_at",),
+            hint="Give a moment to come, or leave it out.",
+        )  # fmt: skip
     [customer] = await _customers(tx, {"customer": input.customer})
     [posted] = await adjust(
         tx,
@@ -88,7 +94,7 @@ async def adjust_points(tx: UnitOfWork, input: AdjustPointsInput) -> LoyaltyAcco
                 points=input.points,
                 source_key=f"adjustment:{new_id()}",
                 reason=reason,
-                expires_at=chosen(input.expires_at),
+                expires_at=expires_at,
             )
         ],
     )

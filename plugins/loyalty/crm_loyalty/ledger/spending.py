@@ -82,7 +82,7 @@ async def transfer(tx: UnitOfWork, transfers: Sequence[Transfer]) -> list[tuple[
     check_points((each.points for each in transfers), least=1)
     for each in transfers:
         if each.from_customer_id == each.to_customer_id:
-            raise CrmError(ErrorCode.REFUSED, "Nobody transfers points to themselves.", path=("to",))
+            raise CrmError(ErrorCode.REFUSED, "Nobody transfers points to themselves.", path=("to_customer",))
     owners = {(each.program_id, each.from_customer_id) for each in transfers}
     accounts = await hold_owners(tx, owners | {(each.program_id, each.to_customer_id) for each in transfers})
     sent = [Key(each.program_id, f"{each.source_key}:sent") for each in transfers]

@@ -137,6 +137,7 @@ def _kept(
         ("pending", account["pending"], book.pending),
         ("deficit", account["deficit"], book.deficit),
         ("sum of the entries", account["points"], book.balance),
+        ("lifetime", account["lifetime"], account["earned"]),
         ("balance without lots", account["balance"], book.open_points - book.deficit),
     ):
         if kept != made:
@@ -157,9 +158,10 @@ async def _accounts(
     """The accounts with the sums of their entries, and the heads of all books that have entries of theirs."""
     where = among("a.id", keys, tx.dialect)
     rows = await tx.fetch(
-        "SELECT a.id, a.balance, a.pending, a.deficit, (SELECT COALESCE(SUM(e.points), 0)"
-        " FROM loyalty_entry e WHERE e.account_id = a.id) AS points FROM loyalty_account a"
-        f" WHERE {where.sql}",
+        "SELECT a.id, a.balance, a.pending, a.deficit, a.lifetime, COALESCE(SUM(e.points), 0) AS points,"
+        f" COALESCE(SUM(CASE WHEN e.kind IN ('{Kind.EARNED}', '{Kind.UNLOCKED}') THEN e.points END), 0)"
+        " AS earned FROM loyalty_account a LEFT JOIN loyalty_entry e ON e.account_id = a.id"
+        f" WHERE {where.sql} GROUP BY a.id",
         where.args,
     )
     books = among("account_id", keys, tx.dialect)
@@ -248,9 +250,14 @@ async def _tables(
 
 
 async def _strays(tx: UnitOfWork) -> list[str]:
-    """Entries of accounts that were merged into others, whose these should be."""
+    """Entries of accounts that are gone, or were merged into others, whose these should be."""
     rows = await tx.fetch(
-        "SELECT e.id FROM loyalty_entry e JOIN loyalty_account a ON a.id = e.account_id"
-        f" WHERE a.merged_into_id IS NOT NULL ORDER BY e.id LIMIT {MOST}"
+        "SELECT e.id, a.id AS merged FROM loyalty_entry e LEFT JOIN loyalty_account a ON a.id = e.account_id"
+        f" WHERE a.id IS NULL OR a.merged_into_id IS NOT NULL ORDER BY e.id LIMIT {MOST}"
     )
-    return [f"entry {row['id']} is left with an account that was merged into another" for row in rows]
+    return [
+        f"entry {row['id']} is left with an account that was merged into another"
+        if row["merged"]
+        else f"entry {row['id']} is of an account that is not there"
+        for row in rows
+    ]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, among, new_id
-from crm_loyalty.earning.store import moment
+from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
+from crm_loyalty.earning.store import check_tiers, moment
 from crm_loyalty.models import CodeSource, RewardKind
 from crm_loyalty.text import json_list, line, plain_of, taken
 
@@ -46,7 +46,7 @@ async def create_reward(tx: UnitOfWork, new: NewReward) -> str:
     programs = await tx.fetch("SELECT id FROM loyalty_program WHERE id = ?", [new.program_id])
     if not programs:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
-    await check_tiers(tx, new.program_id, new.tiers)
+    await check_tiers(tx, new.program_id, new.tiers, "tiers")
     key = new_id()
     pool = new.codes is CodeSource.POOL
     row = {field.name: getattr(new, field.name) for field in fields(new)} | {
@@ -206,15 +206,3 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
             ErrorCode.BAD_INPUT, "It ends before it begins.", path=("valid_until",),
             hint="Give a later moment.",
         )  # fmt: skip
-
-
-async def check_tiers(tx: UnitOfWork, program_id: str, tiers: Sequence[str]) -> None:
-    """NOT_FOUND for a tier that is none of the programme's."""
-    if not tiers:
-        return
-    where = among("id", list(tiers), tx.dialect)
-    rows = await tx.fetch(
-        f"SELECT id FROM loyalty_tier WHERE program_id = ? AND {where.sql}", [program_id, *where.args]
-    )
-    if {str(row["id"]) for row in rows} != set(tiers):
-        raise CrmError(ErrorCode.NOT_FOUND, "There is no such tier in the programme.", path=("tiers",))
