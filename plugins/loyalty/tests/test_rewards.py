@@ -323,3 +323,15 @@ async def test_customers_preview_for_themselves_and_are_not_told_what_staff_note
     assert (await mine.client.data(rules % "per"))["loyaltyPrograms"]["nodes"][0]["rules"]["nodes"]
     [error] = await mine.client.errors(rules % "conditions")
     assert error["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_what_is_held_for_somebody_who_is_erased_is_given_back(shop: Shop) -> None:
+    _, ada, cup = await setting(shop, stock=1)
+    await shop.change("reserveReward", TAKEN, customer=ada, reward=cup)
+    await shop.change("eraseCustomer", "receipt", id=ada)
+    bob = await shop.customer("Bob")
+    await shop.buy(bob, "100")
+    taken = await shop.change("redeemReward", TAKEN, customer=bob, reward=cup)
+    assert taken["redemption"]["reward"]["stock"] == 0
+    verified = await shop.client.data("mutation { verifyLoyalty { differences } }")
+    assert verified["verifyLoyalty"]["differences"] == []

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm_framework import UnitOfWork
+from crm_loyalty.models import RedemptionStatus
+
+from .redeeming import cancel
 
 OF_ACCOUNTS = ("loyalty_redemption", "loyalty_replay_difference", "loyalty_share")
 """Tables whose rows belong to an account."""
@@ -35,7 +38,16 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
 
 
 async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
-    """Notes go; what was spent stays for the books."""
+    """Notes go; what was spent stays for the books. What is only held is given back."""
+    held = await tx.fetch(
+        "SELECT r.id FROM loyalty_redemption r JOIN loyalty_account a ON a.id = r.account_id"
+        " JOIN loyalty_entry e ON e.program_id = a.program_id"
+        " AND e.source_key = 'redemption:' || CAST(r.id AS TEXT)"
+        f" WHERE a.customer_id = ? AND r.status = '{RedemptionStatus.RESERVED}' ORDER BY r.id",
+        [customer_id],
+    )
+    for row in held:
+        await cancel(tx, str(row["id"]))
     return {
         "loyalty_redemption": await tx.execute(
             "UPDATE loyalty_redemption SET note = NULL WHERE account_id IN"
