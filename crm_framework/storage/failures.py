@@ -81,7 +81,7 @@ def postgres_failure(error: Exception, target: PostgresTarget) -> Exception:
             return unavailable("Two changes waited for each other; this one gave way.", "Try again.")
         case asyncpg.LockNotAvailableError():
             return unavailable("Another change holds these records for too long.", "Try again.")
-        case asyncpg.CharacterNotInRepertoireError():
+        case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError():
             return CrmError(
                 ErrorCode.BAD_INPUT,
                 "A text holds the character U+0000, which PostgreSQL cannot keep.",

@@ -165,3 +165,13 @@ async def test_a_text_that_it_cannot_keep_is_the_senders_fault(database: Databas
     with pytest.raises(CrmError) as caught:
         await database.fetch("SELECT CAST(? AS text)", ["a\0b"])
     assert caught.value.code == ErrorCode.BAD_INPUT
+
+
+async def test_no_text_holds_the_character_zero_in_json_either(database: Database) -> None:
+    for value, sql in (
+        ("a\0b", "SELECT CAST(? AS TEXT) AS v"),
+        (r'["a\u0000b"]', "SELECT CAST(? AS JSONB) AS v"),
+    ):
+        with pytest.raises(CrmError, match=r"U\+0000") as refused:
+            await database.fetch(sql, [value])
+        assert refused.value.code is ErrorCode.BAD_INPUT
