@@ -325,6 +325,22 @@ async def test_customers_preview_for_themselves_and_are_not_told_what_staff_note
     assert error["extensions"]["code"] == "FORBIDDEN"
 
 
+async def test_a_reward_says_which_tiers_are_needed(shop: Shop) -> None:
+    program, ada, _ = await setting(shop)
+    tier = (await shop.change("createTier", "tier { id }", program=program, name="Gold", threshold=500))[
+        "tier"
+    ]
+    await reward(shop, program, name="For gold", costPoints=1, tiers=[tier["id"]])
+    for seen in (shop, await own_token(shop, ada)):
+        answer = await seen.client.data(
+            "{ loyaltyPrograms { nodes { rewards { nodes { name tiers { name } } } } } }"
+        )
+        assert answer["loyaltyPrograms"]["nodes"][0]["rewards"]["nodes"] == [
+            {"name": "For gold", "tiers": [{"name": "Gold"}]},
+            {"name": "Cup", "tiers": []},
+        ]
+
+
 async def test_what_is_held_for_somebody_who_is_erased_is_given_back(shop: Shop) -> None:
     _, ada, cup = await setting(shop, stock=1)
     await shop.change("reserveReward", TAKEN, customer=ada, reward=cup)

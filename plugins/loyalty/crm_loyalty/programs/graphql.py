@@ -111,7 +111,7 @@ class LoyaltyProgramVersion(Node):
 
 @node(table="loyalty_program", permission=READ, shared=True)
 class LoyaltyProgram(Node):
-    """What earns points, and how many."""
+    """A loyalty programme: its terms, tiers, rules, campaigns and rewards."""
 
     version: int = column("Grows by one with each change.")
     name: str = column("The programme's name.")
@@ -133,7 +133,9 @@ class LoyaltyProgram(Node):
     cap_per_day: int | None = column("Points at most for a customer on a day, of all rules; null: any.")
     cap_per_customer: int | None = column("Points at most for a customer in all, of all rules; null: any.")
     active: bool = column("Whether purchases earn in it.")
-    created_at: datetime = column("When it was made; earlier purchases earn nothing.")
+    created_at: datetime = column(
+        "When it was made; purchases that were told before then earn only by a replay."
+    )
     tiers: list[LoyaltyTier] = children(
         key="program_id", order=("threshold",), description="Its tiers, the lowest first."
     )

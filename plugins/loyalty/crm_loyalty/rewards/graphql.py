@@ -29,6 +29,7 @@ from crm_framework import (
     expected,
     given,
     key_of,
+    load,
     mutation,
     node,
     optional,
@@ -38,10 +39,11 @@ from crm_framework import (
     required,
     retry_key,
 )
-from crm_loyalty.earning.inputs import in_currency, keys
-from crm_loyalty.earning.store import currency_of
+from crm_loyalty.earning.inputs import JSON, in_currency, keys
+from crm_loyalty.earning.store import currency_of, plain
 from crm_loyalty.models import CodeSource, RedemptionStatus, RewardKind
 from crm_loyalty.programs.graphql import READ, WRITE, LoyaltyProgram
+from crm_loyalty.tiers.types import LoyaltyTier
 
 from . import redeeming
 from .changes import NewReward, RewardChange, add_voucher_codes, create_reward, update_reward
@@ -80,7 +82,7 @@ describe(
 @node(
     table="loyalty_reward",
     permission=READ,
-    hidden={"program_id": str, "cost_minor": int, "value_minor": int | None},
+    hidden={"program_id": str, "cost_minor": int, "value_minor": int | None, "tiers": JSON},
     shared=True,
 )
 class LoyaltyReward(Node):
@@ -88,8 +90,8 @@ class LoyaltyReward(Node):
 
     version: int = column("Grows by one with each change.")
     name: str = column("Its name; no two rewards of a programme share one.")
-    description: str | None = column("What it is.")
-    kind: RewardKind = column("What it is.")
+    description: str | None = column("What it is, in words.")
+    kind: RewardKind = column("Whether it is a discount, goods or a voucher.")
     cost_points: int = column("What it costs, in points.")
     percent: int | None = column("What a discount takes off, in percent.")
     sku: str | None = column("Of a product.")
@@ -109,6 +111,15 @@ class LoyaltyReward(Node):
     async def value(each: Batch["LoyaltyReward"], info: Info) -> list[Money | None]:
         """The amount that a discount takes off."""
         return await _amounts(each, info, "value_minor")
+
+    @batch(needs=("tiers",), restricted=True)
+    @staticmethod
+    async def tiers(each: Batch["LoyaltyReward"], info: Info) -> list[list[LoyaltyTier]]:
+        """One of these tiers is needed; empty: none is."""
+        needed = [plain(keys) for keys in each.column("tiers")]
+        wanted = sorted({key for keys in needed for key in keys})
+        found = dict(zip(wanted, await load(info, LoyaltyTier, wanted, columns=()), strict=True))
+        return [[tier for key in keys if (tier := found[key]) is not None] for keys in needed]
 
     @batch(needs=("program_id", "cost_minor"), permission=WRITE, restricted=True)
     @staticmethod
@@ -213,7 +224,7 @@ class OfAccount:
 class CreateRewardInput:
     program: ID = required("In which programme.")
     name: str = required("Its name; no two rewards of a programme share one.")
-    kind: RewardKind = required("What it is.")
+    kind: RewardKind = required("Whether it is a discount, goods or a voucher.")
     cost_points: int = required("What it costs, in points.")
     description: str | None = optional("What it is, in words.")
     value: MoneyInput | None = optional("Of a discount: the amount off.")
@@ -254,7 +265,7 @@ class AddVoucherCodesInput:
 @strawberry.input(description="A reward that a customer takes.")
 class RedeemRewardInput:
     customer: ID = required("Who takes it.")
-    reward: ID = required("What.")
+    reward: ID = required("Which reward.")
     note: str | None = optional("What is to be noted.")
     idempotency_key: str | None = retry_key()
 
@@ -262,7 +273,7 @@ class RedeemRewardInput:
 @strawberry.input(description="A reward that is held for a customer.")
 class ReserveRewardInput:
     customer: ID = required("For whom.")
-    reward: ID = required("What.")
+    reward: ID = required("Which reward.")
     minutes: int | None = optional("For how long; as the reward says if left out.")
     idempotency_key: str | None = retry_key()
 
