@@ -143,7 +143,8 @@ def read_the_yard() -> float:
 
 def pace() -> float:
     """How many times as long work takes here and now: cores that are shared change from second to second."""
-    return min(deeper(depth, read_the_yard) for depth in DEPTHS[:3]) / YARD_SECONDS
+    quickest: float = min(deeper(depth, read_the_yard) for depth in DEPTHS[:3])
+    return quickest / YARD_SECONDS
 
 
 @pytest.mark.parametrize("what", WORST)
