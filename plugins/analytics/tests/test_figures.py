@@ -147,6 +147,7 @@ async def test_merging_adds_figures_of_the_same_day(client: CrmClient) -> None:
             "analytics_membership": 0,
             "analytics_customer": 1,
             "analytics_prediction": 0,
+            "analytics_invitation": 0,
         }
     }
     assert await daily(client) == [("03", "EUR", 2, 0, "15.00"), ("04", "EUR", 1, 0, "1.00")]
@@ -161,7 +162,7 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
                 table: []
                 for table in (
                     *("daily", "month", "revenue", "product", "answer", "membership", "customer"),
-                    "predictions",
+                    *("predictions", "surveys"),
                 )
             }
         }
@@ -175,6 +176,7 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
             "analytics_membership": 0,
             "analytics_customer": 1,
             "analytics_prediction": 0,
+            "analytics_invitation": 0,
         }
     }
     assert await daily(client) == EXPECTED
