@@ -154,13 +154,15 @@ def told(
     `after` of a POLICY is the place of a promise.
     """
     start = history[0][0]
+    # what comes after a merge changes nothing, in its own minute too
+    merges = [
+        place for place, (minute, kind, _) in enumerate(history) if kind == "MERGED" and minute <= as_of
+    ]
     policies = [
         (minute, None if after is None else int(after))
-        for minute, kind, after in history
+        for minute, kind, after in history[: min(merges, default=len(history))]
         if kind == "POLICY" and minute <= as_of
     ]
-    merged = next((minute for minute, kind, _ in history if kind == "MERGED" and minute <= as_of), horizon)
-    policies = [one for one in policies if one[0] <= merged]
     at = dict(policies)  # the last of several in one minute counts
     found = {}
     for (kind, cycle), life in minutes_of_life(history, as_of, horizon).items():
