@@ -120,3 +120,15 @@ async def _fetch(url: str, sql: str, *values: object) -> int:
         return int(await connection.fetchval(sql, *values))
     finally:
         await connection.close()
+
+
+@contextmanager
+def empty_database(kind: str) -> Iterator[str]:
+    """URL of a new database without tables, on SQLite in the folder for passing files, or on a new server."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
+            yield f"sqlite:{Path(folder, 'empty.sqlite3')}"
+        return
+    with running_postgres() as server:
+        _run(server.url("postgres"), "CREATE DATABASE bench")
+        yield server.url("bench")

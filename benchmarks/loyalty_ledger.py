@@ -8,12 +8,8 @@ are made by the rules, without events, so that filling takes minutes and not hou
 import argparse
 import asyncio
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 
 from crm_loyalty.ledger import Spending, redeem, settle
@@ -25,6 +21,7 @@ from crm_loyalty.ledger.verify import verify
 from crm_loyalty.ledger.writing import Cause, Writing
 from crm_loyalty.programs import create_program
 
+from benchmarks.databases import empty_database
 from crm_framework import Settings, UnitOfWork, new_id
 from crm_framework.app import open_service
 from crm_framework.runtime import load_host, migrations_of
@@ -33,7 +30,6 @@ from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
 from crm_framework.storage.migration.migrator import migrate
 from crm_framework.testing.filling import fill_customers
-from crm_framework.testing.postgres import running_postgres
 from crm_framework.testing.templates import run_statement
 
 EARNED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,17 +44,6 @@ PAGE = "{ customers(first: 50) { nodes { loyalty { balance pending lifetime } } 
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-@contextmanager
-def empty(kind: str) -> Iterator[str]:
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="crm-ledger-") as folder:
-            yield f"sqlite:{Path(folder, 'ledger.sqlite3')}"
-        return
-    with running_postgres() as server:
-        asyncio.run(run_statement(server.url("postgres"), "CREATE DATABASE ledger"))
-        yield server.url("ledger")
 
 
 async def fill(tx: UnitOfWork, program: str, histories: list[int], ends: list[int]) -> list[str]:
@@ -221,7 +206,7 @@ def main() -> None:
     given = parser.parse_args()
     for kind in given.databases:
         say(kind)
-        with empty(kind) as url:
+        with empty_database(kind) as url:
             asyncio.run(measure(url, given.accounts, given.entries, proof=given.proof))
 
 

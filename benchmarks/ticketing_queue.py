@@ -9,12 +9,8 @@ import argparse
 import asyncio
 import resource
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -29,6 +25,7 @@ from crm_ticketing.policies.rules import ClockKind, PolicyRules
 from crm_ticketing.policies.store import create_policy
 from crm_ticketing.policies.versions import versions_of
 
+from benchmarks.databases import empty_database
 from crm_framework import Settings, UnitOfWork, new_id
 from crm_framework.app import open_service
 from crm_framework.runtime import load_host, migrations_of
@@ -37,8 +34,6 @@ from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
 from crm_framework.storage.migration.migrator import migrate
 from crm_framework.testing.filling import fill_customers
-from crm_framework.testing.postgres import running_postgres
-from crm_framework.testing.templates import run_statement
 
 FIRST = datetime(2026, 1, 5, 8, tzinfo=UTC)
 MOMENTS = 5_000
@@ -64,17 +59,6 @@ NAMES = (
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-@contextmanager
-def empty(kind: str) -> Iterator[str]:
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="crm-queue-") as folder:
-            yield f"sqlite:{Path(folder, 'queue.sqlite3')}"
-        return
-    with running_postgres() as server:
-        asyncio.run(run_statement(server.url("postgres"), "CREATE DATABASE queue"))
-        yield server.url("queue")
 
 
 def past(at: datetime, version: str, *, is_open: bool) -> list[tuple[datetime, str, str]]:
@@ -200,7 +184,7 @@ def main() -> None:
     asked = parser.parse_args()
     for kind in asked.databases.split(","):
         say(f"\n{kind}")
-        with empty(kind) as url:
+        with empty_database(kind) as url:
             asyncio.run(measure(url, asked.tickets))
 
 
