@@ -17,6 +17,8 @@ from crm_framework import (
 )
 from crm_framework.testing import CrmClient, deliver_events
 
+PARTS = "value numerator denominator n reason"
+
 
 def at(text: str) -> datetime:
     found = datetime.fromisoformat(text)
@@ -64,3 +66,17 @@ class Shop:
     ) -> Any:
         text = f'{{ analytics(window: {{first: "{first}", last: "{last}"}}{more}) {{ {selection} }} }}'
         return (await self.client.data(text))["analytics"]
+
+
+async def people(shop: Shop) -> dict[str, str]:
+    """Ada stays, Ben leaves, Cy comes back after more than a year, Dee is new, Eve never bought."""
+    keys = {name: await shop.customer(name) for name in ("Ada", "Ben", "Cy", "Dee", "Eve")}
+    for name, *days in (
+        ("Ada", "2023-06-10", "2024-01-05", "2024-01-25"),
+        ("Ben", "2023-12-31"),
+        ("Cy", "2022-11-30", "2024-01-09"),
+        ("Dee", "2024-01-20"),
+    ):
+        for day in days:
+            await shop.buy(keys[name], day)
+    return keys

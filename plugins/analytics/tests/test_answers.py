@@ -1,13 +1,9 @@
 """What `analytics { … }` answers, against cases worked by hand; the oracle is beside, in test_oracle.py."""
 
-import json
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from crm_analytics.rollups import quintiles
-from crm_analytics.segments import freezing
-from crm_analytics.segments.graphql import NOT_FROZEN
 
 from crm_framework import (
     NewInteraction,
@@ -17,11 +13,9 @@ from crm_framework import (
     now,
     record_purchase,
 )
-from crm_framework.testing import CrmClient, deliver_events, run_jobs
+from crm_framework.testing import CrmClient, deliver_events
 
-from .shop import Shop, at
-
-PARTS = "value numerator denominator n reason"
+from .shop import PARTS, Shop, at, people
 
 
 async def test_nps_and_csat_follow_answers_and_corrections(shop: Shop) -> None:
@@ -80,166 +74,6 @@ async def test_nothing_is_null_with_a_reason_and_never_0(shop: Shop) -> None:
     assert found["coversFrom"] is None
 
 
-async def test_revenue_counts_refunds_on_their_day_and_never_mixes_currencies(shop: Shop) -> None:
-    ada = await shop.customer()
-    bought = await shop.buy(ada, "2024-01-03", 1000, channel="web")
-    await shop.buy(ada, "2024-01-05", 500, "JPY")
-    await shop.buy(ada, "2024-02-05", 250)
-    await shop.refund(bought, "2024-02-06", 100)
-    group = "groups { label value n }"
-    found = await shop.ask(
-        f"revenue(groupBy: {{by: PERIOD, period: MONTH}}) {{ unit value n {group} previous {{ value"
-        f" change }} }}"
-        f" byChannel: revenue(groupBy: {{by: CHANNEL}}) {{ unit {group} }}",
-        last="2024-02-29",
-    )
-    assert found["revenue"] == [
-        {
-            "unit": "EUR", "value": 11.5, "n": 2, "previous": {"value": 0.0, "change": 11.5},
-            "groups": [
-                {"label": "2024-01-01", "value": 10.0, "n": 1},
-                {"label": "2024-02-01", "value": 1.5, "n": 1},
-            ],
-        },
-        {
-            "unit": "JPY", "value": 500.0, "n": 1, "previous": {"value": 0.0, "change": 500.0},
-            "groups": [
-                {"label": "2024-01-01", "value": 500.0, "n": 1},
-                {"label": "2024-02-01", "value": 0.0, "n": 0},
-            ],
-        },
-    ]  # fmt: skip
-    # the refund goes the way of its purchase
-    assert found["byChannel"][0]["groups"] == [
-        {"label": "web", "value": 9.0, "n": 1},
-        {"label": None, "value": 2.5, "n": 1},
-    ]
-
-
-async def test_revenue_is_converted_by_the_rates_that_were_entered(shop: Shop) -> None:
-    ada = await shop.customer()
-    await shop.buy(ada, "2024-01-03", 1000)
-    await shop.buy(ada, "2024-01-05", 500, "JPY")
-    more = ', convertTo: "EUR"'
-    [found] = (await shop.ask("revenue { unit value reason }", more=more))["revenue"]
-    assert found == {
-        "unit": "EUR", "value": None, "reason": "no rate from JPY to EUR was entered for 2024-01-05",
-    }  # fmt: skip
-    entered = await shop.client.data(
-        """mutation { setExchangeRates(input: {rates: [
-          {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: "0.01"}]}) {
-          count errors { message } } }"""
-    )
-    assert entered["setExchangeRates"] == {"count": 1, "errors": []}
-    [found] = (await shop.ask("revenue { unit value n }", more=more))["revenue"]
-    assert found == {"unit": "EUR", "value": 15.0, "n": 2}
-    assert (await shop.client.data("{ exchangeRates { currency base validFrom rate } }"))[
-        "exchangeRates"
-    ] == [{"currency": "JPY", "base": "EUR", "validFrom": "2024-01-01", "rate": "0.01"}]
-    refused = await shop.client.data(
-        """mutation { setExchangeRates(input: {rates: [
-          {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: "-1"}]}) {
-          count errors { path } } }"""
-    )
-    assert refused["setExchangeRates"] == {"count": None, "errors": [{"path": ["rates", "0", "rate"]}]}
-
-
-async def people(shop: Shop) -> dict[str, str]:
-    """Ada stays, Ben leaves, Cy comes back after more than a year, Dee is new, Eve never bought."""
-    keys = {name: await shop.customer(name) for name in ("Ada", "Ben", "Cy", "Dee", "Eve")}
-    for name, *days in (
-        ("Ada", "2023-06-10", "2024-01-05", "2024-01-25"),
-        ("Ben", "2023-12-31"),
-        ("Cy", "2022-11-30", "2024-01-09"),
-        ("Dee", "2024-01-20"),
-    ):
-        for day in days:
-            await shop.buy(keys[name], day)
-    return keys
-
-
-@pytest.mark.parametrize(("first", "last"), [("2024-01-01", "2024-01-31"), ("2024-01-02", "2024-01-31")])
-async def test_retention_and_churn_from_months_and_from_days(shop: Shop, first: str, last: str) -> None:
-    keys = await people(shop)
-    await shop.tag(keys["Ada"], "vip")
-    await shop.tag(keys["Ben"], "vip", "odd")
-    found = await shop.ask(
-        f"retention(groupBy: {{by: TAG}}) {{ {PARTS} definition groups {{ label value n }} }} churn {{"
-        f" {PARTS} }}"
-        " repeatPurchaseRate { value n }"
-        " gaps: retention(inactivity: {gaps: 2}) { n } days: retention(inactivity: {days: 30}) { value n }",
-        first,
-        last,
-    )
-    assert found["retention"]["value"] == 50.0
-    assert found["retention"]["definition"].endswith("Inactive is: no purchase for 12 months.")
-    assert found["retention"]["groups"] == [
-        {"label": "odd", "value": 0.0, "n": 1},
-        {"label": "vip", "value": 50.0, "n": 2},
-    ]
-    assert (found["churn"]["value"], found["churn"]["n"]) == (50.0, 2)
-    assert found["repeatPurchaseRate"] == {"value": pytest.approx(100 / 3), "n": 3}
-    assert found["gaps"] == {"n": 0}
-    assert found["days"] == {"value": 0.0, "n": 1}
-
-
-async def test_cohorts_with_and_without_a_filter(shop: Shop) -> None:
-    keys = await people(shop)
-    await shop.buy(keys["Dee"], "2024-03-01")
-    select = "cohorts(periods: 3) { rows { month size periods { label value n } unbounded { value } } csv }"
-    expected = [
-        {
-            "month": "2024-01-01", "size": 1,
-            "periods": [
-                {"label": "0", "value": 100.0, "n": 1},
-                {"label": "1", "value": 0.0, "n": 1},
-                {"label": "2", "value": 100.0, "n": 1},
-                {"label": "3", "value": 0.0, "n": 1},
-            ],
-            "unbounded": [{"value": 100.0}, {"value": 100.0}, {"value": 100.0}, {"value": 0.0}],
-        }
-    ]  # fmt: skip
-    for more in ("", ', filter: {name: {in: ["Dee", "Ben"]}}'):
-        found = (await shop.ask(select, more=more))["cohorts"]
-        assert found["rows"] == expected
-        assert found["csv"].splitlines()[1] == "2024-01-01,1,0,1,100.0,1,100.0"
-    signed_up = (await shop.ask("cohorts(basis: SIGN_UP) { rows { size } }", "2024-01-01", "2033-01-01"))[
-        "cohorts"
-    ]
-    assert signed_up["rows"] == [{"size": 5}]
-
-
-async def test_rfm_by_hand(shop: Shop) -> None:
-    # five customers, each better than the one before in everything
-    for number in range(1, 6):
-        one = await shop.customer(f"C{number}")
-        for _ in range(number):
-            await shop.buy(one, f"2024-01-0{number}", 1000)
-    [found] = (
-        await shop.ask(
-            "rfm { currency customers cells { recency frequency monetary customers segment } csv }"
-        )
-    )["rfm"]
-    assert (found["currency"], found["customers"]) == ("EUR", 5)
-    assert [(one["recency"], one["frequency"], one["monetary"]) for one in found["cells"]] == [
-        (n, n, n) for n in (5, 4, 3, 2, 1)
-    ]
-    assert found["cells"][0]["segment"] == "champion"
-    assert len(found["csv"].splitlines()) == 6
-    async with shop.client.service.database.unit_of_work() as tx:
-        await quintiles.refresh(tx)
-    each = await shop.client.data(
-        '{ customers(filter: {rfmSegment: {eq: "champion"}, clvMinor: {gte: 3000}}) { nodes { name metrics {'
-        " rfm { recency frequency monetary segment currency } clv { amount currency } mainCurrency } } } }"
-    )
-    assert [node["name"] for node in each["customers"]["nodes"]] == ["C4", "C5"]
-    assert each["customers"]["nodes"][1]["metrics"] == {
-        "rfm": {"recency": 5, "frequency": 5, "monetary": 5, "segment": "champion", "currency": "EUR"},
-        "clv": {"amount": "50.00", "currency": "EUR"},
-        "mainCurrency": "EUR",
-    }
-
-
 async def test_filters_and_segments_narrow_every_metric(shop: Shop) -> None:
     keys = await people(shop)
     await shop.tag(keys["Ada"], "vip")
@@ -263,72 +97,6 @@ async def test_filters_and_segments_narrow_every_metric(shop: Shop) -> None:
     )
     assert grouped["revenue"] == [{"value": 40.0, "groups": [{"value": 20.0}]}]
     assert grouped["named"] == [{"groups": [{"label": "new", "value": 10.0}]}]
-
-
-async def test_retention_by_segment_goes_by_its_members_when_the_window_began(shop: Shop) -> None:
-    keys = await people(shop)
-    await shop.tag(keys["Ada"], "vip")
-    made = await shop.client.data(
-        'mutation { createSegment(input: {name: "VIP", filter: {tags: {any: ["vip"]}}}) { segment { id } } }'
-    )
-    segment = made["createSegment"]["segment"]["id"]
-    select = f'retentionBySegment(segments: ["{segment}"]) {{ value groups {{ label value n reason }} }}'
-    [group] = (await shop.ask(select))["retentionBySegment"]["groups"]
-    assert (group["value"], group["reason"]) == (
-        None,
-        "who belonged to the segment was not kept on or before the window's first day",
-    )
-    for _ in range(2):
-        frozen = await shop.client.data(
-            f'mutation {{ freezeSegments(input: {{segments: ["{segment}"]}}) {{'
-            " members errors { message } } }"
-        )
-        assert frozen["freezeSegments"] == {"members": 1, "errors": []}
-    async with shop.client.service.database.unit_of_work() as tx:
-        for table in ("membership", "freeze"):
-            await tx.execute(f"UPDATE analytics_{table} SET day = ?", [date(2023, 12, 31)])
-    await shop.tag(keys["Ben"], "vip")  # too late for January
-    found = (await shop.ask(select))["retentionBySegment"]
-    assert (found["value"], found["groups"][0]["value"], found["groups"][0]["n"]) == (50.0, 100.0, 1)
-
-
-async def test_segments_are_kept_each_month_without_anybody_calling(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In batches of one customer, one of whom came later than the first."""
-    monkeypatch.setattr(freezing, "CUSTOMERS", 1)
-    keys = await people(shop)
-    ids = []
-    for tag in ("vip", "none"):
-        made = await shop.client.data(
-            f'mutation {{ createSegment(input: {{name: "{tag}", filter: {{tags: {{any: ["{tag}"]}}}}}}) {{'
-            " segment { id } } }"
-        )
-        ids.append(made["createSegment"]["segment"]["id"])
-    kept = "SELECT day, customer_id FROM analytics_membership ORDER BY day, customer_id"
-    fetch = shop.client.service.database.fetch
-
-    async def night(day: str) -> int:
-        """How many batches it took."""
-        at = datetime.fromisoformat(f"{day}T00:20:00+00:00")
-        ran = await run_jobs(shop.client, at=at, since=at - timedelta(minutes=10))
-        return ran.count("analytics.freeze")
-
-    await shop.tag(keys["Ada"], "vip")
-    assert await night("2035-03-01") == len(keys) + 2
-    await shop.tag(keys["Ben"], "vip")
-    assert await night("2035-03-02") == 1  # kept in this month already
-    assert [str(row["customer_id"]) for row in await fetch(kept)] == [keys["Ada"]]
-    await night("2035-04-01")
-    assert [(str(row["day"]), str(row["customer_id"])) for row in await fetch(kept)] == [
-        ("2035-03-01", keys["Ada"]),
-        *(("2035-04-01", key) for key in sorted((keys["Ada"], keys["Ben"]))),
-    ]
-    select = f"retentionBySegment(segments: {json.dumps(ids)}) {{ groups {{ n reason }} }}"
-    [vip, none] = (await shop.ask(select, "2035-03-01", "2035-03-31"))["retentionBySegment"]["groups"]
-    # a segment that had no members was kept, too
-    assert NOT_FROZEN not in (vip["reason"], none["reason"])
-    assert (none["n"], none["reason"] is not None) == (0, True)
 
 
 async def test_gaps_between_purchases_by_group(shop: Shop) -> None:
@@ -538,26 +306,3 @@ async def test_a_window_at_an_end_of_the_calendar_is_refused(shop: Shop, first: 
     )
     assert error["extensions"]["code"] == "BAD_INPUT"
     assert "1900 to 2999" in error["message"]
-
-
-SET_RATE = """mutation ($rate: String!) { setExchangeRates(input: {rates: [
-  {currency: "JPY", base: "EUR", validFrom: "2024-01-01", rate: $rate}]}) {
-  count errors { path message } } }"""
-
-
-@pytest.mark.parametrize("rate", ["1e999", "1E-999", "1000000000001", "0", "-1", "NaN", "Infinity", "1" * 41])
-async def test_a_rate_by_which_nothing_can_be_converted_is_refused(shop: Shop, rate: str) -> None:
-    answer = (await shop.client.data(SET_RATE, rate=rate))["setExchangeRates"]
-    assert answer["count"] is None
-    [error] = answer["errors"]
-    assert error["path"] == ["rates", "0", "rate"]
-    assert error["message"].startswith(f"{rate[:40]!r} is no decimal number from")
-    assert await shop.client.service.database.fetch("SELECT id FROM analytics_rate") == []
-
-
-@pytest.mark.parametrize(("rate", "value"), [("1e12", 1e27), ("1E-12", 1e3)])
-async def test_much_is_converted_by_the_most_extreme_rates(shop: Shop, rate: str, value: float) -> None:
-    await shop.buy(await shop.customer(), "2024-01-03", 10**15, "JPY")
-    assert (await shop.client.data(SET_RATE, rate=rate))["setExchangeRates"]["count"] == 1
-    [found] = (await shop.ask("revenue { value n reason }", more=', convertTo: "EUR"'))["revenue"]
-    assert found == {"value": value, "n": 1, "reason": None}
