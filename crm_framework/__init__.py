@@ -144,6 +144,7 @@ _HOME = {
     "send_messages": "domain.messages.queueing",
     "sign_link": "security.links",
     "tag_customers": "domain.customers.tags",
+    "time_zone": "zones",
     "update_interaction": "domain.interactions.touches",
 }
 
@@ -282,6 +283,7 @@ __all__ = [
     "send_messages",
     "sign_link",
     "tag_customers",
+    "time_zone",
     "update_interaction",
 ]
 
@@ -390,6 +392,7 @@ if TYPE_CHECKING:
     from .storage.ids import new_id
     from .storage.unit_of_work import UnitOfWork
     from .worker.runs import JobRun
+    from .zones import time_zone
 
 
 def __getattr__(name: str) -> Any:

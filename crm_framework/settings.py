@@ -19,6 +19,7 @@ from . import email_settings
 from .email_settings import EmailSettings
 from .errors import CrmError, ErrorCode
 from .secret import HIDDEN, Secret
+from .zones import is_time_zone
 
 DEFAULT_CONFIG = "crm.toml"
 PREFIX = "CRM_"
@@ -242,15 +243,11 @@ def _check_network(name: str, network: str) -> None:
 
 
 def _check_zone(zone: str) -> None:
-    from zoneinfo import ZoneInfo  # here, as most start-ups need no zones
-
-    try:
-        ZoneInfo(zone)
-    except (ValueError, OSError, KeyError):
+    if not is_time_zone(zone):
         raise _error(
             f"default_time_zone is {zone!r}, which is no time zone.",
             "Name one of the IANA database, such as Europe/Berlin.",
-        ) from None
+        )
 
 
 def config_path(config: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:

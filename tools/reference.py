@@ -36,7 +36,7 @@ SUBJECTS = {
     " responsibles"
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
     " NewPurchase NewLine record_refund NewRefund send_message send_messages OutgoingMessage QueuedMessage"
-    " currency_code format_minor new_id now parse_time",
+    " currency_code format_minor time_zone new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings sign_link open_link",
     "Testing": "CrmClient CommandResult PluginConformance deliver_events frozen queued_messages run_jobs",

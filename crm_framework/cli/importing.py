@@ -23,13 +23,13 @@ from crm_framework.cli.running import console, errors, run, settings_of
 from crm_framework.cli.values import Cells
 from crm_framework.domain.customers.bulk import ImportReport, import_customers
 from crm_framework.domain.interactions.bulk import import_interactions
-from crm_framework.domain.values import locales
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.runtime import open_runtime
 from crm_framework.security.actors import Actor
 from crm_framework.settings import Settings
 from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
+from crm_framework.zones import time_zone as zone_name
 
 SHOWN = 20
 """Refused lines that are printed; --report takes all of them."""
@@ -153,7 +153,7 @@ def _job(
         store=store,
         mapping=FileMapping.parse(maps, constants, fields=fields),
         source=source or path.stem,
-        zone=ZoneInfo(locales.time_zone(time_zone)),
+        zone=ZoneInfo(zone_name(time_zone)),
         **options,
     )
 

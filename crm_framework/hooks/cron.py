@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from crm_framework.errors import CrmError, ErrorCode, cut
+from crm_framework.zones import is_time_zone
 
 
 def check_cron(cron: str | None, zone: str) -> None:
@@ -40,14 +41,13 @@ def next_run(cron: str, zone: str, after: datetime) -> datetime:
 
 @lru_cache(maxsize=64)
 def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
+    if not is_time_zone(name):
         raise CrmError(
             ErrorCode.CONFIGURATION,
             f"{cut(name, 80)} is no time zone.",
             hint="Name one of the IANA database, such as Europe/Berlin.",
-        ) from None
+        )
+    return ZoneInfo(name)
 
 
 def _unfit(cron: str, why: str) -> CrmError:

@@ -15,6 +15,7 @@ import msgspec
 import pluggy
 
 from crm_framework.errors import CrmError, ErrorCode, cut
+from crm_framework.zones import is_time_zone
 
 from .routes import Route
 
@@ -176,13 +177,9 @@ class Window:
                 raise _no_window(name, f"{name} carries no time zone.", "Pass an aware datetime.")
         if self.end <= self.start:
             raise _no_window("end", "end is not after start.", "end itself is not part of the window.")
-        from zoneinfo import ZoneInfo  # here, as most start-ups need no zones
-
-        try:
-            ZoneInfo(self.time_zone)
-        except (ValueError, OSError, KeyError, TypeError):
+        if not is_time_zone(self.time_zone):
             hint = "Name one of the IANA database, such as Europe/Berlin."
-            raise _no_window("timeZone", f"{cut(self.time_zone, 40)} is no time zone.", hint) from None
+            raise _no_window("timeZone", f"{cut(self.time_zone, 40)} is no time zone.", hint)
 
 
 def _no_window(name: str, message: str, hint: str) -> CrmError:

@@ -51,11 +51,12 @@ from crm_framework.domain.customers.tags import check_tags, set_tags, tag_rows, 
 from crm_framework.domain.models import CustomerKind
 from crm_framework.domain.rows import insert
 from crm_framework.domain.values.countries import country_code
-from crm_framework.domain.values.locales import locale_region, locale_tag, time_zone
+from crm_framework.domain.values.locales import locale_region, locale_tag
 from crm_framework.domain.values.text import line, optional_line
 from crm_framework.errors import CrmError
 from crm_framework.events import Changes, CustomerUpdated
 from crm_framework.storage.ids import new_id
+from crm_framework.zones import time_zone
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork

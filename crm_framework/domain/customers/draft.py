@@ -26,11 +26,12 @@ from crm_framework.domain.customers.record import Record, differences
 from crm_framework.domain.customers.tags import check_tags
 from crm_framework.domain.models import CustomerKind, CustomerStage
 from crm_framework.domain.values.countries import COUNTRIES, country_code
-from crm_framework.domain.values.locales import locale_region, locale_tag, time_zone
+from crm_framework.domain.values.locales import locale_region, locale_tag
 from crm_framework.domain.values.moments import past_moment
 from crm_framework.domain.values.text import fold, kind_of, line, optional_line
 from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.events import CustomerCreated
+from crm_framework.zones import time_zone
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 

@@ -1,12 +1,9 @@
-"""Named time zones (IANA) and languages (BCP 47), checked and in their canonical spelling."""
+"""Languages (BCP 47), checked and in their canonical spelling."""
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from zoneinfo import available_timezones
+from collections.abc import Sequence
 
 from crm_framework.domain.values.countries import COUNTRIES
-from crm_framework.domain.values.text import nearest
 from crm_framework.errors import CrmError, ErrorCode, cut
 
 _TAG = re.compile(
@@ -14,20 +11,6 @@ _TAG = re.compile(
     r"(?P<variants>(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
     re.IGNORECASE,
 )
-
-
-def time_zone(value: object, *, path: Sequence[str | int] = ()) -> str:
-    """The zone's IANA name; BAD_INPUT for one that is unknown."""
-    known = _zones()
-    if isinstance(value, str) and value.strip().lower() in known:
-        return known[value.strip().lower()]
-    meant = nearest(value, list(known.values())) if isinstance(value, str) and len(value) < 64 else None
-    raise CrmError(
-        ErrorCode.BAD_INPUT,
-        f"{cut(value, 80)} is no time zone.",
-        path=path,
-        hint=f"Did you mean {meant!r}?" if meant else "Give an IANA name, such as Europe/Berlin.",
-    )
 
 
 def locale_tag(value: object, *, path: Sequence[str | int] = ()) -> str:
@@ -51,8 +34,3 @@ def locale_region(tag: str | None) -> str | None:
     match = _TAG.fullmatch(tag) if tag else None
     region = match["region"] if match else None
     return region if region in COUNTRIES else None
-
-
-@cache
-def _zones() -> Mapping[str, str]:
-    return {name.lower(): name for name in available_timezones() if name not in ("localtime", "Factory")}

@@ -1,9 +1,8 @@
 """The plugin's settings, `[analytics]` in crm.toml."""
 
 import re
-from zoneinfo import ZoneInfo
 
-from crm_framework import PluginSettings, Secret
+from crm_framework import CrmError, PluginSettings, Secret, time_zone
 
 from .metrics.clv import Costs
 from .metrics.retention import Inactivity
@@ -38,11 +37,11 @@ class AnalyticsSettings(PluginSettings, frozen=True):
 
     def __post_init__(self) -> None:
         try:
-            ZoneInfo(self.time_zone)
-        except (ValueError, OSError, LookupError):
-            raise ValueError(
-                f"time_zone: {self.time_zone!r} is no IANA time zone, such as Europe/Berlin"
-            ) from None
+            zone = time_zone(self.time_zone)
+        except CrmError as error:
+            raise ValueError(f"time_zone: {error}") from None
+        if zone != self.time_zone:
+            raise ValueError(f"time_zone: write {self.time_zone!r} as {zone!r}")
         if self.cost_currency is not None and not re.fullmatch("[A-Z]{3}", self.cost_currency, re.ASCII):
             raise ValueError(f"cost_currency: {self.cost_currency!r} is no ISO 4217 code, such as EUR")
         if self.survey_url and not re.fullmatch(r"https?://[^\s?#]+", self.survey_url, re.ASCII):

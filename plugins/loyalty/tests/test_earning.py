@@ -146,6 +146,7 @@ async def test_a_programme_that_does_not_fit_is_refused(client: CrmClient) -> No
         ({"name": "  "}, "BAD_INPUT", ["name"]),
         ({"name": "B", "currency": "XXQ"}, "BAD_INPUT", ["currency"]),
         ({"name": "B", "pointsPerUnit": -1}, "BAD_INPUT", ["pointsPerUnit"]),
+        ({"name": "B", "timeZone": "localtime"}, "BAD_INPUT", ["timeZone"]),
     ):
         answer = await program(client, **input)
         assert answer["program"] is None

@@ -1,6 +1,6 @@
 import pytest
 
-from crm_framework.domain.values.locales import locale_region, locale_tag, time_zone
+from crm_framework.domain.values.locales import locale_region, locale_tag
 from crm_framework.errors import CrmError
 
 
@@ -23,17 +23,3 @@ def test_language_tags(given: str, tag: str, region: str | None) -> None:
 def test_what_is_no_language_tag(given: object) -> None:
     with pytest.raises(CrmError, match="is no language tag"):
         locale_tag(given)
-
-
-def test_time_zones() -> None:
-    assert time_zone(" europe/BERLIN ") == "Europe/Berlin"
-    assert time_zone("utc") == "UTC"
-    for wrong, hint in (
-        ("Europe/Berln", "Did you mean 'Europe/Berlin'"),
-        ("../etc/passwd", ""),
-        (None, "IANA"),
-    ):
-        with pytest.raises(CrmError) as refused:
-            time_zone(wrong, path=("timeZone",))
-        assert refused.value.path == ("timeZone",)
-        assert hint in (refused.value.hint or "")

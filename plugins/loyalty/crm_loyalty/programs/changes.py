@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
-from zoneinfo import available_timezones
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, currency_code, new_id
+from crm_framework import CrmError, ErrorCode, UnitOfWork, currency_code, new_id, time_zone
 from crm_loyalty.earning.rules import Rounding, Selection
 from crm_loyalty.events import ProgramCreated, ProgramUpdated
 from crm_loyalty.models import RefundPolicy, TierBasis, TierDescent, TierPeriod
@@ -123,13 +122,8 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
             raise CrmError(ErrorCode.BAD_INPUT, "A programme's name has 1 to 200 characters.", path=("name",))
     if "currency" in values:
         values["currency"] = currency_code(values["currency"], path=("currency",))
-    if "time_zone" in values and values["time_zone"] not in available_timezones():
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"There is no time zone {values['time_zone']!r}.",
-            path=("time_zone",),
-            hint="Give an IANA name, such as Europe/Berlin.",
-        )
+    if "time_zone" in values:
+        values["time_zone"] = time_zone(values["time_zone"], path=("time_zone",))
     for name, (least, most, called) in LIMITS.items():
         number = values.get(name)
         if number is not None and not least <= number <= most:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from crm_framework import CrmError, ErrorCode
+from crm_framework import CrmError, ErrorCode, time_zone
 
 from . import public
 
@@ -20,8 +20,6 @@ DAY_MINUTES = 1440
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 INTERVALS_LIMIT = 12
 DATES_LIMIT = 1_000
-NO_ZONES = {"localtime", "Factory"}
-"""Listed with the zones, but no names of IANA's: each machine has its own."""
 
 
 @dataclass(frozen=True, order=True)
@@ -69,10 +67,7 @@ class CalendarRules:
 
 def checked(rules: CalendarRules, at: datetime) -> CalendarRules:
     """The rules with their public holidays around the moment `at`. BAD_INPUT for what is no calendar."""
-    if rules.time_zone not in available_timezones() - NO_ZONES:
-        raise _bad(
-            f"{rules.time_zone!r:.60} is no time zone.", "timeZone", "Give an IANA name: Europe/Berlin."
-        )
+    zone = time_zone(rules.time_zone, path=("timeZone",))
     if rules.always and any(rules.week):
         raise _bad(
             "A calendar is around the clock or has intervals, not both.", "intervals", "Leave one out."
@@ -92,7 +87,7 @@ def checked(rules: CalendarRules, at: datetime) -> CalendarRules:
         raise _bad(f"A calendar has at most {DATES_LIMIT} holidays and as many closures.", "holidays", None)
     known, years = public.holidays_of(rules.country, rules.subdivision, at.year)
     return CalendarRules(
-        time_zone=rules.time_zone,
+        time_zone=zone,
         week=tuple(tuple(sorted(shifts)) for shifts in rules.week),
         always=rules.always,
         country=rules.country,
