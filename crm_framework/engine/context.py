@@ -140,6 +140,12 @@ class Context:
         """
         return None
 
+    def follows(self, parent: "Source", source: "Source", key: str) -> bool:
+        """Whether records of `source` whose column `key` holds the key of a record of `parent`, which fits
+        its `restrict`, certainly fit that of `source`: it need not be looked at again.
+        """
+        return False
+
     def spend(self, cost: int) -> None:
         """Told once, before an operation runs, how many objects it may lead to. May raise `RequestError`."""
 

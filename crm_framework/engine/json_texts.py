@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
+from types import MappingProxyType
 
 from graphql import GraphQLEnumType
 
@@ -19,6 +20,7 @@ from .plans import PlannedField, Selection
 from .sql import Dialect
 from .writers import LEAST, MOST, Leaves
 
+NOTHING_WITHIN: Mapping[str, tuple[str, str, str]] = MappingProxyType({})
 _BASE64_LINE = 57
 """Bytes of which PostgreSQL makes one line of base64; it breaks longer ones."""
 _UUID_LENGTH = 36
@@ -44,7 +46,7 @@ def texts_of(selection: Selection, leaves: Leaves) -> Texts | None:
     """How the database writes a selection's objects, from the table `t`; `None` where it cannot."""
     if not selection.texts_known:
         selection.texts_known = True
-        sql = _object(selection, leaves)
+        sql = object_text(selection, leaves)
         selection.texts = Texts(sql) if sql is not None else None
     return selection.texts
 
@@ -55,8 +57,14 @@ def is_refused(error: Exception) -> bool:
     return str(getattr(cause, "sqlstate", "")).startswith("42")
 
 
-def _object(selection: Selection, leaves: Leaves) -> str | None:
-    if selection.source is None or selection.filled:
+def object_text(
+    selection: Selection, leaves: Leaves, within: Mapping[str, tuple[str, str, str]] = NOTHING_WITHIN
+) -> str | None:
+    """The text of an object of the table `t`; `None` where the database cannot write it.
+
+    `within` has for the key of each filled field an expression of text, with what stands before and after it.
+    """
+    if selection.source is None or len(selection.filled) > len(within):
         return None
     parts: list[str] = []
     literal = "{"
@@ -64,6 +72,11 @@ def _object(selection: Selection, leaves: Leaves) -> str | None:
         literal += f'{"," if number else ""}"{field.key}":'
         if field.kind == "typename":
             literal += f'"{field.owner.name}"'
+            continue
+        if field.key in within:
+            before, within_it, after = within[field.key]
+            parts += [f"'{literal}{before}'", within_it]
+            literal = after
             continue
         text = _identity(field, selection) if field.kind == "identity" else _column(field, selection, leaves)
         if text is None:

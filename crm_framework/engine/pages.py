@@ -223,8 +223,18 @@ class Choice(NamedTuple):
     bounded: bool
 
 
-def choice_of(context: Context, asked: Asked, keys: Sequence[str | None], *, peek: bool) -> Choice | None:
-    """What to read for the pages of these parents; `None` where that is nothing. Raises `RequestError`."""
+def choice_of(
+    context: Context,
+    asked: Asked,
+    keys: Sequence[str | None],
+    *,
+    peek: bool,
+    parent: Source | None = None,
+) -> Choice | None:
+    """What to read for the pages of these parents; `None` where that is nothing. Raises `RequestError`.
+
+    `parent` is where the parents come from, if the same statement reads them.
+    """
     listing, wanted, bounds = asked
     keyed = listing.key is not None
     parents = [key for key in dict.fromkeys(keys) if key is not None] if keyed else []
@@ -238,9 +248,11 @@ def choice_of(context: Context, asked: Asked, keys: Sequence[str | None], *, pee
         )
     source = listing.source
     restriction, reach = context.restrict(source), None
-    if restriction is not None and keyed:
-        # looked at once a parent, not once a record
-        reach = restriction.about(f"t.{listing.key}", _PARENT[context.reader.dialect])
+    if restriction is not None and listing.key is not None:
+        if parent is not None and context.follows(parent, source, listing.key):
+            restriction = None
+        else:  # looked at once a parent, not once a record
+            reach = restriction.about(f"t.{listing.key}", _PARENT[context.reader.dialect])
     return Choice(
         listing,
         listing.ordering.reversed() if wanted.backward else listing.ordering,
@@ -348,11 +360,11 @@ def page_statement(
     order = ordering.clause(dialect)
     if key is None:
         shown = f"{columns.selected[dialect]}{given if places else ''}"
-        most = _most(chosen) if dialect == "postgres" else Fragment("?", (limit,))
+        most = most_of(chosen) if dialect == "postgres" else Fragment("?", (limit,))
         sql = f"SELECT {shown} FROM {table} WHERE {condition.sql} {order} LIMIT {most.sql}"
         return sql, (*condition.args, *most.args)
     if dialect == "postgres":
-        condition, most = all_of([condition, chosen.reach]), _most(chosen)
+        condition, most = all_of([condition, chosen.reach]), most_of(chosen)
         best = (
             f"SELECT {columns.selected[dialect]}{given} FROM {table}"
             f" WHERE t.{key} = g.{GROUP} AND ({condition.sql}) {order} LIMIT {most.sql}"
@@ -378,7 +390,7 @@ def page_statement(
 
 def text_statement(texts: Columns, chosen: Choice) -> tuple[str, tuple[Any, ...]]:
     """The lines of each parent, for PostgreSQL: aggregates of an ordered query keep its order."""
-    source, most = chosen.listing.source, _most(chosen)
+    source, most = chosen.listing.source, most_of(chosen)
     condition = all_of([chosen.condition, chosen.reach])
     best = (
         f"SELECT {texts.selected['postgres']} FROM {source.table} AS t"
@@ -390,7 +402,7 @@ def text_statement(texts: Columns, chosen: Choice) -> tuple[str, tuple[Any, ...]
     return sql, (list(chosen.parents), *condition.args, *most.args)
 
 
-def _most(chosen: Choice) -> Fragment:
+def most_of(chosen: Choice) -> Fragment:
     """How many rows, for PostgreSQL: as a number where it is a usual one.
 
     Of a parameter its planner believes that it lets a tenth of the table through, and plans such a statement

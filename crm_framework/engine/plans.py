@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .cost import Part
     from .json_texts import Texts
     from .straight import Straight
+    from .whole import Whole
 
 Kind = Literal[
     "typename",  # the object's type
@@ -147,6 +148,9 @@ class Selection:
     texts: "Texts | None" = None
     """How the database writes the objects itself, once it is known whether it can."""
     texts_known: bool = False
+    whole: "Whole | None" = None
+    """How it writes the objects with the lists that hang on them, likewise."""
+    whole_known: bool = False
 
     def add(self, one: PlannedField) -> None:
         """One more field."""

@@ -29,6 +29,7 @@ from .prepare import Prepared
 from .reference import is_awaitable
 from .relations import Children, Reference
 from .rows import Level, Row, canonical
+from .run_asks import Ask
 from .run_pages import connected_pages, given_pages
 from .settle import Failure
 from .sql import Fragment
@@ -117,7 +118,7 @@ class Run:
         found = {field: values for ask in asks for field, values in zip(ask.fields, ask.values, strict=True)}
         return [found[field] for field in selection.filled]
 
-    def _asks(self, selection: Selection) -> "list[Ask]":
+    def _asks(self, selection: Selection) -> list[Ask]:
         """What to ask of a level: a field that is there under several keys with equal arguments is asked for
         once.
         """
@@ -143,7 +144,7 @@ class Run:
         await self._answer(ask, level)
         return ask.values[0]
 
-    async def _answer(self, ask: "Ask", level: Level) -> None:
+    async def _answer(self, ask: Ask, level: Level) -> None:
         """Finds an ask's values. Failures are among them, never raised."""
         trace = self.context.trace
         if trace is not None:
@@ -154,7 +155,7 @@ class Run:
         else:
             await self._find(ask, level)
 
-    async def _find(self, ask: "Ask", level: Level) -> None:
+    async def _find(self, ask: Ask, level: Level) -> None:
         try:
             ask.values = await self.values_of(ask, level)
         except Exception as error:
@@ -162,7 +163,7 @@ class Run:
         except ENDING as error:
             ask.values = [[self.fail(Exited.by(error))] * len(level.values) for _ in ask.fields]
 
-    async def values_of(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
+    async def values_of(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
         """The output for each object of a level, for each of the fields that ask for it."""
         match ask.first.kind:
             case "reference":
@@ -183,7 +184,7 @@ class Run:
             results = await shared(ask.first.shape, results)
         return [await self.output(field, results) for field in ask.fields]
 
-    def info(self, ask: "Ask") -> FieldInfo:
+    def info(self, ask: Ask) -> FieldInfo:
         """What a function of the field is told."""
         field = ask.first
         assert field.field is not None
@@ -193,7 +194,7 @@ class Run:
         """The field's arguments."""
         return field.arguments.values(self.variables) if field.arguments is not None else {}
 
-    async def called(self, ask: "Ask") -> Any:
+    async def called(self, ask: Ask) -> Any:
         """The result of a field of a root type."""
         field = ask.first
         assert isinstance(field.declaration, Called)
@@ -203,7 +204,7 @@ class Run:
         result = field.declaration.call(field.field, self.info(ask), given)
         return await result if is_awaitable(result) else result
 
-    async def _reference(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
+    async def _reference(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
         declaration, layout = ask.first.declaration, ask.reading.layout
         assert isinstance(declaration, Reference)
         assert layout is not None  # the planner takes no other
@@ -218,7 +219,7 @@ class Run:
             found.append(self._required(field, [by_key.get(str(key)) for key in keys]))
         return found
 
-    async def _children(self, ask: "Ask", level: Level) -> list[Sequence[Any]]:
+    async def _children(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
         declaration, layout = ask.first.declaration, ask.reading.layout
         assert isinstance(declaration, Children)
         assert layout is not None  # the planner takes no other
@@ -244,7 +245,7 @@ class Run:
         """A level of rows."""
         return Level(self.context, layout.source.type, layout, rows)
 
-    async def _batch(self, ask: "Ask", level: Level) -> Sequence[Any]:
+    async def _batch(self, ask: Ask, level: Level) -> Sequence[Any]:
         field = ask.first
         if isinstance(field.declaration, Computed):
             return field.declaration.of_level(level)
@@ -371,18 +372,6 @@ class Run:
             None,
             None,  # type: ignore[arg-type]  # helpers of graphql-core's own executor
         )
-
-
-class Ask:
-    """What is asked of a level once, for one or several fields of its selection."""
-
-    __slots__ = ("fields", "first", "reading", "values")
-
-    def __init__(self, field: PlannedField) -> None:
-        self.first = field
-        self.fields = [field]
-        self.reading = field.reading
-        self.values: list[Sequence[Any]] = []
 
 
 def _waits_for_nobody(field: PlannedField) -> bool:

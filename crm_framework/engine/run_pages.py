@@ -16,9 +16,11 @@ from .json_texts import Texts, is_refused, texts_of
 from .pages import Asked, Chunk, Content, Page, count_pages, read_pages, read_texts
 from .plans import PlannedField, Reading, Selection
 from .rows import Level
+from .whole import WIDTH, Whole, Written, read_whole, whole_of
 
 if TYPE_CHECKING:
-    from .run import Ask, Run
+    from .run import Run
+    from .run_asks import Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ async def _read(run: "Run", ask: "Ask", asked: Asked, keys: Sequence[str | None]
     reading = ask.reading
     if run.dialect == "postgres":
         selection = _alone(ask)
+        whole = _whole_of(run, selection, asked)
+        if selection is not None and whole is not None:
+            written = await read_whole(run, selection, whole, reading, asked)
+            if written is not None:
+                return _written(run, written, asked)
         texts = texts_of(selection, run.ready.leaves) if selection is not None else None
         if selection is not None and texts is not None:
             found = await _read_texts(run, selection, texts, reading, asked, keys)
@@ -92,6 +99,25 @@ async def _read(run: "Run", ask: "Ask", asked: Asked, keys: Sequence[str | None]
 
     return _spread(
         asked, chunks, nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], layout.width)
+    )
+
+
+def _whole_of(run: "Run", selection: Selection | None, asked: Asked) -> Whole | None:
+    if selection is None or asked.listing.key is not None or not selection.filled:
+        return None
+    return whole_of(selection, run.ready.leaves)
+
+
+def _written(run: "Run", written: Written, asked: Asked) -> Spread:
+    rows = written.chunk.rows
+
+    async def nodes(field: PlannedField) -> Sequence[Any]:
+        found = [orjson.Fragment(text) for text in written.texts]
+        run.sizes.update(zip(map(id, found), written.sizes(), strict=True))
+        return found
+
+    return _spread(
+        asked, [written.chunk], nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], WIDTH)
     )
 
 

@@ -13,7 +13,8 @@ from .plans import Plan
 from .prepare import Prepared
 from .reference import broken, close
 from .result import Result
-from .run import Ask, Run
+from .run import Run
+from .run_asks import Ask
 
 
 async def subscribed(

@@ -207,6 +207,15 @@ class RequestContext(Context):
             )
         return found if self.actor.kind is not ActorKind.CUSTOMER else all_of([found, source.own])
 
+    def follows(self, parent: "Source", source: "Source", key: str) -> bool:
+        """What hangs on a customer, where as many customers are in reach of its permission as of theirs."""
+        if parent.table != CUSTOMERS or source.owner != key or source.history:
+            return False
+        if self.actor.kind is ActorKind.CUSTOMER:
+            return False  # not all that is theirs is for their eyes
+        reach = self.actor.reach(source.permission)
+        return reach is not None and reach == self.actor.reach(parent.permission)
+
     def reached(self, column: str, permission: str, *, history: bool = False) -> Fragment | None:
         """The condition on a column with customers' keys, for SQL of one's own: those on whom the actor has
         this permission; None for all customers. `column` is written with its table, as `a.customer_id`.

@@ -1,20 +1,18 @@
 -- { writers(first: 10) { nodes { catalogue(first: 2) { nodes { title } } } } }
--- 2 statements
+-- 1 statement
 
 -- writers
-SELECT t.id::text AS id
-FROM lib_author AS t
-WHERE 1 = 1
-ORDER BY t.id
-LIMIT 10;
-
--- writers.nodes.catalogue
-SELECT l.lines
-FROM unnest(?::uuid[]) WITH ORDINALITY AS g(_parent, number)
-CROSS JOIN LATERAL (SELECT string_agg(coalesce(x._json, ''), chr(10)) AS lines
+SELECT '{"catalogue":{"nodes":[' || n0.lines || ']}}' AS _json, n0.number AS number
+FROM (SELECT t.*, t.id AS _o0
+  FROM lib_author AS t
+  WHERE 1 = 1
+  ORDER BY t.id
+  LIMIT 10) AS t
+CROSS JOIN LATERAL (SELECT t.id) AS g(_parent)
+CROSS JOIN LATERAL (SELECT count(*) AS number, CASE WHEN count(x._json) = count(*) THEN coalesce(string_agg(x._json, ','), '') END AS lines
   FROM (SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json
     FROM lib_book AS t
     WHERE t.author_id = g._parent AND (1 = 1)
     ORDER BY t.published_at DESC, t.id DESC
-    LIMIT 2) AS x) AS l
-ORDER BY g.number;
+    LIMIT 2) AS x) AS n0
+ORDER BY _o0;

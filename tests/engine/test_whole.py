@@ -1,0 +1,105 @@
+"""Pages with the lists that hang on their records: PostgreSQL writes them in one statement, or not at all."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from crm_framework.engine import Limits
+from crm_framework.engine.execute import execute, reference_execute
+from crm_framework.engine.trace import Trace
+
+from . import library
+from .conftest import Library, LibraryReader
+from .test_json_texts import insert, same
+
+LISTS = "{ writers(first: 50) { nodes { name %s } } }"
+BOOKS = "catalogue(first: 2, orderBy: [{field: TITLE}]) { nodes { id title year publishedAt lent binding } }"
+
+
+@pytest.fixture
+async def shelves(reader: LibraryReader) -> Library:
+    """Three authors: of three books, of one, and of none."""
+    schema = library.make_schema(library.PLAIN_CONFIG, plain_scalars=("DateTime", "Date"))
+    for number, name in enumerate(("A", "B", "C"), 1):
+        await reader.insert("lib_author", id=library.key(number), name=name, born=None, mentor_id=None)
+    for number, author in ((10, 1), (11, 1), (12, 1), (13, 2)):
+        await insert(reader, number, author_id=library.key(author), title=f'"T{number}"', year=None)
+    return Library(schema, reader)
+
+
+async def statements(shelves: Library, text: str, variables: dict[str, Any] | None = None) -> int:
+    """How many the answer takes, which is the same as the reference's."""
+    if variables is None:
+        await same(shelves, text)
+    mine = await shelves.ask(text, variables)
+    taken = len(shelves.reader.log)
+    reference = await reference_execute(shelves.schema, text, variables, None, shelves.visit())
+    assert orjson.loads(mine.encoded()) == orjson.loads(reference.encoded())
+    return taken
+
+
+async def test_a_page_and_its_lists_are_one_statement_on_postgres(shelves: Library) -> None:
+    one = shelves.reader.dialect == "postgres"
+    assert await statements(shelves, LISTS % BOOKS) == (1 if one else 2)
+    both = f"a: __typename {BOOKS} born"
+    assert await statements(shelves, LISTS % both) == (1 if one else 2)
+    edges = "{ writers(last: 2) { edges { cursor node { id %s } } pageInfo { hasPreviousPage } } }"
+    assert await statements(shelves, edges % BOOKS) == (1 if one else 2)
+    titled = "catalogue(first: 1, filter: {title: {eq: $title}}) { list: nodes { title } __typename }"
+    filtered = LISTS % titled
+    text = f"query ($title: String!) {filtered}"
+    assert await statements(shelves, text, {"title": '"T11"'}) == (1 if one else 2)
+    found = await shelves.data(text, {"title": '"T11"'})
+    lists = [writer["catalogue"]["list"] for writer in found["writers"]["nodes"]]
+    assert lists == [[{"title": '"T11"'}], [], []]
+
+
+async def test_what_else_is_selected_takes_a_statement_a_level(shelves: Library) -> None:
+    for others in (
+        f"{BOOKS} again: {BOOKS}",
+        "catalogue { nodes { title } totalCount }",
+        "catalogue { nodes { title author { name } } }",
+        "catalogue { edges { node { title } } }",
+        "catalogue { nodes { title } pageInfo { hasNextPage } }",
+        "catalogue { nodes { title } more: nodes { id } }",
+        "catalogue(last: 1) { nodes { title } }",
+        f"{BOOKS} greeting",
+        f"{BOOKS} books {{ title }}",
+    ):
+        assert await statements(shelves, LISTS % others) > 1
+
+
+async def test_what_has_no_text_is_read_again_level_by_level(shelves: Library) -> None:
+    await insert(shelves.reader, 30, author_id=library.key(2), title="torn", binding="torn")
+    found = await same(shelves, LISTS % BOOKS.replace("first: 2", "first: 5"))
+    assert [error["path"] for error in found.errors] == [
+        ["writers", "nodes", 1, "catalogue", "nodes", 1, "binding"]
+    ]
+    cursor = LISTS % 'catalogue(after: "nonsense") { nodes { title } }'
+    assert [error["path"][-1] for error in (await same(shelves, cursor)).errors] == ["catalogue"]
+
+
+async def test_rows_and_objects_count_as_they_do_level_by_level(shelves: Library) -> None:
+    text = LISTS % BOOKS
+    for most, code in ((5, ["TOO_COMPLEX"]), (6, [])):
+        visit = shelves.visit(limits=Limits(max_rows=most))
+        found = await execute(shelves.schema, text.replace("50", "3"), None, None, visit)
+        assert [error["extensions"]["code"] for error in found.errors] == code
+        assert visit.rows_read == (3 if code else 6)
+    visit = shelves.visit()
+    await execute(shelves.schema, text, None, None, visit)
+    assert visit.rows_read == 6
+
+
+async def test_it_is_explained(shelves: Library) -> None:
+    trace = Trace()
+    await shelves.data(LISTS % BOOKS, trace=trace)
+    told = [(step["place"], step.get("why"), len(step["statements"])) for step in trace.shown]
+    within = shelves.reader.dialect == "postgres"
+    assert told == [
+        ("writers", None, 1),
+        ("writers.nodes.catalogue", "in the statement above", 0)
+        if within
+        else ("writers.nodes.catalogue", None, 1),
+    ]
