@@ -12,6 +12,7 @@ API_VERSION = "1.0"
 
 _HOME = {
     "Batch": "engine.rows",
+    "BigInt": "engine.integers",
     "CUSTOMER_FILTER": "schema.customer_filter",
     "Channel": "hooks.specs",
     "CommandRun": "cli.plugin_runs",
@@ -154,6 +155,7 @@ __all__ = [
     "INTERNAL",
     "PUBLIC",
     "Batch",
+    "BigInt",
     "Channel",
     "CommandRun",
     "Connection",
@@ -335,6 +337,7 @@ if TYPE_CHECKING:
     from .engine.fields import batch, column, computed, root
     from .engine.filters import FilterSpec, Member
     from .engine.ids import decode_key, encode_id
+    from .engine.integers import BigInt
     from .engine.kept_lists import KeptList
     from .engine.keyset import OrderDirection, OrderField, Orders
     from .engine.load import load, load_groups, load_where

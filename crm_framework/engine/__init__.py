@@ -9,6 +9,7 @@ from .execute import execute, subscribe
 from .fields import batch, column, computed, root
 from .filters import FilterSpec, Member, compile_filter
 from .ids import decode_id, decode_key, encode_id
+from .integers import BigInt
 from .kept_lists import KeptList
 from .keyset import OrderField, Orders
 from .load import load, load_groups, load_where
@@ -28,6 +29,7 @@ __all__ = [
     "FALLBACKS",
     "PUBLIC",
     "Batch",
+    "BigInt",
     "Connection",
     "Context",
     "DeclarationError",

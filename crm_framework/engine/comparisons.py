@@ -16,6 +16,7 @@ _ORDERED = ("eq", "in", "gt", "gte", "lt", "lte", "isNull")
 OPERATORS: Mapping[str, tuple[str, ...]] = {
     "string": ("eq", "in", "contains", "startsWith", "isNull"),
     "int": _ORDERED,
+    "bigint": _ORDERED,
     "decimal": _ORDERED,
     "datetime": _ORDERED,
     "date": _ORDERED,
@@ -180,6 +181,7 @@ def _id(member: "Member", operand: Any, dialect: Dialect) -> str:
 _VALUES: Mapping[str, Callable[["Member", Any, Dialect], Any]] = {
     "string": _string,
     "int": _int,
+    "bigint": _int,
     "decimal": _decimal,
     "datetime": _datetime,
     "date": _date,

@@ -12,6 +12,7 @@ import strawberry
 from strawberry.types.base import StrawberryList, StrawberryOptional
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from .integers import BigInt
 from .sql import Dialect
 
 Decode = Callable[[Any], Any]
@@ -47,7 +48,7 @@ _EVERYWHERE: dict[object, Decode] = {
     list: _json,
 }
 _SQLITE: dict[object, Decode] = {datetime: moment, date: _day, bool: bool}
-_AS_IT_IS = {str, int, float, bytes, strawberry.ID, datetime, date, bool}
+_AS_IT_IS = {str, int, BigInt, float, bytes, strawberry.ID, datetime, date, bool}
 
 
 def kind_of(annotation: Any) -> object:

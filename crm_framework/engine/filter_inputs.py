@@ -16,11 +16,13 @@ from strawberry.types.field import StrawberryField
 from .comparisons import OPERATORS
 from .errors import DeclarationError
 from .filters import FilterSpec, Member
+from .integers import BigInt
 from .keyset import as_given
 
 _TYPES: Mapping[str, tuple[str, Any]] = {
     "string": ("StringFilter", str),
     "int": ("IntFilter", int),
+    "bigint": ("BigIntFilter", BigInt),
     "decimal": ("DecimalFilter", Decimal),
     "datetime": ("DateTimeFilter", datetime),
     "date": ("DateFilter", date),

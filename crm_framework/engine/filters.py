@@ -12,7 +12,7 @@ from .sql import Dialect, Fragment, all_of, any_of, name, none_of
 if TYPE_CHECKING:
     from .context import Context
 
-Kind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum", "id", "custom"]
+Kind = Literal["string", "int", "bigint", "decimal", "datetime", "date", "boolean", "enum", "id", "custom"]
 Condition = Callable[[Any, Dialect], Fragment]
 """(value as the client gave it, dialect) → condition on the table `t`."""
 

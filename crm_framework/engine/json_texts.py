@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from graphql import GraphQLEnumType
 
+from .integers import SAFE, BigInt
 from .plans import PlannedField, Selection
 from .sql import Dialect
 from .writers import LEAST, MOST, Leaves
@@ -124,6 +125,8 @@ def _column(field: PlannedField, selection: Selection, leaves: Leaves) -> str | 
         )
     if kind is int and leaf.name == "Int":
         return _or_null(field, sql, f"({sql} & -1)::text", f"{sql} BETWEEN {LEAST} AND {MOST}")
+    if kind is BigInt and leaf.name == "BigInt":
+        return _or_null(field, sql, f"({sql} & -1)::text", f"{sql} BETWEEN {-SAFE} AND {SAFE}")
     if kind is datetime and leaf.name in leaves.plain:
         text = f"replace(to_char({sql} AT TIME ZONE 'UTC', {_MOMENT}), '.000000Z', 'Z')"
         return _or_null(field, sql, _quoted(text), _within(sql, "timestamptz", _MOMENTS))

@@ -15,6 +15,7 @@ from graphql import GraphQLEnumType, GraphQLLeafType, Undefined
 
 from .decode import decoder, moment
 from .errors import CompletionFailure
+from .integers import SAFE, BigInt
 from .sql import Dialect
 
 Write = Callable[[Any], Any]
@@ -48,6 +49,8 @@ class Leaves:
             return "{0}", {}
         if kind is int and name == "Int":
             return f"({{0}} if {LEAST} <= {{0}} <= {MOST} else w({{0}}))", {"w": self.writer(leaf)}
+        if kind is BigInt and name == "BigInt":
+            return f"({{0}} if {-SAFE} <= {{0}} <= {SAFE} else w({{0}}))", {"w": self.writer(leaf)}
         if kind is bool and name == "Boolean":
             return ("{0}", {}) if dialect == "postgres" else ("({0} != 0)", {})
         if name in self.plain:
@@ -75,7 +78,7 @@ def first_fits(kind: object, value: Any, dialect: Dialect) -> bool:
     return expected is None or type(value) in expected
 
 
-_EXPECTED: Mapping[object, tuple[type, ...]] = {str: (str,), int: (int,), bool: (bool, int)}
+_EXPECTED: Mapping[object, tuple[type, ...]] = {str: (str,), int: (int,), BigInt: (int,), bool: (bool, int)}
 
 
 _TEXT_MOMENT = "({1} if ({1} := f({0})).tzinfo is u else m({0}))"
@@ -123,6 +126,7 @@ def _writer(leaf: GraphQLLeafType, plain: frozenset[str]) -> Write:
         "String": lambda value: value if type(value) is str else checked(value),
         "ID": lambda value: value if type(value) is str else checked(value),
         "Int": lambda value: value if type(value) is int and LEAST <= value <= MOST else checked(value),
+        "BigInt": lambda value: value if type(value) is int and -SAFE <= value <= SAFE else checked(value),
         "Float": lambda value: value if type(value) is float and math.isfinite(value) else checked(value),
         "Boolean": lambda value: value if type(value) is bool else checked(value),
     }

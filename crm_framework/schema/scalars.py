@@ -10,12 +10,15 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
+from crm_framework.engine.integers import LEAST_BIG, MOST_BIG, SAFE, BigInt
+
 MAX_DECIMAL_DIGITS = 30
 """Of one decimal, on either side of its point; "1e999999999" would fill the memory."""
 
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_BIG_INT = re.compile(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DURATION = re.compile(
     r"P(?:(\d{1,7})W|(?:(\d{1,7})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?)", re.ASCII
@@ -103,6 +106,28 @@ def parse_decimal(value: Any) -> Decimal:
     return number
 
 
+def parse_big_int(value: Any) -> int:
+    """A whole number of 64 bits at most, from a JSON number or from text. Raises `GraphQLError`."""
+    number = None
+    if type(value) is int:
+        number = value
+    elif isinstance(value, str) and _BIG_INT.fullmatch(value):
+        number = int(value)
+    elif isinstance(value, float) and value.is_integer() and abs(value) <= SAFE:
+        number = int(value)  # a greater one was rounded before it came here
+    if number is None or not LEAST_BIG <= number <= MOST_BIG:
+        expected = "write a whole number from -2^63 to 2^63 - 1, as text where JSON numbers are rounded"
+        raise _refusal("BigInt", value, expected)
+    return number
+
+
+def format_big_int(value: int) -> int | str:
+    """A JSON number where every reader of JSON has it exactly; text beyond."""
+    if type(value) is not int:
+        raise ValueError(f"a {type(value).__name__} is no whole number")
+    return value if -SAFE <= value <= SAFE else str(value)
+
+
 def _as_is(value: Any) -> Any:
     return value
 
@@ -136,6 +161,14 @@ SCALARS: dict[object, ScalarDefinition] = {
         description='An exact decimal number, as text: `"12.50"`. Numbers are accepted too.',
         serialize=lambda value: format(Decimal(value), "f"),
         parse_value=parse_decimal,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number beyond 32 bits. A JSON number up to 2^53 - 1 on either side of 0, which"
+        ' every reader has exactly, and text beyond that: `"9007199254740992"`. Both are accepted, from -2^63'
+        " to 2^63 - 1.",
+        serialize=format_big_int,
+        parse_value=parse_big_int,
     ),
     strawberry.scalars.JSON: strawberry.scalar(
         name="JSON",

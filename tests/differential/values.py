@@ -151,6 +151,8 @@ class Values:
         if name == "Int":
             known = pools.numbers.get(hint)
             return rng.choice(known) if known else rng.choice((0, 1, 1, 2, 3, 5, 7, 100, -1, 2**31 - 1))
+        if name == "BigInt":
+            return rng.choice((0, 1, 3600, -1, 2**53, "7200", str(2**63 - 1)))
         if name == "Float":
             return rng.choice((0, 1.5, -2.25, 1e10))
         if name == "Boolean":

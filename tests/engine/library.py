@@ -13,6 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from crm_framework.engine import (
     PUBLIC,
     Batch,
+    BigInt,
     Connection,
     Context,
     EngineSchema,
@@ -40,6 +41,7 @@ from crm_framework.engine import (
     root,
 )
 from crm_framework.engine.ids import check_key, decode_key
+from crm_framework.schema.scalars import SCALARS
 
 
 @strawberry.enum(description="What a book is made of.")
@@ -67,6 +69,7 @@ BOOK_FILTER = FilterSpec(
         Member("title", "string", "The title.", column="title"),
         Member("year", "int", "Year of publication.", column="year"),
         Member("price", "decimal", "Price.", column="price"),
+        Member("readingSeconds", "bigint", "How long it takes to read.", column="reading_seconds"),
         Member("publishedAt", "datetime", "When it came out.", column="published_at"),
         Member("boughtOn", "date", "When the library bought it.", column="bought_on"),
         Member("lent", "boolean", "Whether it is lent.", column="lent"),
@@ -165,6 +168,7 @@ class Book(Node):
     binding: Binding | None = column("Its binding.")
     facts: strawberry.scalars.JSON = column("Whatever else is known.")
     reading_time: timedelta | None = column("How long it takes to read.", sql="reading_seconds")
+    reading_seconds: BigInt | None = column("How many seconds it takes to read.")
     author: Author = reference("author_id", "Who wrote it.")
     reviews: "list[Review]" = children(
         key="book_id", order=("-stars",), description="Reviews.", permission="reviews.read"
@@ -395,13 +399,14 @@ PLUGIN_MEMBERS = {
 
 
 DURATION = strawberry.scalar(name="Duration", serialize=lambda value: value.total_seconds())
-CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION})
+WIDE: dict[object, Any] = {BigInt: SCALARS[BigInt]}
+CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION, **WIDE})
 MOMENT = strawberry.scalar(
     name="DateTime",
     serialize=lambda value: value.isoformat().replace("+00:00", "Z"),
     parse_value=datetime.fromisoformat,
 )
-PLAIN_CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION, datetime: MOMENT})
+PLAIN_CONFIG = StrawberryConfig(scalar_map={timedelta: DURATION, datetime: MOMENT, **WIDE})
 """Moments as orjson writes them, for a schema with `plain_scalars`."""
 
 
@@ -435,7 +440,7 @@ TABLES = (
     """CREATE TABLE lib_book (
         id {key} PRIMARY KEY, author_id {key} NOT NULL, title {text} NOT NULL, year INTEGER, price {decimal},
         published_at {moment}, bought_on {date} NOT NULL, lent {boolean} NOT NULL, binding {text},
-        facts {json} NOT NULL, reading_seconds INTEGER)""",
+        facts {json} NOT NULL, reading_seconds BIGINT)""",
     """CREATE TABLE lib_review (
         id {key} PRIMARY KEY, book_id {key} NOT NULL, stars INTEGER NOT NULL, text {text})""",
     "CREATE INDEX lib_book_author ON lib_book (author_id, published_at, id)",

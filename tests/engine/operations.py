@@ -39,6 +39,7 @@ LEAVES: Mapping[str, st.SearchStrategy[Any]] = {
     "String": st.text(max_size=5),
     "ID": st.text(max_size=5) | st.integers(0, 9),
     "Int": st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0.0, 7.0]),
+    "BigInt": st.integers(-(2**63), 2**63 - 1) | st.sampled_from([7.0, "9007199254740993", "-0", 2.0**53]),
     "Float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**60), 2**60),
     "Boolean": st.booleans(),
     "DateTime": st.sampled_from(

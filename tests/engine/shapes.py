@@ -7,8 +7,11 @@ from typing import Annotated
 
 import strawberry
 from strawberry.relay import GlobalID
+from strawberry.schema.config import StrawberryConfig
 
+from crm_framework.engine import BigInt
 from crm_framework.engine.keyset import as_given
+from crm_framework.schema.scalars import SCALARS
 
 
 @strawberry.enum
@@ -34,6 +37,7 @@ class Tree:
     corner: Point | None = strawberry.field(default_factory=lambda: Point(x=7, label="c"))
     colours: list[Colour | None] | None = None
     total: Decimal | None
+    wide: BigInt = BigInt(3)
     in_: str | None = strawberry.field(name="in", default=strawberry.UNSET)
     some_name: strawberry.ID = strawberry.ID("i")
     json: strawberry.scalars.JSON = strawberry.field(default_factory=lambda: {"a": [1]})
@@ -129,4 +133,5 @@ class Query:
 
 
 def make_schema() -> strawberry.Schema:
-    return strawberry.Schema(Query)
+    config = StrawberryConfig(scalar_map={BigInt: SCALARS[BigInt]})
+    return strawberry.Schema(Query, config=config)

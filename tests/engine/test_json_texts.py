@@ -14,7 +14,7 @@ from . import library
 from .conftest import Library, LibraryReader
 
 PAGE = "{ books(first: 50, orderBy: [{field: TITLE}]) { nodes { %s } } }"
-ALL = "__typename id title year publishedAt boughtOn lent binding"
+ALL = "__typename id title year publishedAt boughtOn lent binding readingSeconds"
 ODD = (
     'quotes " and \\ and /',
     "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f",
@@ -86,6 +86,23 @@ async def test_all_kinds_of_columns_are_written_alike(odd: Library) -> None:
     data = await written(odd, PAGE % ALL)
     assert len(data["books"]["nodes"]) == len(ODD) + 4
     assert {one["title"] for one in data["books"]["nodes"]} > set(ODD)
+
+
+async def test_whole_numbers_that_readers_of_json_would_round_are_text(odd: Library) -> None:
+    """An object with one is read again as a row; the others stay as the database wrote them."""
+    edges = (2**53 - 1, 1 - 2**53, 2**53, -(2**53), 2**63 - 1, -(2**63), 0)
+    for number, value in enumerate(edges, 30):
+        await insert(odd.reader, number, reading_seconds=value)
+    found = await same(odd, PAGE % "title readingSeconds")
+    told = {one["title"]: one["readingSeconds"] for one in found.data["books"]["nodes"]}
+    assert [told[f"T{number}"] for number in range(30, 37)] == [
+        *(2**53 - 1, 1 - 2**53, str(2**53), str(-(2**53)), str(2**63 - 1), str(-(2**63)), 0)
+    ]
+    data = await odd.data(
+        '{ books(filter: {readingSeconds: {gte: "9007199254740992"}}, orderBy: [{field: TITLE}])'
+        " { nodes { title } } }"
+    )
+    assert [one["title"] for one in data["books"]["nodes"]] == ["T32", "T34"]
 
 
 async def test_aliases_and_nothing_selected(odd: Library) -> None:

@@ -313,7 +313,7 @@ def some(kind: Any, name: str, rng: Random, ids: dict[str, str], verb: str, more
         meant = NAMED.get(name) or next((IDS[part] for part in IDS if part in verb), ("ann", "bea", "cid"))
         return ids[rng.choice(meant)]
     by_type = {"Int": 1, "Boolean": True, "Float": 1.0, "JSON": {}, "DateTime": "2024-01-01T00:00:00Z"}
-    by_type |= {"Decimal": "5", "Duration": "PT1M", "Date": "2024-01-01"}
+    by_type |= {"BigInt": 1, "Decimal": "5", "Duration": "PT1M", "Date": "2024-01-01"}
     return by_type.get(named.name, WORDS.get(name, f"{name}{rng.randrange(10**6)}"))
 
 

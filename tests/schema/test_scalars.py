@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from graphql import GraphQLError
 
+from crm_framework import BigInt
 from crm_framework.schema import scalars
 
 
@@ -118,3 +119,41 @@ def test_decimal_that_is_none_is_refused(value: object) -> None:
 def test_decimal_is_shown_without_an_exponent() -> None:
     assert show(Decimal, Decimal("1E+3")) == "1000"
     assert show(Decimal, Decimal("12.50")) == "12.50"
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "shown"),
+    [
+        (0, 0, 0),
+        (2**31, 2**31, 2**31),
+        (2**53 - 1, 2**53 - 1, 2**53 - 1),
+        (2**53, 2**53, "9007199254740992"),
+        ("9007199254740993", 2**53 + 1, "9007199254740993"),
+        ("-9223372036854775808", -(2**63), "-9223372036854775808"),
+        (2**63 - 1, 2**63 - 1, "9223372036854775807"),
+        (3.0, 3, 3),
+        ("-5", -5, -5),
+    ],
+)
+def test_whole_number_beyond_32_bits_is_exact(given: object, number: int, shown: object) -> None:
+    found = read(BigInt, given)
+    assert (type(found), found) == (int, number)
+    written = show(BigInt, found)
+    assert (type(written), written) == (type(shown), shown)
+    assert read(BigInt, written) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2**63, -(2**63) - 1, "9223372036854775808", 2.0**53, 2.5, True, None, "", "1.0", "1e3", "+1", "01", "-",
+     "٣", " 1", "1" * 5000, [1], float("inf"), float("nan")],
+)  # fmt: skip
+def test_what_is_no_whole_number_of_64_bits_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="is not a BigInt: write a whole number from -2\\^63 to"):
+        read(BigInt, value)
+
+
+def test_what_no_whole_number_is_is_not_shown_as_one() -> None:
+    for wrong in (1.0, True, "1", None):
+        with pytest.raises(ValueError, match="is no whole number"):
+            show(BigInt, wrong)

@@ -6,7 +6,7 @@ from .campaigns import graphql as campaigns
 from .earning import graphql as earning
 from .earning.preview import preview_earning
 from .ledger.graphql import LOYALTY_BALANCE, LoyaltyAccount, LoyaltyEntry, loyalty, points_liability
-from .ledger.graphql_changes import adjust_points, transfer_points, verify_loyalty
+from .ledger.graphql_changes import adjust_points, cancel_pending_points, transfer_points, verify_loyalty
 from .programs.graphql import LoyaltyProgram, ProgramQueries, creating, update_loyalty_program
 from .referrals import graphql as referrals
 from .replays import graphql as replays
@@ -36,6 +36,7 @@ def parts(settings: LoyaltySettings) -> SchemaParts:
             create,
             update,
             adjust_points,
+            cancel_pending_points,
             transfer_points,
             verify_loyalty,
             *earning.MUTATIONS,

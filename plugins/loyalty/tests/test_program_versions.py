@@ -209,3 +209,18 @@ async def test_a_tier_that_makes_no_sense_is_refused(
         "SELECT name, percent FROM loyalty_tier ORDER BY threshold"
     )
     assert [(row["name"], row["percent"]) for row in rows] == [("Silver", 100), ("Gold", 100)]
+
+
+async def test_names_are_printable_and_compared_letter_by_letter(shop: Shop) -> None:
+    program = await shop.program(name=" Stars ")
+    await shop.program(name="stars")
+    assert await shop.refused("createLoyaltyProgram", "program { id }", name="Stars", currency="EUR") == (
+        "CONFLICT", ["name"], "There is a loyalty programme 'Stars' already.",
+    )  # fmt: skip
+    for name in ("", " ", "a\u0007b", "x" * 201):
+        for made, more in (
+            ("createLoyaltyProgram", {"currency": "EUR"}),
+            ("createTier", {"program": program, "threshold": 1}),
+        ):
+            refused = await shop.refused(made, "errors { code }", name=name, **more)
+            assert refused == ("BAD_INPUT", ["name"], "A name has 1 to 200 printable characters.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crm_framework import encode_id
 from crm_framework.testing import CrmClient
 
 from .shop import Shop, key
@@ -208,3 +209,38 @@ async def test_a_refund_takes_nothing_of_a_referral_from_who_was_erased(shop: Sh
     rows = await shop.client.service.database.fetch("SELECT balance FROM loyalty_account ORDER BY balance")
     assert [row["balance"] for row in rows] == [0, 50]
     assert await shop.owed() == []
+
+
+async def test_who_passed_a_code_on_sees_what_became_of_it_and_nothing_of_who_came(shop: Shop) -> None:
+    program = await setting(shop)
+    ann, bea, cid = [await shop.customer(name) for name in ("Ann", "Bea", "Cid")]
+    code = await code_of(shop, ann)
+    for customer in (bea, cid):
+        await accept(shop, program, customer, code)
+    purchase = await shop.buy(bea, "10.00")
+    await shop.refund(purchase, "5.00")
+    made = await shop.change("createToken", "secret", name="Ann", kind="CUSTOMER", customer=ann)
+    own = CrmClient(shop.client.app, shop.client.http, made["secret"])
+    asked = """query ($id: ID!) { customer(id: $id) {
+      loyaltyReferralsMade { nodes { status points creditedAt program { name } } totalCount }
+      loyaltyReferrals { nodes { id customer { name } } }
+      loyalty { entries { nodes { reason } } } } }"""
+    seen = (await own.data(asked, id=ann))["customer"]
+    assert [
+        (one["status"], one["points"], one["creditedAt"] is not None)
+        for one in seen["loyaltyReferralsMade"]["nodes"]
+    ] == [("PENDING", 0, False), ("CREDITED", 25, True)]
+    assert seen["loyaltyReferrals"] == {"nodes": []}
+    assert "Bea" not in str(seen)
+    fields = shop.client.service.schema.graphql.type_map["LoyaltyReferralMade"].fields  # type: ignore[union-attr]  # it has some
+    assert set(fields) == {"id", "status", "points", "createdAt", "creditedAt", "program"}
+    # those of others are as if they were not there, by whichever way they are asked for
+    assert (await own.data(asked, id=bea))["customer"] is None
+    [row] = await shop.client.service.database.fetch(
+        "SELECT id FROM loyalty_referral WHERE status = 'CREDITED'"
+    )
+    for kind, theirs in (("LoyaltyReferralMade", True), ("LoyaltyReferral", False)):
+        found = await own.data(
+            "query ($id: ID!) { node(id: $id) { id } }", id=encode_id(kind, str(row["id"]))
+        )
+        assert (found["node"] is not None) is theirs

@@ -1,5 +1,7 @@
 """The mutations of the plugin loyalty."""
 
+from crm_framework import decode_key, encode_id
+
 from .customers import purchase_there
 from .desk import Desk, Input, Inputs
 
@@ -67,6 +69,18 @@ async def codes(desk: Desk) -> Input:
 async def adjust(desk: Desk) -> Input:
     customer = await desk.customer()
     return {"program": await program_there(desk), "customer": customer, "points": 5, "reason": "a gift"}
+
+
+async def pending(desk: Desk) -> Input:
+    made = {**await program(desk), "pendingDays": 5}
+    key = decode_key(await desk.make("createLoyaltyProgram", "program", **made), "LoyaltyProgram")
+    total = {"amount": "500", "currency": "JPY"}
+    bought = {"customer": await desk.customer(), "currency": "JPY", "total": total}
+    await desk.run("recordPurchase", bought, "interaction { id }")
+    rows = await desk.service.database.fetch(
+        "SELECT id FROM loyalty_entry WHERE kind = 'PENDING' AND program_id = ?", [key]
+    )
+    return {"entry": encode_id("LoyaltyEntry", str(rows[0]["id"])), "reason": "a mistake"}
 
 
 async def transfer(desk: Desk) -> Input:
@@ -142,6 +156,7 @@ INPUTS: Inputs = {
     "replayEarning": (again, "replay { id }"),
     "applyEarningReplay": (compared, "replay { status }"),
     "adjustPoints": (adjust, "account { balance }"),
+    "cancelPendingPoints": (pending, "account { pending }"),
     "transferPoints": (transfer, "fromAccount { balance }"),
     "verifyLoyalty": (verified, "accounts"),
 }

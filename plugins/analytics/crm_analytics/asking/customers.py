@@ -20,6 +20,7 @@ from crm_analytics.settings import AnalyticsSettings
 from crm_analytics.windows import day_in
 from crm_framework import (
     Batch,
+    BigInt,
     Customer,
     Money,
     Reader,
@@ -177,9 +178,9 @@ class CustomerMetrics:
 
     @batch(needs=("known",), permission="loyalty.read", about=Customer)
     @staticmethod
-    def points(each: Batch["CustomerMetrics"]) -> list[int | None]:
+    def points(each: Batch["CustomerMetrics"]) -> list[BigInt | None]:
         """Loyalty points gained less lost since this plugin is enabled; null likewise."""
-        return [known.points for known in each.column("known")]
+        return [None if known.points is None else BigInt(known.points) for known in each.column("known")]
 
     @batch(needs=("customer_key",), permission="interactions.read", about=Customer)
     @staticmethod

@@ -102,7 +102,7 @@ def _compared(settings: AnalyticsSettings) -> list[Member]:
             ("mainCurrency", "string", "The currency of most of the purchases.", _of_figures("f.currency")),
             (
                 "clvMinor",
-                "int",
+                "bigint",
                 "Historic lifetime value in minor units (cents) of the main currency; name that too.",
                 _of_figures(_clv(settings.costs)),
             ),

@@ -10,7 +10,7 @@ from crm_analytics.metrics.measured import Measured, share
 from crm_analytics.metrics.products import DEFINITION
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import month_of
-from crm_framework import Batch, CrmError, ErrorCode, Money, among, batch, computed
+from crm_framework import Batch, BigInt, CrmError, ErrorCode, Money, among, batch, computed
 
 from .analytics import Analytics
 from .question import Question
@@ -23,7 +23,7 @@ MOST = 500
 class ProductSales:
     sku: str = strawberry.field(description="The product.")
     name: str | None = strawberry.field(description="What a line calls it.")
-    quantity: int = strawberry.field(description="How many were sold.")
+    quantity: BigInt = strawberry.field(description="How many were sold.")
     revenue: Money = strawberry.field(description="What its lines add to the totals, before refunds.")
     purchases: int = strawberry.field(description="Purchases with such a line.")
     buyers: int = strawberry.field(description="Customers who bought it.")
@@ -139,7 +139,7 @@ def _sales(
     return ProductSales(
         sku=sku,
         name=name,
-        quantity=quantity,
+        quantity=BigInt(quantity),
         revenue=Money.of(minor, currency),
         purchases=purchases,
         buyers=all_,

@@ -9,6 +9,7 @@ from strawberry import ID, Info
 from crm_framework import (
     INTERNAL,
     Batch,
+    BigInt,
     Connection,
     MoneyInput,
     Node,
@@ -78,15 +79,15 @@ class LoyaltyEarningRuleVersion(Node):
     until_at: datetime | None = column("For what happened before then; null: it holds.")
     trigger: Trigger = column("What it gives points for.")
     basis: Basis = column("What its points are for.")
-    points: int = column("How many: for each amount, piece or cause.")
-    referee_points: int = column("Of a referral: for the one who came; `points` are for the other.")
+    points: BigInt = column("How many: for each amount, piece or cause.")
+    referee_points: BigInt = column("Of a referral: for the one who came; `points` are for the other.")
     whole_steps: bool = column("Whether only full amounts count.")
     kinds: list[str] = column("Of which interactions, or which types of events; empty: of all.")
     attribute: str | None = column("Of a birthday: the attribute with the date.")
     priority: int = column("The highest comes first.")
-    cap_per_cause: int | None = column("Points at most for one cause.")
-    cap_per_day: int | None = column("Points at most for a customer on a day, where the programme is.")
-    cap_per_customer: int | None = column("Points at most for a customer in all.")
+    cap_per_cause: BigInt | None = column("Points at most for one cause.")
+    cap_per_day: BigInt | None = column("Points at most for a customer on a day, where the programme is.")
+    cap_per_customer: BigInt | None = column("Points at most for a customer in all.")
     pending_days: int | None = column("Days until its points can be spent; null: as the programme says.")
     expires_months: int | None = column("Months after which its points expire.")
     expires_days: int | None = column("Days after which its points expire.")
@@ -184,7 +185,7 @@ class OfProgram:
 class LoyaltyShare(Node):
     """What one rule gave for a cause, or what a replay gave or took."""
 
-    points: int = column("Points; negative where a replay took them.")
+    points: BigInt = column("Points; negative where a replay took them.")
     because: str = column("How they came about.")
     day: date = column("The day of the cause, where the programme is.")
     rule: LoyaltyEarningRule | None = reference("rule_id", "The rule; null for the programme's own rate.")
@@ -208,19 +209,19 @@ class CreateEarningRuleInput:
     name: str = required("Its name; no two rules of a programme share one.")
     trigger: Trigger = required("What it gives points for.")
     basis: Basis = optional("What its points are for.", default=Basis.FIXED)
-    points: int = required("How many: for each amount, piece or cause.")
+    points: BigInt = required("How many: for each amount, piece or cause.")
     per: MoneyInput | None = optional(
         "The amount for which they are given; a unit of the currency if left out."
     )
     whole_steps: bool = optional("Whether only full amounts count.", default=False)
-    referee_points: int = optional("Of a referral: for the one who came.", default=0)
+    referee_points: BigInt = optional("Of a referral: for the one who came.", default=0)
     kinds: list[str] | None = optional("Of which interactions, or which types of events.")
     attribute: str | None = optional("Of a birthday: the attribute with the date.")
     priority: int = optional("The highest comes first.", default=0)
     conditions: EarningConditionsInput | None = optional("On what it depends besides.")
-    cap_per_cause: int | None = optional("Points at most for one cause.")
-    cap_per_day: int | None = optional("Points at most for a customer on a day, where the programme is.")
-    cap_per_customer: int | None = optional("Points at most for a customer in all.")
+    cap_per_cause: BigInt | None = optional("Points at most for one cause.")
+    cap_per_day: BigInt | None = optional("Points at most for a customer on a day, where the programme is.")
+    cap_per_customer: BigInt | None = optional("Points at most for a customer in all.")
     pending_days: int | None = optional(
         "Days until its points can be spent; as the programme says if left out."
     )
@@ -237,19 +238,19 @@ class CreateEarningRuleInput:
 class UpdateEarningRuleInput:
     rule: ID = required("Which rule; one that has ended begins again.")
     name: str | None = optional("Its name.")
-    points: int | None = optional("How many.")
+    points: BigInt | None = optional("How many.")
     per: MoneyInput | None = optional("The amount for which they are given.")
     whole_steps: bool | None = optional("Whether only full amounts count.")
-    referee_points: int | None = optional("Of a referral: for the one who came.")
+    referee_points: BigInt | None = optional("Of a referral: for the one who came.")
     kinds: list[str] | None = optional("Of which interactions, or which types of events.")
     attribute: str | None = optional("Of a birthday: the attribute with the date.")
     priority: int | None = optional("The highest comes first.")
     conditions: EarningConditionsInput | None = optional(
         "On what it depends besides, all of it; null: on nothing."
     )
-    cap_per_cause: int | None = optional("Points at most for one cause; null: any.")
-    cap_per_day: int | None = optional("Points at most for a customer on a day; null: any.")
-    cap_per_customer: int | None = optional("Points at most for a customer in all; null: any.")
+    cap_per_cause: BigInt | None = optional("Points at most for one cause; null: any.")
+    cap_per_day: BigInt | None = optional("Points at most for a customer on a day; null: any.")
+    cap_per_customer: BigInt | None = optional("Points at most for a customer in all; null: any.")
     pending_days: int | None = optional("Days until its points can be spent; null: as the programme says.")
     expires_months: int | None = optional("Months after which its points expire; null: not so.")
     expires_days: int | None = optional("Days after which its points expire; null: not so.")

@@ -7,6 +7,7 @@ import strawberry
 from strawberry import ID, Info
 
 from crm_framework import (
+    BigInt,
     CrmError,
     Customer,
     ErrorCode,
@@ -21,6 +22,7 @@ from crm_framework import (
     root,
 )
 from crm_loyalty.campaigns.graphql import LoyaltyCampaign
+from crm_loyalty.ledger.sources import MOST_POINTS
 from crm_loyalty.moments import NEVER
 from crm_loyalty.programs.graphql import READ, LoyaltyProgram
 from crm_loyalty.tiers.types import LoyaltyTier
@@ -61,7 +63,7 @@ class PreviewEarningInput:
 class EarningShare:
     rule_id: strawberry.Private[str | None]
     name: str = strawberry.field(description="The rule's name; the programme's for its own rate.")
-    points: int = strawberry.field(description="How many points.")
+    points: BigInt = strawberry.field(description="How many points.")
     because: str = strawberry.field(description="How they come about.")
     rule: LoyaltyEarningRule | None = reference("rule_id", "The rule; null for the programme's own rate.")
 
@@ -85,7 +87,7 @@ class EarningMultiplier:
 
 @strawberry.type(description="What a purchase would earn.")
 class EarningPreview:
-    points: int = strawberry.field(description="How many points.")
+    points: BigInt = strawberry.field(description="How many points.")
     unlock_at: datetime | None = strawberry.field(
         description="From when on they could be spent; null: at once."
     )
@@ -123,7 +125,15 @@ async def preview_earning(
     day = local_day(told.cause.at, offer.programme.zone)
     uses = await uses_of([(told, offer)], [str(row["id"]) for row in account], reader)
     used = uses.of(str(account[0]["id"]), day, offer) if account else {}
-    found_out = _shown(judged(told, offer, who, used), told.cause, offer)
+    earned = judged(told, offer, who, used)
+    if earned.points > MOST_POINTS:
+        raise CrmError(
+            ErrorCode.REFUSED,
+            f"It would earn {earned.points} points, and an entry has {MOST_POINTS} at most.",
+            path=("input", "total"),
+            hint="Ask for less, or set a cap.",
+        )
+    found_out = _shown(earned, told.cause, offer)
     if info.context.actor.kind == "CUSTOMER":
         found_out.passed = []  # why not may be what staff noted of them
     return found_out
@@ -165,14 +175,14 @@ def _cause(input: PreviewEarningInput, currency: str) -> Cause:
 def _shown(earned: Award, cause: Cause, offer: Offer) -> EarningPreview:
     expiry = expires_at(earned.terms, cause.at, offer.programme.zone)
     return EarningPreview(
-        points=earned.points,
+        points=BigInt(earned.points),
         unlock_at=unlocks_at(earned.terms, cause.at) if earned.points else None,
         expires_at=None if expiry == NEVER or not earned.points else expiry,
         applied=[
             EarningShare(
                 rule_id=share.rule.id or None,
                 name=share.rule.name,
-                points=share.points,
+                points=BigInt(share.points),
                 because=share.because,
             )
             for share in earned.shares

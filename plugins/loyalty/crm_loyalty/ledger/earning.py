@@ -95,7 +95,7 @@ async def cancel_pending(
     await know_origins(tx, [row["id"]], held)
     pending = account.book.held.get(row["id"])
     if pending is None or not pending.remaining:
-        raise CrmError(ErrorCode.REFUSED, f"Nothing is pending of {earning_key!r}.")
+        raise nothing_pending()
     cause = Cause(
         source_key=source_key,
         at=account.posted_at,
@@ -108,6 +108,16 @@ async def cancel_pending(
     posted = enter(writing, account, Kind.CANCELLED, effect, cause)
     await writing.end()
     return posted
+
+
+def nothing_pending() -> CrmError:
+    """REFUSED for what was unlocked, cancelled or refunded, or never was pending."""
+    return CrmError(
+        ErrorCode.REFUSED,
+        "Nothing is pending by this entry.",
+        path=("entry",),
+        hint="Points that are unlocked are taken by adjustPoints.",
+    )
 
 
 async def settle(tx: UnitOfWork, account_ids: Iterable[str]) -> int:

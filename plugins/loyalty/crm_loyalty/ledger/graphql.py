@@ -10,6 +10,7 @@ from strawberry import ID, Info
 
 from crm_framework import (
     Batch,
+    BigInt,
     Connection,
     CrmError,
     Customer,
@@ -79,8 +80,8 @@ class LoyaltyEntry(Node):
     """One line of an account. Entries are never changed or removed."""
 
     kind: Kind = column("What it stands for.")
-    points: int = column("What it adds to the balance; negative where points were taken.")
-    pending: int = column("What it adds to the pending points.")
+    points: BigInt = column("What it adds to the balance; negative where points were taken.")
+    pending: BigInt = column("What it adds to the pending points.")
     source_key: str = column("What caused it, such as purchase:<key>; each cause counts once.")
     reason: str | None = column("How the points came about; null once the person was erased.")
     at: datetime = column("When what caused it happened.")
@@ -96,8 +97,8 @@ class LoyaltyEntry(Node):
 class LoyaltyLot(Node):
     """Points that were earned together and expire together."""
 
-    points: int = column("How many they were.")
-    remaining: int = column("How many of them are left.")
+    points: BigInt = column("How many they were.")
+    remaining: BigInt = column("How many of them are left.")
     earned_at: datetime = column("When they were earned.")
     expires_at: datetime = column("When they expire; 9999-12-31 for those that do not.")
 
@@ -108,8 +109,8 @@ At = Annotated[datetime, strawberry.argument(description="The moment; not in the
 @strawberry.type(description="What an account was at a moment.")
 class LoyaltyAccountAsOf:
     at: datetime = strawberry.field(description="The moment.")
-    balance: int = strawberry.field(description="The points then, less those that had expired.")
-    pending: int = strawberry.field(description="Points that were pending then.")
+    balance: BigInt = strawberry.field(description="The points then, less those that had expired.")
+    pending: BigInt = strawberry.field(description="Points that were pending then.")
     tier: LoyaltyStanding | None = strawberry.field(
         description="The tier then, by the rules of today; null where the programme has none."
     )
@@ -128,10 +129,10 @@ class LoyaltyAccountAsOf:
 class LoyaltyAccount(Node):
     """A customer's points in one programme."""
 
-    balance: int = column("The sum of all entries. Refunds may make it negative.")
-    pending: int = column("Points that cannot be spent yet.")
-    deficit: int = column("Points that a refund could not take back; what comes next makes them up first.")
-    lifetime: int = column("All points ever earned, refunds not taken off.")
+    balance: BigInt = column("The sum of all entries. Refunds may make it negative.")
+    pending: BigInt = column("Points that cannot be spent yet.")
+    deficit: BigInt = column("Points that a refund could not take back; what comes next makes them up first.")
+    lifetime: BigInt = column("All points ever earned, refunds not taken off.")
     created_at: datetime = column("When the first points came.")
     updated_at: datetime = column("When it last changed.")
     program: LoyaltyProgram = reference("program_id", "The programme.")
@@ -158,10 +159,10 @@ class LoyaltyAccount(Node):
 
     @batch(needs=("id",))
     @staticmethod
-    async def spendable(accounts: Batch["LoyaltyAccount"], info: Info) -> list[int]:
+    async def spendable(accounts: Batch["LoyaltyAccount"], info: Info) -> list[BigInt]:
         """Points that can be spent now: expired ones are left out, also before an entry ends them."""
         held = await held_at(info.context.reader, accounts.ids, now())
-        return [max(0, held[key].balance) for key in accounts.ids]
+        return [BigInt(max(0, held[key].balance)) for key in accounts.ids]
 
     @batch(needs=("id", "program_id"))
     @staticmethod
@@ -179,7 +180,9 @@ class LoyaltyAccount(Node):
         held = await held_at(reader, accounts.ids, at)
         tiers = await standings_at(reader, accounts.ids, accounts.column("program_id"), at)
         return [
-            LoyaltyAccountAsOf(at=at, balance=held[key].balance, pending=held[key].pending, tier=tier)
+            LoyaltyAccountAsOf(
+                at=at, balance=BigInt(held[key].balance), pending=BigInt(held[key].pending), tier=tier
+            )
             for key, tier in zip(accounts.ids, tiers, strict=True)
         ]
 
@@ -211,7 +214,7 @@ async def loyalty(
 
 LOYALTY_BALANCE = Member(
     "loyaltyBalance",
-    "int",
+    "bigint",
     "Points over all accounts; 0 without one.",
     sql="(SELECT COALESCE(SUM(a.balance), 0) FROM loyalty_account a WHERE a.customer_id = t.id)",
     permission=READ,
@@ -234,7 +237,7 @@ class PointsLiability:
     month: date | None = strawberry.field(
         description="First day of the month in which they expire; null for those that do not."
     )
-    points: int = strawberry.field(description="How many of them could still be spent.")
+    points: BigInt = strawberry.field(description="How many of them could still be spent.")
 
 
 WhichProgram = Annotated[ID, strawberry.argument(description="Which programme.")]
@@ -258,4 +261,4 @@ async def points_liability(
     if not rows:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
     owed = await liability(reader, key, ZoneInfo(rows[0]["time_zone"]), min(at or now(), now()))
-    return [PointsLiability(month=each.month, points=each.points) for each in owed]
+    return [PointsLiability(month=each.month, points=BigInt(each.points)) for each in owed]

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import ID
 
 from crm_framework import (
+    BigInt,
     CrmError,
     Customer,
     ErrorCode,
@@ -13,6 +14,7 @@ from crm_framework import (
     UnitOfWork,
     chosen,
     key_of,
+    live_customer,
     live_customers,
     mutation,
     new_id,
@@ -24,7 +26,8 @@ from crm_framework import (
 )
 from crm_loyalty.programs.graphql import LoyaltyProgram
 
-from .graphql import LoyaltyAccount
+from .earning import cancel_pending, nothing_pending
+from .graphql import LoyaltyAccount, LoyaltyEntry
 from .requests import Adjustment, Transfer
 from .spending import adjust, transfer
 from .verify import verify
@@ -37,7 +40,7 @@ VERIFY = "loyalty.verify"
 class AdjustPointsInput:
     program: ID = required("In which programme.")
     customer: ID = required("Whose account.")
-    points: int = required("How many points are added; negative to take some.")
+    points: BigInt = required("How many points are added; negative to take some.")
     reason: str = required("Why, in 1 to 1,000 characters. It stands in the entry.")
     expires_at: datetime | None = optional("When added points expire; by the programme's rule if left out.")
     idempotency_key: str | None = retry_key()
@@ -48,7 +51,7 @@ class TransferPointsInput:
     program: ID = required("In which programme.")
     from_customer: ID = required("Who gives them.")
     to_customer: ID = required("Who gets them.")
-    points: int = required("How many.")
+    points: BigInt = required("How many.")
     reason: str | None = optional("Why, in 1,000 characters at most.", default=None)
     idempotency_key: str | None = retry_key()
 
@@ -59,6 +62,13 @@ class LoyaltyAccountPayload:
 
     account_id: strawberry.Private[str | None] = None
     account: LoyaltyAccount | None = reference("account_id", "The account; null on failure.")
+
+
+@strawberry.input(description="Points that are pending and will not be given.")
+class CancelPendingPointsInput:
+    entry: ID = required("The entry by which they are pending.")
+    reason: str = required("Why, in 1 to 1,000 characters. It stands in the entry.")
+    idempotency_key: str | None = retry_key()
 
 
 @payload
@@ -75,9 +85,7 @@ class TransferPointsPayload:
 async def adjust_points(tx: UnitOfWork, input: AdjustPointsInput) -> LoyaltyAccountPayload:
     """Adds points to an account by hand, or takes some; the reason stands in the entry."""
     program = await _program(tx, input.program)
-    reason = _reason(input.reason)
-    if not reason:
-        raise CrmError(ErrorCode.BAD_INPUT, "A correction has a reason.", path=("reason",))
+    reason = _needed(input.reason, "A correction")
     expires_at = chosen(input.expires_at)
     if expires_at is not None and expires_at <= tx.now:
         raise CrmError(
@@ -98,6 +106,32 @@ async def adjust_points(tx: UnitOfWork, input: AdjustPointsInput) -> LoyaltyAcco
             )
         ],
     )
+    return LoyaltyAccountPayload(account_id=posted.account_id)
+
+
+@mutation(permission=ADJUST)
+async def cancel_pending_points(tx: UnitOfWork, input: CancelPendingPointsInput) -> LoyaltyAccountPayload:
+    """Takes back all that is still pending by an entry; the reason stands in the new one. Refused where
+    nothing is pending by it any more. A replay leaves what was cancelled as it is.
+    """
+    key = key_of(input.entry, LoyaltyEntry, path=("entry",))
+    reason = _needed(input.reason, "A cancellation")
+    rows = await tx.fetch(
+        "SELECT e.program_id, e.source_key, a.customer_id FROM loyalty_entry e"
+        " JOIN loyalty_account a ON a.id = e.account_id WHERE e.id = ?",
+        [key],
+    )
+    if not rows or rows[0]["customer_id"] is None:
+        raise CrmError(
+            ErrorCode.NOT_FOUND, "There is no such entry, or its customer was erased.", path=("entry",)
+        )
+    [row] = rows
+    await live_customer(tx, str(row["customer_id"]), Hold.ADD, path=("entry",))
+    posted = await cancel_pending(
+        tx, str(row["program_id"]), row["source_key"], f"cancellation:{key}", reason
+    )
+    if not posted.new:
+        raise nothing_pending()
     return LoyaltyAccountPayload(account_id=posted.account_id)
 
 
@@ -166,6 +200,13 @@ async def _customers(tx: UnitOfWork, members: dict[str, str]) -> list[str]:
             raise customer.under(name)
         live.append(customer.id)
     return live
+
+
+def _needed(text: str, what: str) -> str:
+    reason = _reason(text)
+    if not reason:
+        raise CrmError(ErrorCode.BAD_INPUT, f"{what} has a reason.", path=("reason",))
+    return reason
 
 
 def _reason(text: str | None) -> str:

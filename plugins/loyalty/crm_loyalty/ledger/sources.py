@@ -16,8 +16,8 @@ from .entries import Effect, Kind
 from .requests import Posted
 from .writing import Cause, Writing
 
-MOST_POINTS = 1_000_000_000_000
-"""In one entry."""
+MOST_POINTS = 10**15
+"""In one entry: a point for each minor unit of the largest purchase."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_hex
 
-from crm_framework import UnitOfWork, new_id
+from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
 from crm_loyalty import events
 from crm_loyalty.tiers.standing import judge
 
@@ -36,6 +36,11 @@ EVENT_OF: Mapping[Kind, type[events.PointsEvent]] = {
     Kind.RECEIVED: events.PointsTransferred,
     Kind.ADJUSTED: events.PointsAdjusted,
 }
+CREDITS = (Kind.EARNED, Kind.PENDING, Kind.RECEIVED, Kind.ADJUSTED)
+"""What adds points that were in no account before, or in another one."""
+MOST_HELD = 2**53 - 1
+"""Points of an account, and those that it ever earned: far below the 64 bits of a column, so that mergers and
+reversals, which are never refused for it, have room; and readers of JSON do not round it."""
 ENTRY = (
     "id", "program_id", "account_id", "book_id", "seq", "kind", "points", "pending", "deficit",
     "qualifying_points", "qualifying_minor", "qualifies_at", "amount_minor", "source_key", "corrects_id",
@@ -111,6 +116,8 @@ class Writing:
         account.seq, account.digest = entry.seq, digest(account.digest, entry)
         if kind in (Kind.EARNED, Kind.UNLOCKED):
             account.lifetime += effect.points
+        if kind in CREDITS and (effect.points > 0 or effect.pending > 0):
+            _check_room(account)
         self._lines.append(_Line(account, _sealed(entry, account.digest), cause.reason, salt))
         return entry
 
@@ -251,6 +258,18 @@ async def begin(tx: UnitOfWork, accounts: Mapping[str, Account]) -> Writing:
     writing = Writing(tx, accounts)
     writing.settle()
     return writing
+
+
+def _check_room(account: Account) -> None:
+    """REFUSED where an account has come to more points than one can have. Nothing is written then."""
+    points = max(account.book.balance, account.lifetime) + account.book.pending
+    if points > MOST_HELD:
+        raise CrmError(
+            ErrorCode.REFUSED,
+            f"The account would come to {points} points, and one has {MOST_HELD} at most.",
+            path=("points",),
+            hint="Add fewer points.",
+        )
 
 
 def sorted_by_key(rows: Mapping[str, tuple[object, ...]]) -> list[tuple[object, ...]]:

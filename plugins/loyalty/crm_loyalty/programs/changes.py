@@ -8,6 +8,7 @@ from crm_framework import CrmError, ErrorCode, UnitOfWork, currency_code, new_id
 from crm_loyalty.earning.rules import Rounding, Selection
 from crm_loyalty.events import ProgramCreated, ProgramUpdated
 from crm_loyalty.models import RefundPolicy, TierBasis, TierDescent, TierPeriod
+from crm_loyalty.text import line
 
 from .versions import SAYS, keep_version
 
@@ -117,9 +118,7 @@ async def update_program(
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:
     if "name" in values:
-        values["name"] = " ".join(values["name"].split())
-        if not 1 <= len(values["name"]) <= 200:
-            raise CrmError(ErrorCode.BAD_INPUT, "A programme's name has 1 to 200 characters.", path=("name",))
+        values["name"] = line(values["name"])
     if "currency" in values:
         values["currency"] = currency_code(values["currency"], path=("currency",))
     if "time_zone" in values:

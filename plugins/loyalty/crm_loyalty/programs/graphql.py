@@ -7,6 +7,7 @@ from strawberry import ID
 from strawberry.types.field import StrawberryField
 
 from crm_framework import (
+    BigInt,
     Connection,
     Node,
     OrderField,
@@ -103,9 +104,9 @@ class LoyaltyProgramVersion(Node):
     pending_days: int = column("Days until points can be spent.")
     selection: Selection = column("Which of the rules that fit a cause apply.")
     rounding: Rounding = column("How parts of points are rounded, once for each cause.")
-    cap_per_purchase: int | None = column("Points at most for one purchase, of all rules; null: any.")
-    cap_per_day: int | None = column("Points at most for a customer on a day, of all rules; null: any.")
-    cap_per_customer: int | None = column("Points at most for a customer in all, of all rules; null: any.")
+    cap_per_purchase: BigInt | None = column("Points at most for one purchase, of all rules; null: any.")
+    cap_per_day: BigInt | None = column("Points at most for a customer on a day, of all rules; null: any.")
+    cap_per_customer: BigInt | None = column("Points at most for a customer in all, of all rules; null: any.")
     created_at: datetime = column("When it was made.")
 
 
@@ -129,9 +130,9 @@ class LoyaltyProgram(Node):
     tier_basis: TierBasis = column("What counts towards a tier.")
     tier_descent: TierDescent = column("How far a customer goes down.")
     tier_grace_days: int = column("Days after a period until a tier is lost.")
-    cap_per_purchase: int | None = column("Points at most for one purchase, of all rules; null: any.")
-    cap_per_day: int | None = column("Points at most for a customer on a day, of all rules; null: any.")
-    cap_per_customer: int | None = column("Points at most for a customer in all, of all rules; null: any.")
+    cap_per_purchase: BigInt | None = column("Points at most for one purchase, of all rules; null: any.")
+    cap_per_day: BigInt | None = column("Points at most for a customer on a day, of all rules; null: any.")
+    cap_per_customer: BigInt | None = column("Points at most for a customer in all, of all rules; null: any.")
     active: bool = column("Whether purchases earn in it.")
     created_at: datetime = column(
         "When it was made; purchases that were told before then earn only by a replay."
@@ -158,7 +159,7 @@ class ProgramQueries:
 
 @strawberry.input(description="A new loyalty programme.")
 class CreateLoyaltyProgramInput:
-    name: str = required("The programme's name; no two share one.")
+    name: str = required("The programme's name; no two share one, in the same letters.")
     currency: str = required("ISO 4217; only purchases in it earn.")
     points_per_unit: int | None = optional(
         "Points per unit of the currency; that of the settings if left out.", default=None
@@ -183,13 +184,13 @@ class CreateLoyaltyProgramInput:
     tier_basis: TierBasis = optional("What counts towards a tier.", default=TierBasis.POINTS)
     tier_descent: TierDescent = optional("How far a customer goes down.", default=TierDescent.TO_EARNED)
     tier_grace_days: int = optional("Days after a period until a tier is lost.", default=0)
-    cap_per_purchase: int | None = optional(
+    cap_per_purchase: BigInt | None = optional(
         "Points at most for one purchase, of all rules; any if left out.", default=None
     )
-    cap_per_day: int | None = optional(
+    cap_per_day: BigInt | None = optional(
         "Points at most for a customer on a day, of all rules; any if left out.", default=None
     )
-    cap_per_customer: int | None = optional(
+    cap_per_customer: BigInt | None = optional(
         "Points at most for a customer in all, of all rules; any if left out.", default=None
     )
     idempotency_key: str | None = retry_key()
@@ -198,7 +199,7 @@ class CreateLoyaltyProgramInput:
 @strawberry.input(description="A change of a programme; what was entered before stays as it is.")
 class UpdateLoyaltyProgramInput:
     program: ID = required("Which programme.")
-    name: str | None = optional("The programme's name; no two share one.")
+    name: str | None = optional("The programme's name; no two share one, in the same letters.")
     points_per_unit: int | None = optional("Points per unit of the currency.")
     expiry_months: int | None = optional("Months after which points expire; null: never.")
     pending_days: int | None = optional("Days until points can be spent.")
@@ -209,9 +210,11 @@ class UpdateLoyaltyProgramInput:
     tier_basis: TierBasis | None = optional("What counts towards a tier.")
     tier_descent: TierDescent | None = optional("How far a customer goes down.")
     tier_grace_days: int | None = optional("Days after a period until a tier is lost.")
-    cap_per_purchase: int | None = optional("Points at most for one purchase, of all rules; null: any.")
-    cap_per_day: int | None = optional("Points at most for a customer on a day, of all rules; null: any.")
-    cap_per_customer: int | None = optional("Points at most for a customer in all, of all rules; null: any.")
+    cap_per_purchase: BigInt | None = optional("Points at most for one purchase, of all rules; null: any.")
+    cap_per_day: BigInt | None = optional("Points at most for a customer on a day, of all rules; null: any.")
+    cap_per_customer: BigInt | None = optional(
+        "Points at most for a customer in all, of all rules; null: any."
+    )
     active: bool | None = optional("Whether purchases earn in it.")
     expected_version: int | None = expected()
 

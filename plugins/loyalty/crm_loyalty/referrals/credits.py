@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from crm_framework import UnitOfWork, among, resolve_ids
+from crm_framework import Reader, UnitOfWork, among, resolve_ids
 from crm_loyalty.earning.causes import Told
 from crm_loyalty.earning.enter import Awarded
 from crm_loyalty.earning.rules import Trigger
@@ -56,6 +56,19 @@ def _both(purchase: Told, referral: str, referrer: str, offer: Offer) -> Iterabl
             interaction_id=purchase.interaction_id,
             program_id=offer.programme.id,
         )
+
+
+async def earned_by_referrers(reader: Reader, referrals: Sequence[str]) -> dict[str, int]:
+    """By referral, what is left to the referrer of what it gave."""
+    keys = {f"referral:{referral}:{REFERRER}": referral for referral in referrals}
+    where = among("e.source_key", sorted(keys), reader.dialect)
+    rows = await reader.fetch(
+        "SELECT e.source_key, e.points + e.pending + COALESCE((SELECT SUM(c.points + c.pending)"
+        " FROM loyalty_entry c WHERE c.corrects_id = e.id AND c.kind <> 'UNLOCKED'), 0) AS points"
+        f" FROM loyalty_entry e WHERE {where.sql}",
+        where.args,
+    )
+    return {keys[row["source_key"]]: int(row["points"]) for row in rows}
 
 
 async def credited(awarded: Iterable[Awarded], tx: UnitOfWork) -> None:

@@ -7,6 +7,7 @@ from strawberry import ID, Info
 
 from crm_framework import (
     Batch,
+    BigInt,
     Connection,
     Customer,
     Node,
@@ -29,6 +30,7 @@ from crm_framework import (
 from crm_loyalty.models import ReferralStatus
 from crm_loyalty.programs.graphql import READ, LoyaltyProgram
 
+from .credits import earned_by_referrers
 from .store import accept, code_of
 
 REFER = "loyalty.refer"
@@ -70,8 +72,35 @@ class LoyaltyReferral(Node):
     referrer: Customer | None = reference("referrer_id", "By whom; null for those who may not see them.")
 
 
+@node(
+    table="loyalty_referral",
+    permission=READ,
+    hidden={"program_id": str},
+    owner="referrer_id",
+)
+class LoyaltyReferralMade(Node):
+    """A referral as the one who passed the code on sees it: nothing of who came by it."""
+
+    status: ReferralStatus = column("What has become of it.")
+    created_at: datetime = column("When the code was accepted.")
+    credited_at: datetime | None = column("When both got their points.")
+    program: LoyaltyProgram = reference("program_id", "The programme.")
+
+    @batch(needs=("id",))
+    @staticmethod
+    async def points(each: Batch["LoyaltyReferralMade"], info: Info) -> list[BigInt]:
+        """What it gave to the one who passed the code on, pending points included, less refunds."""
+        earned = await earned_by_referrers(info.context.reader, each.ids)
+        return [BigInt(earned.get(key, 0)) for key in each.ids]
+
+
 REFERRAL_ORDERS = Orders(
     "LoyaltyReferralOrder", [OrderField("CREATED_AT", "datetime", "By the moment.", column="created_at")]
+)
+
+
+MADE_ORDERS = Orders(
+    "LoyaltyReferralMadeOrder", [OrderField("CREATED_AT", "datetime", "By the moment.", column="created_at")]
 )
 
 
@@ -83,7 +112,16 @@ class OfCustomer:
         orders=REFERRAL_ORDERS,
         default_order=("-CREATED_AT",),
         permission=READ,
-        description="Who came by this customer, the latest first.",
+        description="Who came by this customer, the latest first; of the customer's own token, none: they are"
+        " others' data. See `loyaltyReferralsMade`.",
+    )
+    loyalty_referrals_made: Connection[LoyaltyReferralMade] = connection(
+        key="referrer_id",
+        orders=MADE_ORDERS,
+        default_order=("-CREATED_AT",),
+        permission=READ,
+        description="What became of the codes that this customer passed on, the latest first. The customer's"
+        " own token sees them.",
     )
     loyalty_referred_by: Connection[LoyaltyReferral] = connection(
         key="customer_id",

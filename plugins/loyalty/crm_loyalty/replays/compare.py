@@ -41,11 +41,13 @@ class Compared:
 
 @dataclass(frozen=True)
 class Entered:
-    """What is in the ledger for a cause: earned, with earlier corrections, and taken back."""
+    """What is in the ledger for a cause: earned, with earlier corrections, and taken back; and whether
+    somebody cancelled what was pending of it."""
 
     id: str
     earned: int
     taken: int
+    cancelled: bool = False
 
 
 async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, window: Window) -> list[Compared]:
@@ -74,6 +76,8 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
         earned = award(programme, rules, campaigns, one.cause, whose, used)
         uses.add(one.customer_id, day, earned)
         entry = entries.get(one.source_key)
+        if entry is not None and entry.cancelled:
+            continue  # somebody decided on it
         back = refunded.get(one.interaction_id or "", 0)
         after = earned.points
         if one.cause.trigger is Trigger.PURCHASE:
@@ -178,14 +182,18 @@ async def _entries(tx: UnitOfWork, program_id: str, sources: Sequence[str]) -> d
         " SUM(CASE WHEN c.kind <> 'CANCELLED' AND c.amount_minor IS NULL THEN c.points + c.pending END)"
         " AS more,"
         " SUM(CASE WHEN c.kind = 'CANCELLED' OR c.amount_minor IS NOT NULL THEN c.points + c.pending END)"
-        " AS back"
+        " AS back,"
+        " SUM(CASE WHEN c.kind = 'CANCELLED' THEN 1 END) AS cancelled"
         " FROM loyalty_entry e LEFT JOIN loyalty_entry c ON c.corrects_id = e.id AND c.kind <> 'UNLOCKED'"
         f" WHERE e.program_id = ? AND {where.sql} GROUP BY e.id, e.source_key, e.points, e.pending",
         [program_id, *where.args],
     )
     return {
         row["source_key"]: Entered(
-            str(row["id"]), int(row["points"]) + int(row["more"] or 0), -int(row["back"] or 0)
+            str(row["id"]),
+            int(row["points"]) + int(row["more"] or 0),
+            -int(row["back"] or 0),
+            cancelled=bool(row["cancelled"]),
         )
         for row in rows
     }

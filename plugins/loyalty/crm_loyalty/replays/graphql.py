@@ -7,6 +7,7 @@ from strawberry import ID, Info
 
 from crm_framework import (
     Batch,
+    BigInt,
     Connection,
     Node,
     OrderField,
@@ -53,8 +54,8 @@ describe(
 class LoyaltyReplayDifference(Node):
     """Of one account: what it has for these causes, and what it would have."""
 
-    before: int = column("Points that it has for them, less what was refunded.")
-    after: int = column("Points that it would have.")
+    before: BigInt = column("Points that it has for them, less what was refunded.")
+    after: BigInt = column("Points that it would have.")
     corrected: bool = column("Whether that was entered.")
 
 
@@ -83,7 +84,7 @@ class LoyaltyEarningReplay(Node):
 
     @batch(needs=("id",))
     @staticmethod
-    async def points(each: Batch["LoyaltyEarningReplay"], info: Info) -> list[int]:
+    async def points(each: Batch["LoyaltyEarningReplay"], info: Info) -> list[BigInt]:
         """What all accounts together would have more; negative where it is less."""
         reader = info.context.reader
         where = among("replay_id", each.ids, reader.dialect)
@@ -93,7 +94,7 @@ class LoyaltyEarningReplay(Node):
             where.args,
         )
         found = {str(key): int(points) for key, points in rows}
-        return [found.get(key, 0) for key in each.ids]
+        return [BigInt(found.get(key, 0)) for key in each.ids]
 
     differences: Connection[LoyaltyReplayDifference] = connection(
         key="replay_id",

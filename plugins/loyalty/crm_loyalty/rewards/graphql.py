@@ -8,6 +8,7 @@ from strawberry import ID, Info
 
 from crm_framework import (
     Batch,
+    BigInt,
     Connection,
     Customer,
     FilterSpec,
@@ -92,11 +93,11 @@ class LoyaltyReward(Node):
     name: str = column("Its name; no two rewards of a programme share one.")
     description: str | None = column("What it is, in words.")
     kind: RewardKind = column("Whether it is a discount, goods or a voucher.")
-    cost_points: int = column("What it costs, in points.")
+    cost_points: BigInt = column("What it costs, in points.")
     percent: int | None = column("What a discount takes off, in percent.")
     sku: str | None = column("Of a product.")
     codes: CodeSource | None = column("Of a voucher: where its codes come from.")
-    stock: int | None = column("How many there are; null: as many as are asked for.")
+    stock: BigInt | None = column("How many there are; null: as many as are asked for.")
     per_customer: int | None = column("How many a customer can have; null: any number.")
     valid_from: datetime | None = column("From when on it is offered.")
     valid_until: datetime | None = column("Until when it is offered.")
@@ -153,7 +154,7 @@ class LoyaltyRedemption(Node):
 
     version: int = column("Grows by one with each change.")
     status: RedemptionStatus = column("What has become of it.")
-    points: int = column("What it cost.")
+    points: BigInt = column("What it cost.")
     reserved_until: datetime | None = column("Of a reservation: until when it is held.")
     note: str | None = column("What was noted; null once the customer was erased.")
     created_at: datetime = column("When it was made.")
@@ -225,14 +226,14 @@ class CreateRewardInput:
     program: ID = required("In which programme.")
     name: str = required("Its name; no two rewards of a programme share one.")
     kind: RewardKind = required("Whether it is a discount, goods or a voucher.")
-    cost_points: int = required("What it costs, in points.")
+    cost_points: BigInt = required("What it costs, in points.")
     description: str | None = optional("What it is, in words.")
     value: MoneyInput | None = optional("Of a discount: the amount off.")
     percent: int | None = optional("Of a discount: the percentage off.")
     sku: str | None = optional("Of a product.")
     cost: MoneyInput | None = optional("What one costs us; nothing if left out.")
     codes: CodeSource | None = optional("Of a voucher: where its codes come from.")
-    stock: int | None = optional("How many there are; any number if left out.")
+    stock: BigInt | None = optional("How many there are; any number if left out.")
     per_customer: int | None = optional("How many a customer can have; any number if left out.")
     valid_from: datetime | None = optional("From when on it is offered.")
     valid_until: datetime | None = optional("Until when it is offered.")
@@ -246,8 +247,8 @@ class UpdateRewardInput:
     reward: ID = required("Which reward.")
     name: str | None = optional("Its name.")
     description: str | None = optional("What it is, in words.")
-    cost_points: int | None = optional("What it costs from now on, in points.")
-    stock: int | None = optional("How many there are from now on; null: any number.")
+    cost_points: BigInt | None = optional("What it costs from now on, in points.")
+    stock: BigInt | None = optional("How many there are from now on; null: any number.")
     per_customer: int | None = optional("How many a customer can have; null: any number.")
     valid_from: datetime | None = optional("From when on it is offered.")
     valid_until: datetime | None = optional("Until when it is offered.")

@@ -8,6 +8,7 @@ import orjson
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
 from crm_loyalty.events import TierCreated, TierUpdated
 from crm_loyalty.programs.versions import keep_version
+from crm_loyalty.text import line
 
 from .standing import texts
 
@@ -89,9 +90,7 @@ async def update_tier(tx: UnitOfWork, tier_id: str, members: Mapping[str, Any]) 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:
     """Without needless spaces. BAD_INPUT, with its place, for what is out of range."""
     if "name" in values:
-        values["name"] = " ".join(values["name"].split())
-        if not 1 <= len(values["name"]) <= 200:
-            raise CrmError(ErrorCode.BAD_INPUT, "A tier's name has 1 to 200 characters.", path=("name",))
+        values["name"] = line(values["name"])
     if not 0 <= values.get("threshold", 0) < 2**53:
         raise CrmError(ErrorCode.BAD_INPUT, f"{values['threshold']} is out of range.", path=("threshold",))
     if not 1 <= values.get("percent", 100) <= MOST_PERCENT:

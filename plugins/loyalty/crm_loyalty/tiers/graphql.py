@@ -7,6 +7,7 @@ import strawberry
 from strawberry import ID
 
 from crm_framework import (
+    BigInt,
     Money,
     Node,
     OrderField,
@@ -65,7 +66,7 @@ class LoyaltyStanding:
         description="When the tier is judged next, and may be lost if nothing more is earned; null: never."
     )
     next_tier: str | None = strawberry.field(description="Name of the next tier; null on the highest.")
-    points_to_next: int | None = strawberry.field(
+    points_to_next: BigInt | None = strawberry.field(
         description="Points that are missing for it; null on the highest, and where spend counts."
     )
     spend_to_next: Money | None = strawberry.field(
@@ -99,7 +100,7 @@ def _shown(ladder: Ladder, counted: Sequence[Counted], at: datetime) -> LoyaltyS
         since=stands.since,
         until=stands.review_at,
         next_tier=following.name if following else None,
-        points_to_next=missing if by_points else None,
+        points_to_next=BigInt(missing) if by_points and missing is not None else None,
         spend_to_next=None if by_points or missing is None else Money.of(missing, ladder.currency),
     )
 
@@ -108,7 +109,7 @@ def _shown(ladder: Ladder, counted: Sequence[Counted], at: datetime) -> LoyaltyS
 class CreateTierInput:
     program: ID = required("In which programme.")
     name: str = required("The tier's name; no two of a programme share one.")
-    threshold: int = required("From how many points on, or how much spend in minor units.")
+    threshold: BigInt = required("From how many points on, or how much spend in minor units.")
     benefits: list[str] = optional("What it brings, each in 500 characters at most.", default_factory=list)
     percent: int = optional(
         "Of the points that rules give, those who have it earn: 150 is half as many again.", default=100

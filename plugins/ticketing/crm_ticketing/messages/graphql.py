@@ -8,6 +8,7 @@ from strawberry import Info
 from crm_framework import (
     INTERNAL,
     Batch,
+    BigInt,
     Node,
     OrderField,
     Orders,
@@ -40,7 +41,7 @@ class TicketAttachment(Node):
 
     name: str = column("The file's name.")
     media_type: str = column("Such as image/png.")
-    size: int = column("Bytes.")
+    size: BigInt = column("Bytes.")
     sha256: str | None = column("Of its bytes, hexadecimal.")
     url: str | None = column("Where it is, or the key of the store that has it.")
     kept: bool = column("Whether its bytes are kept here: GET /plugins/ticketing/attachments/{id}.")
@@ -87,7 +88,7 @@ MESSAGE_ORDERS = Orders(
 class TicketAttachmentInput:
     name: str = required("The file's name.")
     media_type: str = required("Such as image/png.")
-    size: int = required("Bytes.")
+    size: BigInt = required("Bytes.")
     url: str = required("Where it is, or the key of the store that has it.")
     sha256: str | None = optional("Of its bytes, hexadecimal.", default=None)
 
