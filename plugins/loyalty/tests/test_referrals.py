@@ -232,8 +232,8 @@ async def test_who_passed_a_code_on_sees_what_became_of_it_and_nothing_of_who_ca
     ] == [("PENDING", 0, False), ("CREDITED", 25, True)]
     assert seen["loyaltyReferrals"] == {"nodes": []}
     assert "Bea" not in str(seen)
-    fields = shop.client.service.schema.graphql.type_map["LoyaltyReferralMade"].fields  # type: ignore[union-attr]  # it has some
-    assert set(fields) == {"id", "status", "points", "createdAt", "creditedAt", "program"}
+    made_type: Any = shop.client.service.schema.graphql.type_map["LoyaltyReferralMade"]
+    assert set(made_type.fields) == {"id", "status", "points", "createdAt", "creditedAt", "program"}
     # those of others are as if they were not there, by whichever way they are asked for
     assert (await own.data(asked, id=bea))["customer"] is None
     [row] = await shop.client.service.database.fetch(
