@@ -58,8 +58,6 @@ class ComposedSchema:
             owner: [type_name(type_) for part in parts for type_ in part.types]
             for owner, parts in self.parts.items()
         }
-        scalars = [scalar.name for scalar in SCALARS.values() if scalar.name]
-        roots = {**roots, CORE: [*roots.get(CORE, ()), *scalars]}  # the core's, whoever uses them first
         return owners_of_types(self.graphql, self.members, roots)
 
     @cached_property
