@@ -10,7 +10,8 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -46,7 +47,7 @@ def load_plugins(settings: Settings) -> PluginHost:
 
     Only enabled plugins are imported. Raises `CrmError` only where `plugin_dir` is no folder.
     """
-    found = [*_entry_points(), *_files(settings.plugin_dir)]
+    found = [*_installed(tuple(sys.path)), *_files(settings.plugin_dir)]
     wanted = dict.fromkeys(settings.plugins)
     loaded: dict[str, LoadedPlugin] = {}
     for name in sorted({plugin.name for plugin in found} | set(wanted)):
@@ -67,23 +68,26 @@ def load_plugins(settings: Settings) -> PluginHost:
     return PluginHost(list(ordered.values()), problems)
 
 
-def _entry_points() -> Iterable[Found]:
-    """Each distribution once, although one may be found in several places of the path."""
-    for entry in entry_points(group=GROUP):
-        distribution = entry.dist
-        assert distribution is not None  # it is not only for entry points that were made by hand
-        yield Found(
-            name=entry.name,
-            origin=f"{distribution.name} {distribution.version}",
-            load=_entry_point_loader(entry),
-            version=distribution.version,
-            summary=_summary(distribution),
-        )
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> list[Found]:
+    """Each distribution once, although one may be found in several places of the path.
+
+    Looked for once a process: it reads the files of every distribution that is installed.
+    """
+    return [_of_entry_point(entry) for entry in entry_points(group=GROUP)]
 
 
-def _summary(distribution: Distribution) -> str | None:
-    summaries: list[str] = distribution.metadata.get_all("Summary", [])
-    return summaries[0] if summaries else None
+def _of_entry_point(entry: EntryPoint) -> Found:
+    assert entry.dist is not None  # it is not only for entry points that were made by hand
+    known = entry.dist.metadata  # parsed anew each time that it is asked for
+    summaries: list[str] = known.get_all("Summary", [])
+    return Found(
+        name=entry.name,
+        origin=f"{known['Name']} {known['Version']}",
+        load=_entry_point_loader(entry),
+        version=known["Version"],
+        summary=summaries[0] if summaries else None,
+    )
 
 
 def _entry_point_loader(entry: EntryPoint) -> Callable[[], ModuleType]:

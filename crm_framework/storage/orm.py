@@ -16,6 +16,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient, TransactionContext
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.context import TortoiseContext, _current_context
+from tortoise.models import Model
 
 from crm_framework.errors import CrmError, ErrorCode
 
@@ -85,10 +86,17 @@ class Models:
     def _bind(self) -> None:
         if Models._bound is self:
             return
-        Models._bound = self
+        before, Models._bound = Models._bound, self
+        if before is not None and before._binds() == self._binds():
+            return  # another database of the same kind, with the same models
         EXECUTOR_CACHE.clear()
         if self._context.apps is not None:
             self._context.apps._build_initial_querysets()
+
+    def _binds(self) -> tuple[Dialect, list[type[Model]]]:
+        """What the classes are given by binding depends on this alone."""
+        apps = self._context.apps
+        return self.dialect, [model for app in apps.values() for model in app.values()] if apps else []
 
 
 def _check_relations(context: TortoiseContext) -> None:

@@ -37,9 +37,10 @@ def test_databases() -> "Iterator[TestDatabases]":
         yield TestDatabases(Path(folder), resources)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def database_kind(request: pytest.FixtureRequest) -> "Kind":
-    """Runs the test once per kind of database."""
+    """Runs the test once per kind of database. All of a module on one of them come before those on the other:
+    models are bound to a kind of database, which takes as long as a small test."""
     kind: Kind = request.param
     return kind
 

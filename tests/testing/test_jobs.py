@@ -70,10 +70,10 @@ async def test_a_failure_is_raised_unless_it_is_expected(client: CrmClient) -> N
             tx.defer("with_job.welcome", {})
         with pytest.raises(KeyError, match="customer"):
             await run_jobs(client)
-    later = now() + timedelta(hours=2)
-    assert await run_jobs(client, failing=True, at=later) == ["with_job.welcome"] * 2
-    assert await run_jobs(client, failing=True, at=later + timedelta(hours=2)) == ["with_job.welcome"] * 2
-    rows = await database.fetch("SELECT status, attempts, error FROM crm_job")
+    for hours in (2, 4):
+        ran = await run_jobs(client, failing=True, at=now() + timedelta(hours=hours))
+        assert ran.count("with_job.welcome") == 2  # beside that of every night, at some hours of the day
+    rows = await database.fetch("SELECT status, attempts, error FROM crm_job WHERE name = 'with_job.welcome'")
     assert rows == [{"status": "FAILED", "attempts": 3, "error": "KeyError: 'customer'"}] * 2
 
 
