@@ -113,6 +113,17 @@ async def test_the_contact_rules_say_when(office: Office) -> None:
     await office.queue(customer_id=ann, respect_policy=False)
 
 
+async def test_a_touch_counts_though_it_came_after_the_change_began(office: Office) -> None:
+    """As one of another process does, for whose customer the change had to wait."""
+    ann = await office.customer()
+    async with office.database.unit_of_work() as tx:
+        await create_contact_rule(tx, ContactRuleFields(channel="email", max_touches=1, window_hours=24))
+        touch = NewInteraction(customer_id=ann, kind="email", direction=Direction.OUTBOUND, occurred_at=now())
+        await log_interaction(tx, touch)
+        with pytest.raises(CrmError, match="1 of at most 1 touches"):
+            await send_message(tx, letter(customer_id=ann))
+
+
 async def test_somebody_who_is_no_customer_is_asked_nothing(office: Office) -> None:
     await office.queue(to="eve@example.com")
     assert (await office.row())["customer_id"] is None

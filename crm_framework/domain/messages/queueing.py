@@ -15,6 +15,7 @@ from crm_framework.domain.rows import insert_sql, json_text, select_in, time_tex
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import MessageQueued
 from crm_framework.hooks.messages import OutgoingMessage
+from crm_framework.storage.clock import now
 from crm_framework.storage.ids import new_id
 
 from .checks import checked
@@ -112,7 +113,8 @@ async def _as_allowed(
             for message in ready.values()
             if message.customer_id and message.channel == channel
         }
-        found = await contact_decisions(tx, sorted(keys), channel, tx.now)
+        # this moment, not the beginning's: what was sent while we waited for the customer counts
+        found = await contact_decisions(tx, sorted(keys), channel, now())
         decisions |= {(channel, key): decision for key, decision in found.items()}
     kept: dict[int, OutgoingMessage] = {}
     for index, message in ready.items():

@@ -17,6 +17,7 @@ from crm_framework import (
     contact_decisions,
     live_customer,
     log_interaction,
+    now,
     parse_time,
     send_message,
 )
@@ -74,7 +75,7 @@ async def _notify(tx: UnitOfWork, told: Mapping[str, Any], settings: LoyaltySett
     if named["email"] is None or left["points"] is None:
         return
     first = parse_time(left["first"])
-    decision = (await contact_decisions(tx, [customer], CHANNEL, tx.now))[customer]
+    decision = (await contact_decisions(tx, [customer], CHANNEL, now()))[customer]
     if not decision.allowed:
         again = decision.next_allowed_at
         if again is not None and again < first:

@@ -25,6 +25,7 @@ from crm_framework import (
     live_customers,
     log_interaction,
     new_id,
+    now,
     send_messages,
     sign_link,
 )
@@ -214,7 +215,8 @@ async def _refusals(
     tx: UnitOfWork, customers: Sequence[str], channel: str, addresses: Collection[str]
 ) -> dict[str, Refusal]:
     """Why some of these cannot be asked now, by customer."""
-    decisions = await contact_decisions(tx, customers, channel, tx.now)
+    # this moment, not the beginning's: what was sent while we waited for the customers counts
+    decisions = await contact_decisions(tx, customers, channel, now())
     refused: dict[str, Refusal] = {}
     for customer in customers:
         decision = decisions.get(customer)

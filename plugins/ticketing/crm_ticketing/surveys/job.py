@@ -13,6 +13,7 @@ from crm_framework import (
     UnitOfWork,
     contact_decisions,
     log_interaction,
+    now,
     parse_time,
     send_message,
     sign_link,
@@ -65,7 +66,7 @@ async def _ask(tx: UnitOfWork, key: str, settings: TicketingSettings) -> None:
     address = rows[0]["email"] if rows else None
     if address is None:
         return
-    decision = (await contact_decisions(tx, [customer], CHANNEL, tx.now))[customer]
+    decision = (await contact_decisions(tx, [customer], CHANNEL, now()))[customer]
     if not decision.allowed:
         again = decision.next_allowed_at
         resolved = parse_time(ticket["resolved_at"] or tx.now)
