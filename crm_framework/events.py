@@ -215,7 +215,11 @@ class WebhookPaused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MessageQueued(Event):
-    """A message is to be sent on `channel`; `message` is its key. What it says is in crm_message."""
+    """A message is to be sent on `channel`; `message` is its key. What it says is in crm_message.
+
+    It comes again when one that was given up is tried once more: `changes["state"]` is then
+    `("FAILED", "QUEUED")`.
+    """
 
     type = "message.queued"
     subject_type = "Message"

@@ -103,6 +103,7 @@ async def test_what_will_not_pass_is_given_up_and_can_be_sent_by_hand(office: Of
     await office.work()
     assert (await office.row())["state"] == "SENT"
     assert await office.jobs() == ["DONE"]
+    assert (await office.told())[2:] == [("message.queued", ann), ("message.sent", ann)]
     assert len(office.server.taken) == 1
 
 

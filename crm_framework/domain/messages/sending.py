@@ -14,7 +14,7 @@ from crm_framework.domain.customers.locks import Hold
 from crm_framework.domain.rows import for_update, json_of, time_of
 from crm_framework.email_settings import sender_address, smtp_server
 from crm_framework.errors import Undelivered
-from crm_framework.events import MessageFailed, MessageSent
+from crm_framework.events import MessageFailed, MessageQueued, MessageSent
 from crm_framework.hiding import without_secrets
 from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 from crm_framework.hooks.messages import OutgoingMessage
@@ -99,6 +99,15 @@ async def send(job: "JobRun") -> None:
             " finished_at = NULL WHERE id = ?",
             (tx.now, key),
         )
+        if row["state"] == "FAILED":
+            tx.emit(
+                MessageQueued(
+                    customer_id=row["customer_id"],
+                    message=key,
+                    channel=row["channel"],
+                    changes={"state": ("FAILED", "QUEUED")},
+                )
+            )
     at = time_of(row["created_at"])
     assert at is not None
     try:

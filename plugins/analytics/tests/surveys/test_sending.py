@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from crm_analytics.surveys import sending
 
-from crm_framework import MessageFailed, encode_id, now
+from crm_framework import OutgoingMessage, encode_id, now
 from crm_framework.testing import CrmClient, deliver_events, queued_messages, run_jobs
 
 from .asking import ASKED, QUESTION, change, done, kept, of, own, person, rows, send, survey, told
@@ -139,16 +139,28 @@ async def test_an_end_of_the_survey_passes_over_who_waits(client: CrmClient) -> 
     assert await queued_messages(client) == []
 
 
-async def test_a_message_that_does_not_arrive_is_told(client: CrmClient) -> None:
+async def test_a_message_that_does_not_arrive_is_told_until_it_does(
+    client: CrmClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, ada = await survey(client), await person(client)
     await send(client, key, ada)
-    [row] = await rows(client, "SELECT message_id FROM analytics_invitation")
-    message = str(row["message_id"])
-    async with client.service.database.unit_of_work() as tx:
-        tx.emit(MessageFailed(customer_id=ada, message=message))
+    await run_jobs(client, sending=True, failing=True)  # nothing sends e-mail here
     await deliver_events(client)
     assert await kept(client) == [("FAILED", "NOT_DELIVERED", None, None)]
-    assert (await send(client, key, ada))["toAsk"] == 1  # it may be tried again
+    assert (await send(client, key, ada, dryRun=True))["toAsk"] == 1  # it may be tried again
+
+    async def carrier(message: OutgoingMessage) -> str:
+        return "carrier"
+
+    monkeypatch.setattr(client.service.host, "send", carrier)
+    [job] = await rows(client, "SELECT id FROM crm_job WHERE name = 'crm.send_message'")
+    await done(client, "retryJob", "job { name }", id=encode_id("Job", str(job["id"])))
+    await run_jobs(client, sending=True)
+    await deliver_events(client)
+    assert await kept(client) == [("SENT", None, None, None)]
+    assert await rows(client, "SELECT state, sent_by FROM crm_message") == [
+        {"state": "SENT", "sent_by": "carrier"}
+    ]
 
 
 async def test_what_does_not_fit_is_refused(client: CrmClient) -> None:
