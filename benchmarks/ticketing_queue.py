@@ -78,9 +78,9 @@ async def put_policy(tx: UnitOfWork) -> str:
     """Key of the version of a policy over a calendar with lunch breaks and holidays."""
     split = (Shift(540, 750), Shift(780, 1080))
     rules = CalendarRules("Europe/Berlin", week=(split,) * 5 + ((), ()), country="DE")
-    calendar = await create_calendar(tx, "Office", rules)
+    calendar, _ = await create_calendar(tx, "Office", rules)
     targets = PolicyRules(dict.fromkeys(ClockKind, 16 * 3600))
-    policy = await create_policy(tx, "Usual", targets, calendar, categories=())
+    policy, _ = await create_policy(tx, "Usual", targets, calendar, categories=())
     [row] = await tx.fetch("SELECT id FROM ticketing_policy_version WHERE policy_id = ?", [policy])
     return str(row["id"])
 

@@ -39,9 +39,9 @@ async def overdue(client: CrmClient) -> None:
     """Tickets that were opened long ago, while no worker was there."""
     with frozen(OPENED):
         async with client.service.database.unit_of_work() as tx:
-            calendar = await create_calendar(tx, "Always", CalendarRules("UTC", always=True))
+            calendar, _ = await create_calendar(tx, "Always", CalendarRules("UTC", always=True))
             rules = PolicyRules({ClockKind.FIRST_RESPONSE: 3600}, steps=STEPS)
-            policy = await create_policy(tx, "Usual", rules, calendar, categories=CATEGORIES)
+            policy, _ = await create_policy(tx, "Usual", rules, calendar, categories=CATEGORIES)
             await switch(tx, [policy], [])
             customer = (await create_customer(tx, NewCustomer(name="Ada"))).id
         for number in range(TICKETS):

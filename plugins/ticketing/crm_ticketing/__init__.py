@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_framework import (
+    Channel,
     Event,
     Figure,
     InteractionKind,
@@ -72,6 +73,7 @@ plugin = Plugin(
         Permission("ticketing.configure", "Change policies, calendars and teams; recalculate tickets."),
     ],
     kinds=[InteractionKind("support", "A message about a ticket.", support_case=True)],
+    channels=[Channel("webhook", "Signed requests of other systems.")],
     events=EVENTS,
     routes=ROUTES,
     commands="crm_ticketing.commands",

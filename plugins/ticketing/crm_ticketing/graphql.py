@@ -9,7 +9,7 @@ from .calendars import graphql as calendars
 from .clocks import graphql_proof as proof
 from .desk import graphql as desk
 from .links import graphql as links
-from .policies import graphql as policies
+from .policies import graphql_changes as policies
 from .report.graphql import ticketing_report
 from .settings import TicketingSettings
 from .surveys import graphql as surveys

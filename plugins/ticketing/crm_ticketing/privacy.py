@@ -6,6 +6,7 @@ from typing import Any
 from crm_framework import UnitOfWork, among, encode_id, parse_time
 
 from .attributes.rules import attributes_of
+from .clocks.naming import told
 
 
 async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
@@ -76,8 +77,8 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
                     {
                         "at": _time(entry["at"]),
                         "kind": entry["kind"],
-                        "before": entry["before"],
-                        "after": entry["after"],
+                        "before": told(entry["kind"], entry["before"]),
+                        "after": told(entry["kind"], entry["after"]),
                         "by": entry["actor_kind"],
                     }
                     for entry in history[str(ticket["id"])]

@@ -76,6 +76,9 @@ async def test_steps_raise_reassign_and_tell(client: CrmClient) -> None:
     found = (await client.data(query, id=ticket))["ticket"]
     assert found["priority"] == "HIGH"
     assert (found["dueAt"], found["breachedAt"]) == (text(MONDAY + timedelta(hours=2)),) * 2
+    details = [entry["detail"]["to"] for entry in await history(client, ticket, "ESCALATED")]
+    assert details == ["lead@example.com", grace, None]
+    assert [entry["after"] for entry in await history(client, ticket, "ASSIGNED")] == [grace]
     escalated = await history(client, ticket, "ESCALATED", "BREACHED")
     assert [(entry["kind"], entry["at"]) for entry in escalated] == [
         ("ESCALATED", text(MONDAY + timedelta(hours=1))),

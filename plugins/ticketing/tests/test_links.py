@@ -32,6 +32,11 @@ async def test_merging_moves_what_was_said_and_cancels_the_clocks(client: CrmCli
         client, "SELECT kind FROM ticketing_history WHERE kind IN ('MERGED', 'ABSORBED') ORDER BY kind"
     )
     assert [one["kind"] for one in kinds] == ["ABSORBED", "ABSORBED", "MERGED", "MERGED"]
+    entries = await client.data(
+        "query ($id: ID!) { ticket(id: $id) { history { nodes { kind before after } } } }", id=second
+    )
+    merged = {"kind": "MERGED", "before": None, "after": first}
+    assert merged in entries["ticket"]["history"]["nodes"]
     again = await change(client, "replyToTicket", ticket=second, body="Hello?")
     assert [(one["code"], one["message"]) for one in again["errors"]] == [
         ("REFUSED", "Ticket 2 was merged into another one.")
@@ -159,6 +164,8 @@ async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> 
     statuses = await rows(client, "SELECT status FROM ticketing_ticket ORDER BY number")
     assert [row["status"] for row in statuses] == ["RESOLVED", "RESOLVED", "CLOSED"]
     assert len(await rows(client, "SELECT id FROM ticketing_ticket_tag")) == 2
+    nothing = await change(client, "changeTickets", "changed", tickets=[first], addTags=[], status=None)
+    assert (nothing["changed"], [one["code"] for one in nothing["errors"]]) == (0, ["BAD_INPUT"])
 
 
 async def test_templates_fill_in_variables(client: CrmClient) -> None:

@@ -41,6 +41,18 @@ async def test_a_note_is_for_staff_alone(client: CrmClient) -> None:
     ]
     assert seen["found"]["totalCount"] == 0
     assert seen["interactions"]["nodes"] == [{"kind": "support"}]
+    query = """mutation ($input: ReplyToTicketInput!) {
+        replyToTicket(input: $input) { ticket { messages { nodes { author } } } errors { code } } }"""
+    for author in ("STAFF", "AUTOMATIC"):
+        given = {"ticket": ticket, "body": "It is yours.", "author": author}
+        [error] = await hers.errors(query, input=given)
+        assert error["extensions"]["code"] == "FORBIDDEN"
+    assert len(await rows(client, "SELECT id FROM ticketing_message")) == 2
+    for author in (None, "CUSTOMER"):
+        answer = await hers.data(query, input={"ticket": ticket, "body": "Well?", "author": author})
+        assert answer["replyToTicket"]["errors"] == []
+    authors = answer["replyToTicket"]["ticket"]["messages"]["nodes"]
+    assert [one["author"] for one in authors] == ["CUSTOMER"] * 3
 
 
 async def test_notes_stop_no_clock_and_automatic_messages_neither(client: CrmClient) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from crm_ticketing.calendars.rules import CalendarRules
@@ -169,6 +170,22 @@ async def test_a_ticket_keeps_its_version_until_it_is_recalculated(client: CrmCl
         assert (past["state"], past["target"]) == ("PENDING", "PT8H")
 
 
+async def test_changes_at_the_same_moment_each_answer_with_their_own_version(client: CrmClient) -> None:
+    usual = await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT8H"}, on=False)
+    targets = ("PT1H", "PT2H", "PT3H")
+
+    async def update(target: str) -> Any:
+        rules = {"targets": [{"clock": "FIRST_RESPONSE", "target": target}]}
+        seen = "version { number targets { target } }"
+        return (await change(client, "updateSlaPolicy", {"id": usual, "rules": rules}, seen))["version"]
+
+    versions = await asyncio.gather(*(update(target) for target in targets))
+    assert [one["targets"] for one in versions] == [[{"target": target}] for target in targets]
+    assert sorted(one["number"] for one in versions) == [2, 3, 4]
+    renamed = await change(client, "updateSlaPolicy", {"id": usual, "name": "Ours"}, "version { number }")
+    assert renamed["version"] == {"number": 4}
+
+
 async def test_a_change_of_a_calendar_is_for_tickets_to_come(client: CrmClient) -> None:
     with at(hours=0):
         office = await calendar(client)
@@ -333,6 +350,13 @@ async def test_a_policy_that_is_made_while_its_calendar_changes_goes_by_the_new_
         making = asyncio.create_task(policy(client, office, {"FIRST_RESPONSE": "PT2H"}, on=False))
         await asyncio.sleep(0.3)  # it comes as far as it can
     await making
+    renamed = {"id": office, "name": "Always"}
+    seen = "calendar { name } version { number }"
+    assert await change(client, "updateBusinessCalendar", renamed, seen) == {
+        "calendar": {"name": "Always"},
+        "version": {"number": 2},
+        "errors": [],
+    }
     query = "{ slaPolicies { nodes { latest { calendar { number alwaysOpen } } } } }"
     [found] = (await client.data(query))["slaPolicies"]["nodes"]
     assert found["latest"]["calendar"] == {"number": 2, "alwaysOpen": True}

@@ -103,6 +103,20 @@ async def test_it_goes_on_where_it_was_stopped(client: CrmClient, monkeypatch: p
     reader = client.service.database
     await verify(reader, MONDAY, tell=lambda proof: told.append((proof.tickets, proof.last)))
     assert told == [(2, 2), (4, 4)]
+    query = "query ($after: Int!, $most: Int!) { ticketClockProof(after: $after, most: $most)"
+    query += " { tickets last complete } }"
+    portions = [
+        (await client.data(query, after=after, most=most))["ticketClockProof"]
+        for after, most in ((0, 3), (3, 1), (4, 1))
+    ]
+    assert portions == [
+        {"tickets": 3, "last": 3, "complete": False},
+        {"tickets": 1, "last": 4, "complete": True},
+        {"tickets": 0, "last": 4, "complete": True},
+    ]
+    for after, most in ((-1, 1), (0, 0), (0, 10_001)):
+        [error] = await client.errors(query, after=after, most=most)
+        assert error["extensions"]["code"] == "BAD_INPUT"
     found = await client.command("ticketing", "verify", "--after", "3")
     assert found.output.startswith("1 tickets, 0 differ")
     for number, code in (("2147483647", 0), ("2147483648", 2)):

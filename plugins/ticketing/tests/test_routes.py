@@ -78,17 +78,24 @@ async def test_a_signed_request_opens_a_ticket_once_and_another_adds_to_it(open_
     assert (first.status_code, first.json()) == (201, {"ticket": 1})
     again = await hook(client, "msg_1", subject="Lid", category="complaint")
     assert (again.status_code, again.json()) == (200, {"ticket": 1})
-    more = await hook(client, "msg_2", ticket=1, body="Red.")
+    more = await hook(client, "msg_2", ticket=1, body="Red.", channel="chat")
     assert (more.status_code, more.json()) == (200, {"ticket": 1})
+    unknown = await hook(client, "msg_3", ticket=1, channel="x" * 100)
+    assert unknown.status_code == 400
+    assert unknown.json()["errors"][0]["extensions"]["path"] == ["channel"]
     found = await client.data(
-        "{ tickets { nodes { subject category customer { name email } messages { nodes { body } } } } }"
+        "{ tickets { nodes { subject category channel customer { name email }"
+        " messages { nodes { body channel } } } } }"
     )
     assert found["tickets"]["nodes"] == [
         {
             "subject": "Lid",
             "category": "complaint",
+            "channel": "webhook",
             "customer": {"name": "Ada", "email": "ada@example.com"},
-            "messages": {"nodes": [{"body": "No lid."}, {"body": "Red."}]},
+            "messages": {
+                "nodes": [{"body": "No lid.", "channel": "webhook"}, {"body": "Red.", "channel": "chat"}]
+            },
         }
     ]
 

@@ -285,7 +285,13 @@ class BusinessCalendarPayload:
     """The calendar after the change."""
 
     calendar_id: strawberry.Private[str | None] = None
-    calendar: BusinessCalendar | None = reference("calendar_id", "The calendar; null on failure.")
+    version_id: strawberry.Private[str | None] = None
+    calendar: BusinessCalendar | None = reference(
+        "calendar_id", "The calendar as it is now, which others may have changed since; null on failure."
+    )
+    version: BusinessCalendarVersion | None = reference(
+        "version_id", "What it says by this very change; null on failure."
+    )
 
 
 def rules_of_input(given: CalendarRulesInput) -> CalendarRules:
@@ -310,8 +316,8 @@ async def create_business_calendar(
     tx: UnitOfWork, input: CreateBusinessCalendarInput
 ) -> BusinessCalendarPayload:
     """Makes a business calendar. One without any working time is refused."""
-    key = await create_calendar(tx, input.name, rules_of_input(input.rules))
-    return BusinessCalendarPayload(calendar_id=key)
+    made = await create_calendar(tx, input.name, rules_of_input(input.rules))
+    return BusinessCalendarPayload(**made._asdict())
 
 
 @mutation(permission=CONFIGURE, everyone=True)
@@ -321,14 +327,14 @@ async def update_business_calendar(
     """Changes a calendar. Other rules are its next version, and give each policy that goes by it a next
     version too: for tickets that come in from now on, and for others when they are recalculated.
     """
-    key = await update_calendar(
+    changed = await update_calendar(
         tx,
         key_of(input.id, BusinessCalendar),
         name=input.name,
         rules=rules_of_input(input.rules) if input.rules is not None else None,
         expected_version=chosen(input.expected_version),
     )
-    return BusinessCalendarPayload(calendar_id=key)
+    return BusinessCalendarPayload(**changed._asdict())
 
 
 def parts() -> SchemaParts:

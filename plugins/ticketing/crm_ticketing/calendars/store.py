@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
 from crm_ticketing.events import CalendarChanged
@@ -29,16 +29,23 @@ def sound_rules(rules: CalendarRules, at: datetime) -> CalendarRules:
     return found
 
 
-async def create_calendar(tx: UnitOfWork, name: str, rules: CalendarRules) -> str:
-    """Key of the new calendar."""
+class Changed(NamedTuple):
+    """Keys of a calendar and of the version that it has after a change, whatever others do to it next."""
+
+    calendar_id: str
+    version_id: str
+
+
+async def create_calendar(tx: UnitOfWork, name: str, rules: CalendarRules) -> Changed:
+    """The new calendar."""
     name = checked_name(name)
     kept = sound_rules(rules, tx.now)
     key = new_id()
     row = {"id": key, "name": name, "number": 1, "created_at": tx.now, "updated_at": tx.now}
     await insert_named(tx, TABLE, WHAT, row)
-    _add_version(tx, key, 1, kept)
+    version = _add_version(tx, key, 1, kept)
     _tell(tx, key, {"name": (None, name), "number": (None, 1)})
-    return key
+    return Changed(key, version)
 
 
 async def update_calendar(
@@ -48,7 +55,7 @@ async def update_calendar(
     name: str | None = None,
     rules: CalendarRules | None = None,
     expected_version: int | None = None,
-) -> str:
+) -> Changed:
     """Another name, or other rules as the next version.
 
     With it comes a new version of each policy that goes by the calendar: tickets that come in from now on
@@ -71,7 +78,7 @@ async def update_calendar(
         _tell(tx, calendar_id, changes)
     if renewed is not None:
         await renew_policies(tx, calendar_id, renewed)
-    return calendar_id
+    return Changed(calendar_id, renewed or await latest_version(tx, calendar_id))
 
 
 async def latest_version(tx: UnitOfWork, calendar_id: str) -> str:

@@ -16,6 +16,7 @@ from crm_framework import (
     Through,
     batch,
     column,
+    computed,
     node,
     now,
     parse_time,
@@ -25,8 +26,11 @@ from crm_ticketing.calendars.calendar import SECOND, micros, moment_of
 from crm_ticketing.permissions import READ
 from crm_ticketing.vocabulary import ClockKind, ClockState, HappenedKind
 
+from .naming import detail_told, told
 from .rules import Clock, clocks
 from .store import MOST, pasts
+
+JSON = strawberry.scalars.JSON
 
 
 @strawberry.type(description="A stretch of a clock's life.")
@@ -137,7 +141,7 @@ def _moment(value: int | None) -> datetime | None:
 @node(
     table="ticketing_history",
     permission=READ,
-    hidden={"staff_id": str | None},
+    hidden={"staff_id": str | None, "before": str | None, "after": str | None, "detail": JSON | None},
     owner=Through("ticket_id", "ticketing_ticket"),
     own_where="1 = 0",
 )
@@ -146,14 +150,29 @@ class TicketHistoryEntry(Node):
 
     kind: HappenedKind = column("What it tells of.")
     at: datetime = column("When it happened.")
-    before: str | None = column("What was true before; of what is a record, its key.")
-    after: str | None = column("What is true since; of what is a record, its key.")
-    detail: strawberry.scalars.JSON | None = column(
-        "Of a step of escalation, what it did; of a link, its kind."
-    )
     actor_kind: str = column("Who did it: STAFF, CUSTOMER, PARTNER, INTEGRATION, or SYSTEM for the CRM.")
     actor: str | None = column("The name of the program, where one did it.")
     staff: Staff | None = reference("staff_id", "The member of staff who did it, where one did.")
+
+    @computed(name="before")
+    @staticmethod
+    def told_before(kind: HappenedKind, before: str | None) -> str | None:
+        """What was true before; of what is a record, its id."""
+        return told(kind, before)
+
+    @computed(name="after")
+    @staticmethod
+    def told_after(kind: HappenedKind, after: str | None) -> str | None:
+        """What is true since; of what is a record, its id."""
+        return told(kind, after)
+
+    @computed(name="detail")
+    @staticmethod
+    def told_detail(detail: JSON | None) -> JSON | None:
+        """Of a step of escalation, what it did and the ids of whom it names; of a link, its kind."""
+        shown: Any = detail
+        found: Any = None if shown is None else detail_told(shown)
+        return found
 
 
 HISTORY_ORDERS = Orders(

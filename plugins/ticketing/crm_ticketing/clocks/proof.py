@@ -20,31 +20,41 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Proof:
-    """What was found: how many tickets were looked at, up to which number, how many of them differ, and the
-    first of these in words; and of how many an alarm was due and is not dealt with yet, which is a worker's
-    business.
+    """What was found: how many tickets were looked at, up to which number and whether that is the last, how
+    many of them differ, and the first of these in words; and of how many an alarm was due and is not dealt
+    with yet, which is a worker's business.
     """
 
     tickets: int = 0
     last: int = 0
+    complete: bool = False
     differing: int = 0
     overdue: int = 0
     differences: list[str] = field(default_factory=list)
 
 
 async def verify(
-    reading: Fetching, at: datetime, *, after: int = 0, tell: Callable[[Proof], None] | None = None
+    reading: Fetching,
+    at: datetime,
+    *,
+    after: int = 0,
+    most: int | None = None,
+    tell: Callable[[Proof], None] | None = None,
 ) -> Proof:
-    """Computes the clocks of every ticket with a number beyond `after` anew, and compares.
+    """Computes the clocks of every ticket with a number beyond `after` anew, of `most` of them at most, and
+    compares.
 
     A few hundred are held at once; `tell` hears of each portion. Tickets may change meanwhile.
     """
     proof = Proof(last=after)
-    while True:
+    while not proof.complete and proof.tickets != most:
+        portion = BATCH if most is None else min(BATCH, most - proof.tickets)
         rows = await reading.fetch(
             f"SELECT {COLUMNS} FROM ticketing_ticket WHERE number > ? ORDER BY number LIMIT ?",
-            [proof.last, BATCH],
+            [proof.last, portion + 1],  # one more tells whether there are any
         )
+        proof.complete = len(rows) <= portion
+        rows = rows[:portion]
         differing = await _differing(reading, rows)
         for row in rows:
             alarm = _time(row["alarm_at"])
@@ -56,8 +66,7 @@ async def verify(
             proof.last = rows[-1]["number"]
             if tell is not None:
                 tell(proof)
-        if len(rows) < BATCH:
-            return proof
+    return proof
 
 
 async def _differing(reading: Fetching, rows: Sequence[Row]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, among, new_id
 from crm_ticketing.calendars.store import latest_version
@@ -17,10 +17,17 @@ TABLE = "ticketing_policy"
 WHAT = "policy"
 
 
+class Changed(NamedTuple):
+    """Keys of a policy and of the version that it has after a change, whatever others do to it next."""
+
+    policy_id: str
+    version_id: str
+
+
 async def create_policy(
     tx: UnitOfWork, name: str, rules: PolicyRules, calendar_id: str, *, categories: Sequence[str]
-) -> str:
-    """Key of the new policy, the last in order and not switched on: try it on tickets first."""
+) -> Changed:
+    """The new policy, the last in order and not switched on: try it on tickets first."""
     name = checked_name(name)
     await _check(tx, rules, categories)
     await hold_rulebook(tx)  # first: a calendar that changes now would not find the policy to renew it
@@ -40,9 +47,9 @@ async def create_policy(
             "updated_at": tx.now,
         },
     )
-    add_version(tx, key, 1, _text(rules), calendar)
+    version = add_version(tx, key, 1, _text(rules), calendar)
     _tell(tx, key, {"name": (None, name), "number": (None, 1)})
-    return key
+    return Changed(key, version)
 
 
 async def update_policy(
@@ -54,7 +61,7 @@ async def update_policy(
     calendar_id: str | None = None,
     categories: Sequence[str],
     expected_version: int | None = None,
-) -> str:
+) -> Changed:
     """Another name, or other rules or calendar as the next version, which waits to be switched on."""
     await hold_rulebook(tx)
     before = await held_row(tx, TABLE, WHAT, policy_id, "number", expected_version)
@@ -63,12 +70,13 @@ async def update_policy(
     if name is not None and checked_name(name) != before["name"]:
         values["name"] = checked_name(name)
         changes["name"] = (before["name"], values["name"])
+    [last] = await tx.fetch(
+        "SELECT id, rules, calendar_version_id FROM ticketing_policy_version"
+        " WHERE policy_id = ? AND number = ?",
+        [policy_id, before["number"]],
+    )
+    version = str(last["id"])
     if rules is not None or calendar_id is not None:
-        [last] = await tx.fetch(
-            "SELECT rules, calendar_version_id FROM ticketing_policy_version"
-            " WHERE policy_id = ? AND number = ?",
-            [policy_id, before["number"]],
-        )
         if rules is not None:
             await _check(tx, rules, categories)
         text = last["rules"] if rules is None else _text(rules)
@@ -77,11 +85,11 @@ async def update_policy(
         )
         values["number"] = before["number"] + 1
         changes["number"] = (before["number"], values["number"])
-        add_version(tx, policy_id, values["number"], text, calendar)
+        version = add_version(tx, policy_id, values["number"], text, calendar)
     if changes:
         await update_named(tx, TABLE, WHAT, policy_id, values)
         _tell(tx, policy_id, changes)
-    return policy_id
+    return Changed(policy_id, version)
 
 
 async def switch(tx: UnitOfWork, on: Sequence[str], off: Sequence[str]) -> None:

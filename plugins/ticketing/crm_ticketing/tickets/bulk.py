@@ -32,6 +32,12 @@ async def change_all(
     tx: UnitOfWork, ticket_ids: Sequence[str], change: Change, categories: Sequence[str]
 ) -> dict[int, CrmError]:
     """Place in the list → why that one was not changed. A ticket named twice is changed once."""
+    if change == Change():
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            "The change is empty.",
+            hint="Give status, priority, category, assignee, team, addTags or removeTags.",
+        )
     if not 1 <= len(ticket_ids) <= MOST:
         raise CrmError(ErrorCode.BAD_INPUT, f"1 to {MOST} tickets are changed at once.", path=("tickets",))
     await hold_tickets(tx, list(dict.fromkeys(ticket_ids)))  # all in one order, whatever the list's

@@ -67,7 +67,11 @@ class OpenTicketInput:
 class ReplyToTicketInput:
     ticket: ID = required("Which ticket.")
     body: str = required("The message.")
-    author: MessageAuthor = optional("Who wrote it.", default=MessageAuthor.STAFF)
+    author: MessageAuthor | None = optional(
+        "Who wrote it. If left out: STAFF, or CUSTOMER where customers ask with their own token, which may "
+        "give no other.",
+        default=None,
+    )
     channel: str | None = optional("How it came, or is sent.", default=None)
     attachments: list[TicketAttachmentInput] | None = optional("Files of the message.", default=None)
     idempotency_key: str | None = optional("The same key with the same input gives the first answer again.")
@@ -112,20 +116,26 @@ async def _customer_of_ticket(tx: UnitOfWork, input: ReplyToTicketInput) -> str 
     return await customer_of(tx, key_of(input.ticket, Ticket, path=("ticket",)))
 
 
+def _as_customer(input: ReplyToTicketInput) -> None:
+    if input.author not in (None, MessageAuthor.CUSTOMER):
+        raise CrmError(
+            ErrorCode.FORBIDDEN,
+            f"What a customer writes with their own token is not of the author {input.author}.",
+            hint="Leave author out.",
+        )
+
+
 @mutation(
     permission=WRITE,
-    own=Own(_customer_of_ticket, only=("ticket", "body", "attachments")),
+    own=Own(_customer_of_ticket, only=("ticket", "body", "attachments", "author"), check=_as_customer),
     name="replyToTicket",
 )
 async def reply(tx: UnitOfWork, input: ReplyToTicketInput) -> TicketPayload:
-    """Adds a message. One of the customer opens a resolved or waiting ticket again. What customers write
-    with their own token is theirs.
-    """
+    """Adds a message. One of the customer opens a resolved or waiting ticket again."""
     key = key_of(input.ticket, Ticket, path=("ticket",))
     own = tx.actor is not None and tx.actor.kind == "CUSTOMER"
-    author = MessageAuthor.CUSTOMER if own else input.author
     message = NewMessage(
-        author=author,
+        author=input.author or (MessageAuthor.CUSTOMER if own else MessageAuthor.STAFF),
         body=input.body,
         channel=input.channel,
         attachments=attachments_of(input.attachments),

@@ -30,13 +30,14 @@ class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """`ticket` is the number of the ticket that gets the message, or of one that was merged into it; without
-    it, a ticket is opened."""
+    it, a ticket is opened. `channel` is how the customer wrote to the other system; webhook if left out."""
 
     body: str
     customer: Writer
     ticket: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_NUMBER)] | None = None
     subject: str | None = None
     category: str | None = None
+    channel: str | None = None
     attachments: tuple[File, ...] = ()
 
     def files(self) -> list[NewAttachment]:

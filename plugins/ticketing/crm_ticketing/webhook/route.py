@@ -25,6 +25,7 @@ from .signatures import check
 
 SOURCE = "ticketing.webhook"
 CHANNEL = "webhook"
+"""Of messages that do not say by which channel the other system got them."""
 
 
 async def take(request: RouteRequest) -> RouteAnswer:
@@ -69,6 +70,7 @@ async def _taken(tx: UnitOfWork, id_: str, wanted: Request, settings: TicketingS
         message = NewMessage(
             author=MessageAuthor.CUSTOMER,
             body=wanted.body,
+            channel=wanted.channel or CHANNEL,
             attachments=wanted.files(),
             source=SOURCE,
             reference=id_,
@@ -80,6 +82,7 @@ async def _taken(tx: UnitOfWork, id_: str, wanted: Request, settings: TicketingS
         subject=wanted.subject or wanted.body.strip().partition("\n")[0][:80],
         body=wanted.body,
         category=wanted.category,
+        channel=wanted.channel or CHANNEL,
         attachments=wanted.files(),
         source=SOURCE,
         reference=id_,
