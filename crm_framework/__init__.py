@@ -11,6 +11,7 @@ API_VERSION = "1.0"
 """Version of the contract between core and plugins; see `Plugin.requires_api`."""
 
 _HOME = {
+    "AttributeFilter": "schema.attribute_filter",
     "Batch": "engine.rows",
     "BigInt": "engine.integers",
     "CUSTOMER_FILTER": "schema.customer_filter",
@@ -89,6 +90,7 @@ _HOME = {
     "UnitOfWork": "storage.unit_of_work",
     "Window": "hooks.specs",
     "among": "engine.sql",
+    "attribute_condition": "schema.attribute_filter",
     "batch": "engine.fields",
     "children": "engine.relations",
     "chosen": "schema.inputs",
@@ -105,7 +107,9 @@ _HOME = {
     "fields_of": "schema.additions",
     "filter_condition": "schema.matching",
     "filter_member": "schema.inputs",
+    "fold": "domain.values.text",
     "format_minor": "domain.values.money",
+    "found_customers": "schema.customer_filter",
     "given": "schema.inputs",
     "hookimpl": "hooks.specs",
     "key_of": "schema.inputs",
@@ -147,6 +151,7 @@ _HOME = {
     "tag_customers": "domain.customers.tags",
     "time_zone": "zones",
     "update_interaction": "domain.interactions.touches",
+    "words": "domain.values.text",
 }
 
 __all__ = [
@@ -154,6 +159,7 @@ __all__ = [
     "CUSTOMER_FILTER",
     "INTERNAL",
     "PUBLIC",
+    "AttributeFilter",
     "Batch",
     "BigInt",
     "Channel",
@@ -229,6 +235,7 @@ __all__ = [
     "UnitOfWork",
     "Window",
     "among",
+    "attribute_condition",
     "batch",
     "children",
     "chosen",
@@ -245,7 +252,9 @@ __all__ = [
     "fields_of",
     "filter_condition",
     "filter_member",
+    "fold",
     "format_minor",
+    "found_customers",
     "given",
     "hookimpl",
     "key_of",
@@ -287,6 +296,7 @@ __all__ = [
     "tag_customers",
     "time_zone",
     "update_interaction",
+    "words",
 ]
 
 if TYPE_CHECKING:
@@ -307,6 +317,7 @@ if TYPE_CHECKING:
     from crm_framework.domain.interactions.touches import NewInteraction, log_interaction, update_interaction
     from crm_framework.domain.messages.queueing import QueuedMessage, send_message, send_messages
     from crm_framework.domain.values.money import currency_code, format_minor
+    from crm_framework.domain.values.text import fold, words
     from crm_framework.events import (
         ConsentChanged,
         CustomerArchived,
@@ -365,7 +376,8 @@ if TYPE_CHECKING:
         hookimpl,
     )
     from .schema.additions import fields_of
-    from .schema.customer_filter import CUSTOMER_FILTER
+    from .schema.attribute_filter import AttributeFilter, attribute_condition
+    from .schema.customer_filter import CUSTOMER_FILTER, found_customers
     from .schema.customers import Customer
     from .schema.enums import describe
     from .schema.inputs import (

@@ -1,4 +1,4 @@
-"""Conditions on customers' attributes: custom fields whose values are in one JSON column."""
+"""Conditions on attributes: custom fields whose values are in one JSON column, `attributes`."""
 
 import json
 import re
@@ -32,11 +32,14 @@ class AttributeFilter:
     lt: JSON | None = optional("Less than this number or text.")
     lte: JSON | None = optional("Less than this number or text, or equal to it.")
     contains: str | None = optional("A text that holds this one, or a list of choices with it among them.")
-    is_null: bool | None = optional("Whether the customer has no value.")
+    is_null: bool | None = optional("Whether there is no value.")
 
 
 def attribute_condition(value: Any, dialect: Dialect) -> Fragment:
-    """The condition that a list of attribute filters means. Raises `RequestError` BAD_INPUT."""
+    """The condition that a list of `AttributeFilter` means, on the JSON column `attributes` of the table `t`.
+
+    For a `Member` of kind "custom". Raises `RequestError` BAD_INPUT.
+    """
     if not isinstance(value, list | tuple):
         raise _bad("a list of conditions on attributes is expected")
     if len(value) > MAX_ATTRIBUTES:

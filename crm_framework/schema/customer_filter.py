@@ -1,6 +1,6 @@
 """What customers can be filtered, searched and ordered by. Segments keep such a filter as plain JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import strawberry
@@ -220,10 +220,16 @@ def search_condition(
         raise RequestError(
             "BAD_INPUT", f"search: {len(search)} characters are too many; {MAX_SEARCH} are allowed"
         )
-    wanted = words(search)
+    return found_customers(words(search), info.context.reader.dialect)
+
+
+def found_customers(wanted: Sequence[str], dialect: Dialect) -> Fragment:
+    """The customers, as the table `t`, in whose names, company and contact points each of these folded words
+    begins a word; none for no words.
+    """
     if not wanted:
         return FALSE
-    if info.context.reader.dialect == "postgres":
+    if dialect == "postgres":
         query = " & ".join(f"'{word}':*" for word in wanted)
         return Fragment("to_tsvector('simple', t.search_text) @@ to_tsquery('simple', ?)", (query,))
     query = " ".join(f'"{word}"*' for word in wanted)

@@ -6,3 +6,6 @@ INTAKE = "ticketing.intake"
 DESK = "ticketing.desk"
 POLICIES = "ticketing.policies"
 CONFIGURE = "ticketing.configure"
+
+SEE_CUSTOMERS = "customers.read"
+"""The core's."""

@@ -148,7 +148,8 @@ async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
         own,
     )
     counts["ticketing_ticket"] = await tx.execute(
-        "UPDATE ticketing_ticket SET subject = '', attributes = '{}', version = version + 1, updated_at = ?"
+        "UPDATE ticketing_ticket SET subject = '', folded_subject = '', attributes = '{}',"
+        " version = version + 1, updated_at = ?"
         " WHERE customer_id = ?",
         [tx.now, customer_id],
     )

@@ -3,6 +3,10 @@
 import asyncio
 from typing import Any
 
+import msgspec
+import pytest
+from crm_ticketing.attributes.rules import AttributeDefinition
+
 from crm_framework.testing import CrmClient
 
 from .desk import change, customer, opened, own, rows, staff
@@ -117,6 +121,8 @@ async def test_followers_and_tags_are_filtered_by(client: CrmClient) -> None:
 async def test_attributes_are_typed(open_client: Any) -> None:
     wanted = [
         {"name": "order", "type": "text"},
+        {"name": "bought", "type": "date"},
+        {"name": "reasons", "type": "choices", "choices": ["lid", "size"]},
         {"name": "parts", "type": "number"},
         {"name": "colour", "type": "choice", "choices": ["red", "blue"]},
     ]
@@ -137,14 +143,23 @@ async def test_attributes_are_typed(open_client: Any) -> None:
         assert [(one["code"], one["path"]) for one in refused["errors"]] == [
             ("BAD_INPUT", ["attributes", name])
         ]
-    query = "query ($filter: TicketFilter) { tickets(filter: $filter) { nodes { number } } }"
+    await opened(client, ada, attributes={"parts": 20, "bought": "2026-02-28", "reasons": ["lid"]})
+    query = """query ($filter: TicketFilter) {
+        tickets(filter: $filter, orderBy: [{field: NUMBER}]) { nodes { number } } }"""
     for attributes, numbers in (
         ([{"name": "colour", "eq": "red"}, {"name": "parts", "eq": 3}], [1]),
         ([{"name": "parts", "eq": 4}], []),
-        ([{"name": "parts", "eq": None}], [2]),
+        ([{"name": "parts", "isNull": True}], [2]),
+        ([{"name": "parts", "gt": 3}], [3]),
+        ([{"name": "parts", "gte": 3, "lt": 21}], [1, 3]),
+        ([{"name": "parts", "in": [20, 21]}], [3]),
+        ([{"name": "bought", "lte": "2026-03-01"}], [3]),
+        ([{"name": "reasons", "contains": "lid"}], [3]),
     ):
         data = await client.data(query, filter={"attributes": attributes})
         assert [one["number"] for one in data["tickets"]["nodes"]] == numbers
+    with pytest.raises(msgspec.ValidationError, match="name"):
+        msgspec.convert({"name": "their order"}, AttributeDefinition)
 
 
 async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> None:

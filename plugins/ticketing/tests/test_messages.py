@@ -48,8 +48,8 @@ async def test_a_note_is_for_staff_alone(client: CrmClient) -> None:
         [error] = await hers.errors(query, input=given)
         assert error["extensions"]["code"] == "FORBIDDEN"
     assert len(await rows(client, "SELECT id FROM ticketing_message")) == 2
-    for author in (None, "CUSTOMER"):
-        answer = await hers.data(query, input={"ticket": ticket, "body": "Well?", "author": author})
+    for given in ({}, {"author": "CUSTOMER"}):
+        answer = await hers.data(query, input={"ticket": ticket, "body": "Well?", **given})
         assert answer["replyToTicket"]["errors"] == []
     authors = answer["replyToTicket"]["ticket"]["messages"]["nodes"]
     assert [one["author"] for one in authors] == ["CUSTOMER"] * 3
@@ -143,6 +143,12 @@ async def test_search_finds_words_of_subjects_and_messages(client: CrmClient) ->
     assert await found("deckel invoice") == []
     assert await found("secret") == [1]
     assert await found("' & | ! *") == []
+    assert await found("ada") == await found("1 topfe") + await found("#2") == [1, 2]
+    assert await found("ada cafe") == [2]
+    assert await found("99999999999999999999") == []
+    for other, numbers in ((await client.acting_with("ticketing.read"), []), (await own(client, ada), [])):
+        data = await other.data('{ tickets(search: "ada") { nodes { number } } }')
+        assert data["tickets"]["nodes"] == numbers
     assert await found("") == [1, 2]
 
 

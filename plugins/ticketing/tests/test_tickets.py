@@ -170,6 +170,67 @@ async def test_lists_are_filtered(client: CrmClient) -> None:
     assert answer["customers"]["nodes"] == [{"tickets": {"nodes": [{"number": 1}], "totalCount": 1}}]
 
 
+async def test_lists_go_by_what_tickets_are_about_and_by_what_is_urgent(client: CrmClient) -> None:
+    ada = await customer(client)
+    opened = [
+        (await open_ticket(client, ada, subject=subject, priority=priority, channel=channel))["ticket"]["id"]
+        for subject, priority, channel in (
+            ("Détour  of a parcel", "LOW", "email"),
+            ("Lid", "URGENT", None),
+            ("Another detour", "NORMAL", "chat"),
+            ("Late", "URGENT", "chat"),
+        )
+    ]
+    await reply(client, opened[0], "STAFF")
+    await client.data(
+        'mutation ($id: ID!) { addTicketNote(input: {ticket: $id, body: "Odd."}) { errors { code } } }',
+        id=opened[1],
+    )
+
+    async def found(orders: Any = None, **filter: Any) -> list[int]:
+        """The numbers, page by page."""
+        query = """query ($filter: TicketFilter, $orders: [TicketOrder!], $after: String) {
+            tickets(first: 3, after: $after, filter: $filter, orderBy: $orders) {
+            nodes { number } pageInfo { endCursor hasNextPage } } }"""
+        numbers: list[int] = []
+        after, more = None, True
+        while more:
+            with client.statements() as sql:
+                page = (await client.data(query, filter=filter, orders=orders, after=after))["tickets"]
+            numbers += [one["number"] for one in page["nodes"]]
+            after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+            if not filter:
+                await read_in_order(client, sql[-1])
+        return numbers
+
+    oldest = [{"field": "NUMBER"}]
+    assert await found(oldest, subject={"startsWith": "detour OF"}) == [1]
+    assert await found(oldest, subject={"contains": "Detour"}) == [1, 3]
+    assert await found(oldest, channel={"eq": "chat"}) == [3, 4]
+    assert await found(oldest, channel={"isNull": True}) == [2]
+    assert await found(oldest, resolvedAt={"isNull": False}) == []
+    assert await found([{"field": "UPDATED_AT", "direction": "DESC"}]) == [2, 1, 4, 3]
+    assert await found([{"field": "PRIORITY", "direction": "DESC"}]) == [4, 2, 3, 1]
+    urgent = [{"field": "PRIORITY", "direction": "DESC"}, {"field": "DUE_AT"}]
+    assert await found(urgent) == [2, 4, 3, 1]
+    await change(client, opened[3], "RESOLVED")
+    last = (await client.data("{ tickets(first: 1) { nodes { updatedAt } } }"))["tickets"]["nodes"][0]
+    assert await found(oldest, updatedAt={"gte": last["updatedAt"]}) == [4]
+    assert await found(oldest, resolvedAt={"gte": last["updatedAt"]}) == [4]
+
+
+async def read_in_order(client: CrmClient, sql: str) -> None:
+    """Asserts that a page is read along an index, and not put in order."""
+    async with client.service.database.unit_of_work() as tx:
+        if tx.dialect == "sqlite":
+            plan = await tx.fetch(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
+            assert "TEMP B-TREE" not in str(plan), plan
+        elif "$" not in sql:  # a first page; what goes on after it is read along the same index
+            await tx.execute("SET LOCAL enable_seqscan = off")
+            plan = await tx.fetch(f"EXPLAIN {sql}")
+            assert "Sort" not in str(plan), plan
+
+
 async def test_changes_of_status_are_in_the_timeline(client: CrmClient) -> None:
     ada = await customer(client)
     opened = (await open_ticket(client, ada))["ticket"]["id"]

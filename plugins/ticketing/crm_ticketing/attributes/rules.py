@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -10,12 +10,14 @@ from crm_framework import CrmError, ErrorCode
 
 LONGEST_TEXT = 2_000
 MOST_CHOICES = 50
+NAME = "^[A-Za-z][A-Za-z0-9_]{0,59}$"
+"""Of an attribute, as of customers': filters name it."""
 
 
 class AttributeDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A field of tickets: `choices` are for the types "choice" and "choices". Dates are YYYY-MM-DD."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern=NAME)]
     type: Literal["text", "number", "boolean", "date", "choice", "choices"] = "text"
     choices: tuple[str, ...] = ()
     required: bool = False

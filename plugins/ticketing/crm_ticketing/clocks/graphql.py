@@ -170,9 +170,9 @@ class TicketHistoryEntry(Node):
     @staticmethod
     def told_detail(detail: JSON | None) -> JSON | None:
         """Of a step of escalation, what it did and the ids of whom it names; of a link, its kind."""
-        shown: Any = detail
-        found: Any = None if shown is None else detail_told(shown)
-        return found
+        kept: Any = detail
+        shown: JSON | None = None if kept is None else detail_told(kept)
+        return shown
 
 
 HISTORY_ORDERS = Orders(

@@ -28,7 +28,7 @@ def told(kind: str, value: str | None) -> str | None:
     return encode_id(_NAMED[kind], value)
 
 
-def detail_told(detail: Mapping[str, Any]) -> dict[str, Any]:
+def detail_told(detail: Mapping[str, Any]) -> Any:
     """The detail of an entry, with ids for the member of staff and the team that a step names."""
     shown = dict(detail)
     if shown.get("action") == "REASSIGN" and shown.get("to") is not None:

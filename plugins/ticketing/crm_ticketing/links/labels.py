@@ -10,7 +10,7 @@ from crm_ticketing.attributes.rules import AttributeDefinition, attributes_of, c
 from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.store import record
 from crm_ticketing.teams.assignment import check_staff
-from crm_ticketing.tickets.held import hold_ticket
+from crm_ticketing.tickets.held import hold_ticket, touch
 
 from .tags import MOST_TAGS, checked_tags, remove_tags, write_tags
 
@@ -42,8 +42,8 @@ async def tag(tx: UnitOfWork, ticket_id: str, *, add: Sequence[str] = (), remove
     """Adds tags to a ticket and takes others away. Its key."""
     added, removed = checked_tags(add, "add"), checked_tags(remove, "remove")
     ticket = await hold_ticket(tx, ticket_id)
-    await write_tags(tx, ticket, added)
-    await remove_tags(tx, ticket, removed)
+    if await write_tags(tx, ticket, added) + await remove_tags(tx, ticket, removed):
+        await touch(tx, ticket)
     [count] = await tx.fetch(
         "SELECT COUNT(*) AS number FROM ticketing_ticket_tag WHERE ticket_id = ?", [ticket.id]
     )

@@ -8,7 +8,7 @@ from crm_ticketing.clocks.store import HeldTicket, histories, record, settle
 from crm_ticketing.events import TicketsMerged
 from crm_ticketing.models import LinkKind, MessageAuthor, TicketStatus
 from crm_ticketing.tickets.changes import move, reopen
-from crm_ticketing.tickets.held import hold_named
+from crm_ticketing.tickets.held import hold_named, touch
 
 from .store import leads_to, take_turns, write
 
@@ -59,6 +59,7 @@ async def merge_tickets(tx: UnitOfWork, winner_id: str, loser_ids: Sequence[str]
                     path=("losers", place),
                     hint="Take away the links between them first.",
                 )
+    await touch(tx, winner)
     pasts = await histories(tx, [loser.id for loser in held])
     for loser in held:
         await _absorb(tx, winner, loser)

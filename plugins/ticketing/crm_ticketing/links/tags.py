@@ -24,22 +24,28 @@ def checked_tags(tags: Sequence[str], path: str) -> list[str]:
     return list(found)
 
 
-async def write_tags(tx: UnitOfWork, ticket: HeldTicket, tags: Sequence[str]) -> None:
-    """Adds checked tags to a held ticket."""
+async def write_tags(tx: UnitOfWork, ticket: HeldTicket, tags: Sequence[str]) -> int:
+    """Adds checked tags to a held ticket; how many it did not have."""
+    added = 0
     for word in tags:
         fresh = await tx.execute(
             "INSERT INTO ticketing_ticket_tag (id, ticket_id, tag) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             [new_id(), ticket.id, word],
         )
         if fresh:
+            added += 1
             record(tx, ticket, HappenedKind.TAGGED, word)
+    return added
 
 
-async def remove_tags(tx: UnitOfWork, ticket: HeldTicket, tags: Sequence[str]) -> None:
-    """Takes checked tags away."""
+async def remove_tags(tx: UnitOfWork, ticket: HeldTicket, tags: Sequence[str]) -> int:
+    """Takes checked tags away; how many it had."""
+    removed = 0
     for word in tags:
         gone = await tx.execute(
             "DELETE FROM ticketing_ticket_tag WHERE ticket_id = ? AND tag = ?", [ticket.id, word]
         )
         if gone:
+            removed += 1
             record(tx, ticket, HappenedKind.UNTAGGED, word)
+    return removed

@@ -1,25 +1,17 @@
 """The words of tickets, for search: folded when they are written, and matched by their beginnings."""
 
-import re
-import unicodedata
-from collections.abc import Sequence
-
-from crm_framework import Fragment, UnitOfWork
+from crm_framework import Fragment, UnitOfWork, found_customers, words
+from crm_ticketing.models import LARGEST_NUMBER
 
 MOST_LETTERS = 60_000
 """Letters of a text that are searched."""
 
 LONGEST_SEARCH = 200
 
-_WORD = re.compile(r"[^\W_]+")
-_PLAIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
-
 
 def words_of(text: str) -> list[str]:
     """The words in lower case and without accents, each once, in order."""
-    decomposed = unicodedata.normalize("NFKD", text[:MOST_LETTERS].casefold())
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return list(dict.fromkeys(_WORD.findall(bare.casefold().translate(_PLAIN))))
+    return list(dict.fromkeys(words(text[:MOST_LETTERS])))
 
 
 def write_words(
@@ -39,29 +31,42 @@ def write_words(
         )
 
 
-def condition(search: str, dialect: str, *, internal: bool) -> Fragment | None:
-    """On the table `t` of tickets: each word of `search` begins a word of the subject or of a message.
+def condition(search: str, dialect: str, *, internal: bool, customers: bool) -> Fragment:
+    """On the table `t` of tickets: each word of `search` begins a word of the subject, of a message or, with
+    `customers`, of what the customer is known by; or it is the ticket's number.
 
-    `None` if it holds no word. Words of internal notes count only with `internal`.
+    None is found where `search` holds no word. Words of internal notes count only with `internal`.
     """
-    wanted = words_of(search)
-    if not wanted:
-        return None
+    found = [_with_word(word, dialect, internal=internal, customers=customers) for word in words_of(search)]
+    args = tuple(arg for one in found for arg in one.args)
+    return Fragment(" AND ".join(one.sql for one in found) or "1 = 0", args)
+
+
+def _with_word(word: str, dialect: str, *, internal: bool, customers: bool) -> Fragment:
+    """One subselect, not several conditions of which one holds: only that is found along the indexes."""
     seen = "" if internal else " AND NOT w.internal"
-    each = _postgres(seen) if dialect == "postgres" else _sqlite(seen)
-    args: Sequence[object] = [f"'{word}':*" if dialect == "postgres" else f'"{word}"*' for word in wanted]
-    return Fragment(" AND ".join([each] * len(wanted)), tuple(args))
+    parts = [
+        Fragment(f"{_POSTGRES}{seen}", (f"'{word}':*",))
+        if dialect == "postgres"
+        else Fragment(f"{_SQLITE}{seen}", (f'"{word}"*',))
+    ]
+    if customers:
+        known = found_customers([word], "postgres" if dialect == "postgres" else "sqlite")
+        parts.append(Fragment(f"{_OF_CUSTOMERS} ({_KNOWN} WHERE {known.sql})", known.args))
+    if word.isascii() and word.isdigit() and int(word) <= LARGEST_NUMBER:
+        parts.append(Fragment(_NUMBERED, (int(word),)))
+    sql = " UNION ALL ".join(part.sql for part in parts)
+    return Fragment(f"t.id IN ({sql})", tuple(arg for part in parts for arg in part.args))
 
 
-def _postgres(seen: str) -> str:
-    return (
-        "t.id IN (SELECT w.ticket_id FROM ticketing_words AS w"
-        f" WHERE to_tsvector('simple', w.folded) @@ to_tsquery('simple', ?){seen})"
-    )
-
-
-def _sqlite(seen: str) -> str:
-    return (
-        "t.id IN (SELECT w.ticket_id FROM ticketing_words_index AS s JOIN ticketing_words AS w"
-        f" ON w.id = s.rowid WHERE ticketing_words_index MATCH ?{seen})"
-    )
+_POSTGRES = (
+    "SELECT w.ticket_id FROM ticketing_words AS w"
+    " WHERE to_tsvector('simple', w.folded) @@ to_tsquery('simple', ?)"
+)
+_SQLITE = (
+    "SELECT w.ticket_id FROM ticketing_words_index AS s JOIN ticketing_words AS w ON w.id = s.rowid"
+    " WHERE ticketing_words_index MATCH ?"
+)
+_OF_CUSTOMERS = "SELECT c.id FROM ticketing_ticket AS c WHERE c.customer_id IN"
+_KNOWN = "SELECT t.id FROM crm_customer AS t"
+_NUMBERED = "SELECT n.id FROM ticketing_ticket AS n WHERE n.number = ?"

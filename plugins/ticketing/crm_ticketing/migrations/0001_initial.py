@@ -19,6 +19,15 @@ WORDS_SQLITE = [
 WORDS_POSTGRES = [
     "CREATE INDEX ticketing_words_index ON ticketing_words USING gin (to_tsvector('simple', folded))",
 ]
+_URGENCY = "(CASE priority WHEN 'LOW' THEN 0 WHEN 'NORMAL' THEN 1 WHEN 'HIGH' THEN 2 ELSE 3 END)"
+URGENCY_SQLITE = [
+    f"CREATE INDEX ticketing_urgency ON ticketing_ticket ({_URGENCY}, id)",
+    f"CREATE INDEX ticketing_urgency_due ON ticketing_ticket ({_URGENCY} DESC, due_at, id)",
+]
+URGENCY_POSTGRES = [
+    f"CREATE INDEX ticketing_urgency ON ticketing_ticket (CAST({_URGENCY} AS bigint), id)",
+    f"CREATE INDEX ticketing_urgency_due ON ticketing_ticket (CAST({_URGENCY} AS bigint) DESC, due_at, id)",
+]
 
 
 class Migration(migrations.Migration):
@@ -146,6 +155,7 @@ class Migration(migrations.Migration):
                 ("number", fields.IntField(unique=True)),
                 ("customer", fields.ForeignKeyField("crm.Customer", on_delete=fields.RESTRICT)),
                 ("subject", fields.CharField(max_length=500)),
+                ("folded_subject", fields.CharField(db_default="", max_length=500)),
                 ("category", fields.CharField(max_length=60)),
                 ("status", fields.CharField(max_length=24)),
                 ("priority", fields.CharField(max_length=24)),
@@ -173,7 +183,7 @@ class Migration(migrations.Migration):
                         on_delete=fields.RESTRICT,
                     ),
                 ),
-                ("attributes", fields.TextField(db_default="{}")),
+                ("attributes", fields.JSONField(db_default="{}")),
                 ("clock_at", fields.DatetimeField(null=True)),
                 ("due_at", fields.DatetimeField(db_default="9999-12-31 00:00:00.000000+00:00")),
                 ("breached_at", fields.DatetimeField(null=True)),
@@ -187,6 +197,8 @@ class Migration(migrations.Migration):
                     ("customer_id", "created_at", "id"),
                     ("status", "created_at", "id"),
                     ("created_at", "id"),
+                    ("updated_at", "id"),
+                    ("folded_subject", "id"),
                     ("due_at", "id"),
                     ("assignee_id", "due_at", "id"),
                     ("team_id", "due_at", "id"),
@@ -396,4 +408,5 @@ class Migration(migrations.Migration):
         ),
         DialectSQL(sqlite=[COUNTER, RULEBOOK], postgres=[COUNTER, RULEBOOK]),
         DialectSQL(sqlite=WORDS_SQLITE, postgres=WORDS_POSTGRES),
+        DialectSQL(sqlite=URGENCY_SQLITE, postgres=URGENCY_POSTGRES),
     ]

@@ -45,6 +45,9 @@ class Ticket(Model):
     number = fields.IntField(unique=True)
     customer: Any = fields.ForeignKeyField("crm.Customer", related_name="tickets", on_delete=fields.RESTRICT)
     subject = fields.CharField(max_length=500)
+    folded_subject = fields.CharField(
+        max_length=500, db_default="", description="what it is filtered by: lower case, without accents"
+    )
     category = fields.CharField(max_length=60)
     status = fields.CharEnumField(TicketStatus, max_length=24)
     priority = fields.CharEnumField(TicketPriority, max_length=24)
@@ -64,7 +67,7 @@ class Ticket(Model):
     merged_into: Any = fields.ForeignKeyField(
         "ticketing.Ticket", related_name="merged", null=True, on_delete=fields.RESTRICT, db_index=True
     )
-    attributes = fields.TextField(default="{}", db_default="{}", description="JSON: values by name")
+    attributes: Any = fields.JSONField(default=dict, db_default="{}", description="values by name")
     clock_at = fields.DatetimeField(
         null=True, description="up to when its history is settled: what comes later has a later moment"
     )
@@ -83,6 +86,8 @@ class Ticket(Model):
             ("customer_id", "created_at", "id"),
             ("status", "created_at", "id"),
             ("created_at", "id"),
+            ("updated_at", "id"),
+            ("folded_subject", "id"),
             ("due_at", "id"),
             ("assignee_id", "due_at", "id"),
             ("team_id", "due_at", "id"),

@@ -9,6 +9,7 @@ from strawberry import ID, Info
 
 from crm_framework import (
     INTERNAL,
+    AttributeFilter,
     Connection,
     CrmError,
     Customer,
@@ -21,10 +22,12 @@ from crm_framework import (
     OrderField,
     Orders,
     Staff,
+    attribute_condition,
     column,
     computed,
     connection,
     decode_key,
+    fold,
     key_of,
     load,
     node,
@@ -34,10 +37,10 @@ from crm_framework import (
 from crm_ticketing.clocks.graphql import HISTORY_ORDERS, TicketHistoryEntry, ticket_clocks
 from crm_ticketing.clocks.store import NEVER
 from crm_ticketing.desk.views import kept_list
-from crm_ticketing.links.conditions import TicketAttributeFilter, TicketTagFilter, tagged, with_attributes
+from crm_ticketing.links.conditions import TicketTagFilter, tagged
 from crm_ticketing.messages.graphql import MESSAGE_ORDERS, TicketMessage
 from crm_ticketing.messages.words import LONGEST_SEARCH, condition
-from crm_ticketing.permissions import DESK, POLICIES, READ
+from crm_ticketing.permissions import DESK, POLICIES, READ, SEE_CUSTOMERS
 from crm_ticketing.policies.graphql import SlaPolicyVersion
 from crm_ticketing.teams.graphql import TicketTeam
 from crm_ticketing.vocabulary import ClockState, TicketPriority, TicketStatus
@@ -53,7 +56,7 @@ from crm_ticketing.vocabulary import ClockState, TicketPriority, TicketStatus
         "policy_version_id": str | None,
         "due_at": datetime,
         "merged_into_id": str | None,
-        "attributes": str,
+        "attributes": strawberry.scalars.JSON,
     },
 )
 class Ticket(Node):
@@ -66,7 +69,7 @@ class Ticket(Node):
     status: TicketStatus = column("How far it has come.")
     priority: TicketPriority = column("How urgent it is.")
     created_at: datetime = column("When it was opened.")
-    updated_at: datetime = column("When it last changed.")
+    updated_at: datetime = column("When it last changed, by a message or a note too.")
     resolved_at: datetime | None = column("When it was last resolved or closed.")
     customer: Customer = reference("customer_id", "Whose it is.")
     assignee: Staff | None = reference("assignee_id", "Who deals with it.")
@@ -111,10 +114,6 @@ def _tagged(value: Any, dialect: str) -> Fragment:
     return tagged({name: value[name] for name in ("any", "all", "none") if value.get(name) is not None})
 
 
-def _with_attributes(value: Any, dialect: str) -> Fragment:
-    return with_attributes(value, dialect)
-
-
 def _followed(value: Any, dialect: str) -> Fragment:
     key = decode_key(value, "Staff")
     return Fragment(
@@ -122,10 +121,25 @@ def _followed(value: Any, dialect: str) -> Fragment:
     )
 
 
+def _under(value: Any, dialect: str) -> Fragment:
+    key = decode_key(value, "SlaPolicy")
+    return Fragment(
+        "t.policy_version_id IN (SELECT v.id FROM ticketing_policy_version AS v WHERE v.policy_id = ?)",
+        (key,),
+    )
+
+
 TICKET_FILTER = FilterSpec(
     "TicketFilter",
     [
         Member("number", "int", "Its number.", column="number"),
+        Member(
+            "subject",
+            "string",
+            "What it is about. Case and accents do not matter.",
+            column="folded_subject",
+            normalise=fold,
+        ),
         Member("status", "enum", "How far it has come.", column="status", enum=TicketStatus),
         Member("priority", "enum", "How urgent it is.", column="priority", enum=TicketPriority),
         Member("category", "string", "One of the categories of the settings.", column="category"),
@@ -136,8 +150,8 @@ TICKET_FILTER = FilterSpec(
             "attributes",
             "custom",
             "Its attributes; all of these hold.",
-            input=list[TicketAttributeFilter],
-            condition=_with_attributes,
+            input=list[AttributeFilter],
+            condition=attribute_condition,
             permission=INTERNAL,
         ),
         Member(
@@ -152,6 +166,25 @@ TICKET_FILTER = FilterSpec(
             "merged", "boolean", "Whether it was merged into another.", sql="(t.merged_into_id IS NOT NULL)"
         ),
         Member("createdAt", "datetime", "When it was opened.", column="created_at"),
+        Member("updatedAt", "datetime", "When it last changed.", column="updated_at"),
+        Member("resolvedAt", "datetime", "When it was last resolved or closed.", column="resolved_at"),
+        Member("channel", "string", "How its first message came.", column="channel", permission=INTERNAL),
+        Member(
+            "policy",
+            "custom",
+            "The policy that applies to it, in whichever version.",
+            input=ID,
+            condition=_under,
+            permission=POLICIES,
+        ),
+        Member(
+            "policyVersion",
+            "id",
+            "The version of a policy that applies to it.",
+            column="policy_version_id",
+            of="SlaPolicyVersion",
+            permission=POLICIES,
+        ),
         Member("team", "id", "The team that has it.", column="team_id", of="TicketTeam", permission=INTERNAL),
         Member(
             "dueAt",
@@ -184,11 +217,21 @@ TICKET_FILTER = FilterSpec(
         ),
     ],
 )
+URGENCY = "CASE t.priority WHEN 'LOW' THEN 0 WHEN 'NORMAL' THEN 1 WHEN 'HIGH' THEN 2 ELSE 3 END"
+"""Indexes over this expression are in the first migration."""
 TICKET_ORDERS = Orders(
     "TicketOrder",
     [
         OrderField("CREATED_AT", "datetime", "By the moment of opening.", column="created_at"),
         OrderField("NUMBER", "int", "By number.", column="number"),
+        OrderField("UPDATED_AT", "datetime", "By the moment of the last change.", column="updated_at"),
+        OrderField(
+            "PRIORITY",
+            "int",
+            "By priority, from LOW to URGENT; what is equal goes by what is named next, such as DUE_AT.",
+            sql=URGENCY,
+            nullable=False,
+        ),
         OrderField(
             "DUE_AT",
             "datetime",
@@ -214,8 +257,8 @@ class OfCustomer:
 Search = Annotated[
     str | None,
     strawberry.argument(
-        description="Words, or their beginnings, of subjects and messages; all must be found."
-        " Case and accents do not matter."
+        description="Words, or their beginnings, of subjects, messages and what the customer is known by, or "
+        "the ticket's number; all must be found. Case and accents do not matter."
     ),
 ]
 
@@ -230,8 +273,8 @@ View = Annotated[
 
 
 def narrowed(info: Info, search: Search = None, view: View = None) -> Fragment | Awaitable[KeptList] | None:
-    """The tickets in which each word of `search` begins a word; of notes, for staff alone. And those of a
-    view.
+    """The tickets that have each word of `search`; of notes and of customers, for staff alone. And those of
+    a view.
     """
     found = _found_by(info, search)
     return found if view is None else _of_view(info, view, found)
@@ -248,7 +291,12 @@ def _found_by(info: Info, search: str | None) -> Fragment | None:
         )
     context = info.context
     internal = context.granted(INTERNAL)
-    return condition(search, context.reader.dialect, internal=internal) or Fragment("1 = 0")
+    return condition(
+        search,
+        context.reader.dialect,
+        internal=internal,
+        customers=internal and context.granted(SEE_CUSTOMERS),
+    )
 
 
 async def _of_view(info: Info, view: str, found: Fragment | None) -> KeptList:

@@ -18,6 +18,14 @@ async def change_column(tx: UnitOfWork, ticket: HeldTicket, column: str, value: 
     ticket.row[column] = value
 
 
+async def touch(tx: UnitOfWork, ticket: HeldTicket) -> None:
+    """Notes that a held ticket changed in what is not a column of it: its messages, its tags."""
+    await tx.execute(
+        "UPDATE ticketing_ticket SET version = version + 1, updated_at = ? WHERE id = ?",
+        [ticket.at, ticket.id],
+    )
+
+
 async def customer_of(tx: UnitOfWork, ticket_id: str) -> str | None:
     """Key of the customer whose ticket it is; None where there is no such ticket."""
     rows = await tx.fetch("SELECT customer_id FROM ticketing_ticket WHERE id = ?", [ticket_id])

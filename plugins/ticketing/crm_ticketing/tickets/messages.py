@@ -9,7 +9,7 @@ from crm_ticketing.messages.words import write_words
 from crm_ticketing.models import MessageAuthor, TicketStatus
 
 from .changes import move, reopen
-from .held import BODY_LIMIT, checked_text, hold_ticket
+from .held import BODY_LIMIT, checked_text, hold_ticket, touch
 
 LONGEST_SENDER = 320
 
@@ -29,6 +29,7 @@ async def reply_to_ticket(tx: UnitOfWork, ticket_id: str, message: NewMessage) -
             hint="Write to that one." if merged else "Open a new one, or set its status to OPEN first.",
         )
     await add_message(tx, ticket, message)
+    await touch(tx, ticket)
     if message.author is MessageAuthor.CUSTOMER:
         await reopen(tx, ticket)
     elif status is TicketStatus.NEW and message.author is MessageAuthor.STAFF:
@@ -41,6 +42,7 @@ async def add_note(tx: UnitOfWork, ticket_id: str, message: NewMessage) -> str:
     """Adds an internal note, to a closed ticket too; no clock and no customer sees it. The ticket's key."""
     ticket = await hold_ticket(tx, ticket_id)
     await add_message(tx, ticket, message)
+    await touch(tx, ticket)
     return ticket.id
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_framework import Hold, UnitOfWork, live_customer, new_id
+from crm_framework import Hold, UnitOfWork, fold, live_customer, new_id
 from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.store import NEVER, HeldTicket, record, settle
 from crm_ticketing.events import TicketOpened
@@ -76,6 +76,7 @@ async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str])
         "number": counter["last_number"],
         "customer_id": customer.id,
         "subject": subject,
+        "folded_subject": fold(subject)[:SUBJECT_LIMIT],
         "category": category,
         "status": TicketStatus.NEW,
         "priority": new.priority,
