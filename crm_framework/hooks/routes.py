@@ -22,7 +22,9 @@ class Route:
 
     `handle` is an `async def` that takes the `RouteRequest` and returns a `RouteAnswer`. `permission` is what
     the request's token must grant on all customers; `PUBLIC` is for those that need no token, because
-    `handle` itself finds out who asks, say by a signature. A body has `most_bytes` at most, without it as
+    `handle` itself finds out who asks, say by a signature. A `restricted` route lets in tokens that grant it
+    on some customers too, customers' own ones among them: it only reads, and `handle` tells of nothing but
+    what `request.load` gives it. A body has `most_bytes` at most, without it as
     many as the setting `max_body_bytes` says. Whoever may `GET` may ask for the head alone.
     """
 
@@ -33,6 +35,7 @@ class Route:
     description: str
     methods: Sequence[str] = ("GET",)
     most_bytes: int | None = None
+    restricted: bool = False
 
 
 def fault_of(route: Route) -> tuple[str, str] | None:
@@ -53,6 +56,11 @@ def fault_of(route: Route) -> tuple[str, str] | None:
         return (
             f"The route {route.path} names no permission.",
             "Say which one it needs, or PUBLIC if it finds out by itself who asks.",
+        )
+    if route.restricted and (not route.permission or tuple(route.methods) != ("GET",)):
+        return (
+            f"The route {route.path} is restricted, and not only read with a token.",
+            'Name a permission, and no method but "GET".',
         )
     if not isinstance(route.description, str) or not route.description.strip():
         return f"The route {route.path} has no description.", "Say in a sentence what it is for."

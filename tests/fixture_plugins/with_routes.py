@@ -3,6 +3,7 @@
 from crm_framework import (
     PUBLIC,
     CrmError,
+    Customer,
     ErrorCode,
     NewInteraction,
     Permission,
@@ -12,6 +13,7 @@ from crm_framework import (
     RouteAnswer,
     RouteRequest,
     Secret,
+    decode_key,
     log_interaction,
     open_link,
     sign_link,
@@ -53,6 +55,16 @@ async def answer(request: RouteRequest) -> RouteAnswer:
     return RouteAnswer(status=303, headers={"location": "/plugins/with_routes/thanks"})
 
 
+async def card(request: RouteRequest) -> RouteAnswer:
+    """A customer's card for an address book, for whoever may see the customer."""
+    key = decode_key(request.args["id"], "Customer")
+    [found] = await request.load(Customer, [key], columns=("name",))
+    if found is None:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("id",))
+    lines = ("BEGIN:VCARD", "VERSION:4.0", f"FN:{found.name}", "END:VCARD", "")
+    return RouteAnswer(body="\r\n".join(lines), media_type="text/vcard")
+
+
 async def thank(request: RouteRequest) -> RouteAnswer:
     return RouteAnswer(body="Thank you!", media_type="text/plain")
 
@@ -88,6 +100,13 @@ plugin = Plugin(
             permission=PUBLIC,
             description="Takes what the customer says.",
             most_bytes=1_000,
+        ),
+        Route(
+            "/card/{id}",
+            card,
+            permission="customers.read",
+            description="A customer's card for an address book.",
+            restricted=True,
         ),
         Route("/thanks", thank, permission=PUBLIC, description="Thanks."),
     ],

@@ -89,7 +89,7 @@ async def _answered(scope: Scope, receive: Receive) -> Answer:
 
 
 async def _admitted(service: Service, scope: Scope, headers: dict[bytes, bytes], served: Served) -> Actor:
-    """Who asks, if their token grants it on all customers: a route reads what it likes."""
+    """Who asks, if their token grants it on all customers: a route reads what it likes, if not restricted."""
     route = served.declared.route
 
     def told(refused: TokenRefused) -> None:
@@ -97,7 +97,7 @@ async def _admitted(service: Service, scope: Scope, headers: dict[bytes, bytes],
 
     actor = await authenticate(headers, service.verifier.verify, service.guesses, address_of(scope), told)
     note(scope, actor=actor.name)
-    need = f"{ALL}{route.permission}"
+    need = route.permission if route.restricted else f"{ALL}{route.permission}"
     if not actor.may(need):
         missing = f"The permission {in_words(need)} is missing."
         note_lacking(service, scope, actor, missing, _named(scope, served))
@@ -165,6 +165,8 @@ def _request(
         database=service.database,
         place=served.place,
         host=service.host,
+        restricted=declared.route.restricted,
+        context=service.context,
     )
 
 

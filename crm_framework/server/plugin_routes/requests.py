@@ -1,14 +1,16 @@
 """What a plugin's route gets and gives: a request with the open CRM, and the answer to it."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from crm_framework.engine.declarations import require_source
+from crm_framework.engine.load import load
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 from crm_framework.server.answers import Answer, Refusal
@@ -18,10 +20,12 @@ from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from crm_framework.engine.context import Reader
+    from crm_framework.engine.context import Context, Reader
     from crm_framework.hooks.answers import Figures, Signals
     from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.hooks.specs import Window
+
+T = TypeVar("T")
 
 NAME_LIMIT = 140
 BODILESS = frozenset({204, 205, 304})
@@ -62,11 +66,29 @@ class RouteRequest:
     database: Database = field(repr=False)
     place: str = field(repr=False)
     host: "PluginHost" = field(repr=False)
+    restricted: bool = field(repr=False)
+    context: "Callable[[Actor, str], Context]" = field(repr=False)
 
     @property
     def reader(self) -> "Reader":
-        """Reads outside a transaction."""
+        """Reads outside a transaction, whatever there is: a restricted route reads what hangs on records that
+        `load` gave it.
+        """
         return self.database
+
+    async def load(
+        self, type_: type[T], keys: Sequence[str], *, columns: Sequence[str] | None = None
+    ) -> list[T | None]:
+        """The records of these keys, in their order, as who asks would see them over GraphQL; None where
+        there is none, or none for their eyes. `columns` names what is looked at; all, if left out.
+
+        Raises `RequestError` FORBIDDEN without the permission of the type.
+        """
+        source = require_source(type_)
+        context = self.context(self.changer, self.request_id)
+        if not context.granted(source.permission):
+            raise context.refusal([(type_.__name__, source.permission)])
+        return await load(context, type_, keys, columns=columns)
 
     @property
     def now(self) -> datetime:
@@ -92,18 +114,26 @@ class RouteRequest:
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
         """A transaction in the name of who asks; for a `PUBLIC` route in that of the system, called
-        `public /plugins/…`, in the audit log too. A request may have several, one after the other.
+        `public /plugins/…`, in the audit log too. A request may have several, one after the other. None on
+        a restricted route.
         """
+        self._for_all_customers()
         async with self.database.unit_of_work(self.changer, request_id=self.request_id) as tx:
             yield tx
 
     async def figures(self, window: "Window", group_by: str | None = None) -> "Figures":
-        """What all plugins tell of a window in numbers, by their hook `figures`."""
+        """What all plugins tell of a window in numbers, by their hook `figures`. Not on restricted routes."""
+        self._for_all_customers()
         return await self.host.figures(window, group_by, self.reader)
 
     async def signals(self, customer_ids: Iterable[str]) -> "Signals":
-        """What stands out about these customers, by the plugins' hook `signals`."""
+        """What stands out about these customers, by the plugins' hook `signals`. Not on restricted routes."""
+        self._for_all_customers()
         return await self.host.signals(customer_ids, self.reader)
+
+    def _for_all_customers(self) -> None:
+        if self.restricted:
+            raise RuntimeError(f"{self.place} is restricted: it tells what `request.load` gives, and no more")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,6 +124,10 @@ async def on_events(events: Sequence[Event], tx: UnitOfWork, settings: Ticketing
         from .mail.answers import send_answers
 
         await send_answers(tx, events, settings)
+    if settings.follower_mails:
+        from .mail.notices import tell_followers
+
+        await tell_followers(tx, events, settings)
 
 
 @hookimpl

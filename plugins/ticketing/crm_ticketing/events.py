@@ -26,11 +26,15 @@ class TicketOpened(TicketEvent):
 class TicketMessageAdded(TicketEvent):
     type = "ticketing.message_added"
     message_id: str = ""
+    staff_id: str | None = None
+    """The member of staff who wrote it, where one did."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TicketStatusChanged(TicketEvent):
     type = "ticketing.status_changed"
+    staff_id: str | None = None
+    """The member of staff who changed it, where one did."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,8 @@ ROUTES = (
         "/attachments/{id}",
         give_attachment,
         permission=READ,
-        description="The bytes of an attachment that came by e-mail.",
+        description="The bytes of an attachment that came by e-mail, for whoever sees its message.",
+        restricted=True,
     ),
     Route(
         "/survey/{token}",

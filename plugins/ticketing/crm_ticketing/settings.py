@@ -33,6 +33,9 @@ class TicketingSettings(PluginSettings, frozen=True):
     mail_replies: bool = False
     """Sends what staff answer to a ticket that came by e-mail to the customer, as an e-mail."""
 
+    follower_mails: bool = True
+    """Tells members of staff by e-mail what happens to tickets that they follow."""
+
     mail_most_attachment_bytes: Annotated[int, msgspec.Meta(ge=0, le=100 * MIB)] = 20 * MIB
     """Bytes of the attachments of one message that are kept; of what is beyond, name, size and hash."""
 

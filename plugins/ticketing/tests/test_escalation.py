@@ -139,6 +139,69 @@ async def test_raising_the_priority_brings_another_policy(client: CrmClient) -> 
     assert sorted(entry["kind"] for entry in steps) == ["BREACHED", "ESCALATED", "ESCALATED"]
 
 
+async def test_raising_the_priority_gives_no_time(client: CrmClient) -> None:
+    """A policy for higher priorities that promises less is for those who choose it."""
+    with at(hours=0):
+        office = await calendar(client)
+        raising = [{"clock": "FIRST_RESPONSE", "action": "RAISE_PRIORITY", "percent": 50}]
+        await policy(client, office, {"FIRST_RESPONSE": "PT2H"}, steps=raising)
+        lax = {"FIRST_RESPONSE": "PT8H", "TOTAL_RESOLUTION": "PT8H"}
+        high = {"conditions": {"priorities": ["HIGH", "URGENT"]}}
+        await policy(client, office, lax, name="High", **high)
+        ticket = await open_ticket(client, await customer(client))
+    await run_jobs(client, at=MONDAY + timedelta(hours=1))
+    query = "query ($id: ID!) { ticket(id: $id) { priority dueAt policy { policy { name } } } }"
+    assert (await client.data(query, id=ticket))["ticket"] == {
+        "priority": "HIGH",
+        "dueAt": text(MONDAY + timedelta(hours=2)),
+        "policy": {"policy": {"name": "Usual"}},
+    }
+    with at(hours=1, minutes=30):
+        await change(
+            client, "changeTicketPriority", {"ticket": ticket, "priority": "URGENT"}, "ticket { id }"
+        )
+    assert (await client.data(query, id=ticket))["ticket"]["policy"] == {"policy": {"name": "High"}}
+
+
+async def test_followers_are_told_of_what_others_did(client: CrmClient) -> None:
+    with at(hours=0):
+        await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H", "NEXT_RESPONSE": "PT2H"})
+        ticket = await open_ticket(client, await customer(client))
+        other = await open_ticket(client, await customer(client, "Bob"))
+        made = [
+            (await change(client, "createStaff", {"name": name, "email": email}, "staff { id }"))["staff"][
+                "id"
+            ]
+            for name, email in (("Grace", "grace@example.com"), ("Hedy", "hedy@example.com"), ("Ida", None))
+        ]
+        await change(client, "followTicket", {"ticket": ticket, "add": made}, "ticket { id }")
+        given = {"name": "g", "kind": "STAFF", "staff": made[0], "permissions": ["ticketing.*"]}
+        secret = (await change(client, "createToken", given, "secret"))["secret"]
+        grace = CrmClient(client.app, client.http, secret)
+    query = 'subscription { ticketChanged(after: "", followed: true) { type ticket { number } } }'
+    with at(hours=1):
+        await reply(grace, ticket)
+        await reply(client, other)
+    with at(hours=2):
+        await reply(client, ticket, "CUSTOMER")
+        await change(grace, "addTicketNote", {"ticket": ticket, "body": "Secret."}, "ticket { id }")
+        await reply(client, ticket, "AUTOMATIC")
+    await run_jobs(client, at=MONDAY + timedelta(days=1), failing=True)
+    sent = await client.service.database.fetch("SELECT recipient, subject, text FROM crm_message ORDER BY id")
+    assert [(row["recipient"], row["text"].split("\n")[2:]) for row in sent] == [
+        ("hedy@example.com", ["Grace answered.", "It is open."]),
+        ("grace@example.com", ["The customer wrote."]),
+        ("hedy@example.com", ["The customer wrote."]),
+        ("hedy@example.com", ["Grace made a note."]),
+        ("grace@example.com", ["The time for the next response ran out at 2026-03-02T12:00:00Z."]),
+        ("hedy@example.com", ["The time for the next response ran out at 2026-03-02T12:00:00Z."]),
+    ]
+    assert sent[0]["subject"] == "[#1] Grace answered."
+    async with grace.subscription(query) as answers, asyncio.timeout(30):
+        told = [(await anext(answers))["data"]["ticketChanged"] for _ in range(3)]
+    assert {one["ticket"]["number"] for one in told} == {1}
+
+
 async def test_breaches_do_not_hold_up_other_tickets(client: CrmClient) -> None:
     with at(hours=0):
         await policy(client, await calendar(client), {"FIRST_RESPONSE": "PT2H"})

@@ -37,6 +37,25 @@ async def test_a_raw_message_opens_a_ticket_and_its_file_is_given_back(client: C
     assert given.content == bytes(range(256)) * 4
     assert given.headers["content-type"] == "application/octet-stream"
     assert given.headers["content-disposition"] == "attachment; filename*=UTF-8''lid%20%C3%B6.png"
+    path = f"/plugins/ticketing/attachments/{file['id']}"
+    bob = await own(client, await customer(client, "Bob"))
+    [row] = await rows(client, "SELECT customer_id FROM ticketing_ticket")
+    ada = str(row["customer_id"])
+    hers = await own(client, ada)
+    vip: dict[str, Any] = {"customers": [encode_id("Customer", ada)], "add": ["vip"]}
+    await change(client, "tagCustomers", "customers { id }", **vip)
+    partners = []
+    for tag in ("vip", "other"):
+        token = {"kind": "PARTNER", "tag": tag, "permissions": ["ticketing.read", "customers.read"]}
+        made = await change(client, "createToken", "secret", name=tag, **token)
+        partners.append(CrmClient(client.app, client.http, made["secret"]))
+    for other, status in ((hers, 200), (bob, 404), (partners[0], 200), (partners[1], 404)):
+        answer = await client.http.get(path, headers=bearer(other))
+        assert answer.status_code == status
+    async with client.service.database.unit_of_work() as tx:
+        await tx.execute("UPDATE ticketing_attachment SET internal = ?", [True])
+    for other, status in ((hers, 404), (partners[0], 200)):
+        assert (await client.http.get(path, headers=bearer(other))).status_code == status
     unknown = encode_id("TicketAttachment", "018f0000-0000-7000-8000-000000000001")
     none = await client.http.get(f"/plugins/ticketing/attachments/{unknown}", headers=bearer(client))
     assert none.status_code == 404

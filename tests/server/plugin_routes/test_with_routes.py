@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_framework import NewCustomer, create_customer
+from crm_framework import NewCustomer, create_customer, encode_id
 from crm_framework.security.actors import ActorKind
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import create_token
@@ -99,6 +99,33 @@ class TestWithRoutes:
             )
         headers = {"Authorization": f"Bearer {own.secret}"}
         assert (await client.request("POST", INVITE, token=False, headers=headers)).status_code == 403
+
+    async def test_a_restricted_route_shows_what_its_token_may_see(self, client: CrmClient) -> None:
+        async with client.service.database.unit_of_work() as tx:
+            bob = (await create_customer(tx, NewCustomer(name="Bob", tags=["vip"]))).id
+            [row] = await tx.fetch("SELECT id FROM crm_customer WHERE name = 'Ada'")
+            ada = str(row["id"])
+            known = Permissions.of(client.service.host.declarations)
+            own = await create_token(
+                tx, known, name="own", grants=[], kind=ActorKind.CUSTOMER, customer_id=ada
+            )
+            partner = await create_token(
+                tx, known, name="partner", grants=["customers.read"], kind=ActorKind.PARTNER, tag="vip"
+            )
+        other = await client.acting_with("with_routes.invite")
+        for token, seen in (
+            (client.token, {"Ada", "Bob"}),
+            (own.secret, {"Ada"}),
+            (partner.secret, {"Bob"}),
+        ):
+            for key, name in ((ada, "Ada"), (bob, "Bob")):
+                headers = {"Authorization": f"Bearer {token}"}
+                path = f"/plugins/with_routes/card/{encode_id('Customer', key)}"
+                answer = await client.request("GET", path, token=False, headers=headers)
+                assert answer.status_code == (200 if name in seen else 404)
+                assert (f"FN:{name}" in answer.text) is (name in seen)
+        assert (await other.request("GET", path)).status_code == 403
+        assert (await client.request("GET", path, token=False)).status_code == 401
 
     async def test_a_link_that_opens_nothing_is_refused_audited_and_held_up(self, client: CrmClient) -> None:
         for number, status in enumerate((401, 401, 401, 429)):

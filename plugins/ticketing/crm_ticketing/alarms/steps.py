@@ -76,9 +76,12 @@ async def _notify(tx: UnitOfWork, ticket: HeldTicket, step: Step, alarm: Alarm) 
 
 
 async def _raise_priority(tx: UnitOfWork, ticket: HeldTicket) -> None:
+    """The next priority, and the policy that fits it if that gives no clock more time: what was promised is
+    due all the same.
+    """
     place = PRIORITIES.index(TicketPriority(ticket["priority"]))
     if place + 1 < len(PRIORITIES):
-        await set_priority(tx, ticket, PRIORITIES[place + 1])
+        await set_priority(tx, ticket, PRIORITIES[place + 1], stricter=True)
 
 
 async def _reassign(tx: UnitOfWork, ticket: HeldTicket, step: Step) -> None:

@@ -48,7 +48,7 @@ async def send_answers(tx: UnitOfWork, events: Sequence[Event], settings: Ticket
 
 async def _send(tx: UnitOfWork, row: dict[str, Any], settings: TicketingSettings) -> None:
     known = await tx.fetch(
-        "SELECT message_id, outcome FROM ticketing_mail WHERE ticket_id = ?"
+        "SELECT message_id, outcome FROM ticketing_mail WHERE ticket_id = ? AND outcome <> 'TOLD'"
         " ORDER BY at DESC, id DESC LIMIT ?",
         [row["ticket_id"], MOST_REFERENCES],
     )

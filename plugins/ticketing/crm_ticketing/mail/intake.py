@@ -38,7 +38,9 @@ class Outcome(StrEnum):
     IGNORED = "IGNORED"
     """Nothing but the id of the message was kept."""
     SENT = "SENT"
-    """Of messages that we sent ourselves."""
+    """Of messages that we sent ourselves to customers."""
+    TOLD = "TOLD"
+    """Of those that we sent to staff."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ async def _known(tx: UnitOfWork, mail: Mail) -> Taken:
         "SELECT outcome, ticket_id FROM ticketing_mail WHERE message_id = ?", [mail.message_id]
     )
     outcome = Outcome(row["outcome"])
-    if outcome is Outcome.SENT:
+    if outcome in (Outcome.SENT, Outcome.TOLD):
         return Taken(Outcome.IGNORED, None, f"{Ignored.LOOP}: we sent it ourselves.", again=True)
     return Taken(outcome, row["ticket_id"], "It had come before.", again=True)
 

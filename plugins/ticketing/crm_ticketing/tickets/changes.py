@@ -5,8 +5,10 @@ them.
 from collections.abc import Sequence
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork
-from crm_ticketing.clocks.history import SETTLED, HappenedKind
-from crm_ticketing.clocks.store import HeldTicket, record, settle
+from crm_ticketing.calendars.calendar import micros
+from crm_ticketing.clocks.history import SETTLED, Happened, HappenedKind
+from crm_ticketing.clocks.rules import clocks
+from crm_ticketing.clocks.store import HeldTicket, pasts, record, settle
 from crm_ticketing.events import (
     TicketAssigned,
     TicketCategoryChanged,
@@ -16,6 +18,8 @@ from crm_ticketing.events import (
 )
 from crm_ticketing.models import TicketPriority, TicketStatus
 from crm_ticketing.policies.matching import Looked, active_offers, fitting
+from crm_ticketing.policies.rules import PAUSABLE
+from crm_ticketing.policies.versions import versions_of
 from crm_ticketing.teams.assignment import check_staff, check_team, least_busy
 
 from .held import change_column, check_category, hold_ticket
@@ -121,20 +125,27 @@ async def give(tx: UnitOfWork, ticket: HeldTicket, staff_id: str | None, team_id
     return bool(changes)
 
 
-async def set_priority(tx: UnitOfWork, ticket: HeldTicket, priority: TicketPriority) -> None:
-    """Notes another priority of a ticket, and the policy that then fits it."""
+async def set_priority(
+    tx: UnitOfWork, ticket: HeldTicket, priority: TicketPriority, *, stricter: bool = False
+) -> None:
+    """Notes another priority of a ticket, and the policy that then fits it; with `stricter`, as of `rematch`,
+    unless that gives more time.
+    """
     before = ticket["priority"]
     await change_column(tx, ticket, "priority", priority)
     record(tx, ticket, HappenedKind.PRIORITY, priority, before=before)
     changes = {"priority": (before, priority.value)}
     tx.emit(TicketPriorityChanged(customer_id=ticket["customer_id"], ticket_id=ticket.id, changes=changes))
-    await rematch(tx, ticket)
+    await rematch(tx, ticket, stricter=stricter)
 
 
-async def rematch(tx: UnitOfWork, ticket: HeldTicket, *, newest: bool = False) -> bool:
+async def rematch(
+    tx: UnitOfWork, ticket: HeldTicket, *, newest: bool = False, stricter: bool = False
+) -> bool:
     """Puts the ticket under the policy that fits it now; whether that is another version.
 
-    Under the policy that it has it keeps its version, unless `newest` asks for that of today.
+    Under the policy that it has it keeps its version, unless `newest` asks for that of today. With `stricter`
+    it keeps what it has where a clock that runs would be due later under the other one, or not at all.
     """
     offers = await active_offers(tx)
     looked = Looked(ticket["customer_id"], ticket["priority"], ticket["category"], ticket["channel"])
@@ -147,11 +158,33 @@ async def rematch(tx: UnitOfWork, ticket: HeldTicket, *, newest: bool = False) -
             return False
     if after == before or (after is None and not newest):
         return False
+    if stricter and after is not None and await _gives_time(tx, ticket, after):
+        return False
     record(tx, ticket, HappenedKind.POLICY, after, before=before)
     await change_column(tx, ticket, "policy_version_id", after)
     changes = {"policy_version_id": (before, after)}
     tx.emit(TicketPolicyChanged(customer_id=ticket["customer_id"], ticket_id=ticket.id, changes=changes))
     return True
+
+
+async def _gives_time(tx: UnitOfWork, ticket: HeldTicket, version_id: str) -> bool:
+    """Whether a clock that runs would be due later under this version, or not at all. One that is paused
+    counts as if it went on now.
+    """
+    found, versions = await pasts(tx, [ticket.id])
+    versions = {**versions, **await versions_of(tx, [version_id])}
+    now = micros(ticket.at)
+    history = found[ticket.id]
+    if ticket["status"] in PAUSABLE:
+        history = [*history, Happened(now, "STATUS", TicketStatus.OPEN)]
+    changed = clocks([*history, Happened(now, "POLICY", version_id)], versions, now)
+    dues = {(clock.kind, clock.cycle): clock.due for clock in changed}
+    for clock in clocks(history, versions, now):
+        if clock.running and clock.due is not None:
+            due = dues.get((clock.kind, clock.cycle))
+            if due is None or due > clock.due:
+                return True
+    return False
 
 
 async def move(tx: UnitOfWork, ticket: HeldTicket, status: TicketStatus) -> None:
@@ -167,7 +200,10 @@ async def move(tx: UnitOfWork, ticket: HeldTicket, status: TicketStatus) -> None
     record(tx, ticket, HappenedKind.STATUS, status, before=before)
     tx.emit(
         TicketStatusChanged(
-            customer_id=ticket["customer_id"], ticket_id=ticket.id, changes={"status": (before, status)}
+            customer_id=ticket["customer_id"],
+            ticket_id=ticket.id,
+            changes={"status": (before, status)},
+            staff_id=getattr(tx.actor, "staff_id", None),
         )
     )
 

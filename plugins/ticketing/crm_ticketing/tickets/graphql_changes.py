@@ -39,7 +39,7 @@ from crm_ticketing.vocabulary import ClockKind, MessageAuthor, TicketPriority, T
 
 from .changes import assign, change_category, change_priority, change_status
 from .graphql import OfCustomer, Queries, Ticket, ticket
-from .held import customer_of
+from .held import customer_of, follows
 from .messages import add_note, reply_to_ticket
 from .opening import NewTicket, open_ticket
 
@@ -291,18 +291,27 @@ CHANGES = (
 After = Annotated[
     str | None, strawberry.argument(description="A position in the stream of events to go on after.")
 ]
+Followed = Annotated[
+    bool, strawberry.argument(description="Of those alone that the member of staff who asks follows now.")
+]
 OneTicket = Annotated[ID | None, strawberry.argument(description="Of one ticket; of all, if left out.")]
 
 
 @root(permission=READ, also=INTERNAL, restricted=True)
 async def ticket_changed(
-    info: Info, ticket: OneTicket = None, after: After = None
+    info: Info, ticket: OneTicket = None, after: After = None, followed: Followed = False
 ) -> AsyncIterator[TicketChange]:
     """What happens to tickets, as it happens; breaches and steps of escalation too."""
+    if followed and info.context.actor.staff_id is None:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, "Only members of staff follow tickets.", hint="Ask without followed."
+        )
     wanted = key_of(ticket, Ticket, path=("ticket",)) if ticket is not None else None
     async for told in info.context.events(types=list(CHANGES), after=after):
         event = told.event
         if wanted is not None and event.subject_id != wanted:
+            continue
+        if followed and not await follows(info.context.reader, event.subject_id, info.context.actor.staff_id):
             continue
         clock = getattr(event, "clock", None)
         yield TicketChange(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from crm_framework import CrmError, ErrorCode, Hold, UnitOfWork, among, live_customers
+from crm_framework import CrmError, ErrorCode, Hold, Reader, UnitOfWork, among, live_customers
 from crm_ticketing.clocks.store import HeldTicket, moment_for
 
 SUBJECT_LIMIT = 500
@@ -30,6 +30,16 @@ async def customer_of(tx: UnitOfWork, ticket_id: str) -> str | None:
     """Key of the customer whose ticket it is; None where there is no such ticket."""
     rows = await tx.fetch("SELECT customer_id FROM ticketing_ticket WHERE id = ?", [ticket_id])
     return rows[0]["customer_id"] if rows else None
+
+
+async def follows(reader: Reader, ticket_id: str, staff_id: str) -> bool:
+    """Whether the member of staff follows the ticket."""
+    found = await reader.fetch(
+        "SELECT 1 AS one FROM ticketing_follower WHERE ticket_id = ? AND staff_id = ?",
+        [ticket_id, staff_id],
+        bounded=True,
+    )
+    return bool(found)
 
 
 HELD_COLUMNS = (

@@ -102,5 +102,9 @@ async def add_message(tx: UnitOfWork, ticket: HeldTicket, new: NewMessage) -> st
             reference=message,
         ),
     )
-    tx.emit(TicketMessageAdded(customer_id=ticket["customer_id"], ticket_id=ticket.id, message_id=message))
+    tx.emit(
+        TicketMessageAdded(
+            customer_id=ticket["customer_id"], ticket_id=ticket.id, message_id=message, staff_id=staff_id
+        )
+    )
     return message
