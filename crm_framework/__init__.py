@@ -92,6 +92,7 @@ _HOME = {
     "among": "engine.sql",
     "attribute_condition": "schema.attribute_filter",
     "batch": "engine.fields",
+    "check_channel": "domain.kinds",
     "children": "engine.relations",
     "chosen": "schema.inputs",
     "column": "engine.fields",
@@ -237,6 +238,7 @@ __all__ = [
     "among",
     "attribute_condition",
     "batch",
+    "check_channel",
     "children",
     "chosen",
     "column",
@@ -315,6 +317,7 @@ if TYPE_CHECKING:
     from crm_framework.domain.interactions.purchases import NewPurchase, record_purchase
     from crm_framework.domain.interactions.refunds import NewRefund, record_refund
     from crm_framework.domain.interactions.touches import NewInteraction, log_interaction, update_interaction
+    from crm_framework.domain.kinds import check_channel
     from crm_framework.domain.messages.queueing import QueuedMessage, send_message, send_messages
     from crm_framework.domain.values.money import currency_code, format_minor
     from crm_framework.domain.values.text import fold, words

@@ -24,6 +24,8 @@ _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 @strawberry.input(description="A condition on one attribute. All comparisons that are given must hold.")
 class AttributeFilter:
+    """What a list with attributes is filtered by, as input of a `Member` with `attribute_condition`."""
+
     name: str = required("The attribute's name.")
     eq: JSON | None = optional("Equal to this text, number or boolean; a date is a text.")
     in_: list[JSON] | None = optional("Equal to one of these values.", name="in")

@@ -35,7 +35,7 @@ from crm_framework.testing import CrmClient
 
 from .test_who_sees_what import KEY, REFUSES_ITSELF, actor, known
 
-IDS = {"follower": encode_id("Staff", KEY)}
+IDS = {"follower": encode_id("Staff", KEY), "policy": encode_id("SlaPolicy", KEY)}
 """What a member that takes an id is given, where it is none of a segment."""
 SEGMENT = encode_id("Segment", KEY)
 

@@ -146,8 +146,7 @@ async def test_raising_the_priority_gives_no_time(client: CrmClient) -> None:
         raising = [{"clock": "FIRST_RESPONSE", "action": "RAISE_PRIORITY", "percent": 50}]
         await policy(client, office, {"FIRST_RESPONSE": "PT2H"}, steps=raising)
         lax = {"FIRST_RESPONSE": "PT8H", "TOTAL_RESOLUTION": "PT8H"}
-        high = {"conditions": {"priorities": ["HIGH", "URGENT"]}}
-        await policy(client, office, lax, name="High", **high)
+        await policy(client, office, lax, name="High", conditions={"priorities": ["HIGH", "URGENT"]})
         ticket = await open_ticket(client, await customer(client))
     await run_jobs(client, at=MONDAY + timedelta(hours=1))
     query = "query ($id: ID!) { ticket(id: $id) { priority dueAt policy { policy { name } } } }"

@@ -109,7 +109,10 @@ async def test_followers_and_tags_are_filtered_by(client: CrmClient) -> None:
         )
         return [one["number"] for one in data["tickets"]["nodes"]]
 
-    assert await found(tags={"any": ["lid", "blue"]}) == [1, 2]
+    for mutation, given in (("tagTicket", ["Red"]), ("followTicket", [grace])):
+        both = await change(client, mutation, ticket=second, add=given, remove=given)
+        assert [(one["code"], one["path"]) for one in both["errors"]] == [("BAD_INPUT", ["remove", "0"])]
+    assert await found(tags={"any": [" LID", "blue"]}) == [1, 2]
     assert await found(tags={"all": ["red", "blue"]}) == [2]
     assert await found(tags={"none": ["blue"]}) == [1]
     assert await found(follower=grace) == [2]

@@ -146,9 +146,9 @@ async def test_search_finds_words_of_subjects_and_messages(client: CrmClient) ->
     assert await found("ada") == await found("1 topfe") + await found("#2") == [1, 2]
     assert await found("ada cafe") == [2]
     assert await found("99999999999999999999") == []
-    for other, numbers in ((await client.acting_with("ticketing.read"), []), (await own(client, ada), [])):
+    for other in (await client.acting_with("ticketing.read"), await own(client, ada)):
         data = await other.data('{ tickets(search: "ada") { nodes { number } } }')
-        assert data["tickets"]["nodes"] == numbers
+        assert data["tickets"]["nodes"] == []
     assert await found("") == [1, 2]
 
 

@@ -120,7 +120,7 @@ async def test_the_first_policy_that_fits_applies(client: CrmClient) -> None:
         ("Urgent", {"priorities": ["URGENT"]}),
         ("Complaint", {"categories": ["complaint"], "priorities": ["HIGH"]}),
         ("Bees", {"segments": [segment["segment"]["id"]], "channels": ["chat"]}),
-        ("Vip", {"tags": ["vip", "gold"]}),
+        ("Vip", {"tags": ["VIP ", "gold"]}),
     ):
         made.append(
             await policy(client, office, {"FIRST_RESPONSE": "PT1H"}, name=name, conditions=conditions)
@@ -179,6 +179,14 @@ async def test_changes_at_the_same_moment_each_answer_with_their_own_version(cli
         seen = "version { number targets { target } }"
         return (await change(client, "updateSlaPolicy", {"id": usual, "rules": rules}, seen))["version"]
 
+    for conditions, path in (
+        ({"channels": ["fax"]}, ["channels", "0"]),
+        ({"tags": ["x"] * 101}, ["tags"]),
+        ({"tags": [" "]}, ["tags"]),
+    ):
+        rules = {"targets": [{"clock": "FIRST_RESPONSE", "target": "PT1H"}], "conditions": conditions}
+        [error] = await refused(client, "updateSlaPolicy", {"id": usual, "rules": rules})
+        assert (error["code"], error["path"]) == ("BAD_INPUT", ["rules", "conditions", *path])
     versions = await asyncio.gather(*(update(target) for target in targets))
     assert [one["targets"] for one in versions] == [[{"target": target}] for target in targets]
     assert sorted(one["number"] for one in versions) == [2, 3, 4]

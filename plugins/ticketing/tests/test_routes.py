@@ -124,7 +124,16 @@ async def test_requests_that_are_not_right_change_nothing(open_client: Any) -> N
     await opened(client, await customer(client, "Bob"))
     assert (await hook(client, "msg_1", key=KEY[::-1])).status_code == 401
     assert (await hook(client, "msg_2", ticket=1)).status_code == 404
-    assert (await hook(client, "msg_3", more=1)).status_code == 400
+    for wrong, path in (
+        ({"more": 1}, None),
+        ({"body": " "}, ["body"]),
+        ({"customer": {"email": "nonsense"}}, ["customer", "email"]),
+        ({"customer": {"source": "shop", "reference": ""}}, ["customer"]),
+        ({"customer": {"source": "x" * 101, "reference": "7"}}, ["customer", "source"]),
+    ):
+        answer = await hook(client, "msg_3", **wrong)
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["extensions"].get("path") == path
     assert len(await rows(client, "SELECT id FROM ticketing_message")) == 1
     assert len(await rows(client, "SELECT id FROM crm_customer")) == 1
 

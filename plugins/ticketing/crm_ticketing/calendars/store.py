@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
+from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id, renamed
 from crm_ticketing.events import CalendarChanged
 from crm_ticketing.named import checked_name, held_row, insert_named, update_named
 from crm_ticketing.policies.renewal import renew_policies
@@ -39,7 +39,8 @@ class Changed(NamedTuple):
 async def create_calendar(tx: UnitOfWork, name: str, rules: CalendarRules) -> Changed:
     """The new calendar."""
     name = checked_name(name)
-    kept = sound_rules(rules, tx.now)
+    with renamed("rules"):
+        kept = sound_rules(rules, tx.now)
     key = new_id()
     row = {"id": key, "name": name, "number": 1, "created_at": tx.now, "updated_at": tx.now}
     await insert_named(tx, TABLE, WHAT, row)
@@ -69,7 +70,8 @@ async def update_calendar(
         changes["name"] = (before["name"], values["name"])
     renewed = None
     if rules is not None:
-        kept = sound_rules(rules, tx.now)
+        with renamed("rules"):
+            kept = sound_rules(rules, tx.now)
         values["number"] = before["number"] + 1
         changes["number"] = (before["number"], values["number"])
         renewed = _add_version(tx, calendar_id, values["number"], kept)

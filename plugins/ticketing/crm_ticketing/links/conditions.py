@@ -6,6 +6,8 @@ import strawberry
 
 from crm_framework import CrmError, ErrorCode, Fragment, optional
 
+from .tags import tag_of
+
 MOST_TAGS = 50
 """Tags that one condition lists."""
 
@@ -22,9 +24,9 @@ def tagged(value: Mapping[str, Sequence[str]]) -> Fragment:
     parts: list[str] = []
     args: list[str] = []
     for name, given in value.items():
-        tags = list(dict.fromkeys(tag.replace("\0", "") for tag in given))
+        tags = list(dict.fromkeys(tag_of(tag.replace("\0", "")) for tag in given))
         if len(tags) > MOST_TAGS:
-            raise CrmError(ErrorCode.BAD_INPUT, f"{name}: list {MOST_TAGS} tags at most.")
+            raise CrmError(ErrorCode.BAD_INPUT, f"filter.tags.{name}: list {MOST_TAGS} tags at most.")
         if name == "all":
             parts += [_HAS.format(marks="?")] * len(tags)
         elif tags:

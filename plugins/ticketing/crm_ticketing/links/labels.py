@@ -12,13 +12,17 @@ from crm_ticketing.clocks.store import record
 from crm_ticketing.teams.assignment import check_staff
 from crm_ticketing.tickets.held import hold_ticket, touch
 
-from .tags import MOST_TAGS, checked_tags, remove_tags, write_tags
+from .tags import MOST_TAGS, check_apart, checked_tags, remove_tags, write_tags
+
+MOST_FOLLOWERS = 100
+"""Each of them is told of what happens."""
 
 
 async def follow(
     tx: UnitOfWork, ticket_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
 ) -> str:
     """Lets members of staff follow a ticket, or no longer. Its key."""
+    check_apart(add, remove)
     await check_staff(tx, list(add), ("add",))
     ticket = await hold_ticket(tx, ticket_id)
     for staff in dict.fromkeys(add):
@@ -35,12 +39,18 @@ async def follow(
         )
         if gone:
             record(tx, ticket, HappenedKind.UNFOLLOWED, staff)
+    [count] = await tx.fetch(
+        "SELECT COUNT(*) AS number FROM ticketing_follower WHERE ticket_id = ?", [ticket.id]
+    )
+    if count["number"] > MOST_FOLLOWERS:
+        raise CrmError(ErrorCode.REFUSED, f"A ticket has {MOST_FOLLOWERS} followers at most.", path=("add",))
     return ticket.id
 
 
 async def tag(tx: UnitOfWork, ticket_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> str:
     """Adds tags to a ticket and takes others away. Its key."""
     added, removed = checked_tags(add, "add"), checked_tags(remove, "remove")
+    check_apart(added, removed)
     ticket = await hold_ticket(tx, ticket_id)
     if await write_tags(tx, ticket, added) + await remove_tags(tx, ticket, removed):
         await touch(tx, ticket)

@@ -8,7 +8,7 @@ from crm_ticketing.clocks.store import HeldTicket, histories, record, settle
 from crm_ticketing.events import TicketsMerged
 from crm_ticketing.models import LinkKind, MessageAuthor, TicketStatus
 from crm_ticketing.tickets.changes import move, reopen
-from crm_ticketing.tickets.held import hold_named, touch
+from crm_ticketing.tickets.held import Path, hold_named, touch
 
 from .store import leads_to, take_turns, write
 
@@ -34,7 +34,8 @@ async def merge_tickets(tx: UnitOfWork, winner_id: str, loser_ids: Sequence[str]
             "A ticket cannot be merged into itself.",
             path=("losers", losers.index(winner_id)),
         )
-    named = [("winner", winner_id), *(("losers", key) for key in losers)]
+    named: list[tuple[Path, str]] = [(("winner",), winner_id)]
+    named += [(("losers", place), key) for place, key in enumerate(losers)]
     winner, *held = await hold_named(tx, named)
     await take_turns(tx)
     _refuse_merged(winner, ("winner",))

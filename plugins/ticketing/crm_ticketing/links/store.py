@@ -19,7 +19,7 @@ async def link(tx: UnitOfWork, ticket_id: str, other_id: str, kind: LinkKind) ->
         raise CrmError(ErrorCode.BAD_INPUT, "Tickets are merged with mergeTickets.", path=("kind",))
     if ticket_id == other_id:
         raise CrmError(ErrorCode.BAD_INPUT, "A ticket cannot be linked to itself.", path=("other",))
-    ticket, other = await hold_named(tx, [("ticket", ticket_id), ("other", other_id)])
+    ticket, other = await hold_named(tx, [(("ticket",), ticket_id), (("other",), other_id)])
     if await _known(tx, ticket, other, kind):
         return ticket.id
     if kind is LinkKind.DUPLICATE:
@@ -43,7 +43,7 @@ async def unlink(tx: UnitOfWork, ticket_id: str, other_id: str, kind: LinkKind) 
     """Takes a link away, if there is one; not that of a merge. The first ticket's key."""
     if kind is LinkKind.MERGED:
         raise CrmError(ErrorCode.REFUSED, "A merge cannot be taken back.", path=("kind",))
-    ticket, other = await hold_named(tx, [("ticket", ticket_id), ("other", other_id)])
+    ticket, other = await hold_named(tx, [(("ticket",), ticket_id), (("other",), other_id)])
     pairs = [(ticket.id, other.id)] + ([(other.id, ticket.id)] if kind is LinkKind.RELATED else [])
     gone = 0
     for one, another in pairs:

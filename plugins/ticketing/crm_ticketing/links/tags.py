@@ -1,6 +1,5 @@
-"""Tags of tickets: words."""
+"""Tags of tickets: words, in small letters as those of customers."""
 
-import re
 from collections.abc import Sequence
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
@@ -8,20 +7,38 @@ from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.store import HeldTicket, record
 
 MOST_TAGS = 50
-_BLANKS = re.compile(r"\s+")
+LONGEST_TAG = 100
+
+
+def tag_of(text: str) -> str:
+    """The tag that a text means."""
+    return " ".join(text.lower().split())
 
 
 def checked_tags(tags: Sequence[str], path: str) -> list[str]:
-    """Words, trimmed, each once. BAD_INPUT for one that is none."""
+    """Tags, each once. BAD_INPUT for a text that is none."""
     found: dict[str, None] = {}
     for place, tag in enumerate(tags):
-        word = _BLANKS.sub(" ", tag).strip()
-        if not 1 <= len(word) <= 100 or not word.isprintable():
-            raise CrmError(ErrorCode.BAD_INPUT, "A tag has 1 to 100 characters.", path=(path, place))
+        word = tag_of(tag)
+        if not 1 <= len(word) <= LONGEST_TAG or not word.isprintable():
+            raise CrmError(
+                ErrorCode.BAD_INPUT, f"A tag has 1 to {LONGEST_TAG} characters.", path=(path, place)
+            )
         found[word] = None
     if len(found) > MOST_TAGS:
         raise CrmError(ErrorCode.BAD_INPUT, f"A ticket has {MOST_TAGS} tags at most.", path=(path,))
     return list(found)
+
+
+def check_apart(add: Sequence[str], remove: Sequence[str]) -> None:
+    """BAD_INPUT for what is to be added and taken away at once, be it tags or followers."""
+    for place, one in enumerate(remove):
+        if one in add:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                "The same cannot be added and taken away in one change.",
+                path=("remove", place),
+            )
 
 
 async def write_tags(tx: UnitOfWork, ticket: HeldTicket, tags: Sequence[str]) -> int:

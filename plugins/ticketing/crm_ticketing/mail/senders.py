@@ -27,19 +27,30 @@ async def staff_with(tx: UnitOfWork, address: str) -> str | None:
     return str(rows[0]["id"]) if rows else None
 
 
-async def customer_of_mail(tx: UnitOfWork, mail: Mail) -> str:
-    """Key of the customer who wrote, or of a new prospect: one, however many messages come at once."""
-    known = await customers_with(tx, mail.sender)
+async def customer_at(tx: UnitOfWork, address: str, name: str, *, odd: bool = False) -> str:
+    """Key of the customer who has this address, or of a new prospect: one, however many ask at once.
+
+    BAD_INPUT at `email` for an address that is none by the book, unless `odd` ones are taken.
+    """
+    known = await customers_with(tx, address)
     if known:
         return known[0]
-    local, _, _ = mail.sender.partition("@")
-    name = mail.sender_name.strip() or local or mail.sender
-    referred = len(mail.sender) <= LONGEST_REFERENCE
-    reference = (SOURCE, mail.sender) if referred else (None, None)
-    new = NewCustomer(name=name[:200], source=reference[0], reference=reference[1])
-    points = (NewContactPoint(channel="email", value=mail.sender, primary=True),)
+    local, _, _ = address.partition("@")
+    referred = len(address) <= LONGEST_REFERENCE
+    reference = (SOURCE, address) if referred else (None, None)
+    new = NewCustomer(
+        name=(name.strip() or local or address)[:200], source=reference[0], reference=reference[1]
+    )
+    points = (NewContactPoint(channel="email", value=address, primary=True),)
     try:
         made = await create_customer(tx, replace(new, contact_points=points))
-    except CrmError:  # mail servers take addresses that are none by the book
+    except CrmError as error:
+        if not odd:
+            raise CrmError(error.code, error.message, path=("email",), hint=error.hint) from None
         made = await create_customer(tx, new)
     return made.id
+
+
+async def customer_of_mail(tx: UnitOfWork, mail: Mail) -> str:
+    """The same of who wrote an e-mail: mail servers take addresses that are none by the book."""
+    return await customer_at(tx, mail.sender, mail.sender_name, odd=True)

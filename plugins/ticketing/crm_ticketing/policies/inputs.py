@@ -6,6 +6,7 @@ import strawberry
 from strawberry import ID
 
 from crm_framework import CrmError, ErrorCode, Staff, decode_key, key_of, optional, required
+from crm_ticketing.links.tags import tag_of
 from crm_ticketing.teams.graphql import TicketTeam
 from crm_ticketing.vocabulary import ClockKind, StepAction, TicketPriority, TicketStatus
 
@@ -73,7 +74,7 @@ def rules_of_input(given: SlaRulesInput) -> PolicyRules:
             priorities=tuple(one.value for one in conditions.priorities),
             categories=tuple(conditions.categories),
             segments=tuple(_segment(id, place) for place, id in enumerate(conditions.segments)),
-            tags=tuple(conditions.tags),
+            tags=tuple(tag_of(one) for one in conditions.tags),
             channels=tuple(conditions.channels),
         ),
         pauses=tuple(one.value for one in given.pauses),

@@ -15,6 +15,8 @@ from crm_ticketing.calendars.calendar import SECOND, Calendar
 PAUSABLE = ("WAITING_ON_CUSTOMER", "ON_HOLD")
 LONGEST = 2 * 366 * 86_400
 STEPS_LIMIT = 20
+CONDITIONS_LIMIT = 100
+"""Entries of each list of conditions."""
 _ADDRESS = re.compile(r"[^\s@<>,;]{1,64}@[^\s@<>,;]{1,190}")
 
 
@@ -133,6 +135,11 @@ def check(rules: PolicyRules) -> None:
     for status in rules.pauses:
         if status not in PAUSABLE:
             raise _bad(f"No clock pauses in {status}.", "pauses", f"Choose among {' and '.join(PAUSABLE)}.")
+    for name, listed in vars(rules.conditions).items():
+        if len(listed) > CONDITIONS_LIMIT:
+            raise _bad(f"A condition lists at most {CONDITIONS_LIMIT}.", ("conditions", name), None)
+        if not all(1 <= len(one) <= 100 for one in listed):
+            raise _bad("What a condition lists has 1 to 100 characters.", ("conditions", name), None)
     if len(rules.steps) > STEPS_LIMIT:
         raise _bad(f"A policy has at most {STEPS_LIMIT} steps.", "steps", None)
     for place, step in enumerate(rules.steps):

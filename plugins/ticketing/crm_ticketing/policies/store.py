@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, among, new_id
+from crm_framework import CrmError, ErrorCode, UnitOfWork, among, check_channel, new_id, renamed
 from crm_ticketing.calendars.store import latest_version
 from crm_ticketing.events import PolicyChanged
 from crm_ticketing.named import checked_name, held_row, insert_named, update_named
@@ -29,7 +29,8 @@ async def create_policy(
 ) -> Changed:
     """The new policy, the last in order and not switched on: try it on tickets first."""
     name = checked_name(name)
-    await _check(tx, rules, categories)
+    with renamed("rules"):
+        await _check(tx, rules, categories)
     await hold_rulebook(tx)  # first: a calendar that changes now would not find the policy to renew it
     calendar = await latest_version(tx, calendar_id)
     [last] = await tx.fetch("SELECT COALESCE(MAX(position), 0) AS position FROM ticketing_policy")
@@ -78,7 +79,8 @@ async def update_policy(
     version = str(last["id"])
     if rules is not None or calendar_id is not None:
         if rules is not None:
-            await _check(tx, rules, categories)
+            with renamed("rules"):
+                await _check(tx, rules, categories)
         text = last["rules"] if rules is None else _text(rules)
         calendar = (
             last["calendar_version_id"] if calendar_id is None else await latest_version(tx, calendar_id)
@@ -167,6 +169,8 @@ async def _check(tx: UnitOfWork, rules: PolicyRules, categories: Sequence[str]) 
             path=("conditions", "categories"),
             hint=f"Known are: {', '.join(categories)}.",
         )
+    for place, channel in enumerate(rules.conditions.channels):
+        check_channel(channel, path=("conditions", "channels", place))
     segments = list(rules.conditions.segments)
     where = among("id", segments, tx.dialect)
     found = await tx.fetch(f"SELECT id FROM crm_segment WHERE {where.sql}", where.args) if segments else []

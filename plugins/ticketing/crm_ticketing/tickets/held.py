@@ -86,14 +86,17 @@ async def hold_tickets(tx: UnitOfWork, ticket_ids: Sequence[str]) -> dict[str, H
     return found
 
 
-async def hold_named(tx: UnitOfWork, named: Sequence[tuple[str, str]]) -> list[HeldTicket]:
-    """Several tickets, each (member of the input, key), held in that order. NOT_FOUND at the member."""
+Path = tuple[str | int, ...]
+
+
+async def hold_named(tx: UnitOfWork, named: Sequence[tuple[Path, str]]) -> list[HeldTicket]:
+    """Several tickets, each (place in the input, key), held in that order. NOT_FOUND at the place."""
     held = await hold_tickets(tx, [key for _, key in named])
     found = []
-    for member, key in named:
+    for path, key in named:
         ticket = held.get(key)
         if ticket is None:
-            raise CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=(member,))
+            raise CrmError(ErrorCode.NOT_FOUND, "There is no such ticket.", path=path)
         found.append(ticket)
     return found
 

@@ -59,8 +59,8 @@ class NewTicket:
 
 async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str]) -> str:
     """The new ticket's key. It goes to the customer's owner, or the backup while the owner is away."""
+    checked_text(new.body, "body", BODY_LIMIT)  # first: a subject may be its first line
     subject = checked_text(new.subject, "subject", SUBJECT_LIMIT)
-    checked_text(new.body, "body", BODY_LIMIT)
     tags = checked_tags(new.tags, "tags")
     category = new.category or categories[0]
     check_category(category, categories)

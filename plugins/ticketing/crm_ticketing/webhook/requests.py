@@ -62,7 +62,7 @@ def read_request(body: bytes) -> Request:
             ErrorCode.BAD_INPUT, "The body is no JSON.", hint="Send an object with body and customer."
         ) from None
     writer = request.customer
-    if writer.email is None and (writer.source is None or writer.reference is None):
+    if not (writer.email or (writer.source and writer.reference)):
         raise CrmError(
             ErrorCode.BAD_INPUT,
             "It does not say who wrote.",

@@ -12,9 +12,9 @@ from crm_framework import (
     RouteRequest,
     UnitOfWork,
     create_customer,
+    renamed,
 )
-from crm_ticketing.mail.content import Mail
-from crm_ticketing.mail.senders import customer_of_mail
+from crm_ticketing.mail.senders import customer_at
 from crm_ticketing.messages.new import NewMessage
 from crm_ticketing.models import MessageAuthor
 from crm_ticketing.settings import TicketingSettings
@@ -99,14 +99,14 @@ async def _number(tx: UnitOfWork, where: str, *args: Any) -> tuple[str, int] | N
 
 
 async def _customer(tx: UnitOfWork, writer: Writer) -> str:
-    if writer.source is not None and writer.reference is not None:
-        new = NewCustomer(
-            name=writer.name or writer.email or writer.reference,
-            email=writer.email,
-            source=writer.source,
-            reference=writer.reference,
-        )
-        return (await create_customer(tx, new)).id
-    assert writer.email is not None  # one of the two is there
-    mail = Mail(message_id="", sender=writer.email.strip().lower(), sender_name=writer.name or "")
-    return await customer_of_mail(tx, mail)
+    with renamed("customer"):
+        if writer.source and writer.reference:
+            new = NewCustomer(
+                name=writer.name or writer.email or writer.reference,
+                email=writer.email or None,
+                source=writer.source,
+                reference=writer.reference,
+            )
+            return (await create_customer(tx, new)).id
+        assert writer.email  # one of the two is there
+        return await customer_at(tx, writer.email.strip().lower(), writer.name or "")
