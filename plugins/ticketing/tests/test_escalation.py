@@ -192,8 +192,8 @@ async def test_followers_are_told_of_what_others_did(client: CrmClient) -> None:
         ("grace@example.com", ["The customer wrote."]),
         ("hedy@example.com", ["The customer wrote."]),
         ("hedy@example.com", ["Grace made a note."]),
-        ("grace@example.com", ["The time for the next response ran out at 2026-03-02T12:00:00Z."]),
-        ("hedy@example.com", ["The time for the next response ran out at 2026-03-02T12:00:00Z."]),
+        ("grace@example.com", ["The time for the next response ran out at 2026-03-02 12:00 UTC."]),
+        ("hedy@example.com", ["The time for the next response ran out at 2026-03-02 12:00 UTC."]),
     ]
     assert sent[0]["subject"] == "[#1] Grace answered."
     async with grace.subscription(query) as answers, asyncio.timeout(30):

@@ -6,7 +6,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crm_framework import CrmError, Event, OutgoingMessage, UnitOfWork, among, new_id, send_messages
+from crm_framework import (
+    CrmError,
+    Event,
+    OutgoingMessage,
+    UnitOfWork,
+    among,
+    new_id,
+    parse_time,
+    send_messages,
+)
 from crm_ticketing.events import TicketClockBreached, TicketMessageAdded, TicketStatusChanged
 from crm_ticketing.settings import TicketingSettings
 
@@ -92,7 +101,8 @@ async def _news(tx: UnitOfWork, events: Sequence[Event]) -> list[News]:
                 News(event.ticket_id, f"It is {_words(event.changes['status'][1])}.", event.staff_id)
             )
         elif isinstance(event, TicketClockBreached):
-            text = f"The time for the {_words(event.clock)} ran out at {event.at}."
+            moment = f"{parse_time(event.at):%Y-%m-%d %H:%M} UTC"
+            text = f"The time for the {_words(event.clock)} ran out at {moment}."
             found.append(News(event.ticket_id, text, None))
     return found
 
