@@ -182,8 +182,16 @@ async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> 
     statuses = await rows(client, "SELECT status FROM ticketing_ticket ORDER BY number")
     assert [row["status"] for row in statuses] == ["RESOLVED", "RESOLVED", "CLOSED"]
     assert len(await rows(client, "SELECT id FROM ticketing_ticket_tag")) == 2
-    nothing = await change(client, "changeTickets", "changed", tickets=[first], addTags=[], status=None)
-    assert (nothing["changed"], [one["code"] for one in nothing["errors"]]) == (0, ["BAD_INPUT"])
+    wrong: tuple[tuple[dict[str, Any], list[str] | None], ...] = (
+        ({"addTags": [], "status": None}, None),
+        ({"status": "OPEN", "category": "nonsense"}, ["category"]),
+        ({"status": "OPEN", "removeTags": ["x" * 101]}, ["removeTags", "0"]),
+        ({"addTags": ["a"], "removeTags": ["A"]}, ["removeTags", "0"]),
+    )
+    for given, path in wrong:
+        refused = await change(client, "changeTickets", "changed failures { hint }", tickets=[first], **given)
+        assert (refused["changed"], refused["failures"]) == (0, [])
+        assert [(one["code"], one["path"]) for one in refused["errors"]] == [("BAD_INPUT", path)]
 
 
 async def test_templates_fill_in_variables(client: CrmClient) -> None:

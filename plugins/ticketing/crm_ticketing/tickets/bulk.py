@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork
+from crm_framework import CrmError, ErrorCode, UnitOfWork, renamed
 from crm_ticketing.links.labels import tag
+from crm_ticketing.links.tags import check_apart, checked_tags
 from crm_ticketing.models import TicketPriority, TicketStatus
+from crm_ticketing.teams.assignment import check_staff, check_team
 
 from .changes import assign, change_category, change_priority, change_status
-from .held import hold_tickets
+from .held import check_category, hold_tickets
 
 MOST = 200
 """Tickets that are changed at once."""
@@ -40,6 +42,7 @@ async def change_all(
         )
     if not 1 <= len(ticket_ids) <= MOST:
         raise CrmError(ErrorCode.BAD_INPUT, f"1 to {MOST} tickets are changed at once.", path=("tickets",))
+    await _check(tx, change, categories)
     await hold_tickets(tx, list(dict.fromkeys(ticket_ids)))  # all in one order, whatever the list's
     failures: dict[int, CrmError] = {}
     done: set[str] = set()
@@ -55,6 +58,18 @@ async def change_all(
                 raise
             failures[place] = error
     return failures
+
+
+async def _check(tx: UnitOfWork, change: Change, categories: Sequence[str]) -> None:
+    """Raises what would be said of every ticket alike."""
+    if change.category is not None:
+        check_category(change.category, categories)
+    with renamed(add="add_tags", remove="remove_tags"):
+        check_apart(checked_tags(change.add_tags, "add"), checked_tags(change.remove_tags, "remove"))
+    if change.staff_id is not None:
+        await check_staff(tx, [change.staff_id], ("assignee",))
+    if change.team_id is not None:
+        await check_team(tx, change.team_id, ("team",))
 
 
 async def _change(tx: UnitOfWork, key: str, change: Change, categories: Sequence[str]) -> None:

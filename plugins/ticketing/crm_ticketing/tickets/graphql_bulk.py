@@ -43,6 +43,7 @@ class TicketFailure:
     index: int = strawberry.field(description="Its place in the list, from 0.")
     code: str = strawberry.field(description="What kind of failure, as in errors.")
     message: str = strawberry.field(description="Why.")
+    hint: str | None = strawberry.field(description="What to do about it.")
 
 
 @payload
@@ -60,7 +61,9 @@ def field(categories: Sequence[str]) -> Any:
 
     @mutation(permission=WRITE)
     async def change_tickets(tx: UnitOfWork, input: ChangeTicketsInput) -> ChangeTicketsPayload:
-        """Changes many tickets in the same way, each by itself: one that is refused keeps no other back."""
+        """Changes many tickets in the same way, each by itself: one that is refused keeps no other back. What
+        is wrong for all of them alike is an error, and changes none.
+        """
         named = given(input)
         keys = keys_of(input.tickets, Ticket, ("tickets",))
         staff, team = chosen(input.assignee), chosen(input.team)
@@ -78,7 +81,7 @@ def field(categories: Sequence[str]) -> Any:
         return ChangeTicketsPayload(
             changed=len(set(keys)) - len(failures),
             failures=[
-                TicketFailure(index=place, code=error.code, message=error.message)
+                TicketFailure(index=place, code=error.code, message=error.message, hint=error.hint)
                 for place, error in failures.items()
             ],
         )
