@@ -24,7 +24,7 @@ SUBJECTS = {
     " children connection Connection fields_of describe Customer Interaction Staff Money BigInt",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
     "Filters and orders": "FilterSpec Member Orders OrderField OrderDirection KeptList CUSTOMER_FILTER"
-    " filter_member filter_condition matching_customers",
+    " filter_member filter_condition matching_customers AttributeFilter attribute_condition found_customers",
     "Mutations": "mutation Own payload required optional given expected chosen key_of keys_of optional_key"
     " retry_key renamed MoneyInput",
     "Events": "Event CustomerCreated CustomerUpdated CustomerConverted CustomerLapsed CustomerArchived"
@@ -36,7 +36,7 @@ SUBJECTS = {
     " responsibles"
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
     " NewPurchase NewLine record_refund NewRefund send_message send_messages OutgoingMessage QueuedMessage"
-    " currency_code format_minor time_zone new_id now parse_time",
+    " currency_code format_minor time_zone check_channel fold words new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings sign_link open_link",
     "Testing": "CrmClient CommandResult PluginConformance deliver_events frozen queued_messages run_jobs",
