@@ -23,7 +23,7 @@ from crm_framework.security.permissions import Permissions
 from crm_framework.server.limits.connections import guarded
 from crm_framework.server.limits.descriptors import provide_for
 from crm_framework.server.limits.socket_protocol import GuardedSocket
-from crm_framework.server.listening import listening
+from crm_framework.server.listening import listening, take_waiting
 from crm_framework.server.logs import logging_as
 from crm_framework.server.loops import new_event_loop
 from crm_framework.server.memory import rest_what_is_loaded
@@ -195,7 +195,9 @@ async def _serve(
     signal.signal(signal.SIGTERM, lambda *_: None)
     async with working_for(service) as worker:
         rest_what_is_loaded()
-        server = Server(config, started, worker.stop if worker else None, service.sockets.stop)
+        server = Server(
+            config, started, worker.stop if worker else None, service.sockets.stop, shared=keeper is not None
+        )
         if keeper is not None:
             keeper.setblocking(False)
             asyncio.get_running_loop().add_reader(keeper, server.leave)
@@ -207,7 +209,10 @@ async def _serve(
 
 
 class Server(uvicorn.Server):
-    """Says when it serves; told to stop, it tells the worker at once: both end their work side by side."""
+    """Says when it serves; told to stop, it tells the worker at once: both end their work side by side.
+
+    Where other processes listen at the same socket (`shared`), they accept what waits there.
+    """
 
     def __init__(
         self,
@@ -215,8 +220,11 @@ class Server(uvicorn.Server):
         started: Callable[[], object],
         stop: Callable[[], None] | None,
         end_streams: Callable[[], None],
+        *,
+        shared: bool = False,
     ) -> None:
         super().__init__(config)
+        self._shared = shared
         self._say_started = started
         self._stop = stop
         self._end_streams = end_streams
@@ -228,7 +236,18 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._end_streams()
+        left = [] if self._shared else [listener.dup() for listener in sockets or ()]
+        for server in self.servers:
+            server.close()
+        for listener in left:
+            await take_waiting(listener, self._protocol)
+            listener.close()
         await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes it for each connection."""
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)

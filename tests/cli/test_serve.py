@@ -1,5 +1,6 @@
 """`crm serve` as a process: starts on nothing, ends in order, says in one line why it cannot start."""
 
+import asyncio
 import os
 import re
 import signal
@@ -10,10 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import uvicorn
 
+from crm_framework.cli.serve import Server
+from crm_framework.server.limits.connections import guarded
 from crm_framework.server.listening import listening
+from crm_framework.server.loops import new_event_loop
 
 CRM = [sys.executable, "-c", "from crm_framework.cli import main; main()"]
 
@@ -132,6 +138,33 @@ def test_what_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
         _, log = process.communicate(timeout=30)
         assert process.returncode in (0, -signal.SIGTERM)
         assert "Traceback" not in log
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+def test_who_has_connected_before_it_stops_is_answered() -> None:
+    """Also where the loop did not come to accept the connection."""
+
+    async def run() -> bytes:
+        listener = listening("127.0.0.1", 0, "")
+        config = uvicorn.Config(app, http=guarded(10), lifespan="off", log_config=None)
+        server = Server(config, lambda: None, None, lambda: None)
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup([listener])
+        with socket.create_connection(listener.getsockname()) as client:  # the system makes it, not the loop
+            client.sendall(b"GET / HTTP/1.1\r\nHost: crm\r\n\r\n")
+            await server.shutdown([listener])
+            client.settimeout(20)
+            return await asyncio.to_thread(client.recv, 1000)
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        answer = runner.run(run())
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    assert b"connection: close" in answer.lower()
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
