@@ -29,6 +29,8 @@ _TYPES: Mapping[str, tuple[str, Any]] = {
     "boolean": ("BooleanFilter", bool),
     "id": ("IDFilter", strawberry.ID),
 }
+OF_SCALARS = tuple(name for name, _ in _TYPES.values())
+"""Names of the inputs that compare scalars, whoever asks for them."""
 _MEANINGS = {
     "eq": "Equal to this value.",
     "in": "Equal to one of these values.",

@@ -17,6 +17,7 @@ from strawberry.types.field import StrawberryField
 
 from crm_framework.engine.declarations import PUBLIC, Source, source_of
 from crm_framework.engine.errors import DeclarationError
+from crm_framework.engine.filter_inputs import OF_SCALARS
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.keyset import OrderField
 from crm_framework.engine.parts import SchemaParts
@@ -58,6 +59,8 @@ class ComposedSchema:
             owner: [type_name(type_) for part in parts for type_ in part.types]
             for owner, parts in self.parts.items()
         }
+        # the core's even where a plugin is the first that needs one
+        roots[CORE] += [scalar.name for scalar in SCALARS.values()] + [*OF_SCALARS]
         return owners_of_types(self.graphql, self.members, roots)
 
     @cached_property
