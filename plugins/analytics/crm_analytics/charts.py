@@ -31,10 +31,38 @@ def line(title: str, rows: Rows, unit: str, *, time: str = "label", value: str =
         rows,
         {"type": "line", "point": True, "tooltip": True},
         {
-            "x": {"field": time, "type": "temporal", "title": None},
+            "x": days(time),
             "y": {"field": value, "type": "quantitative", "title": unit},
         },
     )
+
+
+def lines(title: str, rows: Rows, unit: str, *, time: str, value: str, each: str) -> JSON:
+    """A line over days for each `each`."""
+    return _chart(
+        title,
+        rows,
+        {"type": "line", "point": True, "tooltip": True},
+        {
+            "x": days(time),
+            "y": {"field": value, "type": "quantitative", "title": unit},
+            "color": {"field": each, "type": "nominal", "title": None, "sort": None},
+        },
+    )
+
+
+def days(field: str, unit: str = "day") -> dict[str, Any]:
+    """The encoding of days, or of months, as the company's calendar has them. A browser takes them for
+    midnight in UTC, and west of there it would show the day before: of the first of a month the wrong month.
+    """
+    return {
+        "field": field,
+        "type": "temporal",
+        "timeUnit": {"day": "utcyearmonthdate", "month": "utcyearmonth"}[unit],
+        "scale": {"type": "utc"},
+        "title": unit,
+        "axis": {"title": None},
+    }
 
 
 def matrix(title: str, rows: Rows, unit: str, *, x: str, y: str, value: str = "value") -> JSON:

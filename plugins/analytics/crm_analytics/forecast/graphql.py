@@ -12,7 +12,7 @@ from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.money import digits_of
 from crm_analytics.asking.question import Dimension, Grouping, Question
 from crm_analytics.asking.revenue import sums_of
-from crm_analytics.charts import SCHEMA
+from crm_analytics.charts import SCHEMA, days
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import Period, Window, month_of, months_between, months_later
 from crm_framework import Batch, CrmError, ErrorCode, Money, batch, computed, currency_code, describe
@@ -68,7 +68,7 @@ class RevenueForecast:
             for one in expected
             if one.low is not None and one.high is not None
         ]
-        time = {"field": "month", "type": "temporal", "title": None}
+        time = days("month", "month")
         return JSON(
             {
                 "$schema": SCHEMA,

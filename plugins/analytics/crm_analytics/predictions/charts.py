@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_analytics.charts import SCHEMA
+from crm_analytics.charts import SCHEMA, days
 
 ACTUAL, EXPECTED = "bought", "expected by the model"
 
@@ -24,7 +24,7 @@ def curve(points: Sequence[Mapping[str, Any]], calibration_end: str) -> dict[str
                 "data": {"values": values},
                 "mark": {"type": "line", "tooltip": True},
                 "encoding": {
-                    "x": {"field": "day", "type": "temporal", "title": None},
+                    "x": days("day"),
                     "y": {
                         "field": "purchases",
                         "type": "quantitative",
@@ -36,7 +36,7 @@ def curve(points: Sequence[Mapping[str, Any]], calibration_end: str) -> dict[str
             {
                 "data": {"values": [{"day": calibration_end}]},
                 "mark": {"type": "rule", "strokeDash": [4, 4], "color": "#888"},
-                "encoding": {"x": {"field": "day", "type": "temporal"}},
+                "encoding": {"x": days("day")},
             },
         ],
     }

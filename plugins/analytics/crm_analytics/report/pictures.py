@@ -108,7 +108,7 @@ def _revenue_picture(currency: str, sums: Months, this_month: date) -> Picture:
 
 
 def _bars(rows: list[dict[str, Any]], band: list[dict[str, Any]], currency: str) -> dict[str, Any]:
-    time = {"field": "month", "type": "temporal", "timeUnit": "yearmonth", "title": None}
+    time = charts.days("month", "month")
     return {
         "$schema": charts.SCHEMA,
         "width": "container",
