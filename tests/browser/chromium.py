@@ -16,6 +16,10 @@ from websockets.asyncio.client import ClientConnection, connect
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 60.0
 
+KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), " ": (32, " "), "ArrowRight": (39, "")}
+"""What the keyboard says: a number, and the text that it writes."""
+CODES = {" ": "Space"}
+
 FLAGS = (
     "--headless=new",
     "--disable-gpu",
@@ -101,9 +105,19 @@ class Page:
         await self.send("Input.insertText", text=text)
 
     async def press_enter(self) -> None:
+        await self.press("Enter")
+
+    async def press(self, key: str) -> None:
+        """Of the keys that move about in a page, and choose in it."""
+        code, text = KEYS[key]
         for event in ("keyDown", "keyUp"):
             await self.send(
-                "Input.dispatchKeyEvent", type=event, key="Enter", windowsVirtualKeyCode=13, text="\r"
+                "Input.dispatchKeyEvent",
+                type=event,
+                key=key,
+                code=CODES.get(key, key),
+                windowsVirtualKeyCode=code,
+                **({"text": text} if text else {}),
             )
 
 

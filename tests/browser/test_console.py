@@ -1,18 +1,12 @@
 """The console as a person uses it: opened in a browser that reaches nothing but this server."""
 
-import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
-import uvicorn
 
-from crm_framework.app import create_app
 from crm_framework.testing.client import CrmClient
-from tests.browser.chromium import Page, browser_page, find_browser
+from tests.browser.chromium import Page
+from tests.browser.conftest import Serve
 
 SHOWN = "document.querySelector('.result-window .CodeMirror')?.CodeMirror.getValue()"
 EDITOR = "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror"
@@ -21,31 +15,8 @@ STATUS = "document.getElementById('status').textContent"
 
 
 @pytest.fixture
-def database_kind() -> str:
-    """One kind is enough: the page does not know of databases."""
-    return "sqlite"
-
-
-@pytest.fixture
-async def address(client: CrmClient) -> AsyncIterator[str]:
-    """The application on a port of this machine."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(service=client.service), log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/graphql"
-    server.should_exit = True
-    with suppress(asyncio.CancelledError):
-        await running
-    listener.close()
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    program = find_browser()
-    assert program, "There is no Chromium on this machine: install one, or name it in CRM_TEST_CHROMIUM."
-    async with browser_page(program, tmp_path / "profile") as opened:
-        yield opened
+async def address(client: CrmClient, serve: Serve) -> str:
+    return f"{serve(client.service)}/graphql"
 
 
 async def enter(page: Page, token: str) -> None:
