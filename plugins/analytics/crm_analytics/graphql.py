@@ -20,6 +20,7 @@ from .asking.surveys import csat_field, nps_field
 from .asking.upkeep import daily_revenue, rebuild_field, verify_figures
 from .asking.value import clv_field, pattern_field
 from .baskets import graphql as baskets
+from .baskets.pattern import pattern_field as product_pattern_field
 from .baskets.unbought import unbought_field
 from .forecast.graphql import forecast_field
 from .predictions import customers, models
@@ -58,6 +59,7 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
                 others_field,
                 forecast_field,
                 unbought_field,
+                product_pattern_field,
             ],
         },
         query=[
@@ -75,6 +77,12 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
             freeze_segments,
             *survey_changes.mutations(settings),
         ],
-        filters={"CustomerFilter": [*filter_members(settings), *customers.MEMBERS]},
+        filters={
+            "CustomerFilter": [
+                *filter_members(settings),
+                *customers.MEMBERS,
+                *baskets.MEMBERS,
+            ]
+        },
         orders={"CustomerOrder": [*order_fields(settings), *customers.ORDERS]},
     )

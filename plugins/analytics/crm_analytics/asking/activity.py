@@ -18,7 +18,8 @@ from crm_framework import Batch, CrmError, ErrorCode, Fragment, batch, optional
 from .analytics import Analytics, GroupBy
 from .grouped import Source, rows, with_whole
 from .metric import Answer, Metric, by_group, metric
-from .question import Grouping, Question, grouping
+from .periods import each_period
+from .question import Dimension, Grouping, Question, grouping
 
 
 @strawberry.input(description="When a customer counts as inactive. Exactly one of them is given.")
@@ -123,12 +124,17 @@ async def _metric(
         return measure(one for _, one in await kept(earlier, None, rule))
 
     parts: list[tuple[Any, Kept]] = []
-    if by is None:
+    periods = by is not None and by.by is Dimension.PERIOD
+    if by is None or periods:
         everybody = await kept(asked, None, rule)
     else:
         everybody, parts = await kept_with_whole(asked, by, rule)
     whole = measure(one for _, one in everybody)
-    groups = by_group(asked, by, parts, _over(measure))
+    groups = (
+        await each_period(asked, by, again)
+        if by is not None and periods
+        else by_group(asked, by, parts, _over(measure))
+    )
     more = f"Inactive is: {rule.text()}."
     return metric(asked, definition, Answer(whole, groups), grouping=by, again=again, more=more)
 
@@ -137,7 +143,8 @@ async def _metric(
 async def retention_field(
     each: Batch[Analytics], info: Info, group_by: GroupBy = None, inactivity: Rule = None
 ) -> list[Metric]:
-    """How many of the customers who were active when the window began bought in it."""
+    """How many of the customers who were active when the window began bought in it; of PERIOD, when each
+    period began and in it."""
     return [
         await _metric(
             asked, await grouping(asked, group_by), rule_of(asked, inactivity), RETENTION, retention
@@ -150,7 +157,8 @@ async def retention_field(
 async def churn_field(
     each: Batch[Analytics], info: Info, group_by: GroupBy = None, inactivity: Rule = None
 ) -> list[Metric]:
-    """How many of the customers who were active when the window began did not buy in it."""
+    """How many of the customers who were active when the window began did not buy in it; of PERIOD, when each
+    period began and in it."""
     return [
         await _metric(asked, await grouping(asked, group_by), rule_of(asked, inactivity), CHURN, churn)
         for asked in each.column("asked")
@@ -163,16 +171,17 @@ def rule_of(asked: Question, given: InactivityInput | None) -> Inactivity:
 
 
 async def _buyers(asked: Question, by: Grouping | None) -> list[tuple[Any, int, int]]:
-    """Group, customers who bought in the window, those who did twice or more."""
+    """Group, customers who bought in the window, those who did twice or more: of CHANNEL, by way of it."""
     window = asked.window
     table, day = ("analytics_month", "month") if window.whole_months else ("analytics_daily", "day")
+    keys = "m.customer_id, m.channel" if by is not None and by.by is Dimension.CHANNEL else "m.customer_id"
     bought = Fragment(
-        f"(SELECT m.customer_id, SUM(m.purchases) AS purchases FROM {table} AS m"
-        f" WHERE m.{day} BETWEEN ? AND ? AND m.purchases > 0 GROUP BY m.customer_id) AS f",
+        f"(SELECT {keys}, SUM(m.purchases) AS purchases FROM {table} AS m"
+        f" WHERE m.{day} BETWEEN ? AND ? AND m.purchases > 0 GROUP BY {keys}) AS f",
         (window.first, window.last),
     )
     numbers = "COUNT(*), SUM(CASE WHEN f.purchases > 1 THEN 1 ELSE 0 END)"
-    found = await rows(asked, by, numbers, Source(bought))
+    found = await rows(asked, by, numbers, Source(bought), channel="f.channel")
     return [(group, int(buyers), int(repeating)) for group, buyers, repeating in found]
 
 
@@ -182,7 +191,8 @@ def _repeat(found: Sequence[Sequence[Any]]) -> Measured:
 
 @batch(needs=("asked",), name="repeatPurchaseRate")
 async def repeat_field(each: Batch[Analytics], info: Info, group_by: GroupBy = None) -> list[Metric]:
-    """How many of those who bought in the window did so more than once."""
+    """How many of those who bought in the window did so more than once: of CHANNEL, by way of it, and of
+    PERIOD, in each."""
     return [await _repeat_metric(asked, await grouping(asked, group_by)) for asked in each.column("asked")]
 
 
@@ -191,5 +201,9 @@ async def _repeat_metric(asked: Question, by: Grouping | None) -> Metric:
         return _repeat(await _buyers(earlier, None))
 
     whole = _repeat(await _buyers(asked, None))
-    groups = by_group(asked, by, await _buyers(asked, by), _repeat) if by is not None else []
+    groups: Sequence[tuple[str | None, Measured]] = []
+    if by is not None and by.by is Dimension.PERIOD:
+        groups = await each_period(asked, by, again)
+    elif by is not None:
+        groups = by_group(asked, by, await _buyers(asked, by), _repeat)
     return metric(asked, REPEAT, Answer(whole, groups), grouping=by, again=again)

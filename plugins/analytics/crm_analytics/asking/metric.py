@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import strawberry
 
@@ -191,12 +191,15 @@ def group_of(label: str | None, one: Measured) -> MetricGroup:
     )
 
 
+Value = TypeVar("Value")
+
+
 def by_group(
     asked: Question,
     grouping: Grouping | None,
     rows: Sequence[Sequence[Any]],
-    measure: Callable[[Sequence[Sequence[Any]]], Measured],
-) -> list[tuple[str | None, Measured]]:
+    measure: Callable[[Sequence[Sequence[Any]]], Value],
+) -> list[tuple[str | None, Value]]:
     """The value of each group of (group, …) rows: of all periods of the window, and all filters, also those
     without rows; of others those that there are, by their labels."""
     if grouping is None:

@@ -1,6 +1,8 @@
-"""`analytics { clvHistoric purchasePattern }`: from one row a customer."""
+"""`analytics { clvHistoric purchasePattern }`: from one row a customer, or of a
+day from the days until then."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import partial
 from statistics import fmean, median
 from typing import Any
@@ -16,31 +18,50 @@ from crm_framework import Batch, Fragment, batch
 
 from .analytics import Analytics, GroupBy
 from .grouped import Source, rows
-from .metric import Answer, Metric, by_group, metric
+from .metric import Again, Answer, Metric, by_group, metric
 from .money import digits_of
-from .question import Grouping, Question, grouping
+from .periods import each_period
+from .question import Dimension, Grouping, Question, grouping
+from .then import AsOf, checked, customers, gaps, told
 
-OF_NOW = "It is of now, whatever the window: what customers were like before is not kept."
-
-_WITH_CURRENCY = Source(Fragment("analytics_customer AS f"), Fragment("f.currency IS NOT NULL"))
+TICKETS_THEN = "how many tickets customers had by then is not kept, and they cost something"
 
 
 @batch(needs=("asked",), name="clvHistoric")
-async def clv_field(each: Batch[Analytics], info: Info, group_by: GroupBy = None) -> list[list[Metric]]:
-    """Historic customer lifetime value up to now, whatever the window, the mean over customers: one metric
-    for each currency."""
-    return [await _clv(asked, await grouping(asked, group_by)) for asked in each.column("asked")]
+async def clv_field(
+    each: Batch[Analytics], info: Info, group_by: GroupBy = None, as_of: AsOf = None
+) -> list[list[Metric]]:
+    """Historic customer lifetime value up to now or another day, whatever the window, the mean over
+    customers: one metric for each currency. `previous` is of the end of the window before."""
+    return [
+        await _clv(asked, await grouping(asked, group_by), checked(as_of, asked))
+        for asked in each.column("asked")
+    ]
 
 
-async def _clv(asked: Question, by: Grouping | None) -> list[Metric]:
-    numbers = "SUM(f.net_minor), COUNT(*), SUM(COALESCE(f.tickets, 0))"
-    whole = await rows(asked, None, numbers, _WITH_CURRENCY, keys=("f.currency",))
-    parts = [] if by is None else await rows(asked, by, numbers, _WITH_CURRENCY, keys=("f.currency",))
+async def _values(asked: Question, by: Grouping | None, as_of: date | None) -> list[tuple[Any, ...]]:
+    """Group, currency, what customers brought, how many they are, and how many tickets they had. Groups of
+    PERIOD are not known here."""
+    if as_of is None:
+        source = Source(Fragment("analytics_customer AS f"), Fragment("f.currency IS NOT NULL"))
+        tickets = "SUM(COALESCE(f.tickets, 0))"
+    else:
+        known = customers(as_of)
+        source, tickets = Source(Fragment(f"{known.sql} AS f", known.args)), "0"
+    return await rows(asked, by, f"SUM(f.net_minor), COUNT(*), {tickets}", source, keys=("f.currency",))
+
+
+async def _clv(asked: Question, by: Grouping | None, as_of: date | None) -> list[Metric]:
+    periods = by is not None and by.by is Dimension.PERIOD
+    whole = await _values(asked, None, as_of)
+    parts = [] if by is None or periods else await _values(asked, by, as_of)
     costs = asked.settings.costs
 
-    def measure(found: Sequence[Sequence[Any]], *, currency: str) -> Measured:
+    def measure(found: Sequence[Sequence[Any]], *, currency: str, then: bool = as_of is not None) -> Measured:
         own = [row for row in found if row[1] == currency]
         customers = sum(int(row[3]) for row in own)
+        if then and costs.ticket_minor and currency == costs.currency:
+            return Measured(None, None, customers, customers, TICKETS_THEN)
         cost = customers * costs.of(currency, 0) + sum(
             costs.of(currency, int(row[4])) - costs.of(currency, 0) for row in own
         )
@@ -48,14 +69,28 @@ async def _clv(asked: Question, by: Grouping | None) -> list[Metric]:
 
     made = []
     for currency in sorted({row[1] for row in whole}):
+        again = _again(partial(measure, currency=currency, then=True))
         own = [row for row in parts if row[1] == currency]
-        groups = by_group(asked, by, own, partial(measure, currency=currency))
+        groups = (
+            await each_period(asked, by, again)
+            if by is not None and periods
+            else by_group(asked, by, own, partial(measure, currency=currency))
+        )
         answer = Answer(measure(whole, currency=currency), groups)
-        made.append(metric(asked, CLV, answer, grouping=by, unit=currency, more=OF_NOW))
+        made.append(metric(asked, CLV, answer, grouping=by, again=again, unit=currency, more=told(as_of)))
     return made
 
 
-@strawberry.type(description="At what intervals customers buy, as they are now.")
+def _again(measure: Callable[[Sequence[Sequence[Any]]], Measured]) -> Again:
+    """The value at the end of a window."""
+
+    async def again(part: Question) -> Measured:
+        return measure(await _values(part, None, min(part.window.last, part.today)))
+
+    return again
+
+
+@strawberry.type(description="At what intervals customers buy, as they are now or were on a day.")
 class PurchasePattern:
     median_gap: Metric = strawberry.field(description="The median of the customers' median gaps.")
     mean_gap: Metric = strawberry.field(description="The mean of the customers' mean gaps.")
@@ -63,25 +98,45 @@ class PurchasePattern:
 
 @batch(needs=("asked",), name="purchasePattern")
 async def pattern_field(
-    each: Batch[Analytics], info: Info, group_by: GroupBy = None
+    each: Batch[Analytics], info: Info, group_by: GroupBy = None, as_of: AsOf = None
 ) -> list[PurchasePattern]:
-    """At what intervals customers buy, as of now, whatever the window. Per customer, see
-    `Customer.metrics`."""
-    return [await _pattern(asked, await grouping(asked, group_by)) for asked in each.column("asked")]
+    """At what intervals customers buy, as of now or another day, whatever the window. Per customer, see
+    `Customer.metrics`; per product, `productPattern`. `previous` is of the end of the window before."""
+    return [
+        await _pattern(asked, await grouping(asked, group_by), checked(as_of, asked))
+        for asked in each.column("asked")
+    ]
 
 
-async def _pattern(asked: Question, by: Grouping | None) -> PurchasePattern:
-    source = Source(Fragment("analytics_customer AS f"), Fragment("f.gap_median IS NOT NULL"))
-    keys = ("f.gap_median", "f.gap_mean")
-    whole = await rows(asked, None, "COUNT(*)", source, keys=keys)
-    parts = [] if by is None else await rows(asked, by, "COUNT(*)", source, keys=keys)
+async def _gaps(asked: Question, by: Grouping | None, as_of: date | None) -> list[tuple[Any, ...]]:
+    if as_of is None:
+        source = Source(Fragment("analytics_customer AS f"), Fragment("f.gap_median IS NOT NULL"))
+    else:
+        known = gaps(as_of, asked.reader.dialect)
+        source = Source(Fragment(f"{known.sql} AS f", known.args))
+    return await rows(asked, by, "COUNT(*)", source, keys=("f.gap_median", "f.gap_mean"))
 
-    def made(place: int, of: Callable[[list[float]], float]) -> Metric:
-        measure = partial(_middle, place=place, of=of)
-        answer = Answer(measure(whole), by_group(asked, by, parts, measure))
-        return metric(asked, PATTERN, answer, grouping=by, more=OF_NOW)
 
-    return PurchasePattern(median_gap=made(1, median), mean_gap=made(2, fmean))
+async def _pattern(asked: Question, by: Grouping | None, as_of: date | None) -> PurchasePattern:
+    periods = by is not None and by.by is Dimension.PERIOD
+    whole = await _gaps(asked, None, as_of)
+    parts = [] if by is None or periods else await _gaps(asked, by, as_of)
+
+    async def made(place: int, middle: Callable[[list[float]], float]) -> Metric:
+        measure = partial(_middle, place=place, of=middle)
+
+        async def again(part: Question) -> Measured:
+            return measure(await _gaps(part, None, min(part.window.last, part.today)))
+
+        groups = (
+            await each_period(asked, by, again)
+            if by is not None and periods
+            else by_group(asked, by, parts, measure)
+        )
+        answer = Answer(measure(whole), groups)
+        return metric(asked, PATTERN, answer, grouping=by, again=again, more=told(as_of))
+
+    return PurchasePattern(median_gap=await made(1, median), mean_gap=await made(2, fmean))
 
 
 def _middle(found: Sequence[Sequence[Any]], *, place: int, of: Callable[[list[float]], float]) -> Measured:

@@ -13,18 +13,23 @@ from crm_framework import (
     Customer,
     ErrorCode,
     FilterSpec,
+    Fragment,
     Member,
     Node,
     OrderField,
     Orders,
+    Reader,
     among,
     batch,
     column,
     connection,
     fields_of,
     node,
+    optional,
 )
 
+from .pattern import product_pattern
+from .recommended import recommended
 from .store import KEPT
 
 READ = "analytics.read"
@@ -65,7 +70,20 @@ class Recommendation:
     baskets: int = strawberry.field(description="How many baskets have both.")
 
 
+@strawberry.input(description="Which recommendations; all that is given holds of each.")
+class RecommendationFilter:
+    skus: list[str] | None = optional("One of these products; 100 at most.", default=None)
+    not_skus: list[str] | None = optional("None of these products; 100 at most.", default=None)
+    categories: list[str] | None = optional(
+        "Products that lines have in one of these categories; 100 at most.", default=None
+    )
+    min_confidence: float | None = optional("A confidence of so much or more, 0 to 1.", default=None)
+    min_lift: float | None = optional("A lift of so much or more.", default=None)
+
+
 First = Annotated[int, strawberry.argument(description=f"How many, {MOST} at most.")]
+Which = Annotated[RecommendationFilter | None, strawberry.argument(description="Which; all, if left out.")]
+MOST_NAMED = 100
 
 _RECOMMENDED = (
     "WITH bought AS (SELECT i.customer_id, l.sku, MAX(CASE WHEN {kept} THEN 1 ELSE 0 END) AS kept"
@@ -73,8 +91,9 @@ _RECOMMENDED = (
     " WHERE i.kind = 'purchase' AND {chosen} GROUP BY i.customer_id, l.sku),"
     " found AS (SELECT b.customer_id, r.*, ROW_NUMBER() OVER (PARTITION BY b.customer_id, r.consequent"
     " ORDER BY r.confidence DESC, r.lift DESC, r.antecedent) AS place"
-    " FROM bought AS b JOIN analytics_rule AS r ON r.antecedent = b.sku WHERE b.kept = 1 AND NOT EXISTS"
-    " (SELECT 1 FROM bought AS o WHERE o.customer_id = b.customer_id AND o.sku = r.consequent)),"
+    " FROM bought AS b JOIN analytics_rule AS r ON r.antecedent = b.sku WHERE b.kept = 1 AND {which}"
+    " AND NOT EXISTS (SELECT 1 FROM bought AS o"
+    " WHERE o.customer_id = b.customer_id AND o.sku = r.consequent)),"
     " ranked AS (SELECT f.*, ROW_NUMBER() OVER (PARTITION BY customer_id"
     " ORDER BY confidence DESC, lift DESC, consequent) AS rank FROM found AS f WHERE place = 1)"
     " SELECT CAST(customer_id AS TEXT), consequent, consequent_name, antecedent, antecedent_name, support,"
@@ -84,7 +103,7 @@ _RECOMMENDED = (
 
 @batch(needs=("id",), permission=READ)
 async def recommendations(
-    customers: Batch[Customer], info: Info, first: First = 5
+    customers: Batch[Customer], info: Info, first: First = 5, filter: Which = None
 ) -> list[list[Recommendation]]:
     """Products that the customer has not bought, or given back, by the rules about what was bought; the
     likeliest first.
@@ -95,7 +114,10 @@ async def recommendations(
         )
     reader = info.context.reader
     where = among("i.customer_id", customers.ids, reader.dialect)
-    rows = await reader.rows(_RECOMMENDED.format(kept=KEPT, chosen=where.sql), [*where.args, first])
+    which = _which(filter or RecommendationFilter(), reader)
+    rows = await reader.rows(
+        _RECOMMENDED.format(kept=KEPT, chosen=where.sql, which=which.sql), [*where.args, *which.args, first]
+    )
     found: dict[Any, list[Recommendation]] = {key: [] for key in customers.ids}
     for customer, sku, name, because, because_name, support, confidence, lift, baskets in rows:
         found[customer].append(
@@ -111,6 +133,38 @@ async def recommendations(
             )
         )
     return [found[key] for key in customers.ids]
+
+
+def _which(given: RecommendationFilter, reader: Reader) -> Fragment:
+    """The condition on a rule `r`."""
+    parts = [Fragment("1 = 1")]
+    for member, name, condition in (
+        ("skus", "r.consequent", "{}"),
+        ("not_skus", "r.consequent", "NOT {}"),
+        (
+            "categories",
+            "c.category",
+            "EXISTS (SELECT 1 FROM crm_purchase_line AS c WHERE c.sku = r.consequent AND {})",
+        ),
+    ):
+        named = getattr(given, member)
+        if named is None:
+            continue
+        if len(named) > MOST_NAMED:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"{len(named)} are more than {MOST_NAMED}.",
+                path=("filter", {"not_skus": "notSkus"}.get(member, member)),
+                hint="Name fewer.",
+            )
+        where = among(name, sorted(set(named)), reader.dialect)
+        parts.append(Fragment(condition.format(where.sql), tuple(where.args)))
+    for least, name in ((given.min_confidence, "r.confidence"), (given.min_lift, "r.lift")):
+        if least is not None:
+            parts.append(Fragment(f"{name} >= ?", (least,)))
+    return Fragment(
+        " AND ".join(part.sql for part in parts), tuple(arg for part in parts for arg in part.args)
+    )
 
 
 RULE_ORDERS = Orders(
@@ -142,5 +196,6 @@ class _Queries:
     )
 
 
-CUSTOMER = [recommendations]
+CUSTOMER = [recommendations, product_pattern]
+MEMBERS = [recommended]
 QUERY = fields_of(_Queries)

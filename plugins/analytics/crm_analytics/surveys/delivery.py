@@ -1,4 +1,4 @@
-"""Invitations whose message could not be delivered, until it is tried again: nobody waits for their answer."""
+"""Invitations whose message could not be delivered, until it is tried again."""
 
 from collections.abc import Sequence
 

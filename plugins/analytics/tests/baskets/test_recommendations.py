@@ -23,7 +23,7 @@ RULES = "{ basketRules { nodes { antecedent consequent baskets withBoth confiden
 
 
 async def buy(client: CrmClient, customer: str, *skus: str, days_ago: int = 5, discount: int = 0) -> str:
-    lines = [NewLine(sku=sku, name=sku.title(), amount_minor=100) for sku in skus]
+    lines = [NewLine(sku=sku, name=sku.title(), category=f"{sku} goods", amount_minor=100) for sku in skus]
     if discount:
         lines.append(NewLine(sku="DISCOUNT", amount_minor=-discount))
     new = NewPurchase(
@@ -93,6 +93,38 @@ async def test_a_recommendation_names_its_rule(client: CrmClient) -> None:
     assert found["Cleo"] == []  # the tea went back
     assert [each["sku"] for each in found["Dan"]] == ["milk", "cup"]
     assert found["Zoe"] == []
+    assert await told(client, 'filter: {recommended: "milk"}') == {
+        "Ada": ["milk", "cup"],
+        "Dan": ["milk", "cup"],
+    }
+    assert await told(client, 'filter: {recommended: "tea"}') == {}
+    for which, left in (
+        ('{skus: ["milk", "rug"]}', ["milk"]),
+        ('{notSkus: ["milk"]}', ["cup"]),
+        ('{categories: ["cup goods"]}', ["cup"]),
+        ("{minConfidence: 0.5}", ["milk"]),
+        ("{minLift: 1.8, minConfidence: 0.1}", ["milk", "cup"]),
+        ("{skus: [], minLift: 1}", []),
+        ('{categories: ["cup goods"], minConfidence: 0.5}', []),
+    ):
+        chosen = await told(client, 'filter: {name: {eq: "Ada"}}', f"(filter: {which})")
+        assert chosen == {"Ada": left}, which
+    many = ", ".join(f'"{number}"' for number in range(101))
+    [error] = await client.errors(
+        f"{{ customers {{ nodes {{ recommendations(filter: {{notSkus: [{many}]}}) {{ sku }} }} }} }}"
+    )
+    assert error["message"].startswith("101 are more than 100 (at filter.notSkus)")
+
+
+async def told(client: CrmClient, customers: str, which: str = "") -> dict[str, list[str]]:
+    """What is recommended to some customers, by their names."""
+    found = await client.data(
+        f"{{ customers({customers}) {{ nodes {{ name recommendations{which} {{ sku }} }} }} }}"
+    )
+    return {
+        node["name"]: [each["sku"] for each in node["recommendations"]]
+        for node in found["customers"]["nodes"]
+    }
 
 
 async def test_what_was_given_back_is_not_recommended_again(client: CrmClient) -> None:
