@@ -53,7 +53,7 @@ JOBS = [
         "analytics.freeze",
         "Keeps who belongs to each segment, once a month and when it is new.",
         freeze_job,
-        cron="15 0 * * *",
+        cron="15 * * * *",  # soon after the day begins in the company's zone, whichever that is
     ),
     Job(
         "analytics.fit",

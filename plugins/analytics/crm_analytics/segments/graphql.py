@@ -32,7 +32,10 @@ from crm_framework import (
 
 from .freezing import latest, mark
 
-NOT_FROZEN = "who belonged to the segment was not kept on or before the window's first day"
+NOT_FROZEN = (
+    "who belonged to the segment was not kept on or before the window's first day: that begins in the hour"
+    " after the segment is made"
+)
 
 
 @strawberry.input(description="Segments whose members are to be kept as they are today.")
