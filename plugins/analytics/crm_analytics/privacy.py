@@ -14,7 +14,10 @@ from .rollups.counted import cohorts_of, months_of
 from .rollups.kept import Days, Products
 from .rollups.recount import Change, recount, store
 
-COUNTED = ("analytics_daily", "analytics_month", "analytics_revenue", "analytics_product")
+COUNTED = (
+    *("analytics_daily", "analytics_month", "analytics_activity", "analytics_revenue"),
+    "analytics_product",
+)
 """Tables with rows that customers have several of."""
 TABLES = (*COUNTED, "analytics_answer", "analytics_membership", "analytics_customer")
 

@@ -7,13 +7,14 @@ differs there is on its way.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from crm_framework import UnitOfWork, among
 
 from . import answers
 from .rollups import counted, kept, raw, rebuild, totals
+from .rollups.activity import active
 from .rollups.recount import CHUNK, held
 from .rollups.state import state
 
@@ -89,21 +90,23 @@ async def _differences(customers: Sequence[str], tx: UnitOfWork) -> list[tuple[s
     days = await kept.days_of(customers, tx)
     months, revenue = await kept.months_of(customers, tx), await kept.currencies_of(customers, tx)
     products = await kept.products_of(customers, tx)
+    activity, tags = await kept.activity_of(customers, tx), await kept.tags_of(customers, tx)
     answered, kept_answers = await _given(customers, tx), await _kept_answers(customers, tx)
     found: list[tuple[str, str]] = []
     for customer in customers:
         zone, together = zones.get(customer, (now.zone, None))
         scanned = counted.days_of(sales.get(customer, ()), zone)
-        currencies = counted.currencies_of(scanned)
+        currencies, by_month = counted.currencies_of(scanned), counted.months_of(scanned)
         pairs: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
             ("days", days.get(customer, {}), scanned),
-            ("months", months.get(customer, {}), counted.months_of(scanned)),
+            ("months", months.get(customer, {}), by_month),
+            ("activity", activity.get(customer, {}), active(by_month, tags[customer])),
             ("revenue", revenue.get(customer, {}), currencies),
             ("products", products.get(customer, {}), counted.products_of(lines.get(customer, ()), zone)),
             ("answers", kept_answers.get(customer, {}), answered.get(customer, {})),
         ]
-        wanted = astuple(counted.together(scanned, currencies))
-        if (together or astuple(counted.Together())) != wanted:
+        wanted = kept.values_of(counted.together(scanned, currencies))
+        if (together or kept.values_of(counted.Together())) != wanted:
             pairs.append(("figures", {"together": together}, {"together": wanted}))
         found += [
             (customer, text) for what, old, new in pairs for text in _compared(what, customer, old, new)

@@ -60,6 +60,7 @@ class Shop:
     async def tag(self, customer: str, *tags: str) -> None:
         async with self.client.service.database.unit_of_work() as tx:
             await tag_customers(tx, [customer], add=tags)
+        await deliver_events(self.client)
 
     async def ask(
         self, selection: str, first: str = "2024-01-01", last: str = "2024-01-31", more: str = ""

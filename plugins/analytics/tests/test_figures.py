@@ -141,6 +141,7 @@ async def test_merging_adds_figures_of_the_same_day(client: CrmClient) -> None:
         "analytics": {
             "analytics_daily": 2,
             "analytics_month": 1,
+            "analytics_activity": 1,
             "analytics_revenue": 1,
             "analytics_product": 0,
             "analytics_answer": 0,
@@ -161,7 +162,7 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
             "analytics": {
                 table: []
                 for table in (
-                    *("daily", "month", "revenue", "product", "answer", "membership", "customer"),
+                    *("daily", "month", "activity", "revenue", "product", "answer", "membership", "customer"),
                     *("predictions", "surveys"),
                 )
             }
@@ -170,6 +171,7 @@ async def test_an_erasure_keeps_the_sums(client: CrmClient) -> None:
         "analytics": {
             "analytics_daily": 3,
             "analytics_month": 2,
+            "analytics_activity": 1,
             "analytics_revenue": 2,
             "analytics_product": 0,
             "analytics_answer": 0,

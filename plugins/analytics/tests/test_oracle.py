@@ -14,6 +14,7 @@ from crm_analytics.metrics.gaps import gaps
 from crm_analytics.metrics.nps import nps
 from crm_analytics.metrics.retention import Inactivity, kept_of
 from crm_analytics.metrics.rfm import bounds
+from crm_analytics.rollups import quintiles
 from crm_analytics.rollups.counted import Sale, currencies_of, days_of, months_of, together
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,11 @@ ASK = """query ($window: WindowInput!, $all: CustomerFilter) { analytics(window:
   rfm { currency customers cells { recency frequency monetary customers } }
 } }"""
 
+BY_TAG = """query ($all: CustomerFilter) {
+  analytics(window: {first: "2024-03-01", last: "2024-03-31"}, filter: $all) {
+    retention(inactivity: {months: 1}, groupBy: {by: TAG}) {
+      numerator denominator groups { label numerator denominator } } } }"""
+
 
 @pytest.mark.parametrize(("seed", "zone"), list(enumerate(ZONES)))
 async def test_metrics_are_those_of_the_oracle(
@@ -83,8 +89,11 @@ async def test_metrics_are_those_of_the_oracle(
     client = await open_client("analytics", analytics={"time_zone": zone})
     await client.data("mutation { rebuildDailyFigures { customers } }")
     company = Company(client, seed)
-    for _ in range(90):
-        await company.step()
+    for steps in (60, 30):
+        async with client.service.database.unit_of_work() as tx:
+            await quintiles.refresh(tx)  # so that those of everybody move from where they were
+        for _ in range(steps):
+            await company.step()
     await deliver_events(client)
     raw = await raw_of(client, zone)
     assert raw
@@ -97,6 +106,25 @@ async def test_metrics_are_those_of_the_oracle(
         whole = (await client.data(ASK, window=window, all=None))["analytics"]
         for name in ("retention", "churn", "gaps", "repeatPurchaseRate", "cohorts", "rfm"):
             assert whole[name] == filtered[name]
+    await check_tags(client, raw)
+
+
+async def check_tags(client: CrmClient, raw: list[Raw]) -> None:
+    """Who bought in February and again in March, by the tags that they have."""
+    february, march = ({one.customer for one in raw if not one.refund and one.day.month == m} for m in (2, 3))
+    tags: dict[str, set[str]] = defaultdict(set)
+    for row in await client.service.database.fetch("SELECT customer_id, tag FROM crm_customer_tag"):
+        tags[row["tag"]].add(str(row["customer_id"]))
+    wanted = {
+        tag: (len(february & march & those), len(february & those))
+        for tag, those in tags.items()
+        if february & those
+    }
+    assert wanted
+    for everybody in (None, {"name": {"startsWith": "ada"}}):
+        found = (await client.data(BY_TAG, all=everybody))["analytics"]["retention"]
+        assert parts(found) == (len(february & march), len(february))
+        assert {group["label"]: parts(group) for group in found["groups"]} == wanted
 
 
 def check(found: Any, raw: list[Raw], first: date, last: date) -> None:

@@ -24,6 +24,7 @@ from crm_framework import (
     now,
     record_purchase,
     record_refund,
+    tag_customers,
     update_interaction,
 )
 from crm_framework.testing import CrmClient, deliver_events, run_jobs
@@ -33,6 +34,7 @@ VERIFY = "mutation { verifyFigures { customers differences errors { message } } 
 REBUILD = "mutation { rebuildDailyFigures { customers errors { message } } }"
 MERGE = """mutation ($input: MergeCustomersInput!) {
   mergeCustomers(input: $input) { customer { id } errors { code } } }"""
+UPDATE = "mutation ($input: UpdateCustomerInput!) { updateCustomer(input: $input) { errors { code } } }"
 ERASE = "mutation ($input: EraseCustomerInput!) { eraseCustomer(input: $input) { errors { code } } }"
 
 
@@ -56,6 +58,7 @@ KEPT = (
     " first_purchase_at, last_purchase_at FROM analytics_daily",
     "SELECT customer_id, month, channel, currency, purchases, refunds, purchased_minor, refunded_minor"
     " FROM analytics_month",
+    "SELECT customer_id, block, tags, earlier, months, followed FROM analytics_activity",
     "SELECT customer_id, month, sku, currency, quantity, amount_minor, purchases FROM analytics_product",
     "SELECT customer_id, purchases, refunds, purchase_days, first_purchase_at, last_purchase_at, last_day,"
     " first_month, last_month, currency, net_minor, gap_median, gap_mean, expected_on"
@@ -80,6 +83,9 @@ async def tables(client: CrmClient) -> list[list[tuple[str, ...]]]:
     return [sorted(tuple(map(str, row.values())) for row in await fetch(sql)) for sql in KEPT]
 
 
+TAGS = ("new", "vip", 'a "rare" one', "ärgerlich")
+
+
 class Company:
     """Does at random what changes figures, and says what was done. The worker counts only now and then."""
 
@@ -94,9 +100,9 @@ class Company:
         deed = self.random.choices(
             [
                 *(self.join, self.buy, self.give_back, self.note, self.answer, self.correct),
-                *(self.merge, self.erase, self.fold, self.deliver),
+                *(self.merge, self.erase, self.fold, self.deliver, self.tag),
             ],
-            [2, 12, 6, 2, 3, 2, 2, 1, 1, 2],
+            [2, 12, 6, 2, 3, 2, 2, 1, 1, 2, 3],
         )[0]
         await deed()
 
@@ -139,7 +145,7 @@ class Company:
             )
             await self.tried(tx, record_refund(tx, new), [])
 
-    async def tried(self, tx: UnitOfWork, work: Any, done: list[str]) -> None:
+    async def tried(self, tx: UnitOfWork, work: Any, done: list[Any]) -> None:
         """Erased customers buy no more, and more than was paid does not go back."""
         try:
             done.append(await work)
@@ -155,6 +161,16 @@ class Company:
                 )
                 corrected = update_interaction(tx, self.random.choice(self.purchases), changes)
                 await self.tried(tx, corrected, [])
+
+    async def tag(self) -> None:
+        if self.customers:
+            customer, some = self.random.choice(self.customers), self.random.sample(TAGS, 2)
+            if self.random.random() < 0.5:
+                given = {"id": encode_id("Customer", customer), "tags": some}
+                await self.client.data(UPDATE, input=given)
+                return
+            async with self.client.service.database.unit_of_work() as tx:
+                await self.tried(tx, tag_customers(tx, [customer], add=some[:1], remove=some[1:]), [])
 
     async def answer(self) -> None:
         if self.customers:
@@ -283,6 +299,8 @@ async def test_what_was_owed_when_a_person_was_erased_counts(client: CrmClient) 
         "UPDATE analytics_revenue SET refunded_minor = refunded_minor + 1",
         "DELETE FROM analytics_revenue",
         "UPDATE analytics_month SET purchases = purchases + 1",
+        "UPDATE analytics_activity SET months = months * 2",
+        "UPDATE analytics_activity SET tags = '[\"gone\"]'",
         "UPDATE analytics_product SET quantity = quantity + 1",
         "UPDATE analytics_sales SET revenue_minor = revenue_minor + 1",
         "DELETE FROM analytics_goods",
@@ -306,8 +324,8 @@ async def forget(client: CrmClient) -> None:
     """As a new plugin is, where there were interactions before it came."""
     async with client.service.database.unit_of_work() as tx:
         for table in (
-            *("daily", "month", "product", "customer", "revenue", "sales", "goods", "cohort", "answer"),
-            "quintile",
+            *("daily", "month", "activity", "product", "customer", "revenue", "sales", "goods", "cohort"),
+            *("answer", "quintile"),
         ):
             await tx.execute(f"DELETE FROM analytics_{table}")
         await tx.execute("UPDATE analytics_state SET counted_at = NULL WHERE name = 'rollups'")
@@ -319,6 +337,8 @@ async def test_the_worker_counts_what_was_there_before(
     company = Company(client, 11)
     for _ in range(50):
         await company.step()
+    for _ in range(8):
+        await company.answer()
     kept = await tables(client)
     assert all(kept)
     await forget(client)

@@ -12,11 +12,12 @@ from crm_analytics.metrics.measured import Definition, Measured
 from crm_analytics.metrics.repeat import DEFINITION as REPEAT
 from crm_analytics.metrics.repeat import repeat_purchase_rate
 from crm_analytics.metrics.retention import CHURN, RETENTION, Inactivity, Kept, churn, kept_of, retention
+from crm_analytics.rollups.activity import Rows, rows_of
 from crm_analytics.rollups.kept import as_day
 from crm_framework import Batch, CrmError, ErrorCode, Fragment, batch, optional
 
 from .analytics import Analytics, GroupBy
-from .grouped import Source, rows, with_whole
+from .grouped import TRUE, Source, rows, with_whole
 from .metric import Answer, Metric, by_group, metric
 from .periods import each_period
 from .question import Dimension, Grouping, Question, grouping
@@ -60,8 +61,12 @@ async def kept(asked: Question, by: Grouping | None, rule: Inactivity) -> list[t
         return await _by_gaps(asked, by, rule)
     if by is not None:
         return (await kept_with_whole(asked, by, rule))[1]
-    found = await rows(asked, None, _KEPT, _active(asked, rule))
-    return [(group, Kept(int(starting), int(still))) for group, starting, still in found]
+    source, about = _active(asked, rule), asked.about("f.customer_id")
+    # not as a group of its own, for which SQLite would sort all of them
+    [(starting, still)] = await asked.reader.rows(
+        f"SELECT {_KEPT} FROM {source.table.sql} WHERE {about.sql}", [*source.table.args, *about.args]
+    )
+    return [("", Kept(int(starting), int(still or 0)))]
 
 
 async def kept_with_whole(
@@ -70,7 +75,9 @@ async def kept_with_whole(
     """The same of everybody, and by group."""
     if rule.gaps is not None:
         return await _by_gaps(asked, None, rule), await _by_gaps(asked, by, rule)
-    (starting, still), groups = await with_whole(asked, by, _KEPT, _active(asked, rule))
+    (starting, still), groups = await _by_tags(asked, by, rule) or await with_whole(
+        asked, by, _KEPT, _active(asked, rule)
+    )
     return [("", Kept(int(starting), int(still or 0)))], [
         (group, Kept(int(starting), int(still or 0))) for group, starting, still in groups
     ]
@@ -81,6 +88,11 @@ _KEPT = "COUNT(*), SUM(f.kept)"
 
 def _active(asked: Question, rule: Inactivity) -> Source:
     """Customers who were active when the window began, and whether they bought in it."""
+    parts = _months(asked, rule)
+    if parts:
+        each = [_part("m.customer_id", one, TRUE) for one in parts]
+        sql = " UNION ALL ".join(one.sql for one in each)
+        return Source(Fragment(f"({sql}) AS f", tuple(arg for one in each for arg in one.args)))
     window, since = asked.window, rule.since(asked.window.first)
     if window.whole_months and since.day == 1:
         table, day = "analytics_month", "month"
@@ -94,6 +106,55 @@ def _active(asked: Question, rule: Inactivity) -> Source:
             (window.first, since, window.last, window.first),
         )
     )
+
+
+def _months(asked: Question, rule: Inactivity) -> Sequence[Rows] | None:
+    """None where it goes by days, or is about more years than a row has."""
+    window, since = asked.window, rule.since(asked.window.first)
+    if not window.whole_months or since.day != 1:
+        return None
+    return rows_of(since, window.first, window.end)
+
+
+def _part(column: str, rows: Rows, who: Fragment) -> Fragment:
+    """Of those who are meant, who was active when the window began; `kept` is 1 for who bought in it."""
+    kept = f"CASE WHEN {rows.then.sql} THEN 1 ELSE 0 END"
+    return Fragment(
+        f"SELECT {column}, {kept} AS kept FROM analytics_activity AS m"
+        f" WHERE {rows.where.sql} AND {rows.first.sql} AND {who.sql}",
+        (*rows.then.args, *rows.where.args, *rows.first.args, *who.args),
+    )
+
+
+async def _by_tags(
+    asked: Question, by: Grouping, rule: Inactivity
+) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]] | None:
+    """As `with_whole`, from the tags that are kept beside the months: those with the same ones together."""
+    parts = _months(asked, rule) if by.by is Dimension.TAG else None
+    if not parts:
+        return None
+    about = asked.about("m.customer_id")
+    each = [_part("m.tags", one, about) for one in parts]
+    found = await asked.reader.rows(
+        "WITH f AS MATERIALIZED ("
+        + " UNION ALL ".join(
+            f"SELECT tags, COUNT(*) AS starting, SUM(kept) AS kept FROM ({one.sql}) AS c GROUP BY tags"
+            for one in each
+        )
+        + ") SELECT 0, '', COALESCE(SUM(f.starting), 0), SUM(f.kept) FROM f UNION ALL"
+        f" SELECT 1, g.value, SUM(f.starting), SUM(f.kept) FROM f CROSS JOIN {_EACH[asked.reader.dialect]}"
+        " GROUP BY g.value",
+        [arg for one in each for arg in one.args],
+    )
+    groups = [(tag, starting, kept) for place, tag, starting, kept in found if place]
+    return next((row[2], row[3]) for row in found if not row[0]), groups
+
+
+_EACH = {
+    "sqlite": "json_each(f.tags) AS g",
+    "postgres": "json_array_elements_text(CAST(f.tags AS json)) AS g (value)",
+}
+"""A row for each of the tags."""
 
 
 async def _by_gaps(asked: Question, by: Grouping | None, rule: Inactivity) -> list[tuple[Any, Kept]]:

@@ -18,22 +18,24 @@ from .question import Dimension, Grouping, Question, grouping
 
 
 async def sums_of(asked: Question, by: Grouping | None) -> list[tuple[Any, Sum]]:
-    """Group, and what was sold in it on one day in one currency."""
+    """Group, and what was sold in it in one currency: on one day, or in one month where that is enough."""
     span = (asked.window.first, asked.window.last)
     of_customers = asked.where is not None or (
         by is not None and by.by not in (Dimension.PERIOD, Dimension.CHANNEL)
     )
-    monthly = of_customers and asked.convert_to is None and asked.window.whole_months and _monthly(by)
-    if monthly:
+    monthly = asked.convert_to is None and _monthly(by)
+    if of_customers and monthly and asked.window.whole_months:
         table, day, minor = "analytics_month AS f", "f.month", "f.purchased_minor - f.refunded_minor"
+        within = day
     else:
         table = f"{'analytics_daily' if of_customers else 'analytics_sales'} AS f"
-        day, minor = "f.day", "f.revenue_minor"
+        within, minor = "f.day", "f.revenue_minor"
+        day = _MONTH[asked.reader.dialect] if monthly else within
     found = await rows(
         asked,
         by,
         f"SUM({minor}), SUM(f.purchases)",
-        Source(Fragment(table), Fragment(f"{day} BETWEEN ? AND ?", span)),
+        Source(Fragment(table), Fragment(f"{within} BETWEEN ? AND ?", span)),
         keys=(day, "f.currency"),
         time=day,
         channel="f.channel",
@@ -45,6 +47,13 @@ async def sums_of(asked: Question, by: Grouping | None) -> list[tuple[Any, Sum]]
         )
         for group, on, currency, minor, purchases in found
     ]
+
+
+_MONTH = {
+    "sqlite": "SUBSTR(f.day, 1, 7) || '-01'",
+    "postgres": "CAST(DATE_TRUNC('month', f.day) AS DATE)",
+}
+"""Of a day."""
 
 
 def _monthly(by: Grouping | None) -> bool:

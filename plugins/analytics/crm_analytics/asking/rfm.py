@@ -1,18 +1,20 @@
 """`analytics { rfm }`: everybody's scores, counted by segment, from one row a customer."""
 
+from collections import Counter
+
 import strawberry
 from strawberry import Info
 
 from crm_analytics import charts
 from crm_analytics.metrics.measured import share
-from crm_analytics.metrics.rfm import DEFINITION, NAMES, Rfm, ranks
-from crm_analytics.rollups.quintiles import MEASURES
+from crm_analytics.metrics.rfm import DEFINITION, NAMES, Rfm
 from crm_analytics.tables import as_csv
 from crm_framework import Batch, batch, computed
 
 from .analytics import Analytics
 from .metric import MetricGroup, group_of
 from .question import Question
+from .scores import Scores, counted_by_scores
 
 JSON = strawberry.scalars.JSON
 
@@ -70,44 +72,20 @@ async def rfm_field(each: Batch[Analytics], info: Info) -> list[list[RfmTable]]:
 
 
 async def _tables(asked: Question) -> list[RfmTable]:
-    populations = await asked.reader.rows(
-        "SELECT currency, COUNT(*) FROM analytics_customer WHERE currency IS NOT NULL"
-        " GROUP BY currency ORDER BY currency"
-    )
-    return [await _table(asked, currency, int(number)) for currency, number in populations]
+    return [_table(currency, numbers) for currency, numbers in (await counted_by_scores(asked)).items()]
 
 
-async def _table(asked: Question, currency: str, population: int) -> RfmTable:
-    # the bounds lie along the indexes; then one pass over the customers, without sorting any
-    about = asked.about("f.customer_id")
-    bounds = ", ".join(
-        f"(SELECT {column} FROM analytics_customer WHERE currency = ? ORDER BY {column} LIMIT 1 OFFSET"
-        f" {rank})"
-        f" AS {measure}_{fifth}"
-        for measure, column in MEASURES.items()
-        for fifth, rank in enumerate(ranks(population), 1)
-    )
-    scores = ", ".join(
-        "1"
-        + "".join(
-            f" + (CASE WHEN f.{column} > b.{measure}_{fifth} THEN 1 ELSE 0 END)" for fifth in range(1, 5)
-        )
-        for measure, column in MEASURES.items()
-    )
-    found = await asked.reader.rows(
-        f"SELECT {scores}, COUNT(*) FROM (SELECT {bounds}) AS b, analytics_customer AS f"
-        f" WHERE f.currency = ? AND {about.sql} GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2 DESC, 3 DESC",
-        [*[currency] * (4 * len(MEASURES)), currency, *about.args],
-    )
+def _table(currency: str, numbers: Counter[Scores]) -> RfmTable:
     cells = [
         RfmCell(
             recency=r,
             frequency=f,
             monetary=m,
             segment=Rfm(r, f, m).segment,
-            customers=int(number),
+            customers=number,
         )
-        for r, f, m, number in found
+        for (r, f, m), number in sorted(numbers.items(), reverse=True)
+        if number
     ]
     total = sum(cell.customers for cell in cells)
     by_name = dict.fromkeys(NAMES, 0)

@@ -38,13 +38,19 @@ def cohorts(
     """`sizes` by the cohort's month; `active` by cohort and month: customers who bought in it; `latest` by
     cohort and month: customers whose latest purchase was in it. `through` is the last month that began."""
     found = []
+    ends: dict[date, dict[date, int]] = {month: {} for month in sizes}
+    for (cohort, last), number in latest.items():
+        if cohort in ends:
+            ends[cohort][last] = number
     for month in sorted(sizes):
         reached = min(periods, months_between(month, through))
         later = [months_later(month, n) for n in range(reached + 1)]
-        lasting = [
-            sum(number for (cohort, last), number in latest.items() if cohort == month and last >= one)
-            for one in later
-        ]
+        own = ends[month]
+        left = sum(number for last, number in own.items() if last >= month)
+        lasting = []
+        for one in later:
+            lasting.append(left)
+            left -= own.get(one, 0)
         found.append(
             Cohort(
                 month,

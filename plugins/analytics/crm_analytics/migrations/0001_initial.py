@@ -9,6 +9,13 @@ BEGIN = (
     " 'rollups', 'UTC', CASE WHEN EXISTS (SELECT 1 FROM crm_interaction) THEN NULL ELSE {now} END)"
 )
 
+# On SQLite a pass over all customers is one along an index, in the order of the tags. PostgreSQL passes over
+# the short rows as quickly, and its indexes have no room for many tags
+ACTIVITY = (
+    "CREATE INDEX idx_analytics_activity_all"
+    " ON analytics_activity (block, tags, earlier, months, followed, customer_id)"
+)
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -16,6 +23,19 @@ class Migration(migrations.Migration):
     dependencies = [("crm", "0001_initial")]
 
     operations = [
+        ops.CreateModel(
+            name="Activity",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("customer", fields.ForeignKeyField("crm.Customer", on_delete=fields.RESTRICT)),
+                ("block", fields.IntField()),
+                ("tags", fields.TextField()),
+                ("earlier", fields.BigIntField()),
+                ("months", fields.BigIntField()),
+                ("followed", fields.BooleanField()),
+            ],
+            options={"table": "analytics_activity", "unique_together": (("customer_id", "block"),)},
+        ),
         ops.CreateModel(
             name="Answer",
             fields=[
@@ -255,4 +275,5 @@ class Migration(migrations.Migration):
             sqlite=[BEGIN.format(now="strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')")],
             postgres=[BEGIN.format(now="now()")],
         ),
+        DialectSQL(sqlite=[ACTIVITY], postgres=[]),
     ]

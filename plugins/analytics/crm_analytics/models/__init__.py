@@ -1,5 +1,6 @@
 """The tables of the plugin, a file a subject."""
 
+from .activity import Activity
 from .answers import Answer
 from .baskets import BasketRule
 from .customers import Figures, Quintiles, Revenue
@@ -12,6 +13,7 @@ from .surveys import Invitation, InvitationState, Survey, SurveyKind, SurveyRun
 from .totals import Cohorts, Goods, Sales
 
 __all__ = [
+    "Activity",
     "Answer",
     "BasketRule",
     "Cohorts",

@@ -32,7 +32,7 @@ async def look(source: UnitOfWork | Reader) -> Found:
         " GROUP BY currency ORDER BY currency"
     )
     return [
-        (currency, population, await _bounds(currency, population, source))
+        (currency, population, await bounds_of(currency, population, source))
         for currency, population in ((row["currency"], int(row["customers"])) for row in populations)
     ]
 
@@ -47,14 +47,19 @@ async def keep(tx: UnitOfWork, found: Found) -> None:
     await tx.execute(f"DELETE FROM analytics_quintile {gone}", [currency for currency, _, _ in found])
 
 
-async def _bounds(currency: str, population: int, source: UnitOfWork | Reader) -> list[Any]:
-    """Along the indexes: as many rows are passed over as the population has, and none is sorted."""
+async def bounds_of(currency: str, population: int, source: UnitOfWork | Reader) -> list[Any]:
+    """The values of `COLUMNS`. Along the indexes, from whichever end is nearer: no row is sorted."""
     places = [
-        f"(SELECT {column} FROM analytics_customer WHERE currency = ? ORDER BY {column} LIMIT 1 OFFSET"
-        f" {rank})"
+        f"(SELECT {column} FROM analytics_customer WHERE currency = ? ORDER BY {column} {order}"
+        f" LIMIT 1 OFFSET {skipped})"
         for column in MEASURES.values()
-        for rank in ranks(population)
+        for order, skipped in (_nearer(rank, population) for rank in ranks(population))
     ]
     named = ", ".join(f"{place} AS {name}" for place, name in zip(places, COLUMNS, strict=True))
     rows = await source.fetch(f"SELECT {named}", [currency] * len(places))
     return [rows[0][name] for name in COLUMNS]
+
+
+def _nearer(rank: int, population: int) -> tuple[str, int]:
+    below, above = rank, population - 1 - rank
+    return ("ASC", below) if below <= above else ("DESC", above)

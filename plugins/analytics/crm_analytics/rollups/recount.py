@@ -5,7 +5,7 @@ customer adds to the sums over all is the difference between what is kept before
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from crm_analytics.windows import midnight, month_of, months_later
 from crm_framework import CrmError, Hold, UnitOfWork, live_customers
 
 from . import counted, kept, raw, totals
+from .activity import active
 from .kept import Days, Held, Products
 
 CHUNK = 500
@@ -88,10 +89,12 @@ async def store(
 
     Rows are changed first and added last: those go together, and with whatever else the change adds.
     """
+    tags = await kept.tags_of(customers, tx)
+    kept_activity = await kept.activity_of(customers, tx)
     kept_months = await kept.months_of(customers, tx) if exact else {}
     kept_revenue = await kept.currencies_of(customers, tx) if exact else {}
     months_before, months_after, revenue_before, revenue_after = {}, {}, {}, {}
-    sums = {}
+    sums, activity = {}, {}
     for customer, one in customers.items():
         old, now = days.before.get(customer, {}), days.after.get(customer, {})
         own = zone or one.zone
@@ -99,12 +102,14 @@ async def store(
         months_after[customer] = counted.months_of(now)
         revenue_before[customer] = kept_revenue.get(customer, {}) if exact else counted.currencies_of(old)
         revenue_after[customer] = counted.currencies_of(now)
+        activity[customer] = active(months_after[customer], tags[customer])
         sums[customer] = (counted.together(now, revenue_after[customer]), one.signed_up(own), own)
     await kept.write_together(sums, tx)
     await kept.write(
         [
             (kept.DAILY, kept.as_rows(days.before), kept.as_rows(days.after)),
             (kept.MONTH, kept.as_rows(months_before), kept.as_rows(months_after)),
+            (kept.ACTIVITY, kept.as_rows(kept_activity), kept.as_rows(activity)),
             (kept.REVENUE, kept.as_rows(revenue_before), kept.as_rows(revenue_after)),
             (kept.PRODUCT, kept.as_rows(products.before), kept.as_rows(products.after)),
         ],
@@ -120,6 +125,17 @@ async def store(
         )
         bought, buys = products.before.get(customer, {}), products.after.get(customer, {})
         totals.add(tx, totals.GOODS, counted.product_differences(bought, buys))
+
+
+async def retag(customers: Mapping[str, Held], tx: UnitOfWork) -> None:
+    """Keeps the tags of these customers, who are held, as they are now."""
+    tags = await kept.tags_of(customers, tx)
+    before = await kept.activity_of(customers, tx)
+    after = {
+        customer: {block: replace(one, tags=tags[customer]) for block, one in blocks.items()}
+        for customer, blocks in before.items()
+    }
+    await kept.write([(kept.ACTIVITY, kept.as_rows(before), kept.as_rows(after))], tx)
 
 
 async def _products(
