@@ -1,11 +1,13 @@
 """Metrics from kept figures, beside DuckDB's scan of the same purchases; and what keeping them costs a write.
 
     python -m benchmarks.analytics [--customers 100000] [--interactions 1000000] [--growth 10] [--sqlite]
+    CRM_TEST_DATABASE_URL=… python -m benchmarks.analytics --keep FOLDER --writes 0   # again, and again
 
 It needs duckdb (`pip install -c constraints.txt -e ".[analytics-bench]"`), which has the purchases in a file
 of its own. Half of the interactions are purchases, over 24 months. A metric is asked as a client asks, in
 this process: GraphQL text in, JSON out. With --growth, all is made once more with so many times the
-interactions, of the same customers and months.
+interactions, of the same customers and months. What --keep kept is not made again; on PostgreSQL that needs a
+server that lasts. The purchases of --writes would stay in it.
 """
 
 import argparse
@@ -84,7 +86,7 @@ QUESTIONS = (
         " SELECT r, n, m, COUNT(*) FROM s GROUP BY ALL ORDER BY ALL",
     ),
     Question(
-        "retention by segment",
+        "retention by tag",
         f"{{ analytics({HALF}) {{ retention(groupBy: {{by: TAG}}) {{ groups {{ label value n }} }} }} }}",
         "WITH active AS (SELECT customer, MAX(CASE WHEN moment >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
         " FROM sale WHERE moment >= '2023-07-01' AND moment < '2025-01-01' AND minor > 0 GROUP BY 1"
@@ -136,7 +138,11 @@ async def generate(url: str, size: Size, console: Console) -> None:
 
 def in_duckdb(file: Path, size: Size) -> Any:
     duckdb = import_module("duckdb")
-    made = duckdb.connect(str(file))
+    if file.exists():
+        return duckdb.connect(str(file), read_only=True)
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    made = duckdb.connect(str(part))
     made.execute(
         "CREATE TABLE sale (customer UUID, moment TIMESTAMP, minor BIGINT, currency VARCHAR, channel VARCHAR)"
     )
@@ -152,6 +158,7 @@ def in_duckdb(file: Path, size: Size) -> Any:
             out.write(f"{customer_key(number)},segment {number % 10}\n")
     made.execute(f"COPY tag FROM '{folder / 'tag.csv'}'")
     made.close()
+    part.rename(file)
     return duckdb.connect(str(file), read_only=True)
 
 
@@ -206,11 +213,19 @@ class Beside:
     scanned: float
 
 
-async def measured(url: str, size: Size, scans: Any, console: Console) -> dict[str, Beside]:
+async def made(url: str, size: Size, console: Console) -> None:
     await generate(url, size, console)
-    found = {}
     async with opened(url, "analytics") as client:
         console.print(f"all figures counted in {await rebuilt(client):.1f} s")
+    if url.startswith("postgres"):
+        # which the server does by itself, a while after so many changes
+        async with connected(url) as connection:
+            await connection.execute("VACUUM (ANALYZE)")
+
+
+async def measured(url: str, scans: Any) -> dict[str, Beside]:
+    found = {}
+    async with opened(url, "analytics") as client:
         for one in QUESTIONS:
 
             async def scan(sql: str = one.scan) -> None:
@@ -280,6 +295,7 @@ def main() -> None:
     parser.add_argument("--interactions", type=int, default=1_000_000)
     parser.add_argument("--growth", type=int, default=0, help="so many times the interactions, besides")
     parser.add_argument("--writes", type=int, default=200)
+    parser.add_argument("--keep", type=Path, help="a folder where the databases stay for the next run")
     parser.add_argument("--sqlite", action="store_true", help="SQLite alone")
     parser.add_argument("--postgres", action="store_true", help="PostgreSQL alone")
     arguments = parser.parse_args()
@@ -294,19 +310,23 @@ def main() -> None:
     ):
         for size in sizes:
             console.print(f"{size.customers:,} customers, {size.interactions:,} interactions")
-            place = Path(folder, str(size.interactions))
-            place.mkdir()
+            name = f"{size.customers}_{size.interactions}"
+            place = (arguments.keep or Path(folder)) / name
+            place.mkdir(parents=True, exist_ok=True)
             scans = in_duckdb(place / "sales.duckdb", size)
             found = {}
             for kind in kinds:
-                database = f"bench_{size.interactions}"
-                if kind == "SQLite":
-                    url = f"sqlite:{place / 'crm.sqlite3'}"
-                else:
-                    asyncio.run(server_database(server.url("postgres"), database))
-                    url = server.url(database)
-                found[kind] = asyncio.run(measured(url, size, scans, console))
-                if size is sizes[0]:
+                url = f"sqlite:{place / 'crm.sqlite3'}" if kind == "SQLite" else server.url(f"bench_{name}")
+                whole = place / f"{kind}.whole"
+                if not whole.exists():
+                    if kind == "SQLite":
+                        (place / "crm.sqlite3").unlink(missing_ok=True)
+                    else:
+                        asyncio.run(server_database(server.url("postgres"), f"bench_{name}"))
+                    asyncio.run(made(url, size, console))
+                    whole.touch()
+                found[kind] = asyncio.run(measured(url, scans))
+                if size is sizes[0] and arguments.writes:
                     show_writes(kind, asyncio.run(write_costs(url, arguments.writes)), console)
             table = Table("metric", *(f"{kind}, ms | DuckDB's scan | of it" for kind in kinds))
             for one in QUESTIONS:
@@ -316,12 +336,21 @@ def main() -> None:
             console.print(table)
 
 
-async def server_database(url: str, name: str) -> None:
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
     import asyncpg
 
     connection = await asyncpg.connect(url)
-    await connection.execute(f'CREATE DATABASE "{name}"')
-    await connection.close()
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def server_database(url: str, name: str) -> None:
+    async with connected(url) as connection:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}"')
 
 
 def show_writes(kind: str, costs: dict[str, float], console: Console) -> None:
