@@ -27,7 +27,9 @@ _HOME = {
     "CustomerCreated": "events",
     "CustomerErased": "events",
     "CustomerLapsed": "events",
+    "CustomerPast": "domain.customers.past",
     "CustomerTagged": "events",
+    "CustomerThen": "domain.customers.past",
     "CustomerUpdated": "events",
     "CustomersMerged": "events",
     "DialectSQL": "storage.migration.operations",
@@ -93,6 +95,8 @@ _HOME = {
     "attribute_condition": "schema.attribute_filter",
     "batch": "engine.fields",
     "check_channel": "domain.kinds",
+    "check_event_type": "domain.event_types",
+    "check_kind": "domain.kinds",
     "children": "engine.relations",
     "chosen": "schema.inputs",
     "column": "engine.fields",
@@ -101,6 +105,7 @@ _HOME = {
     "contact_decisions": "domain.contacts.decisions",
     "create_customer": "domain.customers.changes",
     "currency_code": "domain.values.money",
+    "customer_pasts": "domain.customers.past",
     "decode_key": "engine.ids",
     "describe": "schema.enums",
     "encode_id": "engine.ids",
@@ -152,6 +157,7 @@ _HOME = {
     "tag_customers": "domain.customers.tags",
     "time_zone": "zones",
     "update_interaction": "domain.interactions.touches",
+    "usual_channel": "domain.interactions.touches",
     "words": "domain.values.text",
 }
 
@@ -175,7 +181,9 @@ __all__ = [
     "CustomerCreated",
     "CustomerErased",
     "CustomerLapsed",
+    "CustomerPast",
     "CustomerTagged",
+    "CustomerThen",
     "CustomerUpdated",
     "CustomersMerged",
     "DialectSQL",
@@ -239,6 +247,8 @@ __all__ = [
     "attribute_condition",
     "batch",
     "check_channel",
+    "check_event_type",
+    "check_kind",
     "children",
     "chosen",
     "column",
@@ -247,6 +257,7 @@ __all__ = [
     "contact_decisions",
     "create_customer",
     "currency_code",
+    "customer_pasts",
     "decode_key",
     "describe",
     "encode_id",
@@ -298,6 +309,7 @@ __all__ = [
     "tag_customers",
     "time_zone",
     "update_interaction",
+    "usual_channel",
     "words",
 ]
 
@@ -311,13 +323,20 @@ if TYPE_CHECKING:
     from crm_framework.domain.customers.locks import Hold
     from crm_framework.domain.customers.memberships import segment_members
     from crm_framework.domain.customers.ownership import responsible, responsibles
+    from crm_framework.domain.customers.past import CustomerPast, CustomerThen, customer_pasts
     from crm_framework.domain.customers.record import resolve_id, resolve_ids
     from crm_framework.domain.customers.tags import tag_customers
+    from crm_framework.domain.event_types import check_event_type
     from crm_framework.domain.interactions.purchase_lines import NewLine
     from crm_framework.domain.interactions.purchases import NewPurchase, record_purchase
     from crm_framework.domain.interactions.refunds import NewRefund, record_refund
-    from crm_framework.domain.interactions.touches import NewInteraction, log_interaction, update_interaction
-    from crm_framework.domain.kinds import check_channel
+    from crm_framework.domain.interactions.touches import (
+        NewInteraction,
+        log_interaction,
+        update_interaction,
+        usual_channel,
+    )
+    from crm_framework.domain.kinds import check_channel, check_kind
     from crm_framework.domain.messages.queueing import QueuedMessage, send_message, send_messages
     from crm_framework.domain.values.money import currency_code, format_minor
     from crm_framework.domain.values.text import fold, words

@@ -32,11 +32,13 @@ SUBJECTS = {
     " InteractionUpdated PurchaseRecorded RefundRecorded SettingChanged MessageQueued MessageSent"
     " MessageFailed",
     "Domain functions": "UnitOfWork live_customer live_customers LiveCustomer Hold create_customer"
-    " NewCustomer NewContactPoint tag_customers segment_members resolve_id resolve_ids responsible"
+    " NewCustomer NewContactPoint tag_customers segment_members customer_pasts CustomerPast CustomerThen"
+    " resolve_id resolve_ids responsible"
     " responsibles"
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
     " NewPurchase NewLine record_refund NewRefund send_message send_messages OutgoingMessage QueuedMessage"
-    " currency_code format_minor time_zone check_channel fold words new_id now parse_time",
+    " currency_code format_minor time_zone check_kind check_channel usual_channel check_event_type fold words"
+    " new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings sign_link open_link",
     "Testing": "CrmClient CommandResult PluginConformance deliver_events frozen queued_messages run_jobs",

@@ -42,6 +42,11 @@ USUAL_CHANNEL = {
 }
 
 
+def usual_channel(kind: str) -> str | None:
+    """The channel of touches of this kind that name none; None where there is no usual one."""
+    return USUAL_CHANNEL.get(kind)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Touch:
     """What any touch may say, with any kind. Times are aware; `occurred_at` is now if left out."""
@@ -202,7 +207,7 @@ def checked(touch: Touch, kind: str, now: datetime) -> dict[str, Any]:
             path=(missing,),
             hint="Give both or neither: together they name the record.",
         )
-    channel = USUAL_CHANNEL.get(kind) if touch.channel is None else touch.channel
+    channel = usual_channel(kind) if touch.channel is None else touch.channel
     return {
         "channel": None if channel is None else kinds.check_channel(channel, path=("channel",)),
         "direction": one_of(Direction, touch.direction, "direction"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, UnsetType
 
 from crm_framework.domain.customers.segments import Check, checked_condition
+from crm_framework.domain.event_types import check_event_type
 from crm_framework.domain.models import WebhookStatus
 from crm_framework.domain.rows import (
     check_key,
@@ -21,8 +22,8 @@ from crm_framework.domain.rows import (
     time_of,
     update,
 )
-from crm_framework.domain.values.text import nearest, optional_lines
-from crm_framework.errors import CrmError, ErrorCode, cut
+from crm_framework.domain.values.text import optional_lines
+from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Changes, SettingChanged, WebhookPaused
 from crm_framework.outgoing.addresses import Rules, parse_url
 from crm_framework.outgoing.signatures import new_secret
@@ -294,7 +295,6 @@ def _url(url: str, rules: Rules) -> str:
 
 
 def _types(tx: "UnitOfWork", types: Sequence[str]) -> tuple[str, ...]:
-    known = None if tx.database.event_types is None else [one.type for one in tx.database.event_types]
     if len(types) > MAX_TYPES:
         raise CrmError(
             ErrorCode.BAD_INPUT,
@@ -303,18 +303,7 @@ def _types(tx: "UnitOfWork", types: Sequence[str]) -> tuple[str, ...]:
             hint="Name groups, such as customer.*.",
         )
     for index, one in enumerate(types):
-        group = one.removesuffix(".*")
-        if known is None or one in known:
-            continue
-        if group != one and any(name.startswith(f"{group}.") for name in known):
-            continue
-        close = nearest(one, known)
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"There is no type of events {cut(one, 80)}.",
-            path=("types", index),
-            hint=f"Did you mean {close}?" if close else f"There are: {', '.join(sorted(known))}.",
-        )
+        check_event_type(tx, one, path=("types", index), groups=True)
     return tuple(sorted(set(types)))
 
 

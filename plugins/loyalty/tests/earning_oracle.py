@@ -62,7 +62,7 @@ def worth(rule: Rule, cause: Cause, scale: int) -> int:
     named = {*rule.conditions.skus, *rule.conditions.categories}
     count = [line for line in cause.lines if not named or line.sku in named or line.category in named]
     if rule.basis is Basis.PER_ITEM:
-        return points * scale * sum(line.quantity for line in count)
+        return points * scale * sum(0 if line.amount_minor < 0 else line.quantity for line in count)
     minor = max(0, sum(line.amount_minor for line in count) if named else cause.total_minor or 0)
     if rule.whole_steps:
         return points * scale * (minor // rule.per_minor)

@@ -180,10 +180,11 @@ async def test_a_replay_says_what_it_takes_as_it_is_now(shop: Shop) -> None:
         window = {"fromAt": "2026-05-01T00:00:00Z", "untilAt": "2026-06-01T00:00:00Z"}
         asked = await shop.change("replayEarning", "replay { present }", program=program, **window)
         assert asked["replay"] == {"present": []}
-        fits = {"tagsAny": ["vip"], "attributes": [{"name": "age", "gte": 18}]}
+        made = await shop.change("createSegment", "segment { id }", name="All", filter={})
+        fits = {"tagsAny": ["vip"], "segments": [made["segment"]["id"]]}
         await shop.rule(program, "VIP", points=50, conditions=fits)
         asked = await shop.change("replayEarning", "replay { present }", program=program, **window)
-        assert asked["replay"] == {"present": ["attributes", "tags"]}
+        assert asked["replay"] == {"present": ["segments"]}
 
 
 @pytest.mark.parametrize(

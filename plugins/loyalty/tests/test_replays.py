@@ -1,10 +1,11 @@
 """Replays of changed rules: what would differ first, then entries that correct it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from crm_framework.testing import CrmClient, run_jobs
+from crm_framework.testing import CrmClient, frozen, run_jobs
 
 from .shop import Shop
 
@@ -143,6 +144,57 @@ async def test_caps_hold_in_a_replay_and_go_by_what_was_before(shop: Shop) -> No
     await apply(shop, compared["id"])
     assert await shop.balance(ada) == 65
     await proved(shop)
+
+
+async def test_a_replay_goes_by_what_the_customer_was_then(shop: Shop) -> None:
+    program = await shop.program(selection="STACKING")
+    await shop.change("defineAttribute", "attributeDefinition { id }", name="age", type="NUMBER")
+    vip = await shop.rule(program, "VIP", points=10, conditions={"tagsAny": ["vip"]})
+    adult = await shop.rule(
+        program, "Adult", points=1, conditions={"attributes": [{"name": "age", "gte": 18}]}
+    )
+    segment = await shop.change(
+        "createSegment", "segment { id }", name="Rome", filter={"city": {"eq": "Rome"}}
+    )
+    romans = {"segments": [segment["segment"]["id"]], "channels": ["shop"]}
+    await shop.rule(program, "Romans", points=100, conditions=romans)
+    with frozen(datetime(2026, 5, 1, tzinfo=UTC)):
+        ada = await shop.customer("Ada", tags=["vip"], attributes={"age": 17})
+        ben = await shop.customer("Ben")
+    days = ("2026-04-30", "2026-05-02", "2026-05-11", "2026-05-21")  # the first is before the records
+    for day in days:
+        with frozen(datetime.fromisoformat(f"{day}T12:00:00Z")):
+            if day == "2026-05-11":
+                await shop.change("updateCustomer", "customer { id }", id=ada, attributes={"age": 18})
+                await shop.change("tagCustomers", "customers { id }", customers=[ada], remove=["vip"])
+                await shop.change("tagCustomers", "customers { id }", customers=[ben], add=["vip"])
+            for customer in (ada, ben):
+                await shop.buy(customer, "1.00", **({"channel": "shop"} if day == "2026-05-21" else {}))
+    assert (await shop.balance(ada), await shop.balance(ben)) == (22, 20)
+    await shop.change("tagCustomers", "customers { id }", customers=[ada, ben], remove=["vip"])
+    await shop.change("updateCustomer", "customer { id }", id=ada, city="Rome", attributes={"age": None})
+    for rule, points in ((vip, 20), (adult, 2)):
+        await shop.change("updateEarningRule", "rule { id }", rule=rule, points=points)
+    asked = await shop.change(
+        "replayEarning", "replay { id }", program=program, fromAt="0001-01-01T00:00:00Z",
+        untilAt="2026-06-01T00:00:00Z",
+    )  # fmt: skip
+    await run_jobs(shop.client)
+    query = "query ($id: ID!) { node(id: $id) { ... on LoyaltyEarningReplay { present causes bySegments"
+    query += " differences { nodes { before after bySegments } } } } }"
+    found = (await shop.client.data(query, id=asked["replay"]["id"]))["node"]
+    assert found == {
+        "present": ["segments"],
+        "causes": 8,
+        "bySegments": 2,
+        "differences": {
+            "nodes": [
+                # 2 × 20 before, 2 × 2 after, and 100, as Ada lives in Rome by now
+                {"before": 22, "after": 144, "bySegments": 1},
+                {"before": 20, "after": 40, "bySegments": 1},
+            ]
+        },
+    }
 
 
 async def test_a_window_that_makes_no_sense_is_refused(shop: Shop) -> None:

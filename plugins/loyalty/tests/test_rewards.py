@@ -239,31 +239,73 @@ async def test_the_same_request_redeems_once(shop: Shop) -> None:
     assert await shop.balance(ada) == 40
 
 
-@pytest.mark.parametrize(
-    ("input", "path"),
-    [
-        ({"name": ""}, ["name"]),
-        ({"costPoints": 0}, ["costPoints"]),
-        ({"kind": "DISCOUNT"}, ["value"]),
-        ({"kind": "DISCOUNT", "percent": 101}, ["percent"]),
-        ({"sku": None}, ["sku"]),
-        ({"kind": "VOUCHER"}, ["codes"]),
-        ({"codes": "POOL"}, ["codes"]),
-        ({"kind": "VOUCHER", "codes": "POOL", "stock": 1}, ["stock"]),
-        ({"stock": -1}, ["stock"]),
-        ({"validFrom": "2026-05-02T00:00:00Z", "validUntil": "2026-05-01T00:00:00Z"}, ["validUntil"]),
-        ({"cost": {"amount": "1", "currency": "USD"}}, ["cost", "currency"]),
-        ({"tiers": ["x"]}, ["tiers", "0"]),
-    ],
-)
-async def test_a_reward_that_makes_no_sense_is_refused(
-    shop: Shop, input: dict[str, Any], path: list[str]
-) -> None:
+DISCOUNT = {"kind": "DISCOUNT", "sku": None}
+VOUCHER = {"kind": "VOUCHER", "sku": None}
+MAKES_NO_SENSE: list[tuple[dict[str, Any], list[str], str | None]] = [
+    ({"name": ""}, ["name"], None),
+    ({"costPoints": 0}, ["costPoints"], "0 is out of range."),
+    (DISCOUNT, ["value"], "A discount takes off an amount or a percentage."),
+    (DISCOUNT | {"percent": 101}, ["percent"], "101 is out of range."),
+    (DISCOUNT | {"percent": 0}, ["percent"], "0 is out of range."),
+    (DISCOUNT | {"value": {"amount": "0", "currency": "EUR"}}, ["value"], "0 is out of range."),
+    (
+        DISCOUNT | {"percent": 5, "value": {"amount": "5", "currency": "EUR"}},
+        ["percent"],
+        "A discount takes off an amount or a percentage, not both.",
+    ),
+    (DISCOUNT | {"percent": 5, "sku": "cup"}, ["sku"], "Only a product has a SKU; this is a discount."),
+    ({"percent": 5}, ["percent"], "Only a discount takes off a percentage; this is a product."),
+    (
+        VOUCHER | {"codes": "POOL", "value": {"amount": "5", "currency": "EUR"}},
+        ["value"],
+        "Only a discount takes off an amount; this is a voucher.",
+    ),
+    ({"sku": None}, ["sku"], "A product has a SKU."),
+    ({"sku": "  "}, ["sku"], "A product has a SKU."),
+    ({"sku": "x" * 101}, ["sku"], "It has 101 characters; 100 are allowed."),
+    ({"description": "x" * 1001}, ["description"], "It has 1001 characters; 1000 are allowed."),
+    (VOUCHER, ["codes"], "A voucher has codes."),
+    ({"codes": "POOL"}, ["codes"], "Only a voucher has codes; this is a product."),
+    (
+        VOUCHER | {"codes": "POOL", "stock": 1},
+        ["stock"],
+        "The stock of a pool is the number of its free codes.",
+    ),
+    ({"stock": -1}, ["stock"], "-1 is out of range."),
+    ({"perCustomer": 0}, ["perCustomer"], "0 is out of range."),
+    ({"holdMinutes": 0}, ["holdMinutes"], "0 is out of range."),
+    (
+        {"validFrom": "2026-05-02T00:00:00Z", "validUntil": "2026-05-01T00:00:00Z"},
+        ["validUntil"],
+        "It ends before it begins.",
+    ),
+    ({"cost": {"amount": "1", "currency": "USD"}}, ["cost", "currency"], None),
+    ({"cost": {"amount": "-1", "currency": "EUR"}}, ["cost"], "-100 is out of range."),
+    ({"tiers": ["x"]}, ["tiers", "0"], None),
+]
+
+
+async def test_a_reward_that_makes_no_sense_is_refused(shop: Shop) -> None:
     program = await shop.program()
-    given = {"program": program, "name": "Cup", "kind": "PRODUCT", "sku": "cup", "costPoints": 60} | input
-    code, at, _ = await shop.refused("createReward", "reward { id }", **given)
-    assert (code, at) == ("BAD_INPUT", path)
+    for input, path, message in MAKES_NO_SENSE:
+        given = {"program": program, "name": "Cup", "kind": "PRODUCT", "sku": "cup", "costPoints": 60} | input
+        code, at, said = await shop.refused("createReward", "reward { id }", **given)
+        assert (code, at) == ("BAD_INPUT", path), input
+        assert message in (None, said), input
     assert await shop.client.service.database.fetch("SELECT id FROM loyalty_reward") == []
+    made = await shop.change(
+        "createReward",
+        "reward { id }",
+        program=program,
+        name="V",
+        kind="VOUCHER",
+        codes="GENERATED",
+        costPoints=1,
+    )
+    refused = await shop.refused(
+        "addVoucherCodes", "reward { id }", reward=made["reward"]["id"], codes=["ABCD"]
+    )
+    assert refused == ("BAD_INPUT", ["reward"], "The reward has no pool of codes.")
 
 
 async def test_a_reward_changes(shop: Shop) -> None:

@@ -19,6 +19,7 @@ from crm_framework import (
     column,
     connection,
     key_of,
+    load,
     mutation,
     node,
     optional,
@@ -29,7 +30,7 @@ from crm_framework import (
 )
 from crm_loyalty.earning.graphql import LoyaltyEarningRule
 from crm_loyalty.earning.inputs import JSON, EarningConditionsInput, conditions_of, shown
-from crm_loyalty.earning.store import currency_of
+from crm_loyalty.earning.store import currency_of, plain
 from crm_loyalty.programs.graphql import READ, WRITE, LoyaltyProgram
 
 from .store import NewCampaign, create_campaign, end_campaign
@@ -38,7 +39,7 @@ from .store import NewCampaign, create_campaign, end_campaign
 @node(
     table="loyalty_campaign",
     permission=READ,
-    hidden={"program_id": str, "conditions": JSON},
+    hidden={"program_id": str, "conditions": JSON, "rules": JSON},
     shared=True,
 )
 class LoyaltyCampaign(Node):
@@ -51,6 +52,15 @@ class LoyaltyCampaign(Node):
     ends_at: datetime | None = column("For what happens before then; null: for ever.")
     created_at: datetime = column("When it was made.")
     program: LoyaltyProgram = reference("program_id", "The programme.")
+
+    @batch(needs=("rules",), restricted=True)
+    @staticmethod
+    async def rules(each: Batch["LoyaltyCampaign"], info: Info) -> list[list[LoyaltyEarningRule]]:
+        """The rules whose points it multiplies; empty: those of all."""
+        named = [plain(keys) for keys in each.column("rules")]
+        wanted = sorted({key for keys in named for key in keys})
+        found = dict(zip(wanted, await load(info, LoyaltyEarningRule, wanted, columns=()), strict=True))
+        return [[rule for key in keys if (rule := found[key]) is not None] for keys in named]
 
     @batch(needs=("program_id", "conditions"), permission=INTERNAL, restricted=True)
     @staticmethod

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, among, new_id
-from crm_loyalty.earning.changes import check_conditions
+from crm_loyalty.earning.condition_checks import check_condition_names, check_conditions
 from crm_loyalty.earning.conditions import ANYTHING, Conditions
 from crm_loyalty.earning.plain import to_plain
-from crm_loyalty.earning.store import check_tiers, moment
+from crm_loyalty.earning.store import moment
 from crm_loyalty.text import line, taken
 
 from .events import CampaignChanged
@@ -42,7 +42,7 @@ async def create_campaign(tx: UnitOfWork, new: NewCampaign) -> str:
     check_conditions(new.conditions)
     if not await tx.fetch("SELECT id FROM loyalty_program WHERE id = ?", [new.program_id]):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
-    await check_tiers(tx, new.program_id, new.conditions.tiers, "conditions", "tiers")
+    await check_condition_names(tx, new.program_id, new.conditions)
     if new.rules:
         where = among("id", list(new.rules), tx.dialect)
         rows = await tx.fetch(

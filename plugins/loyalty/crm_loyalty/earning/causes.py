@@ -17,7 +17,7 @@ from crm_framework import (
 )
 
 from .conditions import Line
-from .rules import Cause, Trigger
+from .rules import OWN_EVENTS, Cause, Trigger
 from .store import Offer, Reads
 
 
@@ -33,15 +33,15 @@ class Told:
     """Only in this programme; in all, if None."""
 
 
-OWN = "loyalty."
-"""Prefix of the plugin's own events. Points for points would have no end."""
+OUTBOUND = "OUTBOUND"
+"""The direction of a touch that we began."""
 
 
 def told_by(events: Iterable[Event], now: datetime) -> list[Told]:
     """The causes in a batch of events, each once. Those of interactions have yet to be looked up."""
     found: dict[tuple[str, str], Told] = {}
     for event in events:
-        if event.customer_id is None or event.type.startswith(OWN):
+        if event.customer_id is None or event.type.startswith(OWN_EVENTS):
             continue
         for one in _told(event, event.customer_id, now):
             found.setdefault((one.source_key, one.cause.trigger), one)
@@ -96,7 +96,7 @@ def wanted(told: Iterable[Told], offers: Mapping[str, Offer]) -> list[Told]:
 
 
 async def looked_up(told: Sequence[Told], reads: Reads, *, lines: bool) -> list[Told]:
-    """With the moment, the channel and, if `lines`, the lines of interactions. Two statements at most.
+    """With the moment, the channel, the direction and, if `lines`, the lines. Two statements at most.
 
     An interaction that is not there any more told of nothing.
     """
@@ -105,7 +105,7 @@ async def looked_up(told: Sequence[Told], reads: Reads, *, lines: bool) -> list[
         return list(told)
     where = among("id", keys, reads.dialect)
     rows = await reads.fetch(
-        f"SELECT id, occurred_at, channel FROM crm_interaction WHERE {where.sql}", where.args
+        f"SELECT id, occurred_at, channel, direction FROM crm_interaction WHERE {where.sql}", where.args
     )
     known = {str(row["id"]): row for row in rows}
     by_purchase = await lines_of(keys, reads) if lines else {}
@@ -121,6 +121,7 @@ def _filled(one: Told, row: Mapping[str, Any], lines: Mapping[str, Sequence[Line
         one.cause,
         at=parse_time(row["occurred_at"]),
         channel=row["channel"],
+        outbound=row["direction"] == OUTBOUND,
         lines=tuple(lines.get(one.interaction_id or "", ())),
     )
     return replace(one, cause=cause)

@@ -39,9 +39,10 @@ from crm_framework import (
 )
 from crm_loyalty.programs.graphql import READ, WRITE, LoyaltyProgram
 
-from .changes import Says, create_rule, end_rule, update_rule
+from .changes import create_rule, end_rule, update_rule
 from .inputs import JSON, EarningConditionsInput, conditions_of, in_currency, shown
 from .rules import Basis, Trigger
+from .says import Says
 from .store import currency_of, currency_of_rule, unit_minor
 
 describe(

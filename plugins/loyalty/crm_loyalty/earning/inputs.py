@@ -3,6 +3,7 @@
 from datetime import date
 from enum import StrEnum
 from typing import Any
+from unicodedata import normalize
 
 import strawberry
 from strawberry import ID
@@ -81,9 +82,9 @@ def conditions_of(given: EarningConditionsInput | None, currency: str) -> Condit
         channels=_texts(given.channels),
         skus=_texts(given.skus),
         categories=_texts(given.categories),
-        tags_any=_texts(given.tags_any),
-        tags_all=_texts(given.tags_all),
-        tags_none=_texts(given.tags_none),
+        tags_any=_tags(given.tags_any),
+        tags_all=_tags(given.tags_all),
+        tags_none=_tags(given.tags_none),
         segments=keys(given.segments, "Segment", "conditions", "segments"),
         tiers=keys(given.tiers, "LoyaltyTier", "conditions", "tiers"),
         attributes=tuple(
@@ -169,5 +170,15 @@ def _minor(given: MoneyInput | None, currency: str, name: str) -> int | None:
     return in_currency(given, currency, "conditions", name)
 
 
+def _tags(values: Any) -> tuple[str, ...]:
+    """As tags are kept: in small letters, with single blanks."""
+    return tuple(" ".join(text.lower().split()) for text in _texts(values))
+
+
 def _texts(values: Any) -> tuple[str, ...]:
-    return tuple(value.strip() for value in chosen(values) or () if value.strip())
+    return tuple(text for value in chosen(values) or () if (text := one_text(value)))
+
+
+def one_text(value: str) -> str:
+    """As the core keeps it: trimmed, and its letters composed."""
+    return normalize("NFC", value).strip()

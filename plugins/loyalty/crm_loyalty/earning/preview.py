@@ -1,4 +1,4 @@
-"""What a purchase would earn: the rules that a purchase itself is asked, and nothing is written."""
+"""What a purchase or a touch would earn: the rules that it is asked itself, and nothing is written."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,6 +12,9 @@ from crm_framework import (
     Customer,
     ErrorCode,
     MoneyInput,
+    Reader,
+    check_channel,
+    check_kind,
     chosen,
     key_of,
     load,
@@ -20,6 +23,7 @@ from crm_framework import (
     reference,
     required,
     root,
+    usual_channel,
 )
 from crm_loyalty.campaigns.graphql import LoyaltyCampaign
 from crm_loyalty.ledger.sources import MOST_POINTS
@@ -32,13 +36,15 @@ from .conditions import Line
 from .enter import judged
 from .facts import about
 from .graphql import LoyaltyEarningRule
-from .inputs import in_currency
-from .rules import Award, Cause, Trigger, local_day
+from .inputs import in_currency, one_text
+from .rules import Award, Cause, Passed, Trigger, local_day
 from .store import Offer, offers
 from .terms import expires_at, unlocks_at
 from .uses import uses_of
 
 MOST_LINES = 1000
+MOST_PIECES = 2**31 - 1
+FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 
 @strawberry.input(description="A line of a purchase.")
@@ -49,12 +55,19 @@ class PreviewLineInput:
     amount: MoneyInput = required("What the line adds to the total.")
 
 
-@strawberry.input(description="A purchase that has not been made.")
+@strawberry.input(description="A touch that has not taken place.")
+class PreviewInteractionInput:
+    kind: str = required("Its kind, such as visit.")
+    outbound: bool = optional("Whether we would begin it: points are for what customers do.", default=False)
+
+
+@strawberry.input(description="A purchase, or a touch, that has not taken place.")
 class PreviewEarningInput:
     program: ID = required("In which programme.")
-    customer: ID = required("Who would buy.")
-    total: MoneyInput | None = optional("Its total; the sum of the lines if left out.")
+    customer: ID = required("Whose it would be.")
+    total: MoneyInput | None = optional("The purchase's total; the sum of the lines if left out.")
     lines: list[PreviewLineInput] | None = optional("Its lines, 1,000 at most.")
+    interaction: PreviewInteractionInput | None = optional("A touch, in place of a purchase.")
     channel: str | None = optional("The channel.")
     at: datetime | None = optional("When; now if left out.")
 
@@ -85,7 +98,7 @@ class EarningMultiplier:
     tier: LoyaltyTier | None = reference("tier_id", "The tier; null for a campaign.")
 
 
-@strawberry.type(description="What a purchase would earn.")
+@strawberry.type(description="What a purchase, or a touch, would earn.")
 class EarningPreview:
     points: BigInt = strawberry.field(description="How many points.")
     unlock_at: datetime | None = strawberry.field(
@@ -104,28 +117,47 @@ class EarningPreview:
 @root(permission=READ, also="customers.read", restricted=True)
 async def preview_earning(
     info: Info,
-    input: Annotated[PreviewEarningInput, strawberry.argument(description="The purchase.")],
+    input: Annotated[PreviewEarningInput, strawberry.argument(description="The purchase, or the touch.")],
 ) -> EarningPreview:
-    """What a purchase would earn, by which rules, and why others would give nothing. Nothing is changed."""
+    """What a purchase, or a touch, would earn, by which rules, and why others would give nothing. Nothing is
+    changed.
+    """
     program = key_of(input.program, LoyaltyProgram, path=("input", "program"))
-    key = key_of(input.customer, Customer, path=("input", "customer"))
+    asked = key_of(input.customer, Customer, path=("input", "customer"))
+    reader = info.context.reader
+    winner = "SELECT COALESCE(merged_into_id, id) AS id FROM crm_customer WHERE id = ?"
+    key = next((str(row["id"]) for row in await reader.fetch(winner, [asked])), asked)
     [customer] = await load(info, Customer, [key], columns=("id",))
     if customer is None:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such customer.", path=("input", "customer"))
-    reader = info.context.reader
-    found = await offers(reader, [Trigger.PURCHASE], program_id=program)
+    trigger = Trigger.PURCHASE if chosen(input.interaction) is None else Trigger.INTERACTION
+    found = await offers(reader, [trigger], program_id=program)
     if program not in found:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("input", "program"))
     offer = found[program]
     told = Told(customer_id=key, source_key="", cause=_cause(input, offer.programme.currency))
+    [there] = await reader.fetch("SELECT active FROM loyalty_program WHERE id = ?", [program])
+    if there["active"]:
+        earned = await _judged(told, offer, reader)
+    else:
+        ended = f"“{offer.programme.name}” earns nothing any more"
+        passed = tuple(Passed(rule=rule, because=ended) for rule in offer.rules(told.cause.at))
+        earned = Award(points=0, passed=passed)
+    preview = _shown(earned, told.cause, offer)
+    if info.context.actor.kind == "CUSTOMER":
+        preview.passed = []  # why not may be what staff noted of them
+    return preview
+
+
+async def _judged(told: Told, offer: Offer, reader: Reader) -> Award:
+    program, key = offer.programme.id, told.customer_id
     who = (await about([key], [offer], reader))[program, key]
     account = await reader.fetch(
         "SELECT id FROM loyalty_account WHERE program_id = ? AND customer_id = ?", [program, key]
     )
-    day = local_day(told.cause.at, offer.programme.zone)
     uses = await uses_of([(told, offer)], [str(row["id"]) for row in account], reader)
-    used = uses.of(str(account[0]["id"]), day, offer) if account else {}
-    earned = judged(told, offer, who, used)
+    day = local_day(told.cause.at, offer.programme.zone)
+    earned = judged(told, offer, who, uses.of(str(account[0]["id"]), day, offer) if account else {})
     if earned.points > MOST_POINTS:
         raise CrmError(
             ErrorCode.REFUSED,
@@ -133,50 +165,100 @@ async def preview_earning(
             path=("input", "total"),
             hint="Ask for less, or set a cap.",
         )
-    found_out = _shown(earned, told.cause, offer)
-    if info.context.actor.kind == "CUSTOMER":
-        found_out.passed = []  # why not may be what staff noted of them
-    return found_out
+    return earned
 
 
 def _cause(input: PreviewEarningInput, currency: str) -> Cause:
+    channel = chosen(input.channel)
+    if channel is not None:
+        check_channel(channel, path=("input", "channel"))
+    touch = chosen(input.interaction)
+    return _purchase(input, currency) if touch is None else _touch(input, touch)
+
+
+def _at(input: PreviewEarningInput) -> datetime:
+    at = chosen(input.at)
+    if at is None:
+        return now()
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, f"{at.isoformat()} is out of range.", path=("input", "at"),
+            hint=f"Give a moment of the years {FIRST_YEAR} to {LAST_YEAR}.",
+        )  # fmt: skip
+    return at
+
+
+def _touch(input: PreviewEarningInput, touch: PreviewInteractionInput) -> Cause:
+    kind = check_kind(touch.kind, path=("input", "interaction", "kind"))
+    for name in ("total", "lines"):
+        if chosen(getattr(input, name)) is not None:
+            raise CrmError(
+                ErrorCode.BAD_INPUT, "A touch has no amount and no goods.", path=("input", name),
+                hint="Leave it out, or leave interaction out.",
+            )  # fmt: skip
+    return Cause(
+        trigger=Trigger.INTERACTION,
+        at=_at(input),
+        kind=kind,
+        channel=usual_channel(kind) if chosen(input.channel) is None else chosen(input.channel),
+        outbound=touch.outbound,
+    )
+
+
+def _purchase(input: PreviewEarningInput, currency: str) -> Cause:
     given = chosen(input.lines) or []
     if len(given) > MOST_LINES:
         raise CrmError(
             ErrorCode.BAD_INPUT, f"{len(given)} lines are too many; {MOST_LINES} are allowed.",
             path=("input", "lines"),
         )  # fmt: skip
-    lines = tuple(
-        Line(
-            sku=line.sku,
-            category=chosen(line.category),
-            quantity=line.quantity,
-            amount_minor=in_currency(line.amount, currency, "input", "lines", index, "amount") or 0,
-        )
-        for index, line in enumerate(given)
-    )
+    lines = tuple(_line(line, currency, ("input", "lines", index)) for index, line in enumerate(given))
     total = in_currency(input.total, currency, "input", "total")
+    added = sum(line.amount_minor for line in lines)
     if total is None and not lines:
         raise CrmError(
             ErrorCode.BAD_INPUT, "The purchase has neither lines nor a total.", path=("input", "total"),
             hint="Give at least one of them.",
         )  # fmt: skip
+    total = added if total is None else total
+    if total < 0 or (lines and total != added):
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            "The total of a purchase is that of its lines, and not negative.",
+            path=("input", "total"),
+            hint="Leave it out, or give discounts as lines of their own.",
+        )
     return Cause(
         trigger=Trigger.PURCHASE,
-        at=chosen(input.at) or now(),
+        at=_at(input),
         kind="purchase",
         currency=currency,
-        total_minor=sum(line.amount_minor for line in lines) if total is None else total,
+        total_minor=total,
         channel=chosen(input.channel),
         lines=lines,
     )
 
 
+def _line(line: PreviewLineInput, currency: str, path: tuple[str | int, ...]) -> Line:
+    if not 1 <= line.quantity <= MOST_PIECES:
+        raise CrmError(
+            ErrorCode.BAD_INPUT, f"{line.quantity} is out of range.", path=(*path, "quantity"),
+            hint=f"Give 1 to {MOST_PIECES}.",
+        )  # fmt: skip
+    return Line(
+        sku=one_text(line.sku),
+        category=one_text(chosen(line.category) or "") or None,
+        quantity=line.quantity,
+        amount_minor=in_currency(line.amount, currency, *path, "amount") or 0,
+    )
+
+
 def _shown(earned: Award, cause: Cause, offer: Offer) -> EarningPreview:
     expiry = expires_at(earned.terms, cause.at, offer.programme.zone)
+    unlock = unlocks_at(earned.terms, cause.at) or cause.at
     return EarningPreview(
         points=BigInt(earned.points),
-        unlock_at=unlocks_at(earned.terms, cause.at) if earned.points else None,
+        unlock_at=unlock if earned.points and unlock > now() else None,
         expires_at=None if expiry == NEVER or not earned.points else expiry,
         applied=[
             EarningShare(

@@ -7,7 +7,7 @@ rounded, once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -105,6 +105,14 @@ class Multiplier:
 
 
 NOTHING = "it gives nothing for this"
+OWN_EVENTS = "loyalty."
+"""Prefix of the plugin's own events. Points for points would have no end."""
+NO_TOUCHES = {
+    "purchase": "A purchase has a trigger of its own.",
+    "refund": "A refund earns nothing: it takes points back.",
+    "note": "A note is no touch: staff wrote something down.",
+}
+"""Kinds of interactions that no rule for interactions counts, and why."""
 WHOLE = "*"
 """In `used`: what all rules of the programme have given together."""
 
@@ -137,6 +145,8 @@ class Cause:
     total_minor: int | None = None
     channel: str | None = None
     lines: Sequence[Line] = ()
+    outbound: bool = False
+    """Of an interaction: whether we began it."""
     referee: bool = False
     """Of a referral: whether this is the one who was referred."""
 
@@ -251,6 +261,11 @@ def _why_not(programme: Programme, rule: Rule, cause: Cause, who: Who) -> str | 
         return f"the programme counts {programme.currency}, not {cause.currency}"
     if rule.kinds and cause.kind not in rule.kinds:
         return f"it is not for {cause.kind}"
+    if cause.trigger is Trigger.INTERACTION:
+        if cause.kind in NO_TOUCHES:
+            return f"it is not for {cause.kind}"
+        if cause.outbound:
+            return "it counts what customers do, and this one was ours"
     return why_not(
         rule.conditions,
         who,
@@ -259,6 +274,22 @@ def _why_not(programme: Programme, rule: Rule, cause: Cause, who: Who) -> str | 
         total_minor=cause.total_minor,
         channel=cause.channel,
         lines=cause.lines,
+    )
+
+
+def by_segments(
+    programme: Programme, rules: Iterable[Rule], campaigns: Iterable[Campaign], cause: Cause, who: Who
+) -> bool:
+    """Whether the award may depend on segments: some rule or campaign asks for them, and fits otherwise."""
+    for rule in rules:
+        if rule.conditions.segments:
+            anybody = replace(rule, conditions=replace(rule.conditions, segments=()))
+            if _why_not(programme, anybody, cause, who) is None:
+                return True
+    return any(
+        _holds(programme, replace(one, conditions=replace(one.conditions, segments=())), cause, who)
+        for one in campaigns
+        if one.conditions.segments
     )
 
 
@@ -287,7 +318,7 @@ def _worth(rule: Rule, cause: Cause, currency: str) -> tuple[Fraction, str]:
     named = bool(rule.conditions.skus or rule.conditions.categories)
     lines = matching(rule.conditions, cause.lines)
     if rule.basis is Basis.PER_ITEM:
-        pieces = sum(line.quantity for line in lines)
+        pieces = sum(line.quantity for line in lines if line.amount_minor >= 0)  # a discount is no piece
         return Fraction(points * pieces), f"“{rule.name}”: {points} for each of {pieces}"
     minor = sum(line.amount_minor for line in lines) if named else cause.total_minor or 0
     minor = max(minor, 0)

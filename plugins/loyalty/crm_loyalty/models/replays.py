@@ -28,6 +28,7 @@ class Replay(Model):
     status = fields.CharEnumField(ReplayStatus, max_length=24)
     present: Any = fields.JSONField(default=list, description="what of customers is taken as it is now")
     causes = fields.BigIntField(default=0, db_default=0, description="looked at")
+    by_segments = fields.BigIntField(default=0, db_default=0, description="of them: may depend on segments")
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
 
@@ -44,6 +45,9 @@ class ReplayDifference(Model):
     account: Any = to("loyalty.Account", "replay_differences", index=True)
     before = fields.BigIntField()
     after = fields.BigIntField()
+    by_segments = fields.BigIntField(
+        default=0, db_default=0, description="causes that may depend on segments"
+    )
     corrected = fields.BooleanField(default=False, db_default=False)
 
     class Meta:

@@ -11,8 +11,8 @@ from crm_loyalty.models import ReplayStatus
 
 from .run import REPLAY, held, move
 
-NO_HISTORY = ("attributes", "segments", "tags")
-"""What of customers is known as it is, and not as it was."""
+NO_HISTORY = ("segments",)
+"""What of customers is known as it is, and not as it was: a segment may ask for anything."""
 
 
 async def begin_replay(tx: UnitOfWork, program_id: str, from_at: datetime, until_at: datetime) -> str:

@@ -3,17 +3,20 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from crm_framework import UnitOfWork, among, parse_time
-from crm_loyalty.earning.causes import Told, lines_of
+from crm_framework import CustomerPast, UnitOfWork, among, customer_pasts, parse_time
+from crm_loyalty.earning.causes import OUTBOUND, Told, lines_of
 from crm_loyalty.earning.enter import worth_an_entry
 from crm_loyalty.earning.facts import about
-from crm_loyalty.earning.rules import Award, Cause, Rule, Trigger, award, local_day
+from crm_loyalty.earning.rules import Award, Cause, Rule, Trigger, award, by_segments, local_day
 from crm_loyalty.earning.store import OWN_RATE, Offer
 from crm_loyalty.earning.uses import Uses, day_of
 from crm_loyalty.rules import points_to_keep
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""Nothing that is recorded happened before; calendars end not far before year 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Compared:
     award: Award
     entry: "Entered | None"
     after: int
+    by_segments: bool = False
+    """Whether it may be another one by the segments that the customer belonged to when it happened."""
 
     @property
     def before(self) -> int:
@@ -60,6 +65,9 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
     uses = await _earlier(tx, customers, offer, window)
     others = await _others(tx, customers, offer, window)
     tiers = await _tiers(tx, customers, offer.programme.id)
+    pasts: dict[str, CustomerPast] = {}
+    if offer.asks & {"attributes", "tags"}:
+        pasts = await customer_pasts(tx, customers, told[0].cause.at)
     programme = offer.programme_at(window.rules_at)
     campaigns = [one for one in offer.campaigns if one.made_at is None or one.made_at <= window.rules_at]
     found: list[Compared] = []
@@ -71,6 +79,9 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
         whose = replace(
             who[offer.programme.id, one.customer_id], tier=_tier(tiers.get(one.customer_id, ()), one.cause.at)
         )
+        if (past := pasts.get(one.customer_id)) is not None:
+            then = past.at(one.cause.at)
+            whose = replace(whose, tags=then.tags, attributes=then.attributes)
         rules = rules_of(offer, window.rules_at, one.cause.at)
         used = uses.of(one.customer_id, day, offer)
         earned = award(programme, rules, campaigns, one.cause, whose, used)
@@ -83,7 +94,8 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
         if one.cause.trigger is Trigger.PURCHASE:
             after = points_to_keep(earned.points, one.cause.total_minor or 0, back)
         if entry is not None or worth_an_entry(one, offer, earned):
-            found.append(Compared(told=one, award=earned, entry=entry, after=after))
+            present = by_segments(programme, rules, campaigns, one.cause, whose)
+            found.append(Compared(told=one, award=earned, entry=entry, after=after, by_segments=present))
     return found
 
 
@@ -135,7 +147,8 @@ async def _causes(
     chosen = among("kind", sorted(kinds), tx.dialect)
     only = ("", ()) if every else (f" AND {chosen.sql}", chosen.args)
     rows = await tx.fetch(
-        "SELECT id, customer_id, kind, occurred_at, channel, total_minor, currency FROM crm_interaction"
+        "SELECT id, customer_id, kind, occurred_at, channel, direction, total_minor, currency"
+        " FROM crm_interaction"
         f" WHERE {of.sql} AND occurred_at >= ? AND occurred_at < ?{only[0]} AND kind <> 'refund'"
         " ORDER BY occurred_at, id",
         [*of.args, window.from_at, window.until_at, *only[1]],
@@ -168,6 +181,7 @@ def _told(row: Mapping[str, Any], lines: tuple[Any, ...]) -> Told:
             currency=row["currency"] if bought else None,
             total_minor=row["total_minor"] if bought else None,
             channel=row["channel"],
+            outbound=row["direction"] == OUTBOUND,
             lines=lines,
         ),
         interaction_id=str(row["id"]),
@@ -208,7 +222,7 @@ async def _earlier(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
         return uses
     of = among("a.customer_id", list(customers), tx.dialect)
     of_rule = among("s.rule_id", capped, tx.dialect)
-    first = local_day(window.from_at, offer.programme.zone)
+    first = local_day(max(window.from_at, EARLIEST), offer.programme.zone)
     for row in await tx.fetch(
         "SELECT a.customer_id, s.rule_id, SUM(s.points) AS points,"
         " SUM(CASE WHEN s.day = ? THEN s.points ELSE 0 END) AS on_day FROM loyalty_share s"

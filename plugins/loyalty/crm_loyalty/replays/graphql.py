@@ -56,6 +56,10 @@ class LoyaltyReplayDifference(Node):
 
     before: BigInt = column("Points that it has for them, less what was refunded.")
     after: BigInt = column("Points that it would have.")
+    by_segments: int = column(
+        "How many of its purchases and interactions may earn otherwise by the segments that the customer"
+        " belonged to then: they are taken as they are now."
+    )
     corrected: bool = column("Whether that was entered.")
 
 
@@ -75,9 +79,10 @@ class LoyaltyEarningReplay(Node):
     rules_at: datetime = column("The rules as they were then.")
     present: list[str] = column(
         "What of customers is taken as it is when the replay runs, as no history of it is kept and some rule"
-        " or campaign asks for it: attributes, segments, tags. Tiers are those of the moment of each"
+        " or campaign asks for it: segments. Tags, attributes and tiers are those of the moment of each"
         " purchase."
     )
+    by_segments: int = column("How many of the causes may earn otherwise by the segments of then.")
     causes: int = column("How many purchases and interactions were looked at.")
     created_at: datetime = column("When it was asked for.")
     program: LoyaltyProgram = reference("program_id", "The programme.")

@@ -95,11 +95,12 @@ async def _compare(
     tx: UnitOfWork, replay_id: str, customers: Sequence[str], offer: Offer, window: Window
 ) -> None:
     found = await compared(tx, customers, offer, window)
-    await _count(tx, replay_id, len(found))
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    await _count(tx, replay_id, len(found), sum(one.by_segments for one in found))
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for one in found:
         sums[one.told.customer_id][0] += one.before
         sums[one.told.customer_id][1] += one.after
+        sums[one.told.customer_id][2] += one.by_segments
     differing = {key: both for key, both in sums.items() if both[0] != both[1]}
     live = await live_customers(tx, differing, Hold.ADD)
     program = offer.programme.id
@@ -110,7 +111,7 @@ async def _compare(
         *(
             {
                 "id": new_id(), "replay_id": replay_id, "account_id": accounts[program, key].id,
-                "before": differing[key][0], "after": differing[key][1],
+                "before": differing[key][0], "after": differing[key][1], "by_segments": differing[key][2],
             }
             for _, key in sorted(owners)
         ),
@@ -212,5 +213,8 @@ async def _shares(tx: UnitOfWork, entry_ids: Sequence[str]) -> dict[str, dict[st
     return found
 
 
-async def _count(tx: UnitOfWork, replay_id: str, causes: int) -> None:
-    await tx.execute("UPDATE loyalty_replay SET causes = causes + ? WHERE id = ?", [causes, replay_id])
+async def _count(tx: UnitOfWork, replay_id: str, causes: int, by_segments: int) -> None:
+    await tx.execute(
+        "UPDATE loyalty_replay SET causes = causes + ?, by_segments = by_segments + ? WHERE id = ?",
+        [causes, by_segments, replay_id],
+    )

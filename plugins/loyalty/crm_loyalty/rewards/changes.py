@@ -10,10 +10,9 @@ from crm_loyalty.earning.store import check_tiers, moment
 from crm_loyalty.models import CodeSource, RewardKind
 from crm_loyalty.text import json_list, line, plain_of, taken
 
+from .checks import check_numbers, check_whole
 from .codes import add_codes
 from .events import RewardChanged
-
-MOST_POINTS = 1_000_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +41,15 @@ class NewReward:
 async def create_reward(tx: UnitOfWork, new: NewReward) -> str:
     """Key of the new reward. BAD_INPUT for what does not fit, CONFLICT for a name that is taken."""
     name = line(new.name)
-    _check(new)
+    values = {field.name: getattr(new, field.name) for field in fields(new)}
+    check_whole(values)
     programs = await tx.fetch("SELECT id FROM loyalty_program WHERE id = ?", [new.program_id])
     if not programs:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
     await check_tiers(tx, new.program_id, new.tiers, "tiers")
     key = new_id()
     pool = new.codes is CodeSource.POOL
-    row = {field.name: getattr(new, field.name) for field in fields(new)} | {
+    row = values | {
         "id": key,
         "name": name,
         "tiers": list(new.tiers),
@@ -106,7 +106,7 @@ async def update_reward(tx: UnitOfWork, reward_id: str, change: RewardChange) ->
             ErrorCode.BAD_INPUT, "The stock of a pool is the number of its free codes.", path=("stock",),
             hint="Add codes instead.",
         )  # fmt: skip
-    _check_numbers(values)
+    check_numbers(values)
     was = {name: before[name] for name in values}
     was |= {name: moment(before[name]) for name in values if name in ("valid_from", "valid_until")}
     changes = {name: (was[name], value) for name, value in values.items() if was[name] != value}
@@ -152,57 +152,3 @@ async def add_voucher_codes(tx: UnitOfWork, reward_id: str, codes: Sequence[str]
         changes = {"stock": (rows[0]["stock"], stock)}
         tx.emit(RewardChanged(customer_id=None, reward_id=reward_id, changes=changes))
     return stock
-
-
-def _check(new: NewReward) -> None:
-    kind = new.kind
-    if kind is RewardKind.DISCOUNT and (new.value_minor is None) == (new.percent is None):
-        raise CrmError(
-            ErrorCode.BAD_INPUT, "A discount takes off an amount or a percentage.", path=("value",),
-            hint="Give value or percent, not both.",
-        )  # fmt: skip
-    if kind is RewardKind.PRODUCT and not new.sku:
-        raise CrmError(ErrorCode.BAD_INPUT, "A product has a SKU.", path=("sku",), hint="Give it.")
-    if kind is RewardKind.VOUCHER and new.codes is None:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, "A voucher has codes.", path=("codes",), hint="Choose GENERATED or POOL."
-        )
-    if kind is not RewardKind.VOUCHER and new.codes is not None:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, f"A {kind.lower()} has no codes.", path=("codes",), hint="Leave it out."
-        )
-    if new.codes is CodeSource.POOL and new.stock is not None:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, "The stock of a pool is the number of its free codes.", path=("stock",),
-            hint="Leave it out, and add codes.",
-        )  # fmt: skip
-    _check_numbers({field.name: getattr(new, field.name) for field in fields(new)})
-
-
-RANGES = {
-    "cost_points": (1, MOST_POINTS),
-    "value_minor": (1, 10**15),
-    "cost_minor": (0, 10**15),
-    "percent": (1, 100),
-    "stock": (0, 10**12),
-    "per_customer": (1, 10**6),
-    "hold_minutes": (1, 60 * 24 * 30),
-}
-
-
-def _check_numbers(values: Mapping[str, Any]) -> None:
-    for name, (least, most) in RANGES.items():
-        value = values.get(name)
-        if value is not None and not least <= value <= most:
-            raise CrmError(
-                ErrorCode.BAD_INPUT,
-                f"{value} is out of range.",
-                path=(name,),
-                hint=f"Give {least} to {most}.",
-            )
-    start, end = values.get("valid_from"), values.get("valid_until")
-    if start is not None and end is not None and start >= end:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, "It ends before it begins.", path=("valid_until",),
-            hint="Give a later moment.",
-        )  # fmt: skip

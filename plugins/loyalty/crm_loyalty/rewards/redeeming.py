@@ -17,6 +17,7 @@ from crm_loyalty.models import CodeSource, RedemptionStatus, RewardKind
 from crm_loyalty.tiers.standing import Kept, tiers_at
 
 from . import rules
+from .checks import check_numbers
 from .codes import take_code
 from .events import RedemptionEvent, RewardFulfilled, RewardRedeemed, RewardReserved, RewardReturned
 
@@ -36,6 +37,7 @@ async def redeem_reward(tx: UnitOfWork, customer_id: str, reward_id: str, *, not
 
     REFUSED where the reward cannot be had, or the points are too few. Nothing is changed then.
     """
+    check_numbers({"note": note})
     reward, account = await _held(tx, customer_id, reward_id)
     key = new_id()
     await _take(tx, reward, account, key, RedemptionStatus.REDEEMED, None, note)
