@@ -61,7 +61,7 @@ async def programmes(shop: Shop) -> dict[str, str]:
             {"name": "VIP", "points": 7, "priority": 9, "conditions": {"tagsAny": ["vip"]}},
             {"name": "Tens", "basis": "PER_AMOUNT", "points": 1, "per": eur("10"), "wholeSteps": True},
         ):
-            await shop.rule(program, **rule)
+            await shop.rule(program, rule.pop("name"), **rule)
         await shop.change("createTier", "tier { id }", program=program, name="Gold", **gold)
         await shop.change(
             "createLoyaltyCampaign", "campaign { id }", program=program, name="Drinks", percent=130,

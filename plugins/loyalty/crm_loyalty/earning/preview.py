@@ -4,26 +4,20 @@ from datetime import datetime
 from typing import Annotated
 
 import strawberry
-from strawberry import ID, Info
+from strawberry import Info
 
 from crm_framework import (
     BigInt,
     CrmError,
     Customer,
     ErrorCode,
-    MoneyInput,
     Reader,
-    check_channel,
-    check_kind,
     chosen,
     key_of,
     load,
     now,
-    optional,
     reference,
-    required,
     root,
-    usual_channel,
 )
 from crm_loyalty.campaigns.graphql import LoyaltyCampaign
 from crm_loyalty.ledger.sources import MOST_POINTS
@@ -32,44 +26,14 @@ from crm_loyalty.programs.graphql import READ, LoyaltyProgram
 from crm_loyalty.tiers.types import LoyaltyTier
 
 from .causes import Told
-from .conditions import Line
 from .enter import judged
 from .facts import about
 from .graphql import LoyaltyEarningRule
-from .inputs import in_currency, one_text
+from .preview_inputs import PreviewEarningInput, cause_of
 from .rules import Award, Cause, Passed, Trigger, local_day
 from .store import Offer, offers
 from .terms import expires_at, unlocks_at
 from .uses import uses_of
-
-MOST_LINES = 1000
-MOST_PIECES = 2**31 - 1
-FIRST_YEAR, LAST_YEAR = 1900, 9000
-
-
-@strawberry.input(description="A line of a purchase.")
-class PreviewLineInput:
-    sku: str = required("The goods.")
-    category: str | None = optional("Their category.")
-    quantity: int = optional("How many pieces.", default=1)
-    amount: MoneyInput = required("What the line adds to the total.")
-
-
-@strawberry.input(description="A touch that has not taken place.")
-class PreviewInteractionInput:
-    kind: str = required("Its kind, such as visit.")
-    outbound: bool = optional("Whether we would begin it: points are for what customers do.", default=False)
-
-
-@strawberry.input(description="A purchase, or a touch, that has not taken place.")
-class PreviewEarningInput:
-    program: ID = required("In which programme.")
-    customer: ID = required("Whose it would be.")
-    total: MoneyInput | None = optional("The purchase's total; the sum of the lines if left out.")
-    lines: list[PreviewLineInput] | None = optional("Its lines, 1,000 at most.")
-    interaction: PreviewInteractionInput | None = optional("A touch, in place of a purchase.")
-    channel: str | None = optional("The channel.")
-    at: datetime | None = optional("When; now if left out.")
 
 
 @strawberry.type(description="What a rule would give.")
@@ -135,7 +99,7 @@ async def preview_earning(
     if program not in found:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("input", "program"))
     offer = found[program]
-    told = Told(customer_id=key, source_key="", cause=_cause(input, offer.programme.currency))
+    told = Told(customer_id=key, source_key="", cause=cause_of(input, offer.programme.currency))
     [there] = await reader.fetch("SELECT active FROM loyalty_program WHERE id = ?", [program])
     if there["active"]:
         earned = await _judged(told, offer, reader)
@@ -166,91 +130,6 @@ async def _judged(told: Told, offer: Offer, reader: Reader) -> Award:
             hint="Ask for less, or set a cap.",
         )
     return earned
-
-
-def _cause(input: PreviewEarningInput, currency: str) -> Cause:
-    channel = chosen(input.channel)
-    if channel is not None:
-        check_channel(channel, path=("input", "channel"))
-    touch = chosen(input.interaction)
-    return _purchase(input, currency) if touch is None else _touch(input, touch)
-
-
-def _at(input: PreviewEarningInput) -> datetime:
-    at = chosen(input.at)
-    if at is None:
-        return now()
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, f"{at.isoformat()} is out of range.", path=("input", "at"),
-            hint=f"Give a moment of the years {FIRST_YEAR} to {LAST_YEAR}.",
-        )  # fmt: skip
-    return at
-
-
-def _touch(input: PreviewEarningInput, touch: PreviewInteractionInput) -> Cause:
-    kind = check_kind(touch.kind, path=("input", "interaction", "kind"))
-    for name in ("total", "lines"):
-        if chosen(getattr(input, name)) is not None:
-            raise CrmError(
-                ErrorCode.BAD_INPUT, "A touch has no amount and no goods.", path=("input", name),
-                hint="Leave it out, or leave interaction out.",
-            )  # fmt: skip
-    return Cause(
-        trigger=Trigger.INTERACTION,
-        at=_at(input),
-        kind=kind,
-        channel=usual_channel(kind) if chosen(input.channel) is None else chosen(input.channel),
-        outbound=touch.outbound,
-    )
-
-
-def _purchase(input: PreviewEarningInput, currency: str) -> Cause:
-    given = chosen(input.lines) or []
-    if len(given) > MOST_LINES:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, f"{len(given)} lines are too many; {MOST_LINES} are allowed.",
-            path=("input", "lines"),
-        )  # fmt: skip
-    lines = tuple(_line(line, currency, ("input", "lines", index)) for index, line in enumerate(given))
-    total = in_currency(input.total, currency, "input", "total")
-    added = sum(line.amount_minor for line in lines)
-    if total is None and not lines:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, "The purchase has neither lines nor a total.", path=("input", "total"),
-            hint="Give at least one of them.",
-        )  # fmt: skip
-    total = added if total is None else total
-    if total < 0 or (lines and total != added):
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            "The total of a purchase is that of its lines, and not negative.",
-            path=("input", "total"),
-            hint="Leave it out, or give discounts as lines of their own.",
-        )
-    return Cause(
-        trigger=Trigger.PURCHASE,
-        at=_at(input),
-        kind="purchase",
-        currency=currency,
-        total_minor=total,
-        channel=chosen(input.channel),
-        lines=lines,
-    )
-
-
-def _line(line: PreviewLineInput, currency: str, path: tuple[str | int, ...]) -> Line:
-    if not 1 <= line.quantity <= MOST_PIECES:
-        raise CrmError(
-            ErrorCode.BAD_INPUT, f"{line.quantity} is out of range.", path=(*path, "quantity"),
-            hint=f"Give 1 to {MOST_PIECES}.",
-        )  # fmt: skip
-    return Line(
-        sku=one_text(line.sku),
-        category=one_text(chosen(line.category) or "") or None,
-        quantity=line.quantity,
-        amount_minor=in_currency(line.amount, currency, *path, "amount") or 0,
-    )
 
 
 def _shown(earned: Award, cause: Cause, offer: Offer) -> EarningPreview:
