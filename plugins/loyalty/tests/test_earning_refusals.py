@@ -165,14 +165,17 @@ NOT_KNOWN: list[tuple[dict[str, Any], list[str], str, str]] = [
 ]
 
 
+ATTRIBUTES: tuple[dict[str, Any], ...] = (
+    {"name": "age", "type": "NUMBER"},
+    {"name": "born", "type": "DATE"},
+    {"name": "size", "type": "CHOICE", "choices": ["S", "M"]},
+)
+
+
 async def test_what_a_rule_names_is_there(shop: Shop) -> None:
     program = await shop.program()
-    for name, type_, more in (
-        ("age", "NUMBER", {}),
-        ("born", "DATE", {}),
-        ("size", "CHOICE", {"choices": ["S", "M"]}),
-    ):
-        await shop.change("defineAttribute", "attributeDefinition { id }", name=name, type=type_, **more)
+    for attribute in ATTRIBUTES:
+        await shop.change("defineAttribute", "attributeDefinition { id }", **attribute)
     rule = await shop.rule(program, "Fits", conditions={"attributes": [{"name": "size", "in": ["S"]}]})
     for input, path, message, hint in NOT_KNOWN:
         given = {"program": program, "name": "Rule", "trigger": "PURCHASE", "points": 1} | input
@@ -180,13 +183,12 @@ async def test_what_a_rule_names_is_there(shop: Shop) -> None:
         assert (error["code"], error["path"], error["message"]) == ("BAD_INPUT", path, message)
         assert hint in error["hint"]
         if "conditions" in input:
-            for other, more in (
-                ("updateEarningRule", {"rule": rule}),
-                ("createLoyaltyCampaign", {"program": program, "name": "C", "percent": 200}),
-            ):
-                of_payload = f"{'rule' if 'rule' in more else 'campaign'} {{ id }}"
-                refused = await shop.refused(other, of_payload, conditions=input["conditions"], **more)
-                assert refused == ("BAD_INPUT", path, message)
+            more: dict[str, Any] = {"conditions": input["conditions"]}
+            refused = await shop.refused("updateEarningRule", "rule { id }", rule=rule, **more)
+            assert refused == ("BAD_INPUT", path, message)
+            more |= {"program": program, "name": "C", "percent": 200}
+            refused = await shop.refused("createLoyaltyCampaign", "campaign { id }", **more)
+            assert refused == ("BAD_INPUT", path, message)
     gone = (await shop.change("createSegment", "segment { id }", name="All", filter={}))["segment"]["id"]
     await shop.change("deleteSegment", "", id=gone)
     refused = await shop.refused(

@@ -54,13 +54,14 @@ async def programmes(shop: Shop) -> dict[str, str]:
         found[name] = program
         if name in ("Yen", "Ended"):
             continue
-        for rule in (
+        rules: tuple[dict[str, Any], ...] = (
             {"name": "First", "basis": "PER_AMOUNT", "points": 3, "priority": 5, "capPerDay": 25},
             {"name": "Second", "basis": "PER_AMOUNT", "points": 2, "priority": 5, "capPerCause": 11},
             {"name": "Tea", "basis": "PER_ITEM", "points": 4, "conditions": {"categories": ["drinks"]}},
             {"name": "VIP", "points": 7, "priority": 9, "conditions": {"tagsAny": ["vip"]}},
             {"name": "Tens", "basis": "PER_AMOUNT", "points": 1, "per": eur("10"), "wholeSteps": True},
-        ):
+        )
+        for rule in rules:
             await shop.rule(program, rule.pop("name"), **rule)
         await shop.change("createTier", "tier { id }", program=program, name="Gold", **gold)
         await shop.change(
@@ -75,7 +76,7 @@ def purchase(random: Random) -> dict[str, Any]:
     """Nothing, a little, discounts that eat it up, much; with lines or without."""
     if random.random() < 0.3:
         return {"total": eur(random.choice(["0", "0.01", "9.99", "10", "33.33", "999.99"]))}
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "sku": random.choice(["tea", "cup"]),
             "category": random.choice([None, "drinks"]),

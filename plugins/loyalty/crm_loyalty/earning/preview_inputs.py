@@ -64,7 +64,7 @@ def cause_of(input: PreviewEarningInput, currency: str) -> Cause:
 
 
 def _at(input: PreviewEarningInput) -> datetime:
-    at = chosen(input.at)
+    at: datetime | None = chosen(input.at)
     if at is None:
         return now()
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
