@@ -16,8 +16,8 @@ from . import counted, kept, raw, totals
 from .activity import active
 from .kept import Days, Held, Products
 
-CHUNK = 500
-"""Customers whose figures are counted at once."""
+CHUNK = 100
+"""Customers whose figures are counted at once: on SQLite everybody else waits for as long with a change."""
 
 
 @dataclass(frozen=True)
