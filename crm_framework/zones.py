@@ -48,7 +48,11 @@ def _zones() -> Mapping[str, str]:
 
 
 def _nearest(value: str, known: Mapping[str, str]) -> str | None:
+    """The zone that was meant. Only those are compared that begin alike and are about as long: thousands of
+    rows of an import may each have a zone that is none."""
     from difflib import get_close_matches
 
-    close = get_close_matches(value.strip().lower(), list(known), n=1)
+    wanted = value.strip().lower()
+    near = [name for name in known if name[:1] == wanted[:1] and abs(len(name) - len(wanted)) <= 2]
+    close = get_close_matches(wanted, near, n=1)
     return known[close[0]] if close else None

@@ -5,8 +5,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -191,9 +191,7 @@ async def _serve(
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # uvicorn raises the signal again when it has ended, which must not end the worker half-way
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    async with working_for(service) as worker:
+    async with ended_in_order(), working_for(service) as worker:
         rest_what_is_loaded()
         server = Server(
             config, started, worker.stop if worker else None, service.sockets.stop, shared=keeper is not None
@@ -206,6 +204,16 @@ async def _serve(
         finally:
             if keeper is not None:
                 asyncio.get_running_loop().remove_reader(keeper)
+
+
+@asynccontextmanager
+async def ended_in_order() -> AsyncIterator[None]:
+    """uvicorn raises SIGTERM again when it has ended, which must not end the worker half-way."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Server(uvicorn.Server):

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from graphql import (
     DocumentNode,
+    FieldsOnCorrectTypeRule,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    KnownTypeNamesRule,
     OperationDefinitionNode,
     TokenKind,
     ValuesOfCorrectTypeRule,
@@ -26,6 +28,7 @@ from .context import USUAL_LIMITS, Context, Limits
 from .errors import RequestError
 from .limits import check_limits
 from .literals import LiteralsRule
+from .suggestions import FieldNamesRule, TypeNamesRule
 
 if TYPE_CHECKING:
     from .plans import Plan
@@ -44,9 +47,11 @@ MAX_CHARACTERS = 500_000
 """Of all documents that are kept: read, each character takes some 120 bytes."""
 
 # ours counts the nesting of introspection in linear time
-_OWN = (MaxIntrospectionDepthRule, ValuesOfCorrectTypeRule)
+_OWN = (MaxIntrospectionDepthRule, ValuesOfCorrectTypeRule, KnownTypeNamesRule, FieldsOnCorrectTypeRule)
 _RULES = (
     *(rule for rule in specified_rules if rule not in _OWN),
+    TypeNamesRule,
+    FieldNamesRule,
     LiteralsRule,
     MaybeNullValidationRule,
     OneOfInputValidationRule,

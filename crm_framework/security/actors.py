@@ -99,6 +99,12 @@ class Actor:
     customer_id: str | None = None
     scoped: tuple[Grant, ...] = ()
 
+    @property
+    def holder(self) -> str | None:
+        """Whose budget, reads and sockets are counted together: those of a token, or, without one of ours, of
+        the member of staff whom the company's issuer names. None for the program itself."""
+        return self.token_id or self.id
+
     def may(self, permission: str) -> bool:
         """Whether `permission` is granted: by its name, by `*`, by its group (`loyalty.*`), or as public."""
         if permission[:1] == "@":

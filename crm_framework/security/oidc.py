@@ -224,7 +224,10 @@ class Issuer:
             raise _refused()
         if self.claim == "email" and not _verified(claims):
             raise _refused()  # anybody may write anybody's address there
-        return named.strip().lower()
+        address = named.strip().lower()
+        if address.isascii() and not named.isascii():
+            raise _refused()  # the Kelvin sign becomes a k: another mailbox, perhaps somebody else's
+        return address
 
     async def staff(self, address: str, database: "Database", segments: Segments) -> Actor:
         """The member of staff with this address. Raises CrmError UNAUTHENTICATED for one who is not there or

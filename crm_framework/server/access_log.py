@@ -13,16 +13,19 @@ from .service import service_in
 log = logging.getLogger("crm_framework.access")
 
 NOTES = "crm_framework.notes"
+MAX_FACT = 200
+"""Characters of a fact."""
 LINE = "%s %s %d %.1f ms %s"
 QUIET = frozenset({"/healthz", "/readyz"})
 """Asked every few seconds by machines; logged only when they fail."""
 
 
 def note(scope: Scope, **facts: str | None) -> None:
-    """Adds facts to the request's line, such as the actor's name."""
+    """Adds facts to the request's line, such as the actor's name. Of what clients make up as long as they
+    like, the beginning is kept."""
     notes = scope.get(NOTES)
     if notes is not None:
-        notes.update(facts)
+        notes.update({name: value and value[:MAX_FACT] for name, value in facts.items()})
 
 
 def tell(scope: Scope, status: int, started: float, notes: Mapping[str, Any]) -> None:

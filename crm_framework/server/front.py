@@ -5,6 +5,7 @@ done here in one step; a failure has its answer in the endpoint already.
 """
 
 from time import perf_counter
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
@@ -22,6 +23,11 @@ class Front(Starlette):
     """Starlette, but for the API. Below a `root_path` the routes find that."""
 
     _graphql = GraphQL()
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        # a redirect names the host that the client wrote, and http behind a proxy that speaks https
+        self.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         traced = tracing.spans is not None  # by what the layers do around a request

@@ -77,7 +77,7 @@ class GraphQL:
             note(scope, operation=operation.operation_name)
             check_read_only(operation)
         else:
-            budget = service.budgets.of(actor.token_id or actor.id)
+            budget = service.budgets.of(actor.holder)
             if budget is not None and budget.left() < 0:
                 raise _used_up(budget)
             operation = await read_operation(
@@ -97,7 +97,7 @@ class GraphQL:
         result = await in_time(service, operation, context)
         if result.errors:
             note_forbidden(service, scope, actor, operation, result)
-        budget = service.budgets.of(actor.token_id or actor.id)
+        budget = service.budgets.of(actor.holder)
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
 
 

@@ -6,6 +6,7 @@ from crm_framework import tracing
 from crm_framework.engine.result import Result
 from crm_framework.schema.context import RequestContext
 
+from .access_log import MAX_FACT
 from .answers import error_entry
 from .deadlines import Deadlines
 from .operations import Operation
@@ -47,7 +48,7 @@ async def _traced(
 ) -> Result:
     """The same in a span: not with the document, which may hold values."""
     name = operation.operation_name
-    with spans.span("GraphQL operation", {"graphql.operation.name": name} if name else {}) as span:
+    with spans.span("GraphQL operation", {"graphql.operation.name": name[:MAX_FACT]} if name else {}) as span:
         result = await service.execute(operation, context)
         if result.code is not None:
             spans.failed(span, result.code)

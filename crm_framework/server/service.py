@@ -54,7 +54,7 @@ class Service:
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""
-        holder = actor.token_id or actor.id
+        holder = actor.holder
         return RequestContext(
             reader=self.database,
             page_default=self.settings.page_size,

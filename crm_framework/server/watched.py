@@ -20,6 +20,7 @@ GRACE_SECONDS = 1
 async def watched(service: Service, listener: socket.socket) -> AsyncIterator[None]:
     """Answers /healthz, /readyz and /metrics as a server does while the block runs, and nothing else."""
     app = Starlette(routes=watching(), middleware=middleware())
+    app.router.redirect_slashes = False
     app.state.service = service
     config = uvicorn.Config(
         app,

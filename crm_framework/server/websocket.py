@@ -35,6 +35,7 @@ MAX_ID = 200
 MAX_INIT = 16 * 1024
 """Characters of the message with the token."""
 
+USED_UP = Ending(4429, "RATE_LIMITED", "This token has used up its budget; long messages must wait.")
 TOO_SLOW = Ending(4413, "TOO_SLOW", "What was sent was not read in time.")
 
 
@@ -197,6 +198,9 @@ class Socket:
         if len(text) <= LARGE:
             return _parsed(text)
         assert self._session is not None  # nothing is taken before the token
+        budget = self._service.budgets.of(self._session.actor.holder)
+        if budget is not None and budget.left() < 0:
+            raise Closing(USED_UP)
         started = perf_counter()
         try:
             check_values(text.encode(), "A message")
@@ -204,8 +208,7 @@ class Socket:
         except Refusal as refusal:
             raise _bad(refusal.message) from None
         finally:
-            actor = self._session.actor
-            if budget := self._service.budgets.of(actor.token_id or actor.id):
+            if budget is not None:
                 budget.charge(perf_counter() - started)
 
     def _subscribe(self, message: dict[str, Any]) -> None:

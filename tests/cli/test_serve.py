@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from crm_framework.cli.serve import Server
+from crm_framework.cli.serve import Server, ended_in_order
 from crm_framework.server.limits.connections import guarded
 from crm_framework.server.listening import listening
 from crm_framework.server.loops import new_event_loop
@@ -175,6 +175,13 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+async def test_sigterm_is_as_it_was_when_the_server_has_ended() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    async with ended_in_order():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

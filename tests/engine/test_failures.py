@@ -106,6 +106,16 @@ async def test_suggestions_are_made_only_where_they_may_be(filled: Library) -> N
     assert (await filled.ask("{ authors { nam } }")).errors[0]["message"] == message
     shown = (await filled.ask("{ authors { nam } }", show_suggestions=True)).errors[0]["message"]
     assert shown == f"{message} Did you mean 'name'?"
+    text = "query ($a: Strin) { authors { name ... on Athor { name } } }"
+    hidden, shown = [(await filled.ask(text, show_suggestions=show)).errors for show in (False, True)]
+    assert [each["message"] for each in hidden] == ["Unknown type 'Strin'.", "Unknown type 'Athor'."]
+    assert shown[1]["message"].startswith("Unknown type 'Athor'. Did you mean 'Author'")
+
+
+async def test_suggestions_are_made_for_the_first_few_names(filled: Library) -> None:
+    text = "{ authors { " + " ".join(f"nam{n}" for n in range(9)) + " } }"
+    errors = (await filled.ask(text, show_suggestions=True)).errors
+    assert [" Did you mean" in each["message"] for each in errors] == [True] * 3 + [False] * 6
 
 
 async def test_variables_that_do_not_fit_are_the_clients(filled: Library) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from crm_framework.security.oidc import SKEW_SECONDS, Issuer, Keys
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.roles import create_role, set_staff_roles
 from crm_framework.security.verify import TokenVerifier, no_segments
+from crm_framework.server.limits.sockets import Session, Sockets
 from crm_framework.storage.database import Database
+from crm_framework.storage.feed import Feed
 from tests.security.issuer import AUDIENCE, LocalIssuer, by_hand, new_key
 
 KEYS = {"rsa": new_key("RS256"), "curve": new_key("ES256"), "edwards": new_key("EdDSA")}
@@ -113,6 +116,33 @@ async def test_an_address_must_be_vouched_for(
     for said in (True, "true"):
         token = local.token("rsa", claims(local, email_verified=said))
         assert (await actor_of(issuer, token, database)).staff_id == ann
+
+
+async def test_an_address_is_no_other_that_only_looks_so_in_small_letters(
+    local: LocalIssuer, issuer: Issuer
+) -> None:
+    assert (
+        await issuer.address(local.token("rsa", claims(local, email="Kim@example.com"))) == "kim@example.com"
+    )
+    with pytest.raises(CrmError):  # U+212A, the Kelvin sign
+        await issuer.address(local.token("rsa", claims(local, email="\u212aim@example.com")))
+
+
+async def test_sockets_of_each_member_of_staff_are_counted_apart(
+    database: Database, local: LocalIssuer, issuer: Issuer, ann: str
+) -> None:
+    """Their tokens are the issuer's, which have no key here."""
+    verifier = TokenVerifier(database, issuer=issuer)
+    sockets = Sockets(verifier, Feed(database), most=10, most_per_token=1)
+    secret = local.token("rsa", claims(local))
+    one = await verifier.verify(secret)
+    other = replace(one, id="bob", staff_id="bob")
+    sessions = [Session(secret, actor, lambda ending: None) for actor in (one, one, other)]
+    assert [sockets.begin(session) for session in sessions] == [True, False, True]
+    for session in sessions:
+        sockets.finish(session)
+    await sockets.close()
+    await verifier.close()
 
 
 def by_key(local: LocalIssuer, claims: dict[str, Any]) -> str:

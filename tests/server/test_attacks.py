@@ -305,6 +305,13 @@ async def test_another_site_cannot_change_anything_by_a_link(http: httpx2.AsyncC
     assert (await http.get("/graphql", params={"query": "{ me { name } }"})).status_code == 401
 
 
+async def test_another_spelling_of_the_address_leads_nowhere(http: httpx2.AsyncClient) -> None:
+    """A redirect would name whatever host the client wrote, and send the token there unencrypted."""
+    for path in ("/graphql/", "/healthz/"):
+        answer = await http.post(path, json={"query": "{ me { name } }"}, headers={"host": "elsewhere"})
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
 def test_the_page_about_limits_lists_every_attack() -> None:
     page = (Path(__file__).parents[2] / "docs/limits.md").read_text(encoding="utf-8")
     listed = {

@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from crm_framework.engine.result import Result
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
+from crm_framework.server.access_log import MAX_FACT, NOTES, note
 from crm_framework.server.answers import GRAPHQL, JSON
 from crm_framework.server.counts import Counts
 from crm_framework.server.limits.budgets import Budgets
@@ -320,6 +321,12 @@ async def test_other_methods(http: httpx2.AsyncClient, service: FakeService, met
     response = await http.request(method, "/graphql")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
     assert service.asked == []
+
+
+def test_of_what_a_client_makes_up_the_log_keeps_the_beginning() -> None:
+    scope: dict[str, Any] = {NOTES: {}}
+    note(scope, operation="x" * 100_000, actor=None)
+    assert scope[NOTES] == {"operation": "x" * MAX_FACT, "actor": None}
 
 
 async def test_a_client_that_takes_no_json(http: httpx2.AsyncClient, service: FakeService) -> None:

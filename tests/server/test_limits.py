@@ -1,6 +1,7 @@
 """Budgets of tokens, wrong tokens, and descriptors."""
 
 import asyncio
+import json
 import re
 import resource
 import subprocess
@@ -23,6 +24,7 @@ from crm_framework.server.limits.descriptors import provide_for
 from crm_framework.server.limits.guesses import Guesses
 from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
+from crm_framework.server.websocket import GraphQLSocket
 from crm_framework.settings import Settings
 
 PAGE = "{ customers(first: 50) { nodes { name } } }"
@@ -105,6 +107,8 @@ def test_wrong_tokens_are_counted_for_a_minute() -> None:
     assert [guesses.note("a", at=at) for at in (0.0, 10.0, 20.0, 59.5)] == [0, 0, 40, 1]
     assert guesses.note("b", at=20.0) == 0
     assert guesses.note("a", at=60.0) == 0
+    # of IPv6, everybody has as many addresses as they like
+    assert [guesses.note(f"2001:db8::{n}", at=0.0) for n in range(3)] == [0, 0, 60]
 
 
 def test_more_connections_than_the_system_allows_are_refused() -> None:
@@ -181,6 +185,51 @@ async def test_what_is_refused_is_charged_and_a_debt_refuses_before_the_body_is_
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) >= 60
         assert "used up" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_debt_ends_a_socket_that_goes_on_with_long_messages(service: Service) -> None:
+    async with await client(service) as http:
+        authorization = http.headers["authorization"]
+    sent = [
+        {"type": "websocket.connect"},
+        text_of({"type": "connection_init", "payload": {"Authorization": authorization}}),
+        text_of({"type": "pong", "payload": {"short": "x"}}),
+        text_of({"type": "pong", "payload": {"long": "x" * 70_000}}),
+    ]
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        if not sent:
+            await asyncio.Event().wait()
+        return sent.pop(0)
+
+    async def send(message: Any) -> None:
+        told.append(message)
+        if "connection_ack" in message.get("text", ""):
+            owing(service).charge(120)
+
+    scope = {
+        "type": "websocket",
+        "path": "/graphql",
+        "subprotocols": ["graphql-transport-ws"],
+        "headers": [],
+        "app": create_app(service=service),
+    }
+    await GraphQLSocket()(scope, receive, send)
+    assert (told[-1]["type"], told[-1]["code"]) == ("websocket.close", 4429)
+    assert "used up" in told[-1]["reason"]
+
+
+def text_of(message: dict[str, Any]) -> dict[str, str]:
+    return {"type": "websocket.receive", "text": json.dumps(message)}
+
+
+def owing(service: Service) -> Budget:
+    """The budget of the only token whose socket is open."""
+    (session,) = service.sockets._sessions
+    budget = service.budgets.of(session.actor.holder)
+    assert budget is not None
+    return budget
 
 
 async def test_each_row_of_an_import_is_charged(service: Service) -> None:

@@ -74,6 +74,10 @@ WORST = {
     + "]}) { totalCount nodes { name } } }",
     "a long text": '{ customers(search: "' + "\\n" * 20_000 + '") { totalCount } }',
     "unknown fields": "{ customers { nodes { " + " ".join(f"naem{n}" for n in range(480)) + " } } }",
+    "unknown changes": "mutation { " + " ".join(f"createLoyaltyProgram{n}" for n in range(480)) + " }",
+    "unknown types": "{ me { "
+    + " ".join(f"... on LoyaltyEarningRuleInputConn{n} {{ a{n}: name }}" for n in range(80))
+    + " } }",
     "unknown members": "{ customers(filter: {"
     + " ".join(f"n{'m' * 140}{n}: 1" for n in range(326))
     + "}) { totalCount } }",

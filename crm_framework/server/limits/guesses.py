@@ -1,4 +1,4 @@
-"""How often one address may send a token that opens nothing.
+"""How often one address, or one network of IPv6, may send a token that opens nothing.
 
 Who has a token that opens passes, whatever others behind the same proxy try: a token has 256 random bits, and
 guessing is hopeless; what is bounded is the noise that it makes.
@@ -6,6 +6,8 @@ guessing is hopeless; what is bounded is the noise that it makes.
 
 from collections import OrderedDict
 from time import monotonic
+
+from .visitors import visitor
 
 MAX_KEPT = 10_000
 """Addresses that are remembered at a time."""
@@ -22,6 +24,7 @@ class Guesses:
     def note(self, address: str, at: float | None = None) -> int:
         """Counts one more. Seconds until the address may try again; 0 while it may."""
         now = monotonic() if at is None else at
+        address = visitor(address)
         since, count = self._kept.get(address, (now, 0))
         if now - since >= WINDOW_S:
             since, count = now, 0

@@ -73,7 +73,7 @@ class Sockets:
 
     def begin(self, session: Session) -> bool:
         """Keeps an eye on the session's token, unless it has too many; `finish` must follow if it does."""
-        token = session.actor.token_id or ""
+        token = session.actor.holder or ""
         if self._of_token[token] >= self._most_per_token:
             return False
         self._of_token[token] += 1
@@ -87,7 +87,7 @@ class Sockets:
     def finish(self, session: Session) -> None:
         if session in self._sessions:
             self._sessions.discard(session)
-            token = session.actor.token_id or ""
+            token = session.actor.holder or ""
             self._of_token[token] -= 1
             if not self._of_token[token]:
                 del self._of_token[token]

@@ -1,4 +1,4 @@
-"""Whose budget a request without a token counts on: that of its address."""
+"""Whom a request without a token that opens is counted for: its address."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address

@@ -108,7 +108,7 @@ async def _admitted(service: Service, scope: Scope, headers: dict[bytes, bytes],
 def _budget(service: Service, scope: Scope, actor: Actor | None) -> Budget | None:
     """What the token has left, or else the address; `Refusal` 429 where that is nothing."""
     if actor is not None:
-        budget = service.budgets.of(actor.token_id or actor.id)
+        budget = service.budgets.of(actor.holder)
         if budget is not None and budget.left() < 0:
             raise _too_often(budget, f"This token has used up its {budget.size:,} objects a minute.")
         return budget
