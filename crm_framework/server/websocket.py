@@ -23,7 +23,7 @@ from .access_log import note
 from .answers import Refusal, error_entry
 from .attempts import address_of, note_forbidden, note_unauthenticated
 from .limits.sockets import TOO_MANY, Ending, Session
-from .operations import LARGE, check_values, from_members, kind_of
+from .operations import HELD_UP, LARGE, check_values, from_members, kind_of
 from .request_ids import request_id
 from .running import in_time, started_in_time
 from .service import Service, service_in
@@ -209,7 +209,7 @@ class Socket:
             raise _bad(refusal.message) from None
         finally:
             if budget is not None:
-                budget.charge(perf_counter() - started)
+                budget.charge(HELD_UP * (perf_counter() - started))
 
     def _subscribe(self, message: dict[str, Any]) -> None:
         key, payload = message.get("id"), message.get("payload")

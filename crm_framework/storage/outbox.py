@@ -117,8 +117,8 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     cause = tracing.cause()
     columns, more_values = (EVENT_COLUMNS, ()) if cause is None else (TRACED_COLUMNS, (cause,))
     rows = await in_turns(lambda one: (*_event_row(tx, *one), *more_values), stored)
-    tx.insert_values("crm_event", columns, rows)
-    tx.audit(await in_turns(lambda one: _audit_row(tx, one[1]), stored))
+    await tx.insert_in_turns("crm_event", columns, rows)
+    await tx.audit_in_turns(await in_turns(lambda one: _audit_row(tx, one[1]), stored))
     return stored
 
 

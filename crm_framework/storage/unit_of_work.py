@@ -27,11 +27,15 @@ from .sql import (
     sqlite_rows,
 )
 from .transaction import Transaction
+from .turns import Turn
 
 if TYPE_CHECKING:
     from crm_framework.security.scopes import Reach
 
     from .database import Database
+
+_ROWS_AT_ONCE = 250
+"""Rows that are made ready for the driver between two looks at the clock."""
 
 _current: ContextVar["UnitOfWork | None"] = ContextVar("crm_unit_of_work", default=None)
 
@@ -185,6 +189,16 @@ class UnitOfWork:
             convert = sqlite_rows if self.dialect == "sqlite" else postgres_rows
             self.transaction.insert(name(table), tuple(columns), convert(rows))
 
+    async def insert_in_turns(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        """The same for thousands of rows: others go on in between."""
+        turn = Turn()
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            if turn.is_over:
+                await turn.end()
+            self.insert_values(table, columns, rows[start : start + _ROWS_AT_ONCE])
+
     def assume(self, sql: str, args: Sequence[object] = ()) -> bool:
         """Lets what is gathered be inserted only if this SELECT finds a row; whether it may be so assumed.
 
@@ -206,6 +220,11 @@ class UnitOfWork:
     def audit(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Entries of the audit log, each a row of `AUDIT_COLUMNS`."""
         self.insert_values("crm_audit", AUDIT_COLUMNS, rows)
+        self.transaction.audited += [(row[0], row[-1]) for row in rows]
+
+    async def audit_in_turns(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """The same for thousands of them."""
+        await self.insert_in_turns("crm_audit", AUDIT_COLUMNS, rows)
         self.transaction.audited += [(row[0], row[-1]) for row in rows]
 
     @property

@@ -106,10 +106,10 @@ async def test_suggestions_are_made_only_where_they_may_be(filled: Library) -> N
     assert (await filled.ask("{ authors { nam } }")).errors[0]["message"] == message
     shown = (await filled.ask("{ authors { nam } }", show_suggestions=True)).errors[0]["message"]
     assert shown == f"{message} Did you mean 'name'?"
-    text = "query ($a: Strin) { authors { name ... on Athor { name } } }"
-    hidden, shown = [(await filled.ask(text, show_suggestions=show)).errors for show in (False, True)]
-    assert [each["message"] for each in hidden] == ["Unknown type 'Strin'.", "Unknown type 'Athor'."]
-    assert shown[1]["message"].startswith("Unknown type 'Athor'. Did you mean 'Author'")
+    text = "{ authors { ... on Athor { name } } }"
+    assert (await filled.ask(text)).errors[0]["message"] == "Unknown type 'Athor'."
+    shown = (await filled.ask(text, show_suggestions=True)).errors[0]["message"]
+    assert shown.startswith("Unknown type 'Athor'. Did you mean 'Author'")
 
 
 async def test_suggestions_are_made_for_the_first_few_names(filled: Library) -> None:

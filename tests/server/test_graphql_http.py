@@ -11,16 +11,18 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Message
 
 from crm_framework.engine.result import Result
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.security.actors import Actor
 from crm_framework.server.access_log import MAX_FACT, NOTES, note
-from crm_framework.server.answers import GRAPHQL, JSON
+from crm_framework.server.answers import GRAPHQL, JSON, Refusal
 from crm_framework.server.counts import Counts
+from crm_framework.server.deadlines import Deadlines
 from crm_framework.server.limits.budgets import Budgets
 from crm_framework.server.limits.guesses import Guesses
-from crm_framework.server.operations import Operation
+from crm_framework.server.operations import Operation, read_body
 from crm_framework.server.persisted import PersistedOperations
 from crm_framework.server.routes import middleware, routes
 from crm_framework.settings import Settings
@@ -301,6 +303,19 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end(
     fits = json.dumps(QUERY).ljust(1000)
     assert (await http.post("/graphql", content=fits, headers={"Content-Type": JSON})).status_code == 200
     assert len(service.asked) == 1
+
+
+async def test_values_are_counted_as_they_come() -> None:
+    left = 10
+
+    async def receive() -> Message:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": b"[]," * 100, "more_body": left > 0}
+
+    with pytest.raises(Refusal) as refused:
+        await read_body({}, receive, max_bytes=10_000, max_values=700, deadlines=Deadlines(1.0))
+    assert (refused.value.status, refused.value.code, left) == (413, "TOO_LARGE", 6)
 
 
 async def stalled() -> AsyncIterator[bytes]:

@@ -13,13 +13,15 @@ from crm_framework.domain.customers.staff import active_among
 from crm_framework.domain.rows import chunks, insert_new, marks
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.ids import new_id
-from crm_framework.storage.turns import Turn
+from crm_framework.storage.turns import Turn, in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
 
 ROWS_LIMIT = 10_000
 """Rows that one import may have."""
+AT_ONCE = 100
+"""Customers whose contact points and tags are made ready between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ async def _write(tx: "UnitOfWork", drafts: Sequence[Draft]) -> dict[Reference, s
         for made in drafts
         if made.record.source is not None and made.record.reference is not None
     }
-    rows = [tuple(row_of(made.record).values()) for made in drafts]
+    rows = await in_turns(lambda made: tuple(row_of(made.record).values()), drafts)
     alone = await insert_new(tx, "crm_customer", COLUMNS, rows, unique=bool(own))
     there = own if alone else await _known(tx, own)
     mine = [
@@ -191,6 +193,10 @@ async def _write(tx: "UnitOfWork", drafts: Sequence[Draft]) -> dict[Reference, s
         if made.record.source is None
         or there[made.record.source, made.record.reference or ""] == made.record.id
     ]
-    write_parts(tx, mine)
-    tx.emit(*(made.event() for made in mine))
+    turn = Turn()
+    for part in chunks(mine, AT_ONCE):
+        if turn.is_over:
+            await turn.end()
+        write_parts(tx, part)
+    tx.emit(*await in_turns(Draft.event, mine))
     return there

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.customers.bulk import ImportedRow, import_customers
@@ -22,6 +23,7 @@ from crm_framework.domain.interactions.touches import other_customers
 from crm_framework.domain.rows import among, not_found
 from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.ids import new_id
+from crm_framework.storage.turns import in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -191,8 +193,11 @@ async def _held(
     for reference, row in made.items():
         if row.error is not None:
             _refuse_all(batch, reference, row.error)
-    named = {row: _named(row, by_reference) for row in batch.rows}
-    live = {key: answer(key, rows.get(key)) for key in named.values() if key is not None}
+    named = dict(
+        zip(batch.rows, await in_turns(partial(_named, by_reference=by_reference), batch.rows), strict=True)
+    )
+    wanted = list(dict.fromkeys(key for key in named.values() if key is not None))
+    live = dict(zip(wanted, await in_turns(lambda key: answer(key, rows.get(key)), wanted), strict=True))
     return named, live, {reference for reference, row in made.items() if row.created and row.id is None}
 
 

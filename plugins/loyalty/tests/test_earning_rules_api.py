@@ -430,11 +430,11 @@ async def test_a_preview_is_of_customers_within_sight(shop: Shop) -> None:
     assert error["extensions"]["code"] == "BAD_INPUT"
 
 
-def test_an_event_is_told_of_once() -> None:
+async def test_an_event_is_told_of_once() -> None:
     event = PurchaseRecorded(
         customer_id="c", interaction_id="i", kind="purchase", total_minor=1, currency="EUR"
     )
-    assert [one.source_key for one in told_by([event, event], MAY)] == [
+    assert [one.source_key for one in await told_by([event, event], MAY)] == [
         "purchase:i",
         "event:purchase.recorded:i",
     ]

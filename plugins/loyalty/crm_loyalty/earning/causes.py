@@ -1,5 +1,6 @@
 """What events tell of that may earn points: each cause has a source key, under which it counts once."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,10 +38,16 @@ OUTBOUND = "OUTBOUND"
 """The direction of a touch that we began."""
 
 
-def told_by(events: Iterable[Event], now: datetime) -> list[Told]:
+AT_ONCE = 500
+"""Events that are looked at before others go on: an import has thousands."""
+
+
+async def told_by(events: Sequence[Event], now: datetime) -> list[Told]:
     """The causes in a batch of events, each once. Those of interactions have yet to be looked up."""
     found: dict[tuple[str, str], Told] = {}
-    for event in events:
+    for number, event in enumerate(events, 1):
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
         if event.customer_id is None or event.type.startswith(OWN_EVENTS):
             continue
         for one in _told(event, event.customer_id, now):

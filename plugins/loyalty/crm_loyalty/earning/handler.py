@@ -19,7 +19,7 @@ async def earn(events: Sequence[Event], tx: UnitOfWork) -> None:
 
     All accounts are held in one call, as two would have no order.
     """
-    told = told_by(events, tx.now)
+    told = await told_by(events, tx.now)
     if not told:
         return
     found, causes = await _wanted(told, tx)
