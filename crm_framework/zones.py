@@ -48,11 +48,16 @@ def _zones() -> Mapping[str, str]:
 
 
 def _nearest(value: str, known: Mapping[str, str]) -> str | None:
-    """The zone that was meant. Only those are compared that begin alike and are about as long: thousands of
-    rows of an import may each have a zone that is none."""
+    """The zone that was meant. Thousands of rows of an import may each have a zone that is none: so of a known
+    area the cities are compared alone, and else what begins alike and is about as long."""
     from difflib import get_close_matches
 
     wanted = value.strip().lower()
-    near = [name for name in known if name[:1] == wanted[:1] and abs(len(name) - len(wanted)) <= 2]
-    close = get_close_matches(wanted, near, n=1)
-    return known[close[0]] if close else None
+    area, _, city = wanted.rpartition("/")
+    near = {name.removeprefix(f"{area}/"): name for name in known if area and name.startswith(f"{area}/")}
+    if not near:
+        city = wanted
+        alike = (name for name in known if name[:1] == wanted[:1] and abs(len(name) - len(wanted)) <= 2)
+        near = {name: name for name in alike}
+    close = get_close_matches(city, near, n=1)
+    return known[near[close[0]]] if close else None
