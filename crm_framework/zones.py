@@ -48,7 +48,7 @@ def _zones() -> Mapping[str, str]:
 
 
 def _nearest(value: str, known: Mapping[str, str]) -> str | None:
-    """The zone that was meant. Thousands of rows of an import may each have a zone that is none: so of a known
+    """The zone that was meant. Thousands of rows of an import may each have one that is none: so of a known
     area the cities are compared alone, and else what begins alike and is about as long."""
     from difflib import get_close_matches
 

@@ -41,7 +41,7 @@ class TypeNamesRule(KnownTypeNamesRule):
         if name in self.existing_types_map:
             return
         hint = ""
-        if not self.context.hide_suggestions and self._told < MAX_NAMES:  # type: ignore[union-attr]  # no SDL here
+        if not self.context.hide_suggestions and self._told < MAX_NAMES:
             self._told += 1
             hint = did_you_mean(alike(name, self.existing_types_map))
         self.report_error(GraphQLError(f"Unknown type '{name}'.{hint}", node))
