@@ -121,6 +121,19 @@ def test_heads_are_counted_apart_from_bodies_and_from_each_other(size: int) -> N
     on_our_loop(work)
 
 
+def test_who_asks_for_http_2_is_answered_in_http_1() -> None:
+    """As Java's client asks in each request; and others go on, on the same connection."""
+    asking = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+
+    async def work(port: int) -> None:
+        first = BEGIN + asking + b"Content-Length: 24\r\n\r\n" + b"\r\nUpgrade: h2c\r\n\r\nx\r\nabc"
+        received = await answers(port, [first, request(7)])
+        assert received.count(OK) == 2
+        assert [received.count(b"\r\n\r\n%d" % size) for size in (24, 7)] == [1, 1]
+
+    on_our_loop(work)
+
+
 async def end_of(port: int, pieces: list[bytes]) -> bytes:
     """All that comes back until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -5,6 +5,7 @@ client that does not read.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,16 @@ HEAD_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
 """How long an idle connection is still listened to when the server stops: a request may be on its way. It is
 answered, and is the last of its connection."""
+
+
+_OTHER_UPGRADE = re.compile(rb"^upgrade(?=:)(?!:[ \t]*websocket)", re.IGNORECASE | re.MULTILINE)
+
+
+def _without_other_upgrades(data: bytes) -> bytes:
+    """A head that asks for nothing but WebSockets. Who asks for HTTP/2, as Java does where nothing is
+    encrypted, is answered in HTTP/1.1; the parser would take the body, and all that follows, for HTTP/2."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _OTHER_UPGRADE.sub(b"x-asked", head) + end + rest
 
 
 def _answer(status: str, text: str) -> bytes:
@@ -105,6 +116,8 @@ class Guarded(HttpToolsProtocol):
             if max(self._unparsed - len(data), self._trailers) > MAX_HEAD_BYTES:
                 self._end(TOO_LARGE)
                 return
+        if b"pgrade" in data and (self._head is not None or self.cycle is None or not self.cycle.more_body):
+            data = _without_other_upgrades(data)
         super().data_received(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
