@@ -41,6 +41,9 @@ KEYS_HOLD_SECONDS = 3_600.0
 REFETCH_SECONDS = 30.0
 """A key that is not known is looked for at most so often: whoever makes one up costs the issuer nothing."""
 FETCH_SECONDS = 5.0
+"""How long one answer of the issuer may pause."""
+READ_SECONDS = 12.0
+"""How long all of it may take: whoever names a key that is not known waits for it."""
 MAX_BYTES = 512 * 1024
 MAX_LENGTH = 16_384
 """Characters of a token."""
@@ -104,11 +107,13 @@ class Keys:
     async def _read(self) -> None:
         self._tried_at = monotonic()
         try:
-            url = self.url or await self._discovered()
-            self._known = _keys_of(await asyncio.to_thread(_fetch, url))
+            async with asyncio.timeout(READ_SECONDS):
+                url = self.url or await self._discovered()
+                self._known = await asyncio.to_thread(_published, url)
             self._read_at = monotonic()
-        except Unreachable as error:
-            log.warning("The keys of the issuer %s cannot be read: %s", self.issuer, error)
+        except (Unreachable, TimeoutError) as error:
+            why = str(error) or "no whole answer came in time"
+            log.warning("The keys of the issuer %s cannot be read: %s", self.issuer, why)
 
     async def _discovered(self) -> str:
         told = await asyncio.to_thread(_fetch, self.issuer.rstrip("/") + DISCOVERY)
@@ -135,6 +140,11 @@ def _fetch(url: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Unreachable(f"{url}: the answer is no JSON object, or a very long one")
     return found
+
+
+def _published(url: str) -> "dict[str, PublicKey]":
+    """For a thread: hundreds of keys take their time to be made, too."""
+    return _keys_of(_fetch(url))
 
 
 @dataclass(frozen=True)

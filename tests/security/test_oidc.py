@@ -264,6 +264,17 @@ async def test_nobody_waits_for_an_issuer_that_hangs_while_there_are_keys(
     assert local.requests == ["/.well-known/openid-configuration", "/keys"] * 2
 
 
+async def test_an_issuer_that_never_ends_its_answer_is_not_waited_for(
+    local: LocalIssuer, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(oidc, "READ_SECONDS", 0.2)
+    local.answers.clear()
+    with pytest.raises(CrmError) as refused:
+        await issuer.claims(local.token("rsa", claims(local)))
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    assert "no whole answer came in time" in caplog.text
+
+
 async def test_after_a_long_time_alone_keys_are_read_first(
     database: Database, local: LocalIssuer, ann: str
 ) -> None:
