@@ -19,13 +19,16 @@ from crm_framework.errors import CrmError
 from crm_framework.security.actors import Actor
 from crm_framework.security.permissions import Permissions
 from crm_framework.security.tokens import create_token
+from crm_framework.security.verify import TokenRefused, TokenVerifier
 from crm_framework.server.limits.budgets import MAX_KEPT, Budget, Budgets
 from crm_framework.server.limits.descriptors import provide_for
 from crm_framework.server.limits.guesses import Guesses
+from crm_framework.server.limits.sockets import Session, Sockets
 from crm_framework.server.operations import Operation
 from crm_framework.server.service import Service
 from crm_framework.server.websocket import GraphQLSocket
 from crm_framework.settings import Settings
+from crm_framework.storage.feed import Feed
 
 PAGE = "{ customers(first: 50) { nodes { name } } }"
 COST = 51
@@ -218,6 +221,30 @@ async def test_a_debt_ends_a_socket_that_goes_on_with_long_messages(service: Ser
     await GraphQLSocket()(scope, receive, send)
     assert (told[-1]["type"], told[-1]["code"]) == ("websocket.close", 4429)
     assert "used up" in told[-1]["reason"]
+
+
+async def test_a_token_that_cannot_be_looked_at_is_looked_at_again(service: Service) -> None:
+    class Verifier(TokenVerifier):
+        failing = True
+
+        async def verify(self, secret: str) -> Actor:
+            if self.failing:
+                self.failing = False
+                sockets._changed.set()  # the next look is due at once
+                raise RuntimeError("of a plugin's filter, say")
+            raise TokenRefused("revoked")
+
+    verifier = Verifier(service.database)
+    sockets = Sockets(verifier, Feed(service.database), most=1, most_per_token=1)
+    ended = asyncio.get_running_loop().create_future()
+    session = Session("crm_x", Actor.system(), ended.set_result)
+    assert sockets.begin(session)
+    sockets._changed.set()
+    async with asyncio.timeout(30):
+        assert (await ended).close == 4401
+    sockets.finish(session)
+    await sockets.close()
+    await verifier.close()
 
 
 def text_of(message: dict[str, Any]) -> dict[str, str]:

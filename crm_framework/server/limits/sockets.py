@@ -5,6 +5,7 @@ process says that one was changed.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from crm_framework.events import Event
 from crm_framework.security.actors import Actor
 from crm_framework.security.verify import TokenVerifier, may_concern_tokens
 from crm_framework.storage.feed import Feed
+
+log = logging.getLogger("crm_framework.server")
 
 LOOK_SECONDS = 5.0
 """How often the tokens of open sockets are looked at without a reason."""
@@ -126,6 +129,9 @@ class Sockets:
             if error.code is not ErrorCode.UNAUTHENTICATED:
                 return  # the database is away: it is looked at again
             actor = None
+        except Exception:
+            log.exception("a socket's token could not be looked at; it will be again")
+            return  # of one token: the others are looked at all the same
         for session in [each for each in self._sessions if each.secret == secret]:
             if actor is None:
                 session.end(ENDED)
