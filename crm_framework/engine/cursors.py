@@ -57,7 +57,9 @@ def place(ordering: Ordering, cursor: str, argument: str, dialect: Dialect, key_
         raise _damaged(argument)
     try:
         found = [_argument(term, value, dialect) for term, value in zip(ordering.terms, values, strict=True)]
-        check_key(cursor, found[-1], key_type)
+        for term, value in zip(ordering.terms, found, strict=True):
+            if term.kind == "id" and value is not None:  # another list may have moments there
+                check_key(cursor, value, key_type)
     except (ValueError, TypeError, ArithmeticError, RequestError):
         raise _damaged(argument) from None
     return found

@@ -110,6 +110,16 @@ def test_a_forged_cursor_does_not_reach_the_database(values: list[object]) -> No
             place(terms("NAME"), cursor, "after", dialect, "uuid")
 
 
+def test_a_cursor_of_another_list_does_not_reach_the_database() -> None:
+    """One that is ordered by moments, where this list takes its keys, which grow with time, for them."""
+    made = Orders("JobOrder", [OrderField("MADE", "id", "By the moment.", column="id")])
+    cursor = encode_cursor("MADE,id", [library.moment(0).isoformat(), library.key(1)])
+    dialect: Dialect
+    for dialect in ("sqlite", "postgres"):
+        with pytest.raises(RequestError, match="damaged or was altered"):
+            place(ordering("id", made, ["MADE"], None), cursor, "after", dialect, "uuid")
+
+
 async def test_a_page_is_read_from_the_index(filled: Library) -> None:
     cursor = await filled.data("{ books(first: 3, orderBy: [{field: TITLE}]) { pageInfo { endCursor } } }")
     await filled.data(
