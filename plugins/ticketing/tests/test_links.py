@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from crm_ticketing.attributes.rules import AttributeDefinition
 
+from crm_framework import encode_id
 from crm_framework.testing import CrmClient
 
 from .desk import change, customer, opened, own, rows, staff
@@ -192,6 +193,22 @@ async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> 
         refused = await change(client, "changeTickets", "changed failures { hint }", tickets=[first], **given)
         assert (refused["changed"], refused["failures"]) == (0, [])
         assert [(one["code"], one["path"]) for one in refused["errors"]] == [("BAD_INPUT", path)]
+
+
+async def test_nothing_more_is_told_of_a_customer_who_was_erased(client: CrmClient) -> None:
+    ada = await customer(client)
+    ticket = await opened(client, ada, tags=["lid"])
+    await change(client, "eraseCustomer", "__typename", id=encode_id("Customer", ada))
+    for mutation, given in (
+        ("replyToTicket", {"body": "Ada?"}),
+        ("addTicketNote", {"body": "Ada lives there."}),
+        ("tagTicket", {"add": ["ada"]}),
+    ):
+        answer = await change(client, mutation, ticket=ticket, **given)
+        assert [(one["code"], one["path"]) for one in answer["errors"]] == [("REFUSED", ["ticket"])]
+    assert await rows(client, "SELECT tag FROM ticketing_ticket_tag") == []
+    closed = await change(client, "changeTicketStatus", "ticket { status }", ticket=ticket, status="CLOSED")
+    assert closed["ticket"] == {"status": "CLOSED"}
 
 
 async def test_templates_fill_in_variables(client: CrmClient) -> None:

@@ -118,7 +118,16 @@ async def test_a_message_of_another_system_comes_once(client: CrmClient) -> None
     given = {"ticket": ticket, "body": "Red.", "source": "chat", "reference": "7"}
     answers = await asyncio.gather(*(change(client, "receiveTicketMessage", **given) for _ in range(4)))
     assert [answer["errors"] for answer in answers] == [[], [], [], []]
-    found = await rows(client, "SELECT author, body FROM ticketing_message ORDER BY id")
+    other = await opened(client, await customer(client, "Bob"), body="Two.")
+    elsewhere = await change(client, "receiveTicketMessage", **{**given, "ticket": other})
+    assert [(one["code"], one["path"]) for one in elsewhere["errors"]] == [("CONFLICT", ["reference"])]
+    fresh = {**given, "body": "Two.", "reference": "8"}
+    answers = await asyncio.gather(
+        *(change(client, "receiveTicketMessage", **{**fresh, "ticket": one}) for one in (ticket, other))
+    )
+    codes = [error["code"] for answer in answers for error in answer["errors"]]
+    assert codes == ["CONFLICT"]
+    found = await rows(client, "SELECT author, body FROM ticketing_message WHERE body <> 'Two.' ORDER BY id")
     assert found == [{"author": "CUSTOMER", "body": "No lid."}, {"author": "CUSTOMER", "body": "Red."}]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crm_framework import UnitOfWork, among, new_id, parse_time
+from crm_framework import CrmError, UnitOfWork, among, new_id, parse_time
 from crm_ticketing.calendars.calendar import micros, moment_of
 from crm_ticketing.models import MessageAuthor
 from crm_ticketing.policies.rules import PolicyVersion
@@ -33,6 +33,8 @@ class HeldTicket:
 
     row: dict[str, Any]
     at: datetime
+    erased: CrmError | None = None
+    """Why nothing more may be told of its customer, who was erased."""
 
     def __getitem__(self, name: str) -> Any:
         return self.row[name]

@@ -10,7 +10,7 @@ from crm_ticketing.attributes.rules import AttributeDefinition, attributes_of, c
 from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.store import record
 from crm_ticketing.teams.assignment import check_staff
-from crm_ticketing.tickets.held import hold_ticket, touch
+from crm_ticketing.tickets.held import hold_ticket, refuse_erased, touch
 
 from .tags import MOST_TAGS, check_apart, checked_tags, remove_tags, write_tags
 
@@ -52,6 +52,8 @@ async def tag(tx: UnitOfWork, ticket_id: str, *, add: Sequence[str] = (), remove
     added, removed = checked_tags(add, "add"), checked_tags(remove, "remove")
     check_apart(added, removed)
     ticket = await hold_ticket(tx, ticket_id)
+    if added:
+        refuse_erased(ticket)
     if await write_tags(tx, ticket, added) + await remove_tags(tx, ticket, removed):
         await touch(tx, ticket)
     [count] = await tx.fetch(
@@ -75,6 +77,7 @@ async def set_attributes(
     before = attributes_of(ticket["attributes"])
     after = checked(given, definitions, before=before)
     if after != before:
+        refuse_erased(ticket)
         await tx.execute(
             "UPDATE ticketing_ticket SET attributes = ?, version = version + 1, updated_at = ? WHERE id = ?",
             [msgspec.json.encode(after).decode(), ticket.at, ticket.id],

@@ -8,7 +8,7 @@ from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id, parse_time
 from crm_ticketing.clocks.history import SETTLED, HappenedKind
 from crm_ticketing.clocks.store import HeldTicket, record
 from crm_ticketing.events import TicketRated
-from crm_ticketing.tickets.held import hold_ticket
+from crm_ticketing.tickets.held import hold_ticket, refuse_erased
 
 COMMENT_LIMIT = 5_000
 OPEN_FOR = timedelta(days=30)
@@ -101,6 +101,7 @@ async def rate(tx: UnitOfWork, ticket_id: str, rating: Rating) -> str:
 
 
 async def _write(tx: UnitOfWork, ticket: HeldTicket, survey_id: str, rating: Rating) -> None:
+    refuse_erased(ticket)
     await tx.execute(
         "UPDATE ticketing_survey SET answered_at = ?, rating = ?, comment = ? WHERE id = ?",
         [tx.now, rating.stars, rating.comment, survey_id],

@@ -81,12 +81,21 @@ async def hold_tickets(tx: UnitOfWork, ticket_ids: Sequence[str]) -> dict[str, H
     rows = await tx.fetch(f"SELECT {HELD_COLUMNS} FROM ticketing_ticket WHERE {where.sql}", where.args)
     found: dict[str, HeldTicket | None] = dict.fromkeys(ticket_ids)
     for row in rows:
-        if str(row["customer_id"]) not in out_of_reach:
-            found[str(row["id"])] = HeldTicket(row, moment_for(tx.now, row["clock_at"]))
+        owner = str(row["customer_id"])
+        if owner not in out_of_reach:
+            outcome = held[owner]
+            erased = outcome if isinstance(outcome, CrmError) else None
+            found[str(row["id"])] = HeldTicket(row, moment_for(tx.now, row["clock_at"]), erased)
     return found
 
 
 Path = tuple[str | int, ...]
+
+
+def refuse_erased(ticket: HeldTicket) -> None:
+    """REFUSED where the customer was erased: what tells of them would be there again."""
+    if ticket.erased is not None:
+        raise CrmError(ticket.erased.code, ticket.erased.message, path=("ticket",), hint=ticket.erased.hint)
 
 
 async def hold_named(tx: UnitOfWork, named: Sequence[tuple[Path, str]]) -> list[HeldTicket]:

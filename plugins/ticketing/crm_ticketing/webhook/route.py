@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from tortoise.exceptions import IntegrityError
-
 from crm_framework import (
     CrmError,
     ErrorCode,
@@ -35,8 +33,10 @@ async def take(request: RouteRequest) -> RouteAnswer:
     wanted = read_request(request.body)
     try:
         return await _answer(request, id_, wanted)
-    except IntegrityError:  # it came twice at once, and the other one is through
-        return await _answer(request, id_, wanted)
+    except CrmError as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+        return await _answer(request, id_, wanted)  # it came twice at once, and the other one is through
 
 
 async def _answer(request: RouteRequest, id_: str, wanted: Request) -> RouteAnswer:
