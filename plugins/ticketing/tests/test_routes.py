@@ -129,6 +129,7 @@ async def test_requests_that_are_not_right_change_nothing(open_client: Any) -> N
         ({"body": " "}, ["body"]),
         ({"customer": {"email": "nonsense"}}, ["customer", "email"]),
         ({"customer": {"source": "shop", "reference": ""}}, ["customer"]),
+        ({"channel": "x" * 100}, ["channel"]),
         ({"customer": {"source": "x" * 101, "reference": "7"}}, ["customer", "source"]),
     ):
         answer = await hook(client, "msg_3", **wrong)

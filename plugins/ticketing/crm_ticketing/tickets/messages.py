@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from crm_framework import CrmError, ErrorCode, NewInteraction, UnitOfWork, log_interaction, new_id
+from crm_framework import (
+    CrmError,
+    ErrorCode,
+    NewInteraction,
+    UnitOfWork,
+    check_channel,
+    log_interaction,
+    new_id,
+)
 from crm_ticketing.clocks.store import HeldTicket, message_happened, record, settle
 from crm_ticketing.events import TicketMessageAdded
 from crm_ticketing.messages.attachments import checked, write
@@ -99,6 +107,8 @@ async def add_message(tx: UnitOfWork, ticket: HeldTicket, new: NewMessage) -> st
     """
     refuse_erased(ticket)
     body = checked_text(new.body, "body", BODY_LIMIT)
+    if new.channel is not None:
+        check_channel(new.channel, path=("channel",))
     files = checked(new.attachments)
     inbound = new.author is MessageAuthor.CUSTOMER
     automatic = new.author is MessageAuthor.AUTOMATIC

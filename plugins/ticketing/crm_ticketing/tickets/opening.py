@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_framework import Hold, UnitOfWork, fold, live_customer, new_id
+from crm_framework import Hold, UnitOfWork, check_channel, fold, live_customer, new_id
 from crm_ticketing.clocks.history import HappenedKind
 from crm_ticketing.clocks.store import NEVER, HeldTicket, record, settle
 from crm_ticketing.events import TicketOpened
@@ -61,6 +61,8 @@ async def open_ticket(tx: UnitOfWork, new: NewTicket, categories: Sequence[str])
     """The new ticket's key. It goes to the customer's owner, or the backup while the owner is away."""
     checked_text(new.body, "body", BODY_LIMIT)  # first: a subject may be its first line
     subject = checked_text(new.subject, "subject", SUBJECT_LIMIT)
+    if new.channel is not None:
+        check_channel(new.channel, path=("channel",))
     tags = checked_tags(new.tags, "tags")
     category = new.category or categories[0]
     check_category(category, categories)
