@@ -50,6 +50,11 @@ async def test_lifetime_value_and_intervals_of_a_day(shop: Shop) -> None:
         before: purchasePattern(asOf: "2024-01-02") {{ medianGap {{ value reason }} }}
         all: purchasePattern(groupBy: {{by: PERIOD}}) {{
           medianGap {{ {GROUPS} previous {{ value }} }} meanGap {{ value n }} }}
+        quintiles: rfm(asOf: "2024-02-01") {{ currency cells {{ recency frequency monetary customers }} }}
+        everybody: rfm(asOf: "{now().date()}") {{
+          currency customers cells {{ recency frequency monetary customers }} }}
+        rfm {{
+          currency customers cells {{ recency frequency monetary customers }} }}
         same: purchasePattern(asOf: "{now().date()}") {{ medianGap {{ value n }} meanGap {{ value n }} }}""",
         last="2024-02-29",
     )
@@ -79,6 +84,11 @@ async def test_lifetime_value_and_intervals_of_a_day(shop: Shop) -> None:
         "groups": [{"label": "2024-01-01", "value": 6.0, "n": 1}, {"label": "2024-02-01", **whole}],
         "previous": {"value": None},
     }
+    # Ben had bought once in either currency, of which the first by name counts: later, and less than Ada
+    ben = {"recency": 3, "frequency": 1, "monetary": 1, "customers": 1}
+    ada = {"recency": 1, "frequency": 3, "monetary": 3, "customers": 1}
+    assert found["quintiles"] == [{"currency": "EUR", "cells": [ben, ada]}]
+    assert found["everybody"] == found["rfm"]
     assert found["same"] == {"medianGap": whole, "meanGap": found["all"]["meanGap"]}
 
 

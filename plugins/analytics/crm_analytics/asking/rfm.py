@@ -1,6 +1,7 @@
 """`analytics { rfm }`: everybody's scores, counted by segment, from one row a customer."""
 
 from collections import Counter
+from datetime import date
 
 import strawberry
 from strawberry import Info
@@ -14,7 +15,9 @@ from crm_framework import Batch, batch, computed
 from .analytics import Analytics
 from .metric import MetricGroup, group_of
 from .question import Question
+from .rfm_then import scores_then
 from .scores import Scores, counted_by_scores
+from .then import AsOf, checked
 
 JSON = strawberry.scalars.JSON
 
@@ -28,7 +31,7 @@ class RfmCell:
     customers: int = strawberry.field(description="How many have these scores.")
 
 
-@strawberry.type(description="RFM of everybody with one main currency, as they are now.")
+@strawberry.type(description="RFM of everybody with one main currency, as they are now or were on a day.")
 class RfmTable:
     name: str = strawberry.field(description="What it is called.")
     currency: str = strawberry.field(description="The main currency of these customers (ISO 4217).")
@@ -62,17 +65,18 @@ class RfmTable:
 
 
 @batch(needs=("asked",), name="rfm")
-async def rfm_field(each: Batch[Analytics], info: Info) -> list[list[RfmTable]]:
-    """Recency, frequency and monetary value of everybody, as of now, whatever the window: a table for
-    each main currency.
+async def rfm_field(each: Batch[Analytics], info: Info, as_of: AsOf = None) -> list[list[RfmTable]]:
+    """Recency, frequency and monetary value of everybody, as of now or another day, whatever the window: a
+    table for each main currency.
 
     The quintiles are those of all customers; a filter only chooses whom is counted.
     """
-    return [await _tables(asked) for asked in each.column("asked")]
+    return [await _tables(asked, checked(as_of, asked)) for asked in each.column("asked")]
 
 
-async def _tables(asked: Question) -> list[RfmTable]:
-    return [_table(currency, numbers) for currency, numbers in (await counted_by_scores(asked)).items()]
+async def _tables(asked: Question, as_of: date | None) -> list[RfmTable]:
+    found = await (counted_by_scores(asked) if as_of is None else scores_then(asked, as_of))
+    return [_table(currency, numbers) for currency, numbers in found.items()]
 
 
 def _table(currency: str, numbers: Counter[Scores]) -> RfmTable:
