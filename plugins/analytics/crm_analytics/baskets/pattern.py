@@ -92,7 +92,8 @@ def _days(chosen: Fragment, dialect: str) -> Fragment:
 
 
 _NAME = (
-    "(SELECT MAX(n.name) FROM crm_purchase_line AS n WHERE n.sku = {of}.sku AND n.name IS NOT NULL) AS name"
+    "(SELECT n.name FROM crm_purchase_line AS n WHERE n.sku = {of}.sku AND n.name IS NOT NULL LIMIT 1)"
+    " AS name"
 )
 
 

@@ -1,0 +1,100 @@
+"""What was sold of each product, by hand: of whole months from what is kept, of other days and by groups from
+the lines."""
+
+from typing import Any
+
+from crm_framework import NewLine
+
+from .shop import Shop
+
+ROW = "sku quantity revenue { amount currency } purchases buyers repeatBuyers"
+GROUPS = "sku groups { label quantity revenue { amount } purchases buyers }"
+
+
+async def sales(shop: Shop) -> None:
+    ada, ben = await shop.customer("Ada", tags=["vip"]), await shop.customer("Ben")
+    for who, day, channel, *lines in (
+        (ada, "2024-01-01T00:30", "web", ("tea", 2, 400)),
+        (ada, "2024-01-31T23:30", "web", ("tea", 1, 200), ("tea", 1, 150), ("mug", 1, 900)),
+        (ben, "2024-02-01T00:30", "shop", ("tea", 3, 600)),
+        (ada, "2024-02-10T12:00", None, ("mug", 1, 900)),
+        (ben, "2024-02-29T12:00", "web", ("tea", 1, 200)),
+        (ben, "2024-03-01T00:30", "web", ("tea", 5, 1000)),
+    ):
+        given: Any = {} if channel is None else {"channel": channel}
+        await shop.buy(
+            who,
+            day,
+            lines=[NewLine(sku=sku, quantity=n, amount_minor=minor) for sku, n, minor in lines],
+            **given,
+        )
+
+
+async def test_days_of_a_window_and_no_others(shop: Shop) -> None:
+    await sales(shop)
+    whole = await shop.ask(f"products {{ rows {{ {ROW} }} }}", last="2024-02-29")
+    tea = {"sku": "tea", "quantity": 8, "revenue": {"amount": "15.50", "currency": "EUR"}, "purchases": 4,
+           "buyers": 2, "repeatBuyers": 1}  # fmt: skip
+    mug = {"sku": "mug", "quantity": 2, "revenue": {"amount": "18.00", "currency": "EUR"}, "purchases": 2,
+           "buyers": 1, "repeatBuyers": 1}  # fmt: skip
+    assert whole["products"]["rows"] == [mug, {**tea, "repeatBuyers": 0}]
+    for first, last, more, expected in (
+        ("2024-01-31", "2024-02-01", "", [("mug", 1, "9.00", 1, 1, 0), ("tea", 5, "9.50", 2, 2, 0)]),
+        ("2024-01-02", "2024-02-28", "", [("mug", 2, "18.00", 2, 1, 1), ("tea", 5, "9.50", 2, 2, 0)]),
+        ("2024-01-31", "2024-03-01", ', filter: {name: {eq: "Ben"}}', [("tea", 9, "18.00", 3, 1, 1)]),
+        ("2024-02-02", "2024-02-03", "", []),
+    ):
+        found = (await shop.ask(f"products {{ reason rows {{ {ROW} }} }}", first, last, more))["products"]
+        rows = [
+            (one["sku"], one["quantity"], one["revenue"]["amount"], *(one[n] for n in ROW.split()[-3:]))
+            for one in found["rows"]
+        ]
+        assert rows == sorted(expected, key=lambda row: (-float(row[2]), row[0])), (first, last)
+        assert (found["reason"] is None) == bool(expected)
+
+
+async def test_by_groups(shop: Shop) -> None:
+    await sales(shop)
+    found = await shop.ask(
+        f"""months: products(groupBy: {{by: PERIOD}}) {{ rows {{ {GROUPS} }} csv chart }}
+        weeks: products(groupBy: {{by: PERIOD, period: WEEK}}) {{ rows {{ groups {{ label }} }} }}
+        channels: products(groupBy: {{by: CHANNEL}}) {{ rows {{ {GROUPS} }} chart }}
+        tags: products(groupBy: {{by: TAG}}) {{ rows {{ sku groups {{ label quantity }} }} }}
+        some: products(groupBy: {{
+          by: FILTER, filters: [{{name: "Ben", filter: {{name: {{eq: "Ben"}}}}}}]
+        }}) {{ rows {{ sku groups {{ label quantity buyers }} }} }}""",
+        last="2024-02-15",
+    )
+    mug, tea = found["months"]["rows"]
+    assert tea["groups"] == [
+        {"label": "2024-01-01", "quantity": 4, "revenue": {"amount": "7.50"}, "purchases": 2, "buyers": 1},
+        {"label": "2024-02-01", "quantity": 3, "revenue": {"amount": "6.00"}, "purchases": 1, "buyers": 1},
+    ]
+    assert [one["quantity"] for one in mug["groups"]] == [1, 1]
+    assert found["months"]["csv"].splitlines()[:2] == [
+        "sku,name,group,quantity,revenue,currency,purchases,buyers",
+        "mug,,2024-01-01,1,9.00,EUR,1,1",
+    ]
+    assert found["months"]["chart"]["data"]["values"][-1] == {
+        "product": "tea (EUR)", "day": "2024-02-01", "value": 6.0,
+    }  # fmt: skip
+    assert len(found["weeks"]["rows"][0]["groups"]) == 7
+    channels = {
+        one["sku"]: [(g["label"], g["quantity"]) for g in one["groups"]] for one in found["channels"]["rows"]
+    }
+    assert channels == {"mug": [("web", 1), (None, 1)], "tea": [("shop", 3), ("web", 4)]}
+    assert found["channels"]["chart"]["mark"]["type"] == "bar"
+    assert found["tags"]["rows"] == [
+        {"sku": "mug", "groups": [{"label": "vip", "quantity": 2}]},
+        {"sku": "tea", "groups": [{"label": "vip", "quantity": 4}]},
+    ]
+    assert found["some"]["rows"] == [
+        {"sku": "mug", "groups": [{"label": "Ben", "quantity": 0, "buyers": 0}]},
+        {"sku": "tea", "groups": [{"label": "Ben", "quantity": 3, "buyers": 1}]},
+    ]
+    for args in ("first: 51, groupBy: {by: TAG}", "groupBy: {by: PERIOD, period: DAY}"):
+        [error] = await shop.client.errors(
+            '{ analytics(window: {first: "2024-01-01", last: "2024-03-31"}) {'
+            f" products({args}) {{ reason }} }} }}"
+        )
+        assert error["extensions"]["code"] == "BAD_INPUT"
