@@ -26,6 +26,7 @@ from crm_framework.storage.events import EventTypes
 from crm_framework.storage.migration.migrator import CORE, AppMigrations, is_unused, migrate, pending
 from crm_framework.storage.migration.plan import read_plan
 from crm_framework.storage.orm import Models
+from crm_framework.storage.seals import Seals
 from crm_framework.storage.sql import Dialect
 from crm_framework.storage.urls import parse_url
 
@@ -155,7 +156,8 @@ async def open_database(
     database.handling = host.handling
     database.job_names = frozenset(one.job.name for one in [*core_jobs(host, settings), *host.jobs])
     database.settings = settings
-    database.audit_key = audit_keys(settings).current
+    keys = audit_keys(settings)
+    database.audit_key, database.seals = keys.current, Seals(keys.keys)
     return database
 
 

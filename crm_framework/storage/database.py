@@ -17,6 +17,7 @@ from .notices import CHANNEL, Notices
 from .orm import Models
 from .outbox import ChangeGuard, EventHandler
 from .postgres import PostgresDriver
+from .seals import Seals
 from .sessions import Driver, Rows, Session, Tuples
 from .sql import Dialect, numbered
 from .sqlite import SqliteDriver
@@ -58,6 +59,8 @@ class Database:
         """Whom segments mean now, by their keys; set by the app, as filters have members of plugins."""
         self.audit_key: bytes | None = None
         """The secret without which nobody can make an entry of the audit log that passes for one of ours."""
+        self.seals = Seals()
+        """Makes seals with this secret and former ones."""
         self.event_types: EventTypes | None = None
         self.job_names: Collection[str] | None = None
         """With it set, a unit of work refuses to defer other jobs."""

@@ -263,6 +263,20 @@ class UnitOfWork:
         self.transaction.check()
         self._deferred.append(deferrals.cancellation(name, key))
 
+    def seal(self, said: str, *, purpose: str) -> str:
+        """A seal on what is said, to keep beside it: who can write to the database, and does not know
+        `audit_keys`, makes none. Empty where there are no such secrets.
+
+        `purpose`, such as "parcels.receipt", is sealed too, so that a seal of the one thing fits no other.
+        """
+        return self.database.seals.seal(said, purpose)
+
+    def is_sealed(self, said: str, seal: str, *, purpose: str) -> bool:
+        """Whether `seal` made this seal on it, with one of the secrets. An empty one fits where there are
+        none, and only there.
+        """
+        return self.database.seals.fits(said, seal, purpose)
+
     def finally_do(self, work: "Callable[[UnitOfWork], Awaitable[None]]") -> None:
         """Has this done after everything else and before the commit. What it raises rolls all back."""
         self.transaction.check()

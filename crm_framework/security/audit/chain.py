@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.storage.seals import key_id
 
 LINK_COLUMNS = ("position", "entry_id", "digest", "hash", "key_id")
 
@@ -69,11 +70,6 @@ class AuditKeys:
 
 
 NO_KEYS = AuditKeys()
-
-
-def key_id(key: bytes) -> str:
-    """What a link keeps of its key, to find it by."""
-    return sha256(b"crm audit key " + key).hexdigest()[:12]
 
 
 def link_hash(key: bytes | None, before: bytes, position: int, entry_id: str, digest: bytes) -> bytes:
