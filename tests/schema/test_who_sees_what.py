@@ -24,6 +24,7 @@ SHARED = {
     "AttributeDefinition", "BasketRule", "BusinessCalendar", "BusinessCalendarVersion", "ContactRule",
     "Job", "KnowledgeNote", "LoyaltyCampaign", "LoyaltyEarningReplay", "LoyaltyEarningRule",
     "LoyaltyEarningRuleVersion", "LoyaltyProgram", "LoyaltyProgramVersion", "LoyaltyReward", "LoyaltyTier",
+    "LoyaltyRewardVersion", "LoyaltyTierVersion",
     "PredictionModel",
     "Role", "Schedule", "Segment", "SlaPolicy", "SlaPolicyVersion", "Staff", "Survey", "SurveyRun",
     "TicketTeam", "TicketTemplate", "TicketView", "Webhook",

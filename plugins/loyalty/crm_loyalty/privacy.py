@@ -6,6 +6,7 @@ from typing import Any
 from crm_framework import UnitOfWork, among
 
 from .ledger import Account, hold_accounts
+from .ledger.accounts import give
 from .ledger.mergers import merge_accounts
 from .referrals import privacy as referrals
 from .rewards import privacy as rewards
@@ -28,10 +29,9 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
             continue
         kept = keep.setdefault(account.program_id, account)
         if kept is account:
-            await tx.execute("UPDATE loyalty_account SET customer_id = ? WHERE id = ?", [winner, account.id])
+            await give(tx, account, winner)
         else:
             joined.append((kept, account))
-        account.customer_id = winner
         moved += 1
     if joined:
         entries = await merge_accounts(tx, joined)
@@ -92,8 +92,8 @@ async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
         " (SELECT id FROM loyalty_account WHERE customer_id = ?)",
         [customer_id],
     )
-    accounts = await tx.execute(
-        "UPDATE loyalty_account SET customer_id = NULL, updated_at = ? WHERE customer_id = ?",
-        [tx.now, customer_id],
-    )
-    return more | {"loyalty_account": accounts, "loyalty_entry": entries}
+    rows = await tx.fetch("SELECT id FROM loyalty_account WHERE customer_id = ?", [customer_id])
+    accounts = await hold_accounts(tx, (row["id"] for row in rows))
+    for account in accounts.values():
+        await give(tx, account, None)
+    return more | {"loyalty_account": len(accounts), "loyalty_entry": entries}

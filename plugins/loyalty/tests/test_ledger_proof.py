@@ -70,14 +70,17 @@ async def differences_after(client: CrmClient, *statements: str) -> list[str]:
 async def without_guards(tx: UnitOfWork) -> None:
     guards = {
         "sqlite": [
-            "DROP TRIGGER loyalty_entry_guard_delete",
-            "DROP TRIGGER loyalty_entry_guard_update",
-            "DROP TRIGGER loyalty_allocation_guard_delete",
-            "DROP TRIGGER loyalty_allocation_guard_update",
+            "DROP TRIGGER IF EXISTS loyalty_entry_guard_delete",
+            "DROP TRIGGER IF EXISTS loyalty_entry_guard_update",
+            "DROP TRIGGER IF EXISTS loyalty_allocation_guard_delete",
+            "DROP TRIGGER IF EXISTS loyalty_allocation_guard_update",
+            "DROP TRIGGER IF EXISTS loyalty_share_guard_delete",
+            "DROP TRIGGER IF EXISTS loyalty_share_guard_update",
         ],
         "postgres": [
             "ALTER TABLE loyalty_entry DISABLE TRIGGER USER",
             "ALTER TABLE loyalty_allocation DISABLE TRIGGER USER",
+            "ALTER TABLE loyalty_share DISABLE TRIGGER USER",
         ],
     }
     for statement in guards[tx.dialect]:

@@ -31,8 +31,7 @@ from crm_loyalty.programs import create_program
 from crm_loyalty.rewards.changes import NewReward, create_reward
 from crm_loyalty.rewards.redeeming import cancel, reserve_reward
 from crm_loyalty.tiers.changes import create_tier
-from crm_loyalty.tiers.rules import standing
-from crm_loyalty.tiers.standing import histories, ladders
+from crm_loyalty.tiers.standing import histories, ladders, stands
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -530,14 +529,14 @@ class Accounts(RuleBasedStateMachine):
                 == []
             )
             ladder = (await ladders(tx, [self.program]))[self.program]
-            counted = await histories(tx, {row["id"]: ladder for row in rows})
+            counted = await histories(tx, [row["id"] for row in rows])
             for row in rows:
                 if row["tier_judged_at"] is None or row["posted_at"] is None:
                     assert not counted.get(row["id"])
                     continue
                 last = max(parse_time(row["posted_at"]), parse_time(row["tier_judged_at"]))
-                now = standing(counted.get(row["id"], ()), ladder.rules, last)
-                assert row["tier_id"] == ladder.tier_id(now.level)
+                now = stands(ladder, counted.get(row["id"]), last)
+                assert row["tier_id"] == now.tier_id
                 assert (row["tier_review_at"] is None) == (now.review_at is None)
                 # what came since it was judged may have put it off: it is looked at too early then
                 assert now.review_at is None or parse_time(row["tier_review_at"]) <= now.review_at

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from crm_loyalty.models import TierDescent, TierPeriod
-from crm_loyalty.tiers.rules import NONE, Counted, TierRules, standing
+from crm_loyalty.tiers.rules import NONE, Counted, Span, TierRules, standing, standing_over
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,3 +176,70 @@ def test_the_order_in_which_entries_came_does_not_matter(period: TierPeriod) -> 
     assert standing(history, rules(period), at("2027-01-01")) == standing(
         history[::-1], rules(period), at("2027-01-01")
     )
+
+
+KEYS = ("bronze", "silver", "gold")
+
+
+def spans(history: list[Counted], *by: tuple[str | None, TierRules, tuple[str, ...]]) -> list[Span]:
+    return [Span(each, keys, history, None if start is None else at(start)) for start, each, keys in by]
+
+
+@given(HISTORIES, ANY_RULES, st.integers(0, 2_500), st.integers(0, 2_500), st.integers(0, 2_500))
+def test_rules_that_begin_anew_and_are_the_same_change_nothing(
+    history: list[Counted], by: TierRules, days: int, one: int, other: int
+) -> None:
+    start = at("2020-01-01")
+    cuts = sorted({start + timedelta(days=one, hours=1), start + timedelta(days=other, hours=2)})
+    cut = [Span(by, range(3), history, moment) for moment in (None, *cuts)]
+    as_of = start + timedelta(days=days)
+    assert standing_over(cut, as_of) == standing(history, by, as_of)
+
+
+@given(HISTORIES, ANY_RULES, ANY_RULES, st.integers(0, 2_500), st.integers(0, 2_500))
+def test_other_rules_leave_what_was_before_them(
+    history: list[Counted], old: TierRules, new: TierRules, cut: int, days: int
+) -> None:
+    start = at("2020-01-01")
+    since = start + timedelta(days=cut, hours=1)
+    both = [Span(old, range(3), history), Span(new, range(3), history, since)]
+    before = standing(history, old, since - timedelta(microseconds=1))
+    after = standing_over(both, max(since, start + timedelta(days=days)))
+    assert tuple(each for each in after.changes if each.at < since) == before.changes
+    # nobody stays below what is earned by the new ones
+    assert after.level >= new.earned(after.amount)
+
+
+@pytest.mark.parametrize("period", TierPeriod)
+def test_lower_thresholds_lift_at_once_and_higher_ones_lower_at_the_next_review(period: TierPeriod) -> None:
+    history = counted(("2024-03-01", 600))
+    lower = TierRules((50, 300, 550), period, TierDescent.TO_EARNED, timedelta(days=10), ZoneInfo("UTC"))
+    higher = TierRules((100, 700, 2_000), period, TierDescent.TO_EARNED, timedelta(days=10), ZoneInfo("UTC"))
+    old = rules(period, grace=10)
+    rises = spans(history, (None, old, KEYS), ("2024-05-01", lower, KEYS))
+    assert [(each.at, each.level) for each in standing_over(rises, at("2024-06-01")).changes] == [
+        (at("2024-03-01"), "silver"), (at("2024-05-01"), "gold"),
+    ]  # fmt: skip
+    assert standing_over(rises, at("2024-04-30")).level == "silver"
+    falls = spans(history, (None, old, KEYS), ("2024-05-01", higher, KEYS))
+    # what a year gave is good for the next one, too
+    review = at("2025-01-11") if period is YEAR else at("2024-05-11")
+    found = standing_over(falls, at("2024-05-02"))
+    assert (found.level, found.review_at) == ("silver", review)
+    changes = standing_over(falls, at("2025-02-01")).changes
+    assert [(each.at, each.level, each.previous) for each in changes] == [
+        (at("2024-03-01"), "silver", NONE), (review, "bronze", "silver"),
+    ]  # fmt: skip
+
+
+def test_levels_keep_their_names_where_others_come_between() -> None:
+    history = counted(("2024-03-01", 600))
+    more = TierRules((100, 300, 500, 1_000), LIFETIME, TierDescent.TO_EARNED, timedelta(0), ZoneInfo("UTC"))
+    between = ("bronze", "iron", "silver", "gold")
+    found = spans(history, (None, rules(LIFETIME), KEYS), ("2024-05-01", more, between))
+    stands = standing_over(found, at("2024-06-01"))
+    assert (stands.level, len(stands.changes)) == ("silver", 1)
+    # the order of two of them may turn
+    turned = ("silver", "bronze", "gold")
+    found = spans(history, (None, rules(LIFETIME), KEYS), ("2024-05-01", rules(LIFETIME), turned))
+    assert [each.level for each in standing_over(found, at("2024-06-01")).changes] == ["silver", "bronze"]

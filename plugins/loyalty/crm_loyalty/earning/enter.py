@@ -1,14 +1,13 @@
 """Enters what causes earn: rules are asked in the order of the causes, with the accounts held."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
-from crm_framework import CrmError, Hold, UnitOfWork, among, live_customers, new_id
+from crm_framework import CrmError, Hold, UnitOfWork, among, live_customers
 from crm_loyalty.ledger.accounts import Account, Owner
 from crm_loyalty.ledger.earning import post
-from crm_loyalty.ledger.requests import Posted, Posting
+from crm_loyalty.ledger.requests import Given, Posting
 
 from .causes import Told, looked_up
 from .conditions import Who
@@ -80,7 +79,7 @@ def judged(told: Told, offer: Offer, who: Who, used: Mapping[str, Used]) -> Awar
 def worth_an_entry(told: Told, offer: Offer, earned: Award) -> bool:
     """Points, or a purchase that the programme counts: its money counts towards tiers."""
     counted = told.cause.trigger is Trigger.PURCHASE and told.cause.currency == offer.programme.currency
-    return earned.points > 0 or counted
+    return earned.points > 0 or (counted and offer.programme_at(told.cause.at).active)
 
 
 async def enter(found: Candidates, accounts: Mapping[Owner, Account], tx: UnitOfWork) -> list[Awarded]:
@@ -98,8 +97,7 @@ async def enter(found: Candidates, accounts: Mapping[Owner, Account], tx: UnitOf
         if worth_an_entry(one, offer, earned):
             awarded.append(Awarded(offer=offer, told=one, award=earned))
             uses.add(account, day, earned)
-    posted = await post(tx, [posting(each) for each in awarded])
-    keep_shares(zip(awarded, posted, strict=True), tx)
+    await post(tx, [posting(each) for each in awarded])
     return awarded
 
 
@@ -115,6 +113,7 @@ def posting(each: Awarded) -> Posting:
         at=cause.at,
         unlock_at=unlocks_at(terms, cause.at) or cause.at,
         expires_at=expires_at(terms, cause.at, each.offer.programme.zone),
+        shares=tuple(given_by(share, each.day) for share in each.award.shares),
     )
 
 
@@ -128,41 +127,14 @@ def reason(each: Awarded) -> str:
     return f"{'; '.join(share.because for share in each.award.shares)} (rounded: {rounding})"[:1000]
 
 
-def keep_shares(posted: Iterable[tuple[Awarded, Posted]], tx: UnitOfWork) -> None:
-    """What each rule gave, with the entry."""
-    tx.insert(
-        "loyalty_share",
-        *(
-            share_row(entry.account_id, entry.entry_id, given_by(share), each.day, tx)
-            for each, entry in posted
-            if entry.new
-            for share in each.award.shares
-        ),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What one rule gave for an entry. The programme's own rate has no key."""
-
-    rule_id: str
-    version_id: str
-    points: int
-    because: str
-
-
-def given_by(share: Share) -> Given:
+def given_by(share: Share, day: date) -> Given:
     return Given(
-        rule_id=share.rule.id, version_id=share.rule.version_id, points=share.points, because=share.because
+        rule_id=share.rule.id,
+        version_id=share.rule.version_id,
+        day=day,
+        points=share.points,
+        because=share.because,
     )
-
-
-def share_row(account: str, entry: str, given: Given, day: date, tx: UnitOfWork) -> dict[str, Any]:
-    return {
-        "id": new_id(), "account_id": account, "entry_id": entry, "rule_id": given.rule_id or None,
-        "rule_version_id": given.version_id or None, "day": day, "points": given.points,
-        "because": given.because[:500], "created_at": tx.now,
-    }  # fmt: skip
 
 
 async def _new(pairs: Sequence[tuple[Told, Offer]], tx: UnitOfWork) -> list[tuple[Told, Offer]]:

@@ -132,6 +132,8 @@ class Programme:
     cap_per_purchase: int | None = None
     cap_per_day: int | None = None
     cap_per_customer: int | None = None
+    active: bool = True
+    """Whether anything earns in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +257,8 @@ def award(
 
 
 def _why_not(programme: Programme, rule: Rule, cause: Cause, who: Who) -> str | None:
+    if not programme.active:
+        return f"“{programme.name}” was not active then"
     if rule.trigger is not cause.trigger:
         return f"it is for {rule.trigger.lower().replace('_', ' ')}s, not {cause.trigger.lower()}s"
     if cause.currency is not None and cause.currency != programme.currency:

@@ -95,7 +95,11 @@ class Offer:
 PROGRAM = (
     "p.id, p.name, p.currency, p.time_zone, v.from_at, v.until_at, v.points_per_unit, v.selection,"
     " v.rounding, v.pending_days, v.expiry_months, v.cap_per_purchase, v.cap_per_day,"
-    " v.cap_per_customer, v.multipliers"
+    " v.cap_per_customer, v.active, v.multipliers"
+)
+EVER_ACTIVE = (
+    "(p.active = TRUE OR EXISTS (SELECT 1 FROM loyalty_program_version w WHERE w.program_id = p.id"
+    " AND w.active = TRUE))"
 )
 VERSION = (
     "v.id, v.rule_id, v.from_at, v.until_at, v.trigger, v.basis, v.points, v.per_minor, v.whole_steps,"
@@ -107,11 +111,12 @@ VERSION = (
 async def offers(
     reads: Reads, triggers: Collection[Trigger], *, program_id: str | None = None
 ) -> dict[str, Offer]:
-    """By the programmes' keys: those that are active and have something for one of the triggers, or the one
-    that is named. Three statements at most.
+    """By the programmes' keys: those that are or were active and have something for one of the triggers, or
+    the one that is named. Three statements at most.
     """
     chosen = among("v.trigger", sorted(triggers), reads.dialect)
-    only, args = ("p.id = ?", [program_id]) if program_id else ("p.active = TRUE", [])
+    # what happened while it was active may be told later
+    only, args = ("p.id = ?", [program_id]) if program_id else (EVER_ACTIVE, [])
     versions = await reads.fetch(
         f"SELECT r.program_id, r.name, {VERSION} FROM loyalty_rule_version v"
         " JOIN loyalty_rule r ON r.id = v.rule_id JOIN loyalty_program p ON p.id = r.program_id"
@@ -167,6 +172,7 @@ def version(row: Mapping[str, Any]) -> Version:
         cap_per_purchase=row["cap_per_purchase"],
         cap_per_day=row["cap_per_day"],
         cap_per_customer=row["cap_per_customer"],
+        active=bool(row["active"]),
     )
     return Version(
         programme=programme,

@@ -4,7 +4,8 @@ Locks are taken in one order: customers first (whoever calls holds them), then a
 one call, in the order of their keys. Two calls in one transaction would have no order.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,12 +16,15 @@ from crm_loyalty.models import RefundPolicy
 
 from .book import Book
 
+SEALED = "id, program_id, customer_id, merged_into_id, entries_number, digest, seal"
+PURPOSE = "loyalty.account"
+"""Of the seals on accounts."""
 Owner = tuple[str, str]
 """programme, customer"""
 
 COLUMNS = (
     "id, program_id, customer_id, merged_into_id, balance, pending, deficit, lifetime, entries_number,"
-    " digest, tier_id, tier_since, tier_judged_at, tier_review_at, posted_at"
+    " digest, seal, tier_id, tier_since, tier_judged_at, tier_review_at, posted_at"
 )
 
 
@@ -46,6 +50,9 @@ class Account:
     lifetime: int
     seq: int
     digest: str
+    seal: str
+    genuine: bool
+    """Whether the seal was put on what the account said when it was held; one that was not stays as it is."""
     tier_id: str | None
     tier_since: datetime | None
     tier_judged_at: datetime | None
@@ -87,7 +94,52 @@ async def hold_accounts(tx: UnitOfWork, keys: Iterable[str]) -> dict[str, Accoun
     rows = await tx.fetch(
         f"SELECT {COLUMNS} FROM loyalty_account WHERE {where.sql} ORDER BY id{lock}", where.args
     )
-    return {row["id"]: _account(row, tx.now) for row in rows if row["merged_into_id"] is None}
+    return {row["id"]: _account(row, tx) for row in rows if row["merged_into_id"] is None}
+
+
+def is_genuine(tx: UnitOfWork, row: Mapping[str, Any]) -> bool:
+    """Whether a row of `SEALED` says what it said when it was sealed. Without entries it is not sealed."""
+    new = row["entries_number"] == 0 and row["digest"] == "" and row["seal"] == ""
+    return new or tx.is_sealed(_said_by(row), row["seal"], purpose=PURPOSE)
+
+
+def seal_of(tx: UnitOfWork, row: Mapping[str, Any]) -> str:
+    """The seal on a row of `SEALED`, which was proved."""
+    return tx.seal(_said_by(row), purpose=PURPOSE)
+
+
+def sealed(tx: UnitOfWork, account: Account) -> str:
+    """The seal on an account as it is now. On what somebody else has changed there is none: the old one
+    stays, for the proof to find."""
+    if not account.genuine:
+        return account.seal
+    said = _said(
+        account.id, account.program_id, account.customer_id, account.merged_into_id, account.seq,
+        account.digest,
+    )  # fmt: skip
+    return tx.seal(said, purpose=PURPOSE)
+
+
+async def give(tx: UnitOfWork, account: Account, customer_id: str | None) -> None:
+    """Makes an account, which is held, somebody's: of None, nobody's."""
+    account.customer_id = customer_id
+    await tx.execute(
+        "UPDATE loyalty_account SET customer_id = ?, seal = ?, updated_at = ? WHERE id = ?",
+        [customer_id, sealed(tx, account), tx.now, account.id],
+    )
+
+
+def _said_by(row: Mapping[str, Any]) -> str:
+    return _said(
+        row["id"], row["program_id"], row["customer_id"], row["merged_into_id"], row["entries_number"],
+        row["digest"],
+    )  # fmt: skip
+
+
+def _said(
+    id: str, program: str, customer: str | None, merged_into: str | None, entries: int, digest: str
+) -> str:
+    return json.dumps([id, program, customer, merged_into, entries, digest], separators=(",", ":"))
 
 
 async def programs(tx: UnitOfWork, keys: Iterable[str]) -> dict[str, Program]:
@@ -119,7 +171,7 @@ async def _keys_of(tx: UnitOfWork, owners: Sequence[Owner]) -> dict[Owner, str]:
     return {owner: found[owner] for owner in owners if owner in found}
 
 
-def _account(row: dict[str, Any], now: datetime) -> Account:
+def _account(row: dict[str, Any], tx: UnitOfWork) -> Account:
     last = _moment(row["posted_at"])
     return Account(
         id=row["id"],
@@ -129,11 +181,13 @@ def _account(row: dict[str, Any], now: datetime) -> Account:
         lifetime=row["lifetime"],
         seq=row["entries_number"],
         digest=row["digest"],
+        seal=row["seal"],
+        genuine=is_genuine(tx, row),
         tier_id=row["tier_id"],
         tier_since=_moment(row["tier_since"]),
         tier_judged_at=_moment(row["tier_judged_at"]),
         tier_review_at=_moment(row["tier_review_at"]),
-        posted_at=now if last is None else max(now, last),
+        posted_at=tx.now if last is None else max(tx.now, last),
         book=Book(balance=row["balance"], pending=row["pending"], deficit=row["deficit"]),
     )
 

@@ -12,7 +12,7 @@ from crm_loyalty.models import RefundPolicy
 from .accounts import Account, hold_accounts, programs
 from .entries import Kind, Lot, Pending
 from .lots import know_lots, know_origins
-from .requests import Posted
+from .requests import Given, Posted
 from .sources import enter, entries_of, new_causes, still_there
 from .writing import Cause, Writing, begin
 
@@ -22,6 +22,7 @@ class Correction:
     """Points that an earlier cause should have earned more, or (negative) less. `earning_key` is its key.
 
     With `of_refund` it is what refunds should have taken less, or more: later refunds then count it so.
+    `shares` is what each rule should have given more, or less; there may be some where the points stay.
     """
 
     program_id: str
@@ -33,6 +34,7 @@ class Correction:
     expires_at: datetime
     reason: str | None = None
     of_refund: bool = False
+    shares: tuple[Given, ...] = ()
 
 
 async def correct(tx: UnitOfWork, corrections: Sequence[Correction]) -> list[Posted]:
@@ -58,7 +60,7 @@ async def correct(tx: UnitOfWork, corrections: Sequence[Correction]) -> list[Pos
         for each in fresh:
             row = found[each.program_id, each.earning_key]
             account = still_there(held, row)
-            if each.points > 0:
+            if each.points >= 0:
                 posted = _more(writing, account, each, row)
             else:
                 clamp = rules[row["program_id"]].refund_policy is RefundPolicy.CLAMP_TO_ZERO
@@ -71,7 +73,7 @@ async def correct(tx: UnitOfWork, corrections: Sequence[Correction]) -> list[Pos
 def _more(writing: Writing, account: Account, each: Correction, row: dict[str, Any]) -> Posted:
     """A lot of its own, or pending points as long as the first ones are."""
     entry_id = new_id()
-    if each.unlock_at > account.posted_at:
+    if each.unlock_at > account.posted_at and each.points:
         pending = Pending(
             id=entry_id,
             points=each.points,
@@ -115,4 +117,5 @@ def _cause(each: Correction, row: dict[str, Any], counted: int, entry_id: str) -
         corrects_id=row["id"],
         qualifying_points=counted,
         qualifies_at=parse_time(row["qualifies_at"]),
+        shares=each.shares,
     )

@@ -20,8 +20,8 @@ def digest(before: str, entry: Entry) -> str:
     said = [
         before, entry.id, entry.book_id, entry.seq, entry.kind, effect.points, effect.pending, effect.deficit,
         entry.qualifying_points, entry.qualifying_minor, _shown(entry.qualifies_at), entry.amount_minor,
-        entry.source_key, entry.corrects_id, entry.other_id, entry.reason_digest, _shown(entry.at),
-        _shown(entry.posted_at),
+        entry.source_key, entry.corrects_id, entry.other_id, entry.reason_digest,
+        entry.shares_digest, _shown(entry.at), _shown(entry.posted_at),
         sorted(
             [lot.id, lot.points, _shown(lot.expires_at), _shown(lot.earned_at), lot.origin_id]
             for lot in effect.opened

@@ -183,6 +183,7 @@ def _earn(writing: Writing, account: Account, program: Program, each: Posting) -
         amount_minor=each.amount_minor,
         qualifying_points=counted,
         qualifying_minor=spent,
+        shares=each.shares,
     )
     return enter(writing, account, kind, effect, cause)
 

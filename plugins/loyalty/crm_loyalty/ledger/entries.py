@@ -101,4 +101,6 @@ class Entry:
     other_id: str | None = None
     """The other account of a transfer or a merger."""
     reason_digest: str | None = None
+    shares_digest: str | None = None
+    """Of what each rule gave of it."""
     digest: str = ""

@@ -112,7 +112,7 @@ class LoyaltyAccountAsOf:
     balance: BigInt = strawberry.field(description="The points then, less those that had expired.")
     pending: BigInt = strawberry.field(description="Points that were pending then.")
     tier: LoyaltyStanding | None = strawberry.field(
-        description="The tier then, by the rules of today; null where the programme has none."
+        description="The tier then, by the rules of that time; null where the programme has none."
     )
 
 

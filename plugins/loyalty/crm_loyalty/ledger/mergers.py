@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from crm_framework import UnitOfWork
 
-from .accounts import Account
+from .accounts import Account, sealed
 from .entries import Kind
 from .lots import know_all
 from .writing import Cause, begin
@@ -33,6 +33,7 @@ async def merge_accounts(tx: UnitOfWork, pairs: Sequence[tuple[Account, Account]
     moved = 0
     await writing.flush()
     for kept, gone in pairs:
+        gone.customer_id = None
         for table in MOVED:
             number = await tx.execute(
                 f"UPDATE {table} SET account_id = ? WHERE account_id = ?", [kept.id, gone.id]
@@ -40,8 +41,9 @@ async def merge_accounts(tx: UnitOfWork, pairs: Sequence[tuple[Account, Account]
             moved += number if table == "loyalty_entry" else 0
         await tx.execute(
             "UPDATE loyalty_account SET customer_id = NULL, merged_into_id = ?, balance = 0, pending = 0,"
-            " deficit = 0, lifetime = 0, tier_id = NULL, tier_review_at = NULL, updated_at = ? WHERE id = ?",
-            [kept.id, tx.now, gone.id],
+            " deficit = 0, lifetime = 0, tier_id = NULL, tier_review_at = NULL, seal = ?, updated_at = ?"
+            " WHERE id = ?",
+            [kept.id, sealed(tx, gone), tx.now, gone.id],
         )
     await writing.judge()
     return moved

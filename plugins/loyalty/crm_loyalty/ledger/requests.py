@@ -1,7 +1,20 @@
 """What the ledger can be asked for, and what it answers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What one rule gave of the points of an entry. The programme's own rate has no key. `day` is that of the
+    cause, where the programme is: caps are measured by it.
+    """
+
+    rule_id: str
+    version_id: str
+    day: date
+    points: int
+    because: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,7 +22,8 @@ class Posting:
     """Points that are earned. They expire, and are pending, by the programme's rules or as is said here:
     `expires_at` (`NEVER` for those that do not), `unlock_at` (a moment that is past: at once).
 
-    `amount_minor` is what was bought; `qualifies` says that it counts towards a tier.
+    `amount_minor` is what was bought; `qualifies` says that it counts towards a tier; `shares` is what each
+    rule gave of it.
     """
 
     program_id: str
@@ -22,6 +36,7 @@ class Posting:
     expires_at: datetime | None = None
     unlock_at: datetime | None = None
     qualifies: bool = True
+    shares: tuple[Given, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

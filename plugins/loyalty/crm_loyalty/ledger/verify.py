@@ -1,8 +1,10 @@
 """The proof that accounts are what their entries come to, and that no entry was changed or removed.
 
-Each account is replayed from its entries by the rules; its chain of digests is computed anew and must end at
-the account's own digest, with as many entries as it says. Who can write to the database can compute a whole
-chain anew; that shows against a backup, and against the audit log, which names each entry.
+Each account is replayed from its entries by the rules; its chain of digests, which covers what each rule
+gave, is computed anew and must end at the account's own digest, with as many entries as it says. That, and
+whose the account is, is sealed: who can write to the database can compute a whole chain anew, and makes no
+seal without the secrets `audit_keys`. Tiers are what the rules make of the entries. An account that was put
+back to an earlier state of its own, with its seal, shows against heads that were kept elsewhere.
 """
 
 from collections import defaultdict
@@ -11,12 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_framework import UnitOfWork, among, parse_time
+from crm_loyalty.tiers.proof import misjudged
 
+from .accounts import SEALED, is_genuine
 from .book import Book
 from .digest import FIRST, digest, reason_digest
 from .entries import Effect, Entry, Kind, Lot, Pending, Use
 from .lots import LOT, PENDING, lot_of, pending_of
 from .replay import replay
+from .shares import digest_of
 
 CHUNK = 200
 """Accounts that are replayed at once."""
@@ -60,12 +65,12 @@ async def verify_some(tx: UnitOfWork, proof: Proof, last: str) -> str | None:
         proof.differences = [*proof.differences, *await _strays(tx)][:MOST]
         return None
     keys = [str(row["id"]) for row in rows]
-    found = await _look(tx, keys)
+    found = await look(tx, keys)
     wrong = [key for key, texts in found.differences.items() if texts]
     if wrong:
         # what was entered between two statements is no difference: once more, with them held
         await tx.lock("loyalty_account", wrong)
-        again = await _look(tx, wrong)
+        again = await look(tx, wrong)
         told = [text for texts in again.differences.values() for text in texts]
         proof.differences = [*proof.differences, *told][:MOST]
     proof.accounts += len(keys)
@@ -75,38 +80,49 @@ async def verify_some(tx: UnitOfWork, proof: Proof, last: str) -> str | None:
 
 async def replayed(tx: UnitOfWork, account_id: str) -> tuple[Book, list[str]]:
     """An account as its entries make it, and where they do not fit the rules or the tables."""
-    found = await _look(tx, [account_id])
+    found = await look(tx, [account_id])
     return found.books[account_id], found.differences[account_id]
 
 
 @dataclass
-class _Look:
+class Look:
+    """What some accounts come to by their entries, and what of each does not fit."""
+
     entries: int
     books: dict[str, Book]
     differences: dict[str, list[str]]
 
 
-async def _look(tx: UnitOfWork, keys: Sequence[str]) -> _Look:
+async def look(tx: UnitOfWork, keys: Sequence[str], *, sealed: bool = True) -> Look:
+    """`sealed` says that seals are looked at too."""
     accounts, heads = await _accounts(tx, keys)
-    entries = await _entries(tx, keys)
+    entries = await entries_of_accounts(tx, keys)
     lots, pending = await _tables(tx, keys)
+    given = await _shares(tx, keys)
+    tiers = await misjudged(tx, keys)
     books: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     differences: dict[str, list[str]] = {key: [] for key in keys}
     for account_id, entry, said in entries:
         books[account_id][entry.book_id].append(entry)
         differences[account_id] += said
+        if digest_of(given[account_id].pop(entry.id, [])) != entry.shares_digest:
+            differences[account_id].append(f"what rules gave of entry {entry.id} was changed")
     made: dict[str, Book] = {}
     for key in keys:
         texts = differences[key]
         own = books[key]
         for book_id in {key, *own}:
             texts += _chain(heads.get(book_id), book_id, own.get(book_id, []))
+            if sealed and (head := heads.get(book_id)) is not None:
+                texts += _seal(tx, head)
         result = replay(own, key)
         texts += result.differences
         made[key] = result.book
         texts += _kept(accounts[key], result.book, lots[key], pending[key])
+        texts += [f"what rules gave of entry {entry_id} is not the account's" for entry_id in given[key]]
+        texts += tiers.get(key, [])
         differences[key] = [f"account {key}: {text}" for text in texts]
-    return _Look(len(entries), made, differences)
+    return Look(len(entries), made, differences)
 
 
 def _chain(head: Mapping[str, Any] | None, book_id: str, entries: Sequence[Entry]) -> Iterator[str]:
@@ -124,6 +140,21 @@ def _chain(head: Mapping[str, Any] | None, book_id: str, entries: Sequence[Entry
             return
     if (len(entries), last) != (head["entries_number"], head["digest"]):
         yield f"the book {book_id} has {len(entries)} entries, {head['entries_number']} were made"
+
+
+def _seal(tx: UnitOfWork, head: Mapping[str, Any]) -> Iterator[str]:
+    if is_genuine(tx, head):
+        return
+    if head["seal"]:
+        yield (
+            f"the account {head['id']} was changed after it was sealed: whose it is, how many entries it has,"
+            " or which; or it was sealed under another secret than those of audit_keys"
+        )
+    else:
+        yield (
+            f"the account {head['id']} is not sealed, and there are audit_keys: somebody else has made it, or"
+            " it was there before them (`crm loyalty seal` seals those that fit otherwise)"
+        )
 
 
 def _kept(
@@ -166,14 +197,14 @@ async def _accounts(
     )
     books = among("account_id", keys, tx.dialect)
     heads = await tx.fetch(
-        "SELECT id, entries_number, digest FROM loyalty_account WHERE id IN"
+        f"SELECT {SEALED} FROM loyalty_account WHERE id IN"
         f" (SELECT book_id FROM loyalty_entry WHERE {books.sql}) OR {among('id', keys, tx.dialect).sql}",
         [*books.args, *books.args],
     )
     return {row["id"]: row for row in rows}, {row["id"]: row for row in heads}
 
 
-async def _entries(tx: UnitOfWork, keys: Sequence[str]) -> list[tuple[str, Entry, list[str]]]:
+async def entries_of_accounts(tx: UnitOfWork, keys: Sequence[str]) -> list[tuple[str, Entry, list[str]]]:
     """Account, entry, and what is wrong with its words; in the order of the books."""
     where = among("account_id", keys, tx.dialect)
     ids = f"(SELECT id FROM loyalty_entry WHERE {where.sql})"
@@ -223,6 +254,7 @@ def _entry(row: Mapping[str, Any], effect: Effect) -> Entry:
         corrects_id=row["corrects_id"],
         other_id=row["other_id"],
         reason_digest=row["reason_digest"],
+        shares_digest=row["shares_digest"],
         digest=row["digest"],
     )
 
@@ -247,6 +279,19 @@ async def _tables(
     for row in await tx.fetch(f"SELECT {PENDING} FROM loyalty_pending WHERE {where.sql}", where.args):
         pending[row["account_id"]].append(row)
     return lots, pending
+
+
+async def _shares(tx: UnitOfWork, keys: Sequence[str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """What rules gave, by account and entry."""
+    where = among("account_id", keys, tx.dialect)
+    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for row in await tx.fetch(
+        "SELECT account_id, entry_id, rule_id, rule_version_id, day, points, because FROM loyalty_share"
+        f" WHERE {where.sql}",
+        where.args,
+    ):
+        found[row["account_id"]][row["entry_id"]].append(row)
+    return found
 
 
 async def _strays(tx: UnitOfWork) -> list[str]:

@@ -18,10 +18,12 @@ from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
 from crm_loyalty import events
 from crm_loyalty.tiers.standing import judge
 
-from .accounts import Account
+from . import shares
+from .accounts import Account, sealed
 from .digest import digest, reason_digest
 from .entries import Effect, Entry, Kind, Lot
 from .lots import know_due
+from .requests import Given
 
 EVENT_OF: Mapping[Kind, type[events.PointsEvent]] = {
     Kind.EARNED: events.PointsEarned,
@@ -44,7 +46,7 @@ reversals, which are never refused for it, have room; and readers of JSON do not
 ENTRY = (
     "id", "program_id", "account_id", "book_id", "seq", "kind", "points", "pending", "deficit",
     "qualifying_points", "qualifying_minor", "qualifies_at", "amount_minor", "source_key", "corrects_id",
-    "other_id", "reason", "reason_salt", "reason_digest", "at", "created_at", "digest",
+    "other_id", "reason", "reason_salt", "reason_digest", "shares_digest", "at", "created_at", "digest",
 )  # fmt: skip
 LOT = (
     "id",
@@ -75,6 +77,7 @@ class Cause:
     qualifying_points: int = 0
     qualifying_minor: int = 0
     qualifies_at: datetime | None = None
+    shares: tuple[Given, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class _Line:
     entry: Entry
     reason: str | None
     salt: str | None
+    shares: tuple[Given, ...]
 
 
 class Writing:
@@ -112,13 +116,14 @@ class Writing:
             corrects_id=cause.corrects_id,
             other_id=cause.other_id,
             reason_digest=reason_digest(cause.reason, salt) if cause.reason is not None and salt else None,
+            shares_digest=shares.digest(cause.shares),
         )
         account.seq, account.digest = entry.seq, digest(account.digest, entry)
         if kind in (Kind.EARNED, Kind.UNLOCKED):
             account.lifetime += effect.points
         if kind in CREDITS and (effect.points > 0 or effect.pending > 0):
             _check_room(account)
-        self._lines.append(_Line(account, _sealed(entry, account.digest), cause.reason, salt))
+        self._lines.append(_Line(account, _sealed(entry, account.digest), cause.reason, salt, cause.shares))
         return entry
 
     def settle(self) -> None:
@@ -187,6 +192,15 @@ class Writing:
             ALLOCATION,
             [(new_id(), entry.id, use.lot_id, use.points) for entry in entries for use in entry.effect.uses],
         )
+        tx.insert_values(
+            "loyalty_share",
+            shares.COLUMNS,
+            [
+                shares.row(line.account.id, line.entry.id, given, tx.now)
+                for line in self._lines
+                for given in line.shares
+            ],
+        )
 
     async def _update(self, entries: list[Entry]) -> None:
         """What is left in lots and pending that were there before, and what the accounts come to."""
@@ -211,11 +225,11 @@ class Writing:
         accounts = {line.account.id: line.account for line in self._lines}
         await tx.execute_many(
             "UPDATE loyalty_account SET balance = ?, pending = ?, deficit = ?, lifetime = ?,"
-            " entries_number = ?, digest = ?, posted_at = ?, updated_at = ? WHERE id = ?",
+            " entries_number = ?, digest = ?, seal = ?, posted_at = ?, updated_at = ? WHERE id = ?",
             [
                 (
                     each.book.balance, each.book.pending, each.book.deficit, each.lifetime, each.seq,
-                    each.digest, each.posted_at, tx.now, each.id,
+                    each.digest, sealed(tx, each), each.posted_at, tx.now, each.id,
                 )
                 for each in accounts.values()
             ],
@@ -288,7 +302,8 @@ def _entry_row(line: _Line) -> tuple[object, ...]:
         entry.id, line.account.program_id, line.account.id, entry.book_id, entry.seq, entry.kind,
         effect.points, effect.pending, effect.deficit, entry.qualifying_points, entry.qualifying_minor,
         entry.qualifies_at, entry.amount_minor, entry.source_key, entry.corrects_id, entry.other_id,
-        line.reason, line.salt, entry.reason_digest, entry.at, entry.posted_at, entry.digest,
+        line.reason, line.salt, entry.reason_digest, entry.shares_digest, entry.at, entry.posted_at,
+        entry.digest,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ INDEXES = [
 STAYS = (
     *("id", "program_id", "book_id", "seq", "kind", "points", "pending", "deficit", "qualifying_points"),
     *("qualifying_minor", "qualifies_at", "amount_minor", "source_key", "corrects_id", "other_id"),
-    *("reason_digest", "at", "created_at", "digest"),
+    *("reason_digest", "shares_digest", "at", "created_at", "digest"),
 )
 ERASED = ("reason", "reason_salt")
 APPEND_ONLY = "The ledger is append-only: its entries are neither changed nor removed."
@@ -24,6 +24,8 @@ CHANGED = [
     *(f"new.{name} {{0}} old.{name}" for name in STAYS),
     *(f"(new.{name} IS NOT NULL AND new.{name} {{0}} old.{name})" for name in ERASED),
 ]
+SHARE_STAYS = ("id", "entry_id", "rule_id", "rule_version_id", "day", "points", "because", "created_at")
+SHARE_CHANGED = [f"new.{name} {{0}} old.{name}" for name in SHARE_STAYS]
 GUARD_SQLITE = [
     f"CREATE TRIGGER loyalty_entry_guard_delete BEFORE DELETE ON loyalty_entry"
     f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
@@ -34,6 +36,10 @@ GUARD_SQLITE = [
         f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
         for event in ("DELETE", "UPDATE")
     ),
+    "CREATE TRIGGER loyalty_share_guard_delete BEFORE DELETE ON loyalty_share"
+    f" BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
+    "CREATE TRIGGER loyalty_share_guard_update BEFORE UPDATE ON loyalty_share"
+    f" WHEN {' OR '.join(SHARE_CHANGED).format('IS NOT')} BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END",
 ]
 GUARD_POSTGRES = [
     f"CREATE FUNCTION loyalty_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
@@ -43,6 +49,11 @@ GUARD_POSTGRES = [
     "CREATE TRIGGER loyalty_entry_guard_delete BEFORE DELETE ON loyalty_entry"
     " FOR EACH STATEMENT EXECUTE FUNCTION loyalty_entry_refuse()",
     "CREATE TRIGGER loyalty_allocation_guard BEFORE UPDATE OR DELETE ON loyalty_allocation"
+    " FOR EACH STATEMENT EXECUTE FUNCTION loyalty_entry_refuse()",
+    "CREATE TRIGGER loyalty_share_guard_update BEFORE UPDATE ON loyalty_share FOR EACH ROW"
+    f" WHEN ({' OR '.join(SHARE_CHANGED).format('IS DISTINCT FROM')})"
+    " EXECUTE FUNCTION loyalty_entry_refuse()",
+    "CREATE TRIGGER loyalty_share_guard_delete BEFORE DELETE ON loyalty_share"
     " FOR EACH STATEMENT EXECUTE FUNCTION loyalty_entry_refuse()",
 ]
 
@@ -96,6 +107,11 @@ class Migration(migrations.Migration):
                 ("cap_per_day", fields.BigIntField(null=True)),
                 ("cap_per_customer", fields.BigIntField(null=True)),
                 ("multipliers", fields.JSONField()),
+                ("tier_period", fields.CharField(max_length=24)),
+                ("tier_basis", fields.CharField(max_length=8)),
+                ("tier_descent", fields.CharField(max_length=12)),
+                ("tier_grace_days", fields.IntField()),
+                ("active", fields.BooleanField()),
                 ("created_at", fields.DatetimeField()),
             ],
             options={
@@ -107,6 +123,7 @@ class Migration(migrations.Migration):
             name="Tier",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
+                ("version", fields.IntField(db_default=1)),
                 ("program", fields.ForeignKeyField("loyalty.Program", on_delete=fields.RESTRICT)),
                 ("name", fields.CharField(max_length=200)),
                 ("threshold", fields.BigIntField()),
@@ -118,6 +135,22 @@ class Migration(migrations.Migration):
                 "table": "loyalty_tier",
                 "unique_together": (("program_id", "name"), ("program_id", "threshold")),
             },
+        ),
+        ops.CreateModel(
+            name="TierVersion",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("tier", fields.ForeignKeyField("loyalty.Tier", on_delete=fields.RESTRICT)),
+                ("number", fields.IntField()),
+                ("from_at", fields.DatetimeField(null=True)),
+                ("until_at", fields.DatetimeField(null=True)),
+                ("name", fields.CharField(max_length=200)),
+                ("threshold", fields.BigIntField()),
+                ("benefits", fields.JSONField()),
+                ("percent", fields.IntField()),
+                ("created_at", fields.DatetimeField()),
+            ],
+            options={"table": "loyalty_tier_version", "unique_together": (("tier_id", "number"),)},
         ),
         ops.CreateModel(
             name="Account",
@@ -148,6 +181,7 @@ class Migration(migrations.Migration):
                 ("lifetime", fields.BigIntField(db_default=0)),
                 ("entries_number", fields.BigIntField(db_default=0)),
                 ("digest", fields.CharField(db_default="", max_length=64)),
+                ("seal", fields.CharField(db_default="", max_length=80)),
                 (
                     "tier",
                     fields.ForeignKeyField(
@@ -204,6 +238,7 @@ class Migration(migrations.Migration):
                 ("reason", fields.CharField(null=True, max_length=1000)),
                 ("reason_salt", fields.CharField(null=True, max_length=32)),
                 ("reason_digest", fields.CharField(null=True, max_length=64)),
+                ("shares_digest", fields.CharField(null=True, max_length=64)),
                 ("at", fields.DatetimeField()),
                 ("created_at", fields.DatetimeField()),
                 ("digest", fields.CharField(max_length=64)),
@@ -415,6 +450,31 @@ class Migration(migrations.Migration):
             options={"table": "loyalty_reward", "unique_together": (("program_id", "name"),)},
         ),
         ops.CreateModel(
+            name="RewardVersion",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True)),
+                ("reward", fields.ForeignKeyField("loyalty.Reward", on_delete=fields.RESTRICT)),
+                ("number", fields.IntField()),
+                ("from_at", fields.DatetimeField()),
+                ("until_at", fields.DatetimeField(null=True)),
+                ("name", fields.CharField(max_length=200)),
+                ("description", fields.CharField(null=True, max_length=1000)),
+                ("cost_points", fields.BigIntField()),
+                ("currency", fields.CharField(max_length=3)),
+                ("value_minor", fields.BigIntField(null=True)),
+                ("percent", fields.IntField(null=True)),
+                ("sku", fields.CharField(null=True, max_length=100)),
+                ("cost_minor", fields.BigIntField()),
+                ("per_customer", fields.IntField(null=True)),
+                ("valid_from", fields.DatetimeField(null=True)),
+                ("valid_until", fields.DatetimeField(null=True)),
+                ("tiers", fields.JSONField()),
+                ("hold_minutes", fields.IntField()),
+                ("active", fields.BooleanField()),
+            ],
+            options={"table": "loyalty_reward_version", "unique_together": (("reward_id", "number"),)},
+        ),
+        ops.CreateModel(
             name="Redemption",
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
@@ -422,6 +482,10 @@ class Migration(migrations.Migration):
                 (
                     "reward",
                     fields.ForeignKeyField("loyalty.Reward", db_index=True, on_delete=fields.RESTRICT),
+                ),
+                (
+                    "reward_version",
+                    fields.ForeignKeyField("loyalty.RewardVersion", on_delete=fields.RESTRICT),
                 ),
                 ("account", fields.ForeignKeyField("loyalty.Account", on_delete=fields.RESTRICT)),
                 ("status", fields.CharField(max_length=24)),

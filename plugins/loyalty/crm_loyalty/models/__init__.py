@@ -11,10 +11,11 @@ from .programs import (
     TierChange,
     TierDescent,
     TierPeriod,
+    TierVersion,
 )
 from .referrals import Referral, ReferralCode, ReferralStatus
 from .replays import Replay, ReplayDifference, ReplayStatus
-from .rewards import CodeSource, Redemption, RedemptionStatus, Reward, RewardKind, VoucherCode
+from .rewards import CodeSource, Redemption, RedemptionStatus, Reward, RewardKind, RewardVersion, VoucherCode
 
 __all__ = [
     "Account",
@@ -37,6 +38,7 @@ __all__ = [
     "ReplayStatus",
     "Reward",
     "RewardKind",
+    "RewardVersion",
     "Rule",
     "RuleVersion",
     "Share",
@@ -45,5 +47,6 @@ __all__ = [
     "TierChange",
     "TierDescent",
     "TierPeriod",
+    "TierVersion",
     "VoucherCode",
 ]

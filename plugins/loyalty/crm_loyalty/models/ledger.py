@@ -27,6 +27,9 @@ class Account(Model):
     lifetime = fields.BigIntField(default=0, db_default=0, description="sum of what was ever earned")
     entries_number = fields.BigIntField(default=0, db_default=0, description="in its own book")
     digest = fields.CharField(max_length=64, default="", db_default="", description="of the last of these")
+    seal = fields.CharField(
+        max_length=80, default="", db_default="", description="on whose it is, and on both of these"
+    )
     tier: Any = to("loyalty.Tier", "accounts", null=True)
     tier_since = fields.DatetimeField(null=True)
     tier_judged_at = fields.DatetimeField(null=True, description="up to when the rule was applied")
@@ -65,6 +68,7 @@ class Entry(Model):
     reason = fields.CharField(max_length=1000, null=True)
     reason_salt = fields.CharField(max_length=32, null=True)
     reason_digest = fields.CharField(max_length=64, null=True)
+    shares_digest = fields.CharField(max_length=64, null=True, description="of the rows of loyalty_share")
     at = fields.DatetimeField(description="when its cause happened")
     created_at = fields.DatetimeField(description="when it was posted")
     digest = fields.CharField(max_length=64)

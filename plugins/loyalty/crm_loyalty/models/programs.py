@@ -92,6 +92,11 @@ class ProgramVersion(Model):
     cap_per_day = fields.BigIntField(null=True)
     cap_per_customer = fields.BigIntField(null=True)
     multipliers: Any = fields.JSONField(default=list, description="of tiers: key, name and percent")
+    tier_period = fields.CharEnumField(TierPeriod, max_length=24)
+    tier_basis = fields.CharEnumField(TierBasis, max_length=8)
+    tier_descent = fields.CharEnumField(TierDescent, max_length=12)
+    tier_grace_days = fields.IntField()
+    active = fields.BooleanField()
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -101,7 +106,10 @@ class ProgramVersion(Model):
 
 
 class Tier(Model):
+    """A tier as it is. What it was stands in its versions."""
+
     id = key()
+    version = fields.IntField(default=1, db_default=1)
     program: Any = to("loyalty.Program", "tiers")
     name = fields.CharField(max_length=200)
     threshold = fields.BigIntField(description="points, or spend in minor units")
@@ -115,6 +123,26 @@ class Tier(Model):
         app = "loyalty"
         table = "loyalty_tier"
         unique_together = (("program_id", "name"), ("program_id", "threshold"))
+
+
+class TierVersion(Model):
+    """What a tier says from one moment to another. Never changed but for its end."""
+
+    id = key()
+    tier: Any = to("loyalty.Tier", "versions")
+    number = fields.IntField()
+    from_at = fields.DatetimeField(null=True, description="null: also for what happened before it was made")
+    until_at = fields.DatetimeField(null=True, description="null: it holds")
+    name = fields.CharField(max_length=200)
+    threshold = fields.BigIntField()
+    benefits: Any = fields.JSONField(description="list of texts")
+    percent = fields.IntField()
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        app = "loyalty"
+        table = "loyalty_tier_version"
+        unique_together = (("tier_id", "number"),)
 
 
 class TierChange(Model):

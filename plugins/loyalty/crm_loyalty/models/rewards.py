@@ -58,10 +58,40 @@ class Reward(Model):
         unique_together = (("program_id", "name"),)
 
 
+class RewardVersion(Model):
+    """What a reward was from one moment to another. Never changed but for its end."""
+
+    id = key()
+    reward: Any = to("loyalty.Reward", "versions")
+    number = fields.IntField()
+    from_at = fields.DatetimeField()
+    until_at = fields.DatetimeField(null=True, description="null: it holds")
+    name = fields.CharField(max_length=200)
+    description = fields.CharField(max_length=1000, null=True)
+    cost_points = fields.BigIntField()
+    currency = fields.CharField(max_length=3, description="ISO 4217, of both amounts")
+    value_minor = fields.BigIntField(null=True)
+    percent = fields.IntField(null=True)
+    sku = fields.CharField(max_length=100, null=True)
+    cost_minor = fields.BigIntField()
+    per_customer = fields.IntField(null=True)
+    valid_from = fields.DatetimeField(null=True)
+    valid_until = fields.DatetimeField(null=True)
+    tiers: Any = fields.JSONField(description="keys of tiers, one of which is needed")
+    hold_minutes = fields.IntField()
+    active = fields.BooleanField()
+
+    class Meta:
+        app = "loyalty"
+        table = "loyalty_reward_version"
+        unique_together = (("reward_id", "number"),)
+
+
 class Redemption(Model):
     id = key()
     version = fields.IntField(default=1, db_default=1)
     reward: Any = to("loyalty.Reward", "redemptions", index=True)
+    reward_version: Any = to("loyalty.RewardVersion", "redemptions", description="as it was then")
     account: Any = to("loyalty.Account", "redemptions")
     status = fields.CharEnumField(RedemptionStatus, max_length=24)
     points = fields.BigIntField()

@@ -94,7 +94,7 @@ VERSION_ORDERS = Orders(
 
 @node(table="loyalty_program_version", permission=READ, hidden={"program_id": str}, shared=True)
 class LoyaltyProgramVersion(Node):
-    """What a programme says, or said, about earning. Never changed: a change is another version."""
+    """What a programme says, or said, about earning and tiers. Never changed: a change is another version."""
 
     number: int = column("1 for the first, and so on.")
     from_at: datetime | None = column("For what happened from then on; null: also before it was made.")
@@ -107,6 +107,11 @@ class LoyaltyProgramVersion(Node):
     cap_per_purchase: BigInt | None = column("Points at most for one purchase, of all rules; null: any.")
     cap_per_day: BigInt | None = column("Points at most for a customer on a day, of all rules; null: any.")
     cap_per_customer: BigInt | None = column("Points at most for a customer in all, of all rules; null: any.")
+    tier_period: TierPeriod = column("Over which time it counts what was earned or spent.")
+    tier_basis: TierBasis = column("What counts towards a tier.")
+    tier_descent: TierDescent = column("How far a customer goes down.")
+    tier_grace_days: int = column("Days after a period until a tier is lost.")
+    active: bool = column("Whether what happens earns in it.")
     created_at: datetime = column("When it was made.")
 
 
@@ -133,7 +138,7 @@ class LoyaltyProgram(Node):
     cap_per_purchase: BigInt | None = column("Points at most for one purchase, of all rules; null: any.")
     cap_per_day: BigInt | None = column("Points at most for a customer on a day, of all rules; null: any.")
     cap_per_customer: BigInt | None = column("Points at most for a customer in all, of all rules; null: any.")
-    active: bool = column("Whether purchases earn in it.")
+    active: bool = column("Whether what happens now earns in it; its versions tell when it did.")
     created_at: datetime = column(
         "When it was made; purchases that were told before then earn only by a replay."
     )
@@ -144,7 +149,7 @@ class LoyaltyProgram(Node):
         key="program_id",
         orders=VERSION_ORDERS,
         default_order=("-NUMBER",),
-        description="What it says and said about earning, the latest first.",
+        description="What it says and said about earning and tiers, the latest first.",
     )
 
 
@@ -215,7 +220,7 @@ class UpdateLoyaltyProgramInput:
     cap_per_customer: BigInt | None = optional(
         "Points at most for a customer in all, of all rules; null: any."
     )
-    active: bool | None = optional("Whether purchases earn in it.")
+    active: bool | None = optional("Whether what happens from now on earns in it.")
     expected_version: int | None = expected()
 
 
@@ -229,8 +234,8 @@ class LoyaltyProgramPayload:
 
 @mutation(permission=WRITE, everyone=True)
 async def update_loyalty_program(tx: UnitOfWork, input: UpdateLoyaltyProgramInput) -> LoyaltyProgramPayload:
-    """Changes a programme, for what happens from now on. Tiers are judged anew; what was entered stays as it
-    is, and what happened before and is told later goes by what the programme said then.
+    """Changes a programme, for what happens from now on. What was entered, and which tiers were reached and
+    lost, stays as it is; what happened before and is told later goes by what the programme said then.
     """
     key = key_of(input.program, LoyaltyProgram, path=("program",))
     members = given(input, leave_out=("program", "expected_version"))

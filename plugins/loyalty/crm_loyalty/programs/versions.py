@@ -1,4 +1,4 @@
-"""What a programme says about earning: each change is a version, so the past goes by what it said then."""
+"""What a programme says about earning and tiers. Each change is a version: the past goes by what it said."""
 
 import json
 
@@ -6,7 +6,8 @@ from crm_framework import UnitOfWork, new_id
 
 SAYS = (
     *("points_per_unit", "selection", "rounding", "expiry_months", "pending_days"),
-    *("cap_per_purchase", "cap_per_day", "cap_per_customer"),
+    *("cap_per_purchase", "cap_per_day", "cap_per_customer", "active"),
+    *("tier_period", "tier_basis", "tier_descent", "tier_grace_days"),
 )
 """Columns of a programme that each of its versions has too."""
 

@@ -84,7 +84,9 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
             whose = replace(whose, tags=then.tags, attributes=then.attributes)
         rules = rules_of(offer, window.rules_at, one.cause.at)
         used = uses.of(one.customer_id, day, offer)
-        earned = award(programme, rules, campaigns, one.cause, whose, used)
+        # that it was not active then is no rule, which another could take the place of
+        then = replace(programme, active=offer.programme_at(one.cause.at).active)
+        earned = award(then, rules, campaigns, one.cause, whose, used)
         uses.add(one.customer_id, day, earned)
         entry = entries.get(one.source_key)
         if entry is not None and entry.cancelled:
@@ -267,7 +269,8 @@ async def _others(tx: UnitOfWork, customers: Sequence[str], offer: Offer, window
         "SELECT a.customer_id, e.at, s.day, s.points FROM loyalty_share s"
         " JOIN loyalty_account a ON a.id = s.account_id JOIN loyalty_entry e ON e.id = s.entry_id"
         f" WHERE a.program_id = ? AND {of.sql} AND e.at >= ? AND e.at < ?"
-        " AND e.source_key NOT LIKE 'purchase:%' AND e.source_key NOT LIKE 'interaction:%' ORDER BY e.at",
+        " AND e.source_key NOT LIKE 'purchase:%' AND e.source_key NOT LIKE 'interaction:%'"
+        " AND e.source_key NOT LIKE 'replay:%' ORDER BY e.at",
         [offer.programme.id, *of.args, window.from_at, window.until_at],
     )
     return deque(

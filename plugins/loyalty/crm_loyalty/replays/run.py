@@ -1,8 +1,9 @@
 """Runs a replay in batches of customers: first what would differ, then, if it is wanted, what corrects it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from crm_framework import (
@@ -16,7 +17,7 @@ from crm_framework import (
     new_id,
     parse_time,
 )
-from crm_loyalty.earning.enter import Awarded, Given, given_by, posting, reason, share_row
+from crm_loyalty.earning.enter import Awarded, given_by, posting, reason
 from crm_loyalty.earning.events import EarningReplayed
 from crm_loyalty.earning.rules import Trigger, local_day
 from crm_loyalty.earning.store import Offer, offers
@@ -24,6 +25,7 @@ from crm_loyalty.earning.terms import expires_at, unlocks_at
 from crm_loyalty.ledger.accounts import hold_owners
 from crm_loyalty.ledger.corrections import Correction, correct
 from crm_loyalty.ledger.earning import post
+from crm_loyalty.ledger.requests import Given
 from crm_loyalty.models import ReplayStatus
 
 from .compare import Compared, Entered, Window, compared
@@ -131,24 +133,15 @@ async def _correct(
     again = {one.told.source_key: one for one in await compared(tx, there, offer, window)}
     wrong = [one for each in wrong if (one := again.get(each.told.source_key)) is not None and _differs(one)]
     missing = [Awarded(offer=offer, told=one.told, award=one.award) for one in wrong if one.entry is None]
-    posted = await post(tx, [posting(each) for each in missing])
+    await post(tx, [posting(each) for each in missing])
     fixed = [(one, one.entry) for one in wrong if one.entry is not None]
-    await correct(tx, [each for one, entry in fixed for each in _corrections(replay_id, one, entry, offer)])
     gave = await _shares(tx, [entry.id for _, entry in fixed])
-    rows = [
-        share_row(made.account_id, made.entry_id, given_by(share), each.day, tx)
-        for each, made in zip(missing, posted, strict=True)
-        for share in each.award.shares
+    corrections = [
+        each
+        for one, entry in fixed
+        for each in _corrections(replay_id, one, entry, offer, gave.get(entry.id, {}))
     ]
-    for one, entry in fixed:
-        account, day = (
-            accounts[program, one.told.customer_id].id,
-            local_day(one.told.cause.at, offer.programme.zone),
-        )
-        rows += [
-            share_row(account, entry.id, given, day, tx) for given in _changed(one, gave.get(entry.id, {}))
-        ]
-    tx.insert("loyalty_share", *rows)
+    await correct(tx, corrections)
     where = among("account_id", sorted({account.id for account in accounts.values()}), tx.dialect)
     await tx.execute(
         f"UPDATE loyalty_replay_difference SET corrected = TRUE WHERE replay_id = ? AND {where.sql}",
@@ -160,9 +153,12 @@ def _differs(one: Compared) -> bool:
     return one.entry is None or one.before != one.after or one.entry.earned != one.award.points
 
 
-def _corrections(replay_id: str, one: Compared, entry: Entered, offer: Offer) -> list[Correction]:
+def _corrections(
+    replay_id: str, one: Compared, entry: Entered, offer: Offer, gave: Mapping[str, int]
+) -> list[Correction]:
     """What makes the points those of the award, and what refunds took the part of it that they take."""
     told, terms = one.told, one.award.terms
+    day = local_day(told.cause.at, offer.programme.zone)
     key = f"replay:{replay_id}:{told.source_key}"
     whole = Correction(
         program_id=offer.programme.id,
@@ -173,6 +169,7 @@ def _corrections(replay_id: str, one: Compared, entry: Entered, offer: Offer) ->
         reason=f"Replay: {reason(Awarded(offer=offer, told=told, award=one.award))}"[:1000],
         unlock_at=unlocks_at(terms, told.cause.at) or told.cause.at,
         expires_at=expires_at(terms, told.cause.at, offer.programme.zone),
+        shares=tuple(_changed(one, gave, day)),
     )
     back = replace(
         whole,
@@ -180,31 +177,43 @@ def _corrections(replay_id: str, one: Compared, entry: Entered, offer: Offer) ->
         source_key=f"{key}:refund",
         reason="Replay: what refunds take of it",
         of_refund=True,
+        shares=(),
     )
-    return [each for each in (whole, back) if each.points]
+    return [each for each in (whole, back) if each.points or each.shares]
 
 
-def _changed(one: Compared, gave: dict[str, int]) -> list[Given]:
+def _changed(one: Compared, gave: Mapping[str, int], day: date) -> list[Given]:
     """What each rule gives more, or less, than it did; also those that give nothing any more."""
-    now = {share.rule.id: given_by(share) for share in one.award.shares}
+    now = {share.rule.id: given_by(share, day) for share in one.award.shares}
     changed = [
         replace(given, points=more, because=f"Replay: {given.because}")
         for rule, given in now.items()
         if (more := given.points - gave.get(rule, 0))
     ]
     return changed + [
-        Given(rule_id=rule, version_id="", points=-points, because="Replay: it does not apply any more")
+        Given(
+            rule_id=rule,
+            version_id="",
+            day=day,
+            points=-points,
+            because="Replay: it does not apply any more",
+        )
         for rule, points in gave.items()
         if rule not in now and points
     ]
 
 
 async def _shares(tx: UnitOfWork, entry_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    where = among("entry_id", entry_ids, tx.dialect)
+    """By entry and rule, with what earlier replays made of it."""
+    own, corrected = (among(name, entry_ids, tx.dialect) for name in ("e.id", "e.corrects_id"))
     rows = await tx.fetch(
-        f"SELECT entry_id, rule_id, SUM(points) AS points FROM loyalty_share WHERE {where.sql}"
-        " GROUP BY entry_id, rule_id",
-        where.args,
+        "SELECT x.entry_id, x.rule_id, SUM(x.points) AS points FROM ("
+        "SELECT e.id AS entry_id, s.rule_id, s.points FROM loyalty_entry e"
+        f" JOIN loyalty_share s ON s.entry_id = e.id WHERE {own.sql}"
+        " UNION ALL SELECT e.corrects_id, s.rule_id, s.points FROM loyalty_entry e"
+        f" JOIN loyalty_share s ON s.entry_id = e.id WHERE {corrected.sql}"
+        ") x GROUP BY x.entry_id, x.rule_id",
+        [*own.args, *corrected.args],
     )
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:

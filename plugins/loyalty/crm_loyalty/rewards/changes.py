@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
-from crm_loyalty.earning.store import check_tiers, moment
+from crm_loyalty.earning.store import check_tiers
 from crm_loyalty.models import CodeSource, RewardKind
 from crm_loyalty.text import json_list, line, plain_of, taken
 
-from .checks import check_numbers, check_whole
+from .checks import check_whole
 from .codes import add_codes
 from .events import RewardChanged
+from .versions import SAYS, keep_version, said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ async def create_reward(tx: UnitOfWork, new: NewReward) -> str:
     )
     if not written:
         raise taken(name)
+    await keep_version(tx, key)
     tx.emit(RewardChanged(customer_id=None, reward_id=key, changes={"name": (None, name)}))
     return key
 
@@ -76,21 +78,20 @@ class RewardChange:
     expected_version: int | None = None
 
 
-CHANGEABLE = (
-    *("name", "description", "cost_points", "cost_minor", "stock", "per_customer", "valid_from"),
-    *("valid_until", "hold_minutes", "active"),
-)
-
-
 async def update_reward(tx: UnitOfWork, reward_id: str, change: RewardChange) -> None:
-    """Changes what is offered from now on; redemptions keep what they cost. CONFLICT for a stale version."""
+    """Changes what is offered from now on; redemptions keep what they cost, and what the reward was then. An
+    amount that a discount takes off takes the place of a percentage, and the other way round.
+
+    CONFLICT for a stale version, and the refusals of `create_reward` for what it would be then.
+    """
     await tx.lock("loyalty_reward", [reward_id], strength="NO KEY UPDATE")
     rows = await tx.fetch(
-        f"SELECT version, codes, {', '.join(CHANGEABLE)} FROM loyalty_reward WHERE id = ?", [reward_id]
+        f"SELECT version, program_id, kind, codes, stock, {', '.join(SAYS)} FROM loyalty_reward WHERE id = ?",
+        [reward_id],
     )
     if not rows:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such reward.", path=("reward",))
-    before = rows[0]
+    before = said(rows[0])
     if change.expected_version is not None and change.expected_version != before["version"]:
         raise CrmError(
             ErrorCode.CONFLICT,
@@ -106,12 +107,15 @@ async def update_reward(tx: UnitOfWork, reward_id: str, change: RewardChange) ->
             ErrorCode.BAD_INPUT, "The stock of a pool is the number of its free codes.", path=("stock",),
             hint="Add codes instead.",
         )  # fmt: skip
-    check_numbers(values)
-    was = {name: before[name] for name in values}
-    was |= {name: moment(before[name]) for name in values if name in ("valid_from", "valid_until")}
-    changes = {name: (was[name], value) for name, value in values.items() if was[name] != value}
+    for one, other in (("value_minor", "percent"), ("percent", "value_minor")):
+        if values.get(one) is not None:
+            values.setdefault(other, None)
+    changes = {name: (before[name], value) for name, value in values.items() if before[name] != value}
     if not changes:
         return
+    check_whole(_whole(before | values))
+    if "tiers" in changes:
+        await check_tiers(tx, str(before["program_id"]), values["tiers"], "tiers")
     if "name" in changes:
         others = await tx.fetch(
             "SELECT id FROM loyalty_reward WHERE name = ? AND id <> ? AND program_id ="
@@ -123,10 +127,35 @@ async def update_reward(tx: UnitOfWork, reward_id: str, change: RewardChange) ->
     sets = ", ".join(f"{name} = ?" for name in changes)
     await tx.execute(
         f"UPDATE loyalty_reward SET {sets}, version = version + 1, updated_at = ? WHERE id = ?",
-        [*(values[name] for name in changes), tx.now, reward_id],
+        [
+            *(json_list(values[name]) if name == "tiers" else values[name] for name in changes),
+            tx.now,
+            reward_id,
+        ],
     )
+    if changes.keys() & set(SAYS):
+        await keep_version(tx, reward_id)
     told = {name: (plain_of(old), plain_of(new)) for name, (old, new) in changes.items()}
     tx.emit(RewardChanged(customer_id=None, reward_id=reward_id, changes=told))
+
+
+async def currency_of_reward(tx: UnitOfWork, reward_id: str) -> str:
+    """The currency of a reward's programme. NOT_FOUND for an unknown reward."""
+    rows = await tx.fetch(
+        "SELECT p.currency FROM loyalty_reward r JOIN loyalty_program p ON p.id = r.program_id"
+        " WHERE r.id = ?",
+        [reward_id],
+    )
+    if not rows:
+        raise CrmError(ErrorCode.NOT_FOUND, "There is no such reward.", path=("reward",))
+    return str(rows[0]["currency"])
+
+
+def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The reward as it would be made anew."""
+    codes = None if row["codes"] is None else CodeSource(row["codes"])
+    stock = None if codes is CodeSource.POOL else row["stock"]
+    return {**row, "kind": RewardKind(row["kind"]), "codes": codes, "stock": stock}
 
 
 async def add_voucher_codes(tx: UnitOfWork, reward_id: str, codes: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ from crm_framework import (
     batch,
     chosen,
     column,
+    computed,
     connection,
     describe,
     expected,
@@ -47,7 +48,14 @@ from crm_loyalty.programs.graphql import READ, WRITE, LoyaltyProgram
 from crm_loyalty.tiers.types import LoyaltyTier
 
 from . import redeeming
-from .changes import NewReward, RewardChange, add_voucher_codes, create_reward, update_reward
+from .changes import (
+    NewReward,
+    RewardChange,
+    add_voucher_codes,
+    create_reward,
+    currency_of_reward,
+    update_reward,
+)
 
 REDEEM = "loyalty.redeem"
 CODES = "loyalty.codes"
@@ -81,6 +89,55 @@ describe(
 
 
 @node(
+    table="loyalty_reward_version",
+    permission=READ,
+    hidden={
+        "reward_id": str, "currency": str, "cost_minor": int, "value_minor": int | None, "tiers": JSON,
+    },
+    shared=True,
+)  # fmt: skip
+class LoyaltyRewardVersion(Node):
+    """What a reward is, or was. Never changed: a change is another version."""
+
+    number: int = column("1 for the first, and so on.")
+    from_at: datetime = column("From then on.")
+    until_at: datetime | None = column("Until then; null: it holds.")
+    name: str = column("Its name.")
+    description: str | None = column("What it is, in words.")
+    cost_points: BigInt = column("What it costs, in points.")
+    percent: int | None = column("What a discount takes off, in percent.")
+    sku: str | None = column("Of a product.")
+    per_customer: int | None = column("How many a customer can have; null: any number.")
+    valid_from: datetime | None = column("From when on it is offered.")
+    valid_until: datetime | None = column("Until when it is offered.")
+    hold_minutes: int = column("For how long it is reserved.")
+    active: bool = column("Whether it is offered.")
+
+    @computed()
+    @staticmethod
+    def value(value_minor: int | None, currency: str) -> Money | None:
+        """The amount that a discount takes off."""
+        return None if value_minor is None else Money.of(value_minor, currency)
+
+    @computed(permission=WRITE)
+    @staticmethod
+    def cost(cost_minor: int, currency: str) -> Money:
+        """What one costs us."""
+        return Money.of(cost_minor, currency)
+
+    @batch(needs=("tiers",), restricted=True)
+    @staticmethod
+    async def tiers(each: Batch["LoyaltyRewardVersion"], info: Info) -> list[list[LoyaltyTier]]:
+        """One of these tiers is needed; empty: none is."""
+        return await _needed(each, info)
+
+
+VERSION_ORDERS = Orders(
+    "LoyaltyRewardVersionOrder", [OrderField("NUMBER", "int", "By number.", column="number")]
+)
+
+
+@node(
     table="loyalty_reward",
     permission=READ,
     hidden={"program_id": str, "cost_minor": int, "value_minor": int | None, "tiers": JSON},
@@ -106,6 +163,12 @@ class LoyaltyReward(Node):
     created_at: datetime = column("When it was made.")
     updated_at: datetime = column("When it last changed.")
     program: LoyaltyProgram = reference("program_id", "The programme.")
+    versions: Connection[LoyaltyRewardVersion] = connection(
+        key="reward_id",
+        orders=VERSION_ORDERS,
+        default_order=("-NUMBER",),
+        description="What it is and was, the latest first.",
+    )
 
     @batch(needs=("program_id", "value_minor"), restricted=True)
     @staticmethod
@@ -117,16 +180,20 @@ class LoyaltyReward(Node):
     @staticmethod
     async def tiers(each: Batch["LoyaltyReward"], info: Info) -> list[list[LoyaltyTier]]:
         """One of these tiers is needed; empty: none is."""
-        needed = [plain(keys) for keys in each.column("tiers")]
-        wanted = sorted({key for keys in needed for key in keys})
-        found = dict(zip(wanted, await load(info, LoyaltyTier, wanted, columns=()), strict=True))
-        return [[tier for key in keys if (tier := found[key]) is not None] for keys in needed]
+        return await _needed(each, info)
 
     @batch(needs=("program_id", "cost_minor"), permission=WRITE, restricted=True)
     @staticmethod
     async def cost(each: Batch["LoyaltyReward"], info: Info) -> list[Money | None]:
         """What one costs us."""
         return await _amounts(each, info, "cost_minor")
+
+
+async def _needed(each: Batch[Any], info: Info) -> list[list[LoyaltyTier]]:
+    needed = [plain(keys) for keys in each.column("tiers")]
+    wanted = sorted({key for keys in needed for key in keys})
+    found = dict(zip(wanted, await load(info, LoyaltyTier, wanted, columns=()), strict=True))
+    return [[tier for key in keys if (tier := found[key]) is not None] for keys in needed]
 
 
 async def _amounts(each: Batch[LoyaltyReward], info: Info, column_: str) -> list[Money | None]:
@@ -146,7 +213,12 @@ async def _amounts(each: Batch[LoyaltyReward], info: Info, column_: str) -> list
 @node(
     table="loyalty_redemption",
     permission=READ,
-    hidden={"reward_id": str, "account_id": str, "status": RedemptionStatus},
+    hidden={
+        "reward_id": str,
+        "reward_version_id": str,
+        "account_id": str,
+        "status": RedemptionStatus,
+    },
     owner=Through("account_id", "loyalty_account"),
 )
 class LoyaltyRedemption(Node):
@@ -159,7 +231,8 @@ class LoyaltyRedemption(Node):
     note: str | None = column("What was noted; null once the customer was erased.")
     created_at: datetime = column("When it was made.")
     updated_at: datetime = column("When it last changed.")
-    reward: LoyaltyReward = reference("reward_id", "The reward.")
+    reward: LoyaltyReward = reference("reward_id", "The reward, as it is now.")
+    reward_version: LoyaltyRewardVersion = reference("reward_version_id", "What it was when it was taken.")
 
     @batch(needs=("id",), permission=CODES)
     @staticmethod
@@ -242,12 +315,20 @@ class CreateRewardInput:
     idempotency_key: str | None = retry_key()
 
 
-@strawberry.input(description="A change of a reward. What is left out stays.")
+@strawberry.input(
+    description="A change of a reward, for what is redeemed from now on. What is left out stays, and so do"
+    " its kind and where its codes come from: make another reward for these."
+)
 class UpdateRewardInput:
     reward: ID = required("Which reward.")
     name: str | None = optional("Its name.")
     description: str | None = optional("What it is, in words.")
     cost_points: BigInt | None = optional("What it costs from now on, in points.")
+    value: MoneyInput | None = optional("Of a discount: the amount off, in place of a percentage.")
+    percent: int | None = optional("Of a discount: the percentage off, in place of an amount.")
+    sku: str | None = optional("Of a product.")
+    cost: MoneyInput | None = optional("What one costs us; null: nothing.")
+    tiers: list[ID] | None = optional("One of these tiers is needed; null, or none of them: none is.")
     stock: BigInt | None = optional("How many there are from now on; null: any number.")
     per_customer: int | None = optional("How many a customer can have; null: any number.")
     valid_from: datetime | None = optional("From when on it is offered.")
@@ -329,14 +410,26 @@ async def make_reward(tx: UnitOfWork, input: CreateRewardInput) -> RewardPayload
 
 @mutation(permission=WRITE, everyone=True, name="updateReward")
 async def change_reward(tx: UnitOfWork, input: UpdateRewardInput) -> RewardPayload:
-    """Changes a reward. Redemptions keep what they cost."""
+    """Changes a reward. Redemptions keep what they cost, and what it was then (`rewardVersion`)."""
     key = key_of(input.reward, LoyaltyReward, path=("reward",))
     values = {
         name: value
         for name, value in given(input, leave_out=("reward", "expected_version")).items()
         if value is not None or name not in ("name", "cost_points", "hold_minutes", "active")
     }
-    await update_reward(tx, key, RewardChange(values=values, expected_version=chosen(input.expected_version)))
+    if "value" in values or "cost" in values:
+        currency = await currency_of_reward(tx, key)
+        if "value" in values:
+            del values["value"]
+            values["value_minor"] = in_currency(input.value, currency, "value")
+        if "cost" in values:
+            del values["cost"]
+            values["cost_minor"] = in_currency(input.cost, currency, "cost") or 0
+    if "tiers" in values:
+        values["tiers"] = list(keys(input.tiers, "LoyaltyTier", "tiers"))
+    with renamed(value_minor="value", cost_minor="cost"):
+        version = chosen(input.expected_version)
+        await update_reward(tx, key, RewardChange(values=values, expected_version=version))
     return RewardPayload(reward_id=key)
 
 

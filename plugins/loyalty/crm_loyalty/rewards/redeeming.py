@@ -28,7 +28,8 @@ TAKEN = (RedemptionStatus.RESERVED, RedemptionStatus.REDEEMED, RedemptionStatus.
 MOST_MINUTES = 60 * 24 * 30
 REWARD = (
     "id, program_id, name, kind, cost_points, cost_minor, codes, stock, per_customer, valid_from,"
-    " valid_until, tiers, hold_minutes, active"
+    " valid_until, tiers, hold_minutes, active, (SELECT v.id FROM loyalty_reward_version v"
+    " WHERE v.reward_id = loyalty_reward.id AND v.until_at IS NULL) AS says_id"
 )
 
 
@@ -200,7 +201,8 @@ async def _take(
     tx.insert(
         "loyalty_redemption",
         {
-            "id": key, "reward_id": str(reward["id"]), "account_id": account.id, "status": status,
+            "id": key, "reward_id": str(reward["id"]), "reward_version_id": str(reward["says_id"]),
+            "account_id": account.id, "status": status,
             "points": reward["cost_points"], "cost_minor": reward["cost_minor"], "reserved_until": until,
             "note": note, "created_at": tx.now, "updated_at": tx.now,
         },

@@ -1,6 +1,7 @@
 """Making and changing tiers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -21,10 +22,18 @@ MOST_PERCENT = 10_000
 
 
 async def create_tier(
-    tx: UnitOfWork, program_id: str, name: str, threshold: int, benefits: Sequence[str], percent: int = 100
+    tx: UnitOfWork,
+    program_id: str,
+    name: str,
+    threshold: int,
+    benefits: Sequence[str],
+    percent: int = 100,
+    *,
+    from_at: datetime | None = None,
 ) -> str:
-    """The new tier's key. Who has it earns `percent` of what rules give, for what happens from now on. The
-    programme's accounts are judged anew by a job.
+    """The new tier's key. It is there from `from_at` on, or for what happened before it was made, too. Who
+    has it earns `percent` of what rules give, for what happens from now on. The programme's accounts are
+    judged anew by a job.
 
     NOT_FOUND without the programme, BAD_INPUT for values out of range, CONFLICT for a name or a threshold
     that another of its tiers has.
@@ -33,30 +42,33 @@ async def create_tier(
     await tx.lock("loyalty_program", [program_id])
     if not await tx.fetch("SELECT 1 AS one FROM loyalty_program WHERE id = ?", [program_id]):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
-    others = await tx.fetch("SELECT name, threshold FROM loyalty_tier WHERE program_id = ?", [program_id])
+    others = await tx.fetch("SELECT id, name, threshold FROM loyalty_tier WHERE program_id = ?", [program_id])
     if len(others) >= MOST_TIERS:
         raise CrmError(ErrorCode.REFUSED, f"A programme has {MOST_TIERS} tiers at most.")
-    for other in others:
-        if given["name"] == other["name"] or threshold == other["threshold"]:
-            raise _taken(other, "name" if given["name"] == other["name"] else "threshold")
+    _refuse_taken(given, others)
     key = new_id()
     await tx.execute(
         "INSERT INTO loyalty_tier (id, program_id, name, threshold, benefits, percent, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [key, program_id, given["name"], threshold, _text(given["benefits"]), percent, tx.now],
     )
+    await _keep_version(tx, key, 1, given, from_at)
     if percent != 100:
         await keep_version(tx, program_id)
-    changes = {"name": (None, given["name"])} | ({"percent": (None, percent)} if percent != 100 else {})
+    changes = {"name": (None, given["name"]), "threshold": (None, threshold)}
+    changes |= {"percent": (None, percent)} if percent != 100 else {}
     tx.emit(TierCreated(customer_id=None, tier_id=key, program_id=program_id, changes=changes))
     tx.defer("loyalty.tiers", {"program": program_id}, key=f"tiers:{program_id}")
     return key
 
 
-async def update_tier(tx: UnitOfWork, tier_id: str, members: Mapping[str, Any]) -> str:
-    """Changes `name`, `benefits` or `percent`; `percent` counts for what happens from now on.
+async def update_tier(
+    tx: UnitOfWork, tier_id: str, members: Mapping[str, Any], *, expected_version: int | None = None
+) -> str:
+    """Changes `name`, `threshold`, `benefits` or `percent`, for what happens from now on: which tiers were
+    reached and lost before stays as it was. With another threshold the programme's accounts are judged anew.
 
-    NOT_FOUND, and the refusals of `create_tier`.
+    NOT_FOUND, CONFLICT for a stale version, and the refusals of `create_tier`.
     """
     rows = await tx.fetch("SELECT program_id FROM loyalty_tier WHERE id = ?", [tier_id])
     if not rows:
@@ -67,24 +79,61 @@ async def update_tier(tx: UnitOfWork, tier_id: str, members: Mapping[str, Any]) 
     given, program_id = _checked(dict(members)), str(rows[0]["program_id"])
     await tx.lock("loyalty_program", [program_id])
     tiers = await tx.fetch(
-        "SELECT id, name, threshold, benefits, percent FROM loyalty_tier WHERE program_id = ?", [program_id]
+        "SELECT id, version, name, threshold, benefits, percent FROM loyalty_tier WHERE program_id = ?",
+        [program_id],
     )
     (before,) = (dict(row) for row in tiers if row["id"] == tier_id)
+    if expected_version is not None and expected_version != before["version"]:
+        raise CrmError(
+            ErrorCode.CONFLICT,
+            f"The tier has version {before['version']} by now, not {expected_version}.",
+            path=("expected_version",),
+            hint="Read it again.",
+        )
     before["benefits"] = texts(before["benefits"])
     changed = {name: value for name, value in given.items() if value != before[name]}
     if not changed:
         return tier_id
-    for other in tiers:
-        if other["id"] != tier_id and other["name"] == changed.get("name"):
-            raise _taken(other, "name")
+    _refuse_taken(changed, [other for other in tiers if other["id"] != tier_id])
     settings = ", ".join(f"{name} = ?" for name in changed)
     values = [_text(value) if name == "benefits" else value for name, value in changed.items()]
-    await tx.execute(f"UPDATE loyalty_tier SET {settings} WHERE id = ?", [*values, tier_id])
+    await tx.execute(
+        f"UPDATE loyalty_tier SET {settings}, version = version + 1 WHERE id = ?", [*values, tier_id]
+    )
+    await _keep_version(tx, tier_id, before["version"] + 1, before | changed, tx.now)
     if "percent" in changed or ("name" in changed and before["percent"] != 100):
         await keep_version(tx, program_id)
     changes = {name: (before[name], value) for name, value in changed.items()}
     tx.emit(TierUpdated(customer_id=None, tier_id=tier_id, program_id=program_id, changes=changes))
+    if "threshold" in changed:
+        tx.defer("loyalty.tiers", {"program": program_id}, key=f"tiers:{program_id}")
     return tier_id
+
+
+async def _keep_version(
+    tx: UnitOfWork, tier_id: str, number: int, says: Mapping[str, Any], from_at: datetime | None
+) -> None:
+    """What the tier says from a moment on; the version before ends then. The programme is held."""
+    if number > 1:
+        await tx.execute(
+            "UPDATE loyalty_tier_version SET until_at = ? WHERE tier_id = ? AND until_at IS NULL",
+            [from_at, tier_id],
+        )
+    tx.insert(
+        "loyalty_tier_version",
+        {
+            "id": new_id(), "tier_id": tier_id, "number": number, "from_at": from_at, "name": says["name"],
+            "threshold": says["threshold"], "benefits": _text(says["benefits"]), "percent": says["percent"],
+            "created_at": tx.now,
+        },
+    )  # fmt: skip
+
+
+def _refuse_taken(given: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> None:
+    for other in others:
+        for name in ("name", "threshold"):
+            if name in given and given[name] == other[name]:
+                raise _taken(other, name)
 
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from crm_framework import (
     Reader,
     Through,
     UnitOfWork,
+    chosen,
     column,
+    expected,
     given,
     key_of,
     mutation,
@@ -30,8 +32,7 @@ from crm_loyalty.models import TierBasis
 from crm_loyalty.programs.graphql import LoyaltyProgram
 
 from .changes import create_tier, update_tier
-from .rules import Counted, standing
-from .standing import Ladder, histories, ladders
+from .standing import Counts, Ladder, histories, ladders, stands
 from .types import LoyaltyTier
 
 READ = "loyalty.read"
@@ -85,20 +86,21 @@ async def standings_at(
         if str(program) in found
     }
     counted = await histories(reader, of) if of else {}
-    return [_shown(of[key], counted.get(key, []), at) if key in of else None for key in account_ids]
+    return [_shown(of[key], counted.get(key), at) if key in of else None for key in account_ids]
 
 
-def _shown(ladder: Ladder, counted: Sequence[Counted], at: datetime) -> LoyaltyStanding:
-    stands = standing(counted, ladder.rules, at)
-    level = ladder.levels[stands.level] if stands.level >= 0 else None
-    following = ladder.levels[stands.level + 1] if stands.level + 1 < len(ladder.levels) else None
-    missing = max(0, following.threshold - stands.amount) if following else None
-    by_points = ladder.basis is TierBasis.POINTS
+def _shown(ladder: Ladder, counts: Counts | None, at: datetime) -> LoyaltyStanding:
+    found, rungs = stands(ladder, counts, at), ladder.at(at)
+    number = rungs.level_of(found.tier_id)
+    level = rungs.levels[number] if number >= 0 else None
+    following = rungs.levels[number + 1] if number + 1 < len(rungs.levels) else None
+    missing = max(0, following.threshold - found.amount) if following else None
+    by_points = rungs.basis is TierBasis.POINTS
     return LoyaltyStanding(
         name=level.name if level else None,
         benefits=list(level.benefits) if level else [],
-        since=stands.since,
-        until=stands.review_at,
+        since=found.since,
+        until=found.review_at,
         next_tier=following.name if following else None,
         points_to_next=BigInt(missing) if by_points and missing is not None else None,
         spend_to_next=None if by_points or missing is None else Money.of(missing, ladder.currency),
@@ -114,15 +116,20 @@ class CreateTierInput:
     percent: int = optional(
         "Of the points that rules give, those who have it earn: 150 is half as many again.", default=100
     )
+    from_at: datetime | None = optional(
+        "From when on it can be reached; also in what happened before it was made, if left out.", default=None
+    )
     idempotency_key: str | None = retry_key()
 
 
-@strawberry.input(description="A change of a tier. What is left out stays.")
+@strawberry.input(description="A change of a tier, for what happens from now on. What is left out stays.")
 class UpdateTierInput:
     tier: ID = required("Which tier.")
     name: str | None = optional("The tier's name; no two of a programme share one.")
+    threshold: BigInt | None = optional("From how many points on, or how much spend in minor units.")
     benefits: list[str] | None = optional("What it brings, each in 500 characters at most.")
-    percent: int | None = optional("Of the points that rules give, those who have it earn, from now on.")
+    percent: int | None = optional("Of the points that rules give, those who have it earn.")
+    expected_version: int | None = expected()
 
 
 @payload
@@ -138,12 +145,24 @@ async def create(tx: UnitOfWork, input: CreateTierInput) -> LoyaltyTierPayload:
     """Makes a tier. Accounts are judged anew, in the background."""
     program = key_of(input.program, LoyaltyProgram, path=("program",))
     return LoyaltyTierPayload(
-        tier_id=await create_tier(tx, program, input.name, input.threshold, input.benefits, input.percent)
+        tier_id=await create_tier(
+            tx,
+            program,
+            input.name,
+            input.threshold,
+            input.benefits,
+            input.percent,
+            from_at=chosen(input.from_at),
+        )
     )
 
 
 @mutation(permission="loyalty.write", everyone=True, name="updateTier")
 async def update(tx: UnitOfWork, input: UpdateTierInput) -> LoyaltyTierPayload:
-    """Changes a tier. How many points it earns counts for what happens from now on."""
+    """Changes a tier, for what happens from now on: which tiers were reached and lost stays as it was. By
+    another threshold accounts are judged anew, in the background: up at once, down as at any other time.
+    """
     key = key_of(input.tier, LoyaltyTier, path=("tier",))
-    return LoyaltyTierPayload(tier_id=await update_tier(tx, key, given(input, leave_out=("tier",))))
+    members = given(input, leave_out=("tier", "expected_version"))
+    version = chosen(input.expected_version)
+    return LoyaltyTierPayload(tier_id=await update_tier(tx, key, members, expected_version=version))

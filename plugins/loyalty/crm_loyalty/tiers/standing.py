@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from crm_framework import Reader, UnitOfWork, among, new_id, parse_time
 from crm_loyalty.events import TierChanged
 from crm_loyalty.models import TierBasis, TierDescent, TierPeriod
 
-from .rules import NONE, Counted, TierRules, standing
+from .rules import NONE, Counted, Span, TierRules, standing_over
 from .unmoved import unmoved
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Level:
-    """A tier of a programme."""
+    """A tier of a programme, as it is or was."""
 
     id: str
     name: str
@@ -33,52 +33,145 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """The tiers of a programme, the lowest first, and the rules by which one stands on them."""
+class Rungs:
+    """The tiers of a programme from a moment on (None: from the first), the lowest first, and the rules by
+    which one stands on them."""
 
+    from_at: datetime | None
     levels: Sequence[Level]
     rules: TierRules
     basis: TierBasis
-    currency: str
-
-    def tier_id(self, level: int) -> str | None:
-        return None if level == NONE else self.levels[level].id
 
     def level_of(self, tier_id: str | None) -> int:
         return next((number for number, each in enumerate(self.levels) if each.id == tier_id), NONE)
 
+
+@dataclass(frozen=True)
+class Ladder:
+    """The tiers of a programme, as they were and are."""
+
+    spans: Sequence[Rungs]
+    currency: str
+
     @property
-    def counted(self) -> str:
-        """The column of entries that counts."""
-        return "qualifying_points" if self.basis is TierBasis.POINTS else "qualifying_minor"
+    def now(self) -> Rungs:
+        return self.spans[-1]
+
+    def at(self, moment: datetime) -> Rungs:
+        """As they were at a moment."""
+        held = [span for span in self.spans if span.from_at is None or span.from_at <= moment]
+        return held[-1] if held else self.spans[0]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What of an account counts towards tiers, by either basis."""
+
+    points: Sequence[Counted] = ()
+    spend: Sequence[Counted] = ()
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A tier was reached or lost."""
+
+    at: datetime
+    tier_id: str | None
+    previous_id: str | None
+    id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Stands:
+    """Where an account stands at a moment: see `rules.Standing`."""
+
+    tier_id: str | None
+    amount: int
+    since: datetime | None
+    review_at: datetime | None
+    changes: Sequence[Changed]
+
+
+def stands(ladder: Ladder, counts: Counts | None, as_of: datetime) -> Stands:
+    """By the rules of each moment."""
+    counts = counts or Counts()
+    spans = [
+        Span(
+            rules=span.rules,
+            keys=[level.id for level in span.levels],
+            history=counts.points if span.basis is TierBasis.POINTS else counts.spend,
+            from_at=span.from_at,
+        )
+        for span in ladder.spans
+    ]
+    found = standing_over(spans, as_of)
+    changes = [Changed(each.at, _id(each.level), _id(each.previous)) for each in found.changes]
+    return Stands(_id(found.level), found.amount, found.since, found.review_at, changes)
+
+
+def _id(key: Any) -> str | None:
+    return None if key == NONE else key
+
+
+LADDERS = (
+    "SELECT p.id AS program_id, p.time_zone, p.currency, v.from_at, v.until_at, v.tier_period, v.tier_basis,"
+    " v.tier_descent, v.tier_grace_days, NULL AS tier_id, NULL AS name, NULL AS threshold, NULL AS benefits"
+    " FROM loyalty_program p JOIN loyalty_program_version v ON v.program_id = p.id WHERE {0}"
+    " UNION ALL SELECT p.id, p.time_zone, p.currency, v.from_at, v.until_at, NULL, NULL, NULL, NULL, t.id,"
+    " v.name, v.threshold, v.benefits FROM loyalty_program p JOIN loyalty_tier t ON t.program_id = p.id"
+    " JOIN loyalty_tier_version v ON v.tier_id = t.id WHERE {0}"
+)
 
 
 async def ladders(source: UnitOfWork | Reader, program_ids: Iterable[str]) -> dict[str, Ladder]:
-    """Of each of these programmes that has tiers, its ladder."""
+    """Of each of these programmes that has tiers, its ladder. One statement."""
     where = among("p.id", sorted(set(program_ids)), source.dialect)
-    rows = await source.fetch(
-        "SELECT p.id AS program_id, p.time_zone, p.currency, p.tier_period, p.tier_basis, p.tier_descent,"
-        " p.tier_grace_days, t.id, t.name, t.threshold, t.benefits FROM loyalty_program p"
-        f" JOIN loyalty_tier t ON t.program_id = p.id WHERE {where.sql} ORDER BY t.threshold",
-        where.args,
-    )
+    rows = await source.fetch(LADDERS.format(where.sql), [*where.args, *where.args])
     by_program: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_program[str(row["program_id"])].append(row)
-    return {key: _ladder(tiers) for key, tiers in by_program.items()}
+    found = {key: _ladder(of) for key, of in by_program.items()}
+    return {key: ladder for key, ladder in found.items() if ladder is not None}
 
 
-def _ladder(rows: Sequence[dict[str, Any]]) -> Ladder:
-    first = rows[0]
-    levels = [Level(str(row["id"]), row["name"], row["threshold"], texts(row["benefits"])) for row in rows]
+def _ladder(rows: Sequence[dict[str, Any]]) -> Ladder | None:
+    """Spans between all moments at which the programme's rules or one of its tiers changed."""
+    says = [row for row in rows if row["tier_id"] is None]
+    tiers = [row for row in rows if row["tier_id"] is not None]
+    if not tiers or not says:
+        return None
+    moments = sorted({at for row in rows if (at := _moment(row["from_at"])) is not None})
+    spans: list[Rungs] = []
+    for from_at in (None, *moments):
+        program = next((row for row in says if _holds(row, from_at)), says[0])
+        span = _rungs(from_at, program, [row for row in tiers if _holds(row, from_at)])
+        last = spans[-1] if spans else None
+        if last is None or (last.levels, last.rules, last.basis) != (span.levels, span.rules, span.basis):
+            spans.append(span)
+    return Ladder(tuple(spans), rows[0]["currency"])
+
+
+def _holds(row: Mapping[str, Any], at: datetime | None) -> bool:
+    """Whether a version holds at a moment; None: before all that are dated."""
+    begins, ends = _moment(row["from_at"]), _moment(row["until_at"])
+    if at is None:
+        return begins is None
+    return (begins is None or begins <= at) and (ends is None or at < ends)
+
+
+def _rungs(from_at: datetime | None, program: Mapping[str, Any], tiers: Sequence[Mapping[str, Any]]) -> Rungs:
+    rows = sorted(tiers, key=lambda row: (row["threshold"], str(row["tier_id"])))
+    levels = [
+        Level(str(row["tier_id"]), row["name"], row["threshold"], texts(row["benefits"])) for row in rows
+    ]
     rules = TierRules(
         thresholds=[level.threshold for level in levels],
-        period=TierPeriod(first["tier_period"]),
-        descent=TierDescent(first["tier_descent"]),
-        grace=timedelta(days=first["tier_grace_days"]),
-        zone=ZoneInfo(first["time_zone"]),
+        period=TierPeriod(program["tier_period"]),
+        descent=TierDescent(program["tier_descent"]),
+        grace=timedelta(days=program["tier_grace_days"]),
+        zone=ZoneInfo(program["time_zone"]),
     )
-    return Ladder(levels, rules, TierBasis(first["tier_basis"]), first["currency"])
+    return Rungs(from_at, levels, rules, TierBasis(program["tier_basis"]))
 
 
 def texts(value: Any) -> list[str]:
@@ -87,21 +180,22 @@ def texts(value: Any) -> list[str]:
     return found
 
 
-async def histories(source: UnitOfWork | Reader, accounts: Mapping[str, Ladder]) -> dict[str, list[Counted]]:
-    """Of each account what counts on its programme's ladder."""
-    where = among("account_id", sorted(accounts), source.dialect)
+async def histories(source: UnitOfWork | Reader, account_ids: Iterable[str]) -> dict[str, Counts]:
+    """Of each account that has some, what counts towards tiers."""
+    where = among("account_id", sorted(account_ids), source.dialect)
     rows = await source.fetch(
         "SELECT account_id, at, qualifies_at, qualifying_points, qualifying_minor FROM loyalty_entry"
         f" WHERE {where.sql} AND (qualifying_points <> 0 OR qualifying_minor <> 0) ORDER BY at, id",
         where.args,
     )
-    found: dict[str, list[Counted]] = defaultdict(list)
+    points: dict[str, list[Counted]] = defaultdict(list)
+    spend: dict[str, list[Counted]] = defaultdict(list)
     for row in rows:
-        key = str(row["account_id"])
-        amount = row[accounts[key].counted]
-        if amount:
-            found[key].append(Counted(parse_time(row["at"]), parse_time(row["qualifies_at"]), amount))
-    return found
+        key, at, of = str(row["account_id"]), parse_time(row["at"]), parse_time(row["qualifies_at"])
+        for found, amount in ((points, row["qualifying_points"]), (spend, row["qualifying_minor"])):
+            if amount:
+                found[key].append(Counted(at, of, amount))
+    return {key: Counts(points.get(key, ()), spend.get(key, ())) for key in {*points, *spend}}
 
 
 @dataclass(frozen=True)
@@ -128,7 +222,7 @@ async def tiers_at(
         judged = {key: known[program] for key, program in due.items() if program in known}
         counted = await histories(source, judged)
         for key, ladder in judged.items():
-            found[key] = ladder.tier_id(standing(counted.get(key, ()), ladder.rules, at).level)
+            found[key] = stands(ladder, counted.get(key), at).tier_id
     return found
 
 
@@ -159,25 +253,25 @@ async def _judge(tx: UnitOfWork, accounts: Sequence["Account"], found: Mapping[s
     judged = {account.id: account for account in accounts if account.program_id in found}
     if not judged:
         return
-    counted = await histories(tx, {key: found[account.program_id] for key, account in judged.items()})
-    kept = await _kept(tx, judged)
+    counted = await histories(tx, judged)
+    kept = await changes_kept(tx, judged)
     outdated: list[tuple[object, ...]] = []
     added: list[tuple[object, ...]] = []
     updates: list[tuple[object, ...]] = []
     for key, account in judged.items():
         ladder = found[account.program_id]
-        now = standing(counted.get(key, ()), ladder.rules, account.posted_at)
-        wanted = [
-            (each.at, ladder.tier_id(each.level), ladder.tier_id(each.previous)) for each in now.changes
-        ]
+        now = stands(ladder, counted.get(key), account.posted_at)
         told = kept.get(key, [])
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1][1:], zip(wanted, told, strict=False)))
-        outdated += [(each[0],) for each in told[same:]]
-        added += [(new_id(), key, tier, previous, at, tx.now) for at, tier, previous in wanted[same:]]
-        tier_id = ladder.tier_id(now.level)
-        if tier_id != account.tier_id:
-            tx.emit(_changed(account, ladder, now.level))
-        updates.append((tier_id, now.since, account.posted_at, now.review_at, key))
+        same = sum(
+            1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(now.changes, told, strict=False))
+        )
+        outdated += [(each.id,) for each in told[same:]]
+        added += [
+            (new_id(), key, each.tier_id, each.previous_id, each.at, tx.now) for each in now.changes[same:]
+        ]
+        if now.tier_id != account.tier_id:
+            tx.emit(_changed(account, ladder.now, now.tier_id))
+        updates.append((now.tier_id, now.since, account.posted_at, now.review_at, key))
     await tx.execute_many("DELETE FROM loyalty_tier_change WHERE id = ?", outdated)
     tx.insert_values(
         "loyalty_tier_change", ("id", "account_id", "tier_id", "previous_id", "at", "created_at"), added
@@ -189,35 +283,33 @@ async def _judge(tx: UnitOfWork, accounts: Sequence["Account"], found: Mapping[s
     )
 
 
-_Kept = tuple[str, datetime, str | None, str | None]
-"""key, moment, tier, previous tier"""
-
-
-async def _kept(tx: UnitOfWork, accounts: Iterable[str]) -> dict[str, list[_Kept]]:
-    where = among("account_id", sorted(accounts), tx.dialect)
-    rows = await tx.fetch(
+async def changes_kept(source: UnitOfWork, accounts: Iterable[str]) -> dict[str, list[Changed]]:
+    """The changes that are kept of each account, in their order."""
+    where = among("account_id", sorted(accounts), source.dialect)
+    rows = await source.fetch(
         f"SELECT id, account_id, tier_id, previous_id, at FROM loyalty_tier_change WHERE {where.sql}"
         " ORDER BY at, id",
         where.args,
     )
-    found: dict[str, list[_Kept]] = defaultdict(list)
+    found: dict[str, list[Changed]] = defaultdict(list)
     for row in rows:
-        found[row["account_id"]].append(
-            (row["id"], parse_time(row["at"]), row["tier_id"], row["previous_id"])
-        )
+        change = Changed(parse_time(row["at"]), row["tier_id"], row["previous_id"], row["id"])
+        found[row["account_id"]].append(change)
     return found
 
 
-def _changed(account: "Account", ladder: Ladder, level: int) -> TierChanged:
-    names = {each.id: each.name for each in ladder.levels}
-    before = ladder.level_of(account.tier_id)
-    tier_id = ladder.tier_id(level)
+def _changed(account: "Account", rungs: Rungs, tier_id: str | None) -> TierChanged:
+    names = {each.id: each.name for each in rungs.levels}
     return TierChanged(
         customer_id=account.customer_id,
         account_id=account.id,
         program_id=account.program_id,
         tier_id=tier_id,
         previous_tier_id=account.tier_id,
-        up=level > before,
+        up=rungs.level_of(tier_id) > rungs.level_of(account.tier_id),
         changes={"tier": (names.get(account.tier_id or ""), names.get(tier_id or ""))},
     )
+
+
+def _moment(value: Any) -> datetime | None:
+    return None if value is None else parse_time(value)

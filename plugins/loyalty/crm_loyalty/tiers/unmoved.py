@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crm_loyalty.ledger.accounts import Account
     from crm_loyalty.ledger.entries import Entry
 
-    from .standing import Ladder
+    from .standing import Ladder, Rungs
 
 BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
@@ -44,9 +44,10 @@ async def unmoved(
         if entry.qualifying_points or entry.qualifying_minor or entry.kind == "MERGED":
             by_account[entry.book_id].append(entry)
     windows = {
-        account.id: window_of(found[account.program_id], [entry.at for entry in by_account[account.id]])
+        account.id: window_of(found[account.program_id].now, [entry.at for entry in by_account[account.id]])
         for account in accounts
-        if account.program_id in found and _only_adds(account, by_account[account.id])
+        if account.program_id in found
+        and _only_adds(account, found[account.program_id].now, by_account[account.id])
     }
     if not windows:
         return set()
@@ -54,36 +55,38 @@ async def unmoved(
     same = set()
     for account in accounts:
         if account.id in windows:
-            ladder = found[account.program_id]
+            rungs = found[account.program_id].now
             points, minor = sums.get(account.id, ((0, 0), (0, 0)))
-            amounts = points if ladder.basis is TierBasis.POINTS else minor
-            if max(map(ladder.rules.earned, amounts)) <= ladder.level_of(account.tier_id):
+            amounts = points if rungs.basis is TierBasis.POINTS else minor
+            if max(map(rungs.rules.earned, amounts)) <= rungs.level_of(account.tier_id):
                 same.add(account.id)
     return same
 
 
-def _only_adds(account: "Account", entries: Sequence["Entry"]) -> bool:
-    """Whether the account was judged before, nothing is due, and all is news that counts for it."""
+def _only_adds(account: "Account", rungs: "Rungs", entries: Sequence["Entry"]) -> bool:
+    """Whether the account was judged before, by the rules of today, nothing is due, and all is news that
+    counts for it."""
     judged, review = account.tier_judged_at, account.tier_review_at
     return (
         judged is not None
+        and (rungs.from_at is None or rungs.from_at <= judged)
         and (review is None or review > account.posted_at)
         and all(
             entry.qualifying_points >= 0
             and entry.qualifying_minor >= 0
-            and entry.at >= judged
+            and entry.at > judged
             and entry.kind != "MERGED"
             for entry in entries
         )
     )
 
 
-def window_of(ladder: "Ladder", moments: Sequence[datetime]) -> Window:
+def window_of(rungs: "Rungs", moments: Sequence[datetime]) -> Window:
     """All that may count at any of these moments. More than that does no harm: then the rule decides."""
-    first, last, zone = min(moments), max(moments), ladder.rules.zone
-    if ladder.rules.period is TierPeriod.LIFETIME:
+    first, last, zone = min(moments), max(moments), rungs.rules.zone
+    if rungs.rules.period is TierPeriod.LIFETIME:
         return Window(BEGINNING, BEGINNING)
-    if ladder.rules.period is TierPeriod.ROLLING_12_MONTHS:
+    if rungs.rules.period is TierPeriod.ROLLING_12_MONTHS:
         start = add_months(first, -12, zone) - timedelta(days=1)
         return Window(start, start)
     year = first.astimezone(zone).year
