@@ -109,7 +109,12 @@ async def test_other_rules_of_a_programme_and_a_tier_from_a_day_on_leave_the_pas
         await tier(shop, program, "Silver", 1_000)
         ada = await shop.customer()
         await shop.buy(ada, "600.00")
-        await tier(shop, program, "Gold", 1_100, fromAt="2026-05-20T00:00:00Z")
+        for odd in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+            given = {"program": program, "name": "Odd", "threshold": 5, "fromAt": odd}
+            assert (await shop.refused("createTier", "tier { id }", **given))[:2] == ("BAD_INPUT", ["fromAt"])
+        gold = await tier(shop, program, "Gold", 1_150, fromAt="2026-05-20T00:00:00Z")
+        # a change of one that is to begin later does not have it begin now
+        await shop.change("updateTier", "tier { id }", tier=gold, threshold=1_100)
         await proved(shop)
         assert (await shop.account(ada, "tier { name nextTier }"))["tier"] == {
             "name": "Silver",

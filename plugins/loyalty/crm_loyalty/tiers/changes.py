@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id
+from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id, parse_time
 from crm_loyalty.events import TierCreated, TierUpdated
 from crm_loyalty.programs.versions import keep_version
 from crm_loyalty.text import line
@@ -19,6 +19,8 @@ MOST_BENEFITS = 50
 
 
 MOST_PERCENT = 10_000
+YEARS = (1900, 9000)
+"""In which a tier may begin."""
 
 
 async def create_tier(
@@ -39,6 +41,13 @@ async def create_tier(
     that another of its tiers has.
     """
     given = _checked({"name": name, "threshold": threshold, "benefits": benefits, "percent": percent})
+    if from_at is not None and not YEARS[0] <= from_at.year <= YEARS[1]:
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"{from_at} is out of range.",
+            path=("from_at",),
+            hint=f"Give a moment of the years {YEARS[0]} to {YEARS[1]}, or leave it out.",
+        )
     await tx.lock("loyalty_program", [program_id])
     if not await tx.fetch("SELECT 1 AS one FROM loyalty_program WHERE id = ?", [program_id]):
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("program",))
@@ -100,7 +109,12 @@ async def update_tier(
     await tx.execute(
         f"UPDATE loyalty_tier SET {settings}, version = version + 1 WHERE id = ?", [*values, tier_id]
     )
-    await _keep_version(tx, tier_id, before["version"] + 1, before | changed, tx.now)
+    (held,) = await tx.fetch(
+        "SELECT from_at FROM loyalty_tier_version WHERE tier_id = ? AND until_at IS NULL", [tier_id]
+    )
+    # one that is to begin later does not begin by a change of it
+    begins = tx.now if held["from_at"] is None else max(tx.now, parse_time(held["from_at"]))
+    await _keep_version(tx, tier_id, before["version"] + 1, before | changed, begins)
     if "percent" in changed or ("name" in changed and before["percent"] != 100):
         await keep_version(tx, program_id)
     changes = {name: (before[name], value) for name, value in changed.items()}
