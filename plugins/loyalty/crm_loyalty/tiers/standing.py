@@ -113,11 +113,13 @@ def _id(key: Any) -> str | None:
     return None if key == NONE else key
 
 
+RISING = ("tier_period", "tier_basis", "tier_descent", "tier_grace_days")
+"""What of a programme's versions is about tiers."""
 LADDERS = (
-    "SELECT p.id AS program_id, p.time_zone, p.currency, v.from_at, v.until_at, v.tier_period, v.tier_basis,"
-    " v.tier_descent, v.tier_grace_days, NULL AS tier_id, NULL AS name, NULL AS threshold, NULL AS benefits"
-    " FROM loyalty_program p JOIN loyalty_program_version v ON v.program_id = p.id WHERE {0}"
-    " UNION ALL SELECT p.id, p.time_zone, p.currency, v.from_at, v.until_at, NULL, NULL, NULL, NULL, t.id,"
+    "SELECT p.id AS program_id, p.time_zone, p.currency, v.from_at, v.tier_period, v.tier_basis,"
+    " v.tier_descent, v.tier_grace_days, v.number, NULL AS tier_id, NULL AS name, NULL AS threshold,"
+    " NULL AS benefits FROM loyalty_program p JOIN loyalty_program_version v ON v.program_id = p.id WHERE {0}"
+    " UNION ALL SELECT p.id, p.time_zone, p.currency, v.from_at, NULL, NULL, NULL, NULL, v.number, t.id,"
     " v.name, v.threshold, v.benefits FROM loyalty_program p JOIN loyalty_tier t ON t.program_id = p.id"
     " JOIN loyalty_tier_version v ON v.tier_id = t.id WHERE {0}"
 )
@@ -136,27 +138,31 @@ async def ladders(source: UnitOfWork | Reader, program_ids: Iterable[str]) -> di
 
 def _ladder(rows: Sequence[dict[str, Any]]) -> Ladder | None:
     """Spans between all moments at which the programme's rules or one of its tiers changed."""
-    says = [row for row in rows if row["tier_id"] is None]
-    tiers = [row for row in rows if row["tier_id"] is not None]
+    ordered = sorted(rows, key=lambda row: row["number"])
+    tiers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    says: list[dict[str, Any]] = []
+    for row in ordered:
+        if row["tier_id"] is not None:
+            tiers[row["tier_id"]].append(row)
+        elif not says or any(row[name] != says[-1][name] for name in RISING):
+            says.append(row)  # of the others something else was changed
     if not tiers or not says:
         return None
-    moments = sorted({at for row in rows if (at := _moment(row["from_at"])) is not None})
+    dated = [*says, *(row for versions in tiers.values() for row in versions)]
     spans: list[Rungs] = []
-    for from_at in (None, *moments):
-        program = next((row for row in says if _holds(row, from_at)), says[0])
-        span = _rungs(from_at, program, [row for row in tiers if _holds(row, from_at)])
-        last = spans[-1] if spans else None
-        if last is None or (last.levels, last.rules, last.basis) != (span.levels, span.rules, span.basis):
-            spans.append(span)
+    for from_at in (None, *sorted({at for row in dated if (at := _moment(row["from_at"])) is not None})):
+        there = [row for versions in tiers.values() if (row := _begun(versions, from_at)) is not None]
+        spans.append(_rungs(from_at, _begun(says, from_at) or says[0], there))
     return Ladder(tuple(spans), rows[0]["currency"])
 
 
-def _holds(row: Mapping[str, Any], at: datetime | None) -> bool:
-    """Whether a version holds at a moment; None: before all that are dated."""
-    begins, ends = _moment(row["from_at"]), _moment(row["until_at"])
-    if at is None:
-        return begins is None
-    return (begins is None or begins <= at) and (ends is None or at < ends)
+def _begun(versions: Sequence[dict[str, Any]], at: datetime | None) -> dict[str, Any] | None:
+    """The version that holds at a moment: the last of those that have begun. None is before all moments."""
+    for row in reversed(versions):
+        begins = _moment(row["from_at"])
+        if begins is None or (at is not None and begins <= at):
+            return row
+    return None
 
 
 def _rungs(from_at: datetime | None, program: Mapping[str, Any], tiers: Sequence[Mapping[str, Any]]) -> Rungs:
