@@ -110,7 +110,7 @@ def stands(ladder: Ladder, counts: Counts | None, as_of: datetime) -> Stands:
 
 
 def _id(key: Any) -> str | None:
-    return None if key == NONE else key
+    return None if key == NONE else str(key)
 
 
 RISING = ("tier_period", "tier_basis", "tier_descent", "tier_grace_days")
