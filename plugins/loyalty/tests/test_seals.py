@@ -67,7 +67,7 @@ async def forge(shop: Shop, *statements: str) -> None:
 
 
 MORE = (
-    "UPDATE loyalty_entry SET points = points + 90, qualifying_points = qualifying_points + 90 WHERE seq = 1",
+    "UPDATE loyalty_entry SET points = points + 90 WHERE seq = 1",
     "UPDATE loyalty_lot SET points = points + 90, remaining = remaining + 90 WHERE points = 10",
     "UPDATE loyalty_account SET balance = balance + 90, lifetime = lifetime + 90",
 )

@@ -26,7 +26,8 @@ class Head:
     @classmethod
     def read(cls, text: str) -> "Head":
         """Raises CrmError BAD_INPUT."""
-        match = _HEAD.fullmatch(text.strip())
+        text = text.strip()
+        match = _HEAD.fullmatch(text)
         if match is None:
             raise CrmError(
                 ErrorCode.BAD_INPUT,
