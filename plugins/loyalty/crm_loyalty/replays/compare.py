@@ -85,8 +85,8 @@ async def compared(tx: UnitOfWork, customers: Sequence[str], offer: Offer, windo
         rules = rules_of(offer, window.rules_at, one.cause.at)
         used = uses.of(one.customer_id, day, offer)
         # that it was not active then is no rule, which another could take the place of
-        then = replace(programme, active=offer.programme_at(one.cause.at).active)
-        earned = award(then, rules, campaigns, one.cause, whose, used)
+        by = replace(programme, active=offer.programme_at(one.cause.at).active)
+        earned = award(by, rules, campaigns, one.cause, whose, used)
         uses.add(one.customer_id, day, earned)
         entry = entries.get(one.source_key)
         if entry is not None and entry.cancelled:

@@ -151,18 +151,20 @@ def _ladder(rows: Sequence[dict[str, Any]]) -> Ladder | None:
     dated = [*says, *(row for versions in tiers.values() for row in versions)]
     spans: list[Rungs] = []
     for from_at in (None, *sorted({at for row in dated if (at := _moment(row["from_at"])) is not None})):
-        there = [row for versions in tiers.values() if (row := _begun(versions, from_at)) is not None]
+        begun = [_begun(versions, from_at) for versions in tiers.values()]
+        there = [one for one in begun if one is not None]
         spans.append(_rungs(from_at, _begun(says, from_at) or says[0], there))
     return Ladder(tuple(spans), rows[0]["currency"])
 
 
 def _begun(versions: Sequence[dict[str, Any]], at: datetime | None) -> dict[str, Any] | None:
     """The version that holds at a moment: the last of those that have begun. None is before all moments."""
-    for row in reversed(versions):
+    found: dict[str, Any] | None = None
+    for row in versions:
         begins = _moment(row["from_at"])
         if begins is None or (at is not None and begins <= at):
-            return row
-    return None
+            found = row
+    return found
 
 
 def _rungs(from_at: datetime | None, program: Mapping[str, Any], tiers: Sequence[Mapping[str, Any]]) -> Rungs:
