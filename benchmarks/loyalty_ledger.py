@@ -53,8 +53,8 @@ async def fill(tx: UnitOfWork, program: str, histories: list[int], ends: list[in
     for customer in customers:
         account = Account(
             id=new_id(), program_id=program, customer_id=customer, merged_into_id=None, lifetime=0, seq=0,
-            digest="", seal="", genuine=True, tier_id=None, tier_since=None, tier_judged_at=None, tier_review_at=None,
-            posted_at=EARNED, book=Book(),
+            digest="", seal="", genuine=True, tier_id=None, tier_since=None, tier_judged_at=None,
+            tier_review_at=None, posted_at=EARNED, book=Book(),
         )  # fmt: skip
         accounts[account.id] = account
     tx.insert_values(
