@@ -11,7 +11,6 @@ from crm_loyalty.ledger.digest import FIRST, digest
 from crm_loyalty.ledger.verify import entries_of_accounts, verify
 
 from crm_framework import UnitOfWork
-from crm_framework.storage.seals import Seals
 from crm_framework.testing import CrmClient, run_jobs
 
 from .shop import Shop, key
@@ -21,17 +20,23 @@ OWN, FORMER, THEIRS = b"a secret of sixteen", b"an earlier one of them", b"what 
 ACCOUNT = ("id", "entries_number", "digest", "seal", "customer_id", "balance")
 
 
+def keep(client: CrmClient, *secrets: bytes) -> None:
+    """Has these be the audit keys."""
+    database = client.service.database
+    database.seals = type(database.seals)(secrets)
+
+
 @pytest.fixture
 def shop(client: CrmClient) -> Shop:
-    client.service.database.seals = Seals((OWN,))
+    keep(client, OWN)
     return Shop(client)
 
 
 async def found(shop: Shop, *, keys: tuple[bytes, ...] = (OWN,)) -> list[str]:
-    shop.client.service.database.seals = Seals(keys)
+    keep(shop.client, *keys)
     async with shop.client.service.database.unit_of_work() as tx:
         told = (await verify(tx)).differences
-    shop.client.service.database.seals = Seals((OWN,))
+    keep(shop.client, OWN)
     return told
 
 
@@ -88,7 +93,7 @@ async def test_a_whole_chain_that_is_computed_anew_has_no_seal(shop: Shop) -> No
     # what is earned from then on does not hide it, and a seal of other secrets is none
     await shop.buy(ada, "5.00")
     assert len(await found(shop)) == 2
-    shop.client.service.database.seals = Seals((THEIRS,))
+    keep(shop.client, THEIRS)
     async with shop.client.service.database.unit_of_work() as tx:
         for row in await tx.fetch(f"SELECT {SEALED} FROM loyalty_account"):
             said = await sealed_by(tx, row)
@@ -173,7 +178,7 @@ async def test_an_account_that_is_put_back_shows_against_heads_that_were_kept(
     shop: Shop, tmp_path: Path
 ) -> None:
     """By the commands: with the secrets of the settings, of which there are none here."""
-    shop.client.service.database.seals = Seals()
+    keep(shop.client)
     program = await shop.program(pointsPerUnit=1)
     ada = await shop.customer()
     await shop.buy(ada, "10.00")
@@ -218,14 +223,14 @@ async def test_accounts_that_were_there_before_the_secret_are_sealed_if_they_fit
     from crm_loyalty.ledger.sealing import seal_some
     from crm_loyalty.ledger.verify import Proof
 
-    shop.client.service.database.seals = Seals()
+    keep(shop.client)
     _, ada, ben = await setting_without(shop)
     await shop.change("mergeCustomers", "customer { id }", winner=ben, losers=[ada])
     cid = await shop.customer("Cid")
     await shop.buy(cid, "10.00")
     async with shop.client.service.database.unit_of_work() as tx:
         await tx.execute("UPDATE loyalty_account SET balance = 11 WHERE customer_id = ?", [key(cid)])
-    shop.client.service.database.seals = Seals((OWN,))
+    keep(shop.client, OWN)
     proof = Proof()
     async with shop.client.service.database.unit_of_work() as tx:
         last = await seal_some(tx, proof, "")
