@@ -132,6 +132,7 @@ _HOME = {
     "new_id": "storage.ids",
     "node": "engine.nodes",
     "now": "storage.clock",
+    "one": "engine.relations",
     "open_link": "security.links",
     "optional": "schema.inputs",
     "optional_key": "schema.inputs",
@@ -284,6 +285,7 @@ __all__ = [
     "new_id",
     "node",
     "now",
+    "one",
     "open_link",
     "optional",
     "optional_key",
@@ -376,7 +378,7 @@ if TYPE_CHECKING:
     from .engine.load import load, load_groups, load_where
     from .engine.nodes import Node, node, record
     from .engine.parts import SchemaParts
-    from .engine.relations import children, reference
+    from .engine.relations import children, one, reference
     from .engine.rows import Batch
     from .engine.sql import Fragment, among
     from .errors import CrmError, ErrorCode

@@ -21,7 +21,7 @@ SUBJECTS = {
     " RouteAnswer"
     " run_command CommandRun",
     "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
-    " children connection Connection fields_of describe Customer Interaction Staff Money BigInt",
+    " children one connection Connection fields_of describe Customer Interaction Staff Money BigInt",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
     "Filters and orders": "FilterSpec Member Orders OrderField OrderDirection KeptList CUSTOMER_FILTER"
     " filter_member filter_condition matching_customers AttributeFilter attribute_condition found_customers",

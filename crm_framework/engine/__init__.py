@@ -18,7 +18,7 @@ from .operation import FALLBACKS
 from .pages import ReadyPage, pages_of, window
 from .parts import SchemaParts
 from .prepare import permissions_of
-from .relations import children, reference
+from .relations import children, one, reference
 from .result import Result
 from .rows import Batch, Level, Row
 from .schema import EngineSchema
@@ -71,6 +71,7 @@ __all__ = [
     "load_groups",
     "load_where",
     "node",
+    "one",
     "pages_of",
     "permissions_of",
     "record",

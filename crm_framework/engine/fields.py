@@ -118,7 +118,7 @@ class Batched(Declaration):
         hangs on a shared record may be anybody's.
         """
         plain = super().permissions_on(source)
-        if source is None and self.about is not None:
+        if self.about is not None:
             source = require_source(self.about)
         if source is None or self.restricted:
             return plain

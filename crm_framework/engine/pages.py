@@ -230,10 +230,12 @@ def choice_of(
     *,
     peek: bool,
     parent: Source | None = None,
+    named: str = "",
 ) -> Choice | None:
     """What to read for the pages of these parents; `None` where that is nothing. Raises `RequestError`.
 
-    `parent` is where the parents come from, if the same statement reads them.
+    `parent` is where the parents come from, if the same statement reads them; it may call a parent's key by
+    another name.
     """
     listing, wanted, bounds = asked
     keyed = listing.key is not None
@@ -246,13 +248,13 @@ def choice_of(
             f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
             "rows that one operation may read; ask for fewer at a time",
         )
-    source = listing.source
-    restriction, reach = context.restrict(source), None
-    if restriction is not None and listing.key is not None:
-        if parent is not None and context.follows(parent, source, listing.key):
-            restriction = None
-        else:  # looked at once a parent, not once a record
-            reach = restriction.about(f"t.{listing.key}", _PARENT[context.reader.dialect])
+    source, key = listing.source, listing.key
+    restriction = reach = None
+    if key is None or parent is None or not context.follows(parent, source, key):
+        restriction = context.restrict(source)
+        if restriction is not None and key is not None:
+            # looked at once a parent, not once a record
+            reach = restriction.about(f"t.{key}", named or _PARENT[context.reader.dialect])
     return Choice(
         listing,
         listing.ordering.reversed() if wanted.backward else listing.ordering,

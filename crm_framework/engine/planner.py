@@ -36,7 +36,7 @@ from .layouts import Layout
 from .nodes import Identity
 from .plans import Choice, Fallback, Kind, Plan, PlannedField, Reading, Selection, Shape
 from .prepare import Prepared
-from .relations import Children, Reference
+from .relations import Children, One, Reference
 from .straight import straight_of
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
@@ -237,7 +237,7 @@ class _Planner:
             leaf=named if is_leaf_type(named) else None,
             target=self.target(definition, nodes, here),
         )
-        if kind in ("reference", "children") and (
+        if kind in ("reference", "children", "one") and (
             not isinstance(planned.target, Selection) or planned.target.layout is None
         ):
             raise _Declined(f"{owner.name}.{name} leads to no table")
@@ -281,6 +281,8 @@ def _kind_of_declared(declaration: Declaration, filled: bool, owner: GraphQLObje
             found = "reference"
         case Children():
             found = "children"
+        case One():
+            found = "one"
         case Connected():
             found = "pages"
         case Called():

@@ -4,7 +4,7 @@ A plan holds nothing of a request: not who asks, not the values of its variables
 and `@include` look at. It is made once (`planner`) and run many times (`run`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as member
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +39,7 @@ Kind = Literal[
     "attribute",  # a leaf of a plain object
     "reference",  # one row by key
     "children",  # all rows that hold the parent's key
+    "one",  # the first row that holds the parent's key
     "pages",  # a page of a list for each parent
     "batch",  # what a function gives for all parents
     "objects",  # what an attribute of plain objects leads to
@@ -151,6 +152,8 @@ class Selection:
     whole: "Whole | None" = None
     """How it writes the objects with the lists that hang on them, likewise."""
     whole_known: bool = False
+    joined: "Sequence[PlannedField] | None" = None
+    """Fields whose one record SQLite reads with the objects, once it is known which."""
 
     def add(self, one: PlannedField) -> None:
         """One more field."""

@@ -1,15 +1,23 @@
-"""Fields that lead to other rows: `reference` to one, `children` to a short, ordered list of all."""
+"""Fields that lead to other rows: `reference` to one, `children` to a short, ordered list of all, and `one`
+to the first of them.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from strawberry.types.info import Info
 
-from .declarations import Declaration, DeclaredField, level_of
-from .fields import declared
+from .context import Context
+from .declarations import AS_FAR, PUBLIC, Declaration, DeclaredField, Source, level_of, require_source
+from .fields import arguments_of, declared
+from .keyset import Ordering, OrderKind, Term
+from .layouts import Layout
 from .load import context_of, load, load_groups
-from .sql import Fragment, name
+from .pages import Asked, Chunk, Listing, Window, read_pages
+from .rows import Level, canonical
+from .sql import Fragment, all_of, name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,3 +88,127 @@ def children(
         permission=permission, key=name(key), order=tuple(order), where=where, parent=parent
     )
     return declared(declaration, description, deprecated=deprecated)
+
+
+@dataclass(frozen=True, kw_only=True)
+class One(Declaration):
+    """The first record of another type that holds the parent's key."""
+
+    key: str
+    order: tuple[str, ...]
+    where: str | None
+    narrow: Callable[..., Fragment | None] | None
+    otherwise: Mapping[str, int] | None
+
+    def needs_of(self) -> tuple[str, ...]:
+        return ("id",)
+
+    def permissions_on(self, source: Source | None) -> tuple[str, ...]:
+        """None is not told from one out of reach: the permission must reach as far as that of the parents."""
+        plain = super().permissions_on(source)
+        if source is None or self.permission in (None, PUBLIC, source.permission):
+            return plain
+        return (*plain, f"{AS_FAR}{self.permission}:{source.permission}")
+
+    def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        level, index = level_of(parent, info)
+        context = context_of(info)
+
+        async def rows() -> list[Any]:
+            source = require_source(field.target)
+            keys = level.column("id")
+            found = Level(context, source.type, source.layout)
+            chunks = await self.read(field, source.layout, context, keys, arguments)
+            given = [self.row_of(chunk, source.layout, key) for chunk, key in zip(chunks, keys, strict=True)]
+            return [None if row is None else found.add(row) for row in given]
+
+        return level.once((field, canonical(arguments)), rows).take(index, context.written)
+
+    async def read(
+        self,
+        field: DeclaredField,
+        layout: Layout,
+        context: Context,
+        keys: Sequence[str],
+        arguments: Mapping[str, Any],
+    ) -> Sequence[Chunk]:
+        """The record of each parent, if there is one."""
+        asked = self.asked(layout.source, arguments)
+        return await read_pages(context, layout, asked, keys, peek=False, places=False)
+
+    def asked(self, source: Source, arguments: Mapping[str, Any]) -> Asked:
+        """The record as a page of one."""
+        narrowed = self.narrow(**arguments) if self.narrow is not None else None
+        where = all_of([Fragment(self.where) if self.where else None, narrowed])
+        return Asked(Listing(source, self._ordering(source), self.key, where), _FIRST, ())
+
+    def row_of(self, chunk: Chunk, layout: Layout, key: str) -> Any:
+        """The row, or what stands for it where there is none, if anything does."""
+        if chunk.rows:
+            return chunk.rows[0][: layout.width]  # without the parent's number
+        return None if self.otherwise is None else self.missing(layout, key)
+
+    def missing(self, layout: Layout, key: str | None) -> tuple[Any, ...]:
+        """A row that stands for the one that is not there."""
+        assert self.otherwise is not None
+        given: dict[str, Any] = {column: self.otherwise.get(column) for column in layout.columns}
+        given[layout.source.key] = key
+        return tuple(given.values())
+
+    def _ordering(self, source: Source) -> Ordering:
+        known = self._orderings.get(source)
+        if known is None:
+            terms = [_term(source, each) for each in self.order]
+            last = Term("id", f"t.{source.key}", "id", terms[-1].descending if terms else False)
+            known = self._orderings[source] = Ordering((*terms, last))
+        return known
+
+    @cached_property
+    def _orderings(self) -> dict[Source, Ordering]:
+        return {}
+
+
+_FIRST = Window(1, backward=False, after=None, before=None)
+
+
+def _term(source: Source, order: str) -> Term:
+    attribute = order.removeprefix("-")
+    sql, kind = source.columns.get(attribute, (name(attribute), None))
+    compared: OrderKind = "string" if kind is str else "int"  # all others are compared as they are
+    return Term(attribute, f"t.{sql}", compared, order.startswith("-"), nullable=True)
+
+
+def one(
+    *,
+    key: str,
+    description: str,
+    order: Sequence[str] = (),
+    where: str | None = None,
+    narrow: Callable[..., Fragment | None] | None = None,
+    otherwise: Mapping[str, int] | None = None,
+    permission: str | None = None,
+    deprecated: str | None = None,
+) -> Any:
+    """The first record whose column `key` holds the parent's key: `account: Account | None =
+    one(key="customer_id", …)`.
+
+    It is read in the statement that reads a page of parents, where that is possible, and otherwise in one
+    statement for all parents. `order` names columns, with `-` before those that descend; the key decides
+    ties. `where` is a further condition on the table `t`, and so is what `narrow` gives, a plain function of
+    the field's arguments.
+
+    `otherwise` has columns of what stands for a record that is not there; all others are null. It is for
+    types that show no key of their own.
+    """
+    declaration = One(
+        permission=permission,
+        key=name(key),
+        order=tuple(order),
+        where=where,
+        narrow=narrow,
+        otherwise=otherwise,
+    )
+    field = declared(declaration, description, deprecated=deprecated)
+    if narrow is not None:
+        field.arguments = arguments_of(narrow, skip=())
+    return field

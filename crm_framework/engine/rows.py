@@ -39,7 +39,7 @@ class Level:
     `values` are the tuples that the database gave, in the order of `layout`; without one, plain objects.
     """
 
-    __slots__ = ("_rows", "batches", "context", "layout", "readers", "type", "values")
+    __slots__ = ("_rows", "batches", "context", "joined", "layout", "readers", "type", "values")
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class Level:
         self.context = context
         self.type = type_
         self.layout = layout
+        self.joined: Mapping[Any, int] | None = None
+        """Fields whose record was read with each row: where it begins in these."""
         self.readers: Mapping[str, Read] = (
             _ATTRIBUTES if layout is None else layout.readers(context.reader.dialect)
         )

@@ -27,16 +27,16 @@ from .load import rows_by_key, rows_by_parent
 from .plans import Plan, PlannedField, Selection, Shape
 from .prepare import Prepared
 from .reference import is_awaitable
-from .relations import Children, Reference
+from .relations import Children, One, Reference
 from .rows import Level, Row, canonical
 from .run_asks import Ask
-from .run_pages import connected_pages, given_pages
+from .run_pages import connected_pages, given_pages, joined_values
 from .settle import Failure
 from .sql import Fragment
 from .trace import Step
 from .writers import Write
 
-_OWN = frozenset({"reference", "children", "pages", "objects"})
+_OWN = frozenset({"reference", "children", "one", "pages", "objects"})
 """Kinds that only read the database: on SQLite there is nothing to gain from starting several at once."""
 
 _MOST_BUILDERS = 16
@@ -165,11 +165,15 @@ class Run:
 
     async def values_of(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
         """The output for each object of a level, for each of the fields that ask for it."""
+        if level.joined is not None and ask.first in level.joined:
+            return [await joined_values(self, ask.first, level)]
         match ask.first.kind:
             case "reference":
                 return await self._reference(ask, level)
             case "children":
                 return await self._children(ask, level)
+            case "one":
+                return await self._one(ask, level)
             case "pages":
                 return await connected_pages(self, ask, level)
             case "batch":
@@ -240,6 +244,26 @@ class Run:
                 groups[str(row[layout.width])].append(one)
             found.append([groups.get(str(key), []) for key in keys])
         return found
+
+    async def _one(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
+        field, layout = ask.first, ask.reading.layout
+        declaration = field.declaration
+        assert isinstance(declaration, One)
+        assert isinstance(field.field, DeclaredField)
+        assert layout is not None  # the planner takes no other
+        keys = level.column("id")
+        chunks = await declaration.read(field.field, layout, self.context, keys, self.given(field))
+        rows = [declaration.row_of(chunk, layout, key) for chunk, key in zip(chunks, keys, strict=True)]
+        return [await self.ones(each, layout, rows) for each in ask.fields]
+
+    async def ones(self, field: PlannedField, layout: Layout, rows: Sequence[Any]) -> Sequence[Any]:
+        """The output for the row of each parent, which may be None."""
+        there = [row for row in rows if row is not None]
+        made = await self.complete(field.selection, self.level(layout, there))
+        if len(there) == len(rows):
+            return made
+        found = iter(made)
+        return self._required(field, [None if row is None else next(found) for row in rows])
 
     def level(self, layout: Layout, rows: Sequence[Any]) -> Level:
         """A level of rows."""

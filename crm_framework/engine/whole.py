@@ -1,6 +1,6 @@
-"""Pages whose records' own lists the database writes as well, in the one statement that reads the page.
+"""Pages of which the database also writes what hangs on their records, in the statement that reads the page.
 
-On PostgreSQL, where a page's records are nothing but columns and short lists of records that are nothing but
+On PostgreSQL, where a page's records are nothing but columns, and lists and single records of nothing but
 columns: what would take a statement a level, and of each record an object, is a text a record. It is the very
 text that would be made here, or none, and then the page is read level by level, which knows the error.
 """
@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
+from .builders import Builder
 from .connections import Connected, PagePart
 from .declarations import DeclaredField, Source
 from .json_texts import Texts, is_refused, object_text, texts_of
 from .load import GROUP
 from .pages import Asked, Choice, Chunk, choice_of, chunk_of, most_of
 from .plans import PlannedField, Reading, Selection
+from .relations import One
 from .run_asks import Ask
 from .sql import all_of
 from .trace import Step
@@ -25,10 +29,15 @@ if TYPE_CHECKING:
 
 
 class Inner(NamedTuple):
-    """A list that hangs on each record: the field, and how the database writes what is in it."""
+    """What hangs on each record: the field, and how the database writes what is in it.
+
+    `lines` is made of the texts `x._json` and `objects` of their `number`: how many objects that are.
+    """
 
     field: PlannedField
     texts: Texts
+    lines: str
+    objects: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +48,10 @@ class Whole:
     inner: Sequence[Inner]
 
 
-class Written(NamedTuple):
-    """What was read: the page, whose rows are text, number of records within, and values for cursors."""
-
-    chunk: Chunk
-    whole: Whole
-
-    @property
-    def texts(self) -> list[str]:
-        return [row[0] for row in self.chunk.rows]
-
-    def sizes(self) -> list[int]:
-        """How many objects each of the texts has."""
-        lists = 1 + len(self.whole.inner)
-        return [lists + row[1] for row in self.chunk.rows]
-
-
-WIDTH = 2
-"""What a row has before the values for cursors."""
+WIDTH = 3
+"""What a row has before the values for cursors: text, records within it, objects within it."""
+_LIST = "coalesce(string_agg(x._json, ','), '')"
+_OBJECTS_OF_LIST = "1 + n{0}.number"
 
 
 def whole_of(selection: Selection, leaves: Leaves) -> Whole | None:
@@ -73,14 +68,40 @@ def _whole(selection: Selection, leaves: Leaves) -> Whole | None:
     inner: list[Inner] = []
     within: dict[str, tuple[str, str, str]] = {}
     for field in selection.filled:
+        number = len(inner)
+        if isinstance(field.declaration, One):
+            one = _of_one(field, field.declaration, leaves)
+            if one is None:
+                return None
+            inner.append(one)
+            within[field.key] = ("", f"n{number}.lines", "")
+            continue
         found = _of_list(field, leaves)
         if found is None:
             return None
         texts, before, after = found
-        within[field.key] = (before, f"n{len(inner)}.lines", after)
-        inner.append(Inner(field, texts))
+        within[field.key] = (before, f"n{number}.lines", after)
+        inner.append(Inner(field, texts, _LIST, _OBJECTS_OF_LIST))
     sql = object_text(selection, leaves, within)
     return Whole(sql, inner) if sql is not None else None
+
+
+def _of_one(field: PlannedField, declaration: One, leaves: Leaves) -> Inner | None:
+    target = field.target
+    texts = texts_of(target, leaves) if isinstance(target, Selection) else None
+    if texts is None or not isinstance(target, Selection) or target.layout is None:
+        return None
+    if declaration.otherwise is None:
+        # where one must be there is no text without it
+        nothing = "max(x._json)" if field.shape.required else "coalesce(max(x._json), 'null')"
+        return Inner(field, texts, nothing, "n{0}.number")
+    builder = Builder(target, target.layout, "postgres", leaves)
+    failed: list[BaseException] = []
+    made = builder.build([declaration.missing(target.layout, None)], (), failed.append)
+    text = orjson.dumps(made[0], default=str).decode() if not failed else "?"
+    if "?" in text or "'" in text:
+        return None
+    return Inner(field, texts, f"coalesce(max(x._json), '{text}')", "1")
 
 
 def _of_list(field: PlannedField, leaves: Leaves) -> tuple[Texts, str, str] | None:
@@ -111,8 +132,11 @@ def _of_list(field: PlannedField, leaves: Leaves) -> tuple[Texts, str, str] | No
 
 async def read_whole(
     run: "Run", selection: Selection, whole: Whole, reading: Reading, asked: Asked
-) -> Written | None:
-    """The page of a root list; `None` where it has to be read level by level."""
+) -> Chunk | None:
+    """The page of a root list: text, number of records and objects within it, and values for cursors.
+
+    `None` where it has to be read level by level.
+    """
     context = run.context
     chosen = choice_of(context, asked, [None], peek=reading.peek)
     assert chosen is not None  # a root list has one page
@@ -126,34 +150,44 @@ async def read_whole(
         return None  # perhaps too many, and whose error that is the levels tell
     sql, args = _statement(whole, chosen, lists, reading)
     try:
-        rows = await context.read(sql, args, bounded=chosen.bounded)
+        bounded = chosen.bounded and all(one.bounded for one in lists)
+        rows = await context.read(sql, args, bounded=bounded)
     except Exception as error:
         if not is_refused(error):
             raise
         selection.whole = None  # a column is not of its field's type, and this will not change
         return None
-    read = len(rows) + sum(row[1] for row in rows)
+    chunk = chunk_of(rows, asked.window)
+    read = len(rows) + sum(row[1] for row in chunk.rows)
     if any(row[0] is None for row in rows) or context.rows_read + read > context.limits.max_rows:
         return None
     context.admit(read)
     if context.trace is not None:
         context.trace.steps += [
-            Step(one.field.place, one.field.title, "pages", len(rows), "in the statement above")
+            Step(one.field.place, one.field.title, one.field.kind, len(rows), "in the statement above")
             for one in whole.inner
         ]
-    return Written(chunk_of(rows, asked.window), whole)
+    return chunk
+
+
+def asked_within(run: "Run", field: PlannedField) -> Asked:
+    """What a field asks of each of the records that it hangs on. Raises what is the field's error."""
+    declaration = field.declaration
+    assert isinstance(field.field, DeclaredField)
+    if isinstance(declaration, One):
+        assert field.reading.layout is not None
+        return declaration.asked(field.reading.layout.source, run.given(field))
+    assert isinstance(declaration, Connected)
+    arguments = field.arguments
+    given: Mapping[str, Any] = {} if arguments is None else arguments.shared(run.variables)
+    found = declaration.asked(field.field, run.info(Ask(field)), given)
+    assert isinstance(found, Asked)  # only one that is narrowed may have to wait
+    return found
 
 
 def _choice(run: "Run", one: Inner, parent: Source) -> Choice:
     """What is asked of a list that hangs on each record of `parent`."""
-    field = one.field
-    declaration = field.declaration
-    assert isinstance(declaration, Connected)
-    assert isinstance(field.field, DeclaredField)
-    arguments = field.arguments
-    given: Mapping[str, Any] = {} if arguments is None else arguments.shared(run.variables)
-    asked = declaration.asked(field.field, run.info(Ask(field)), given)
-    assert isinstance(asked, Asked)  # only one that is narrowed may have to wait
+    asked = asked_within(run, one.field)
     if asked.window.backward:
         raise ValueError("from its end")
     chosen = choice_of(run.context, asked, [""], peek=False, parent=parent)
@@ -183,13 +217,13 @@ def _statement(
         # an object without a text leaves the whole list, and so the record, without one
         parts.append(
             "(SELECT count(*) AS number, CASE WHEN count(x._json) = count(*)"
-            " THEN coalesce(string_agg(x._json, ','), '') END AS lines"
-            f" FROM ({best}) AS x) AS n{number}"
+            f" THEN {inner.lines} END AS lines FROM ({best}) AS x) AS n{number}"
         )
     numbers = " + ".join(f"n{number}.number" for number in range(len(lists)))
     places = "".join(f", t.{ordering.alias(i)}" for i in range(len(ordering.terms))) if reading.places else ""
+    objects = " + ".join(one.objects.format(number) for number, one in enumerate(whole.inner))
     sql = (
-        f"SELECT {whole.sql} AS _json, {numbers} AS number{places}"
+        f"SELECT {whole.sql} AS _json, {numbers} AS number, {objects} AS objects{places}"
         f" FROM {' CROSS JOIN LATERAL '.join(parts)} {ordering.outer_clause('postgres')}"
     )
     return sql, tuple(args)

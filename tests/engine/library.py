@@ -35,6 +35,7 @@ from crm_framework.engine import (
     load,
     load_where,
     node,
+    one,
     pages_of,
     record,
     reference,
@@ -110,6 +111,19 @@ class Ending:
 ending = Ending(SystemExit(3))
 
 
+def _titled(title: str | None = None) -> Fragment | None:
+    if title == "?":
+        raise RequestError("BAD_INPUT", "title: that is none")
+    return None if title is None else Fragment("t.title = ?", (title,))
+
+
+@record(table="lib_author", permission="authors.read", where="t.born IS NOT NULL", shared=True)
+class Life:
+    """Of an author whose day of birth is known."""
+
+    born: date | None = column("Day of birth.")
+
+
 @node(table="lib_author", permission="authors.read", hidden={"mentor_id": str})
 class Author(Node):
     """Someone who writes."""
@@ -125,6 +139,15 @@ class Author(Node):
         default_order=("-PUBLISHED_AT",),
         description="Books, in pages.",
     )
+
+    debut: "Book | None" = one(
+        key="author_id",
+        order=("published_at", "title"),
+        narrow=_titled,
+        description="The book that came out first, of those with this title.",
+    )
+    life: Life = one(key="id", otherwise={}, description="When the author was born, if that is known.")
+    birth: Life = one(key="id", description="The same, of authors of whom it is known.")
 
     @computed()
     @staticmethod
@@ -169,6 +192,9 @@ class Book(Node):
     facts: strawberry.scalars.JSON = column("Whatever else is known.")
     reading_time: timedelta | None = column("How long it takes to read.", sql="reading_seconds")
     reading_seconds: BigInt | None = column("How many seconds it takes to read.")
+    best: "Review | None" = one(
+        key="book_id", order=("-stars",), permission="reviews.read", description="The best review."
+    )
     author: Author = reference("author_id", "Who wrote it.")
     reviews: "list[Review]" = children(
         key="book_id", order=("-stars",), description="Reviews.", permission="reviews.read"

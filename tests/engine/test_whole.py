@@ -1,4 +1,4 @@
-"""Pages with the lists that hang on their records: PostgreSQL writes them in one statement, or not at all."""
+"""Pages with what hangs on their records, in one statement: lists on PostgreSQL, single records on both."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ async def test_a_page_and_its_lists_are_one_statement_on_postgres(shelves: Libra
     titled = "catalogue(first: 1, filter: {title: {eq: $title}}) { list: nodes { title } __typename }"
     filtered = LISTS % titled
     text = f"query ($title: String!) {filtered}"
-    assert await statements(shelves, text, {"title": '"T11"'}) == (1 if one else 2)
+    assert await statements(shelves, text, {"title": '"T11"'}) == 1
     found = await shelves.data(text, {"title": '"T11"'})
     lists = [writer["catalogue"]["list"] for writer in found["writers"]["nodes"]]
     assert lists == [[{"title": '"T11"'}], [], []]
@@ -90,6 +90,48 @@ async def test_rows_and_objects_count_as_they_do_level_by_level(shelves: Library
     visit = shelves.visit()
     await execute(shelves.schema, text, None, None, visit)
     assert visit.rows_read == 6
+
+
+FIRST = (
+    "debut { id title publishedAt lent year } life { born }"
+    " latest: catalogue(first: 1) { nodes { title } __typename }"
+)
+
+
+async def test_single_records_are_read_with_those_that_they_hang_on(shelves: Library) -> None:
+    await shelves.reader.run(f"UPDATE lib_author SET born = '1900-02-03' WHERE id = '{library.key(2)}'")
+    assert await statements(shelves, LISTS % FIRST) == 1
+    found = (await shelves.data(LISTS % "debut { id } life { born }"))["writers"]["nodes"]
+    assert [one["life"] for one in found] == [{"born": None}, {"born": "1900-02-03"}, {"born": None}]
+    assert [one["debut"] is None for one in found] == [False, False, True]
+    places = "{ writers(last: 2) { edges { cursor node { %s } } pageInfo { startCursor hasPreviousPage } } }"
+    assert await statements(shelves, places % FIRST) == 1
+    titled = "query ($title: String) { writers { nodes { debut(title: $title) { title } } } }"
+    assert await statements(shelves, titled, {"title": '"T11"'}) == 1
+    found = (await shelves.data(titled, {"title": '"T11"'}))["writers"]["nodes"]
+    assert found == [{"debut": {"title": '"T11"'}}, {"debut": None}, {"debut": None}]
+    with_more = LISTS % "debut { title best { stars } } life { born } birth { born } greeting"
+    with_more = with_more.replace("first: 50", "first: 2, after: null")
+    await same(shelves, with_more)
+    for text in (
+        "{ authors { debut { title best { stars } } life { born } } }",
+        LISTS % 'a: debut { id } b: debut(title: "x") { title }',
+        LISTS % "catalogue { nodes { title best { stars text } } } debut { author { name } }",
+    ):
+        await same(shelves, text)
+
+
+async def test_a_single_record_that_must_be_there_or_fails_by_itself(shelves: Library) -> None:
+    await shelves.reader.run(f"UPDATE lib_author SET born = '1900-02-03' WHERE id <> '{library.key(2)}'")
+    found = await same(shelves, LISTS % "birth { born }")
+    assert [error["path"] for error in found.errors] == [["writers", "nodes", 1, "birth"]]
+    wrong = await same(shelves, LISTS % 'debut(title: "?") { title } life { born }')
+    assert [error["path"] for error in wrong.errors] == [["writers", "nodes", n, "debut"] for n in range(3)]
+    assert [one["life"]["born"] for one in wrong.data["writers"]["nodes"]] == [
+        "1900-02-03",
+        None,
+        "1900-02-03",
+    ]
 
 
 async def test_it_is_explained(shelves: Library) -> None:

@@ -1,11 +1,11 @@
 """The plugin's part of the API, composed of its subjects'."""
 
-from crm_framework import Customer, SchemaParts
+from crm_framework import Customer, SchemaParts, fields_of
 
 from .asking.activity import churn_field, repeat_field, retention_field
 from .asking.analytics import Analytics, analytics_field
 from .asking.cohorts import cohorts_field
-from .asking.customers import metrics_field
+from .asking.customers import CustomerMetrics, OfCustomer, value_field
 from .asking.members import filter_members, order_fields
 from .asking.money import exchange_rates, set_exchange_rates
 from .asking.others import others_field
@@ -34,11 +34,12 @@ def parts(settings: AnalyticsSettings) -> SchemaParts:
     return SchemaParts(
         extend={
             Customer: [
-                metrics_field(settings),
+                *fields_of(OfCustomer),
                 *customers.CUSTOMER,
                 *baskets.CUSTOMER,
                 *surveys.CUSTOMER,
             ],
+            CustomerMetrics: [value_field(settings)],
             Analytics: [
                 nps_field,
                 csat_field,

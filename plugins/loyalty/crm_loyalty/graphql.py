@@ -5,7 +5,8 @@ from crm_framework import Customer, SchemaParts, fields_of
 from .campaigns import graphql as campaigns
 from .earning import graphql as earning
 from .earning.preview import preview_earning
-from .ledger.graphql import LOYALTY_BALANCE, LoyaltyAccount, LoyaltyEntry, loyalty, points_liability
+from .ledger import graphql as ledger
+from .ledger.graphql import LOYALTY_BALANCE, LoyaltyAccount, LoyaltyEntry, points_liability
 from .ledger.graphql_changes import adjust_points, cancel_pending_points, transfer_points, verify_loyalty
 from .programs.graphql import LoyaltyProgram, ProgramQueries, creating, update_loyalty_program
 from .referrals import graphql as referrals
@@ -19,7 +20,11 @@ def parts(settings: LoyaltySettings) -> SchemaParts:
     """What the plugin adds, with the rate of the settings for programmes that name none."""
     return SchemaParts(
         extend={
-            Customer: [loyalty, *fields_of(referrals.OfCustomer), referrals.loyalty_referral_code],
+            Customer: [
+                *fields_of(ledger.OfCustomer),
+                *fields_of(referrals.OfCustomer),
+                referrals.loyalty_referral_code,
+            ],
             LoyaltyAccount: fields_of(rewards.OfAccount),
             LoyaltyEntry: fields_of(earning.OfEntry),
             LoyaltyProgram: [

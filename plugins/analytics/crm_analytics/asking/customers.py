@@ -1,8 +1,7 @@
 """`Customer.metrics`: figures about a customer, from one row each; and what of them is filtered and
 ordered by."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ import strawberry
 from strawberry import Info
 from strawberry.types.field import StrawberryField
 
-from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.prospect import Prospect, prospect_score
 from crm_analytics.metrics.rfm import Bounds, Rfm
 from crm_analytics.predictions import customers as predictions
@@ -26,9 +24,12 @@ from crm_framework import (
     Reader,
     among,
     batch,
+    column,
     computed,
     now,
+    one,
     parse_time,
+    record,
 )
 
 from .risk import RiskReason, reasons_of, standings
@@ -66,135 +67,99 @@ class ProspectScore:
     reasons: list[ScoreReason] = strawberry.field(description="What it is made of.")
 
 
-@dataclass(frozen=True)
-class Known:
-    """A row of `analytics_customer`, and the bounds of its currency's quintiles."""
-
-    purchases: int
-    refunds: int
-    first_at: datetime | None
-    last_at: datetime | None
-    last_day: date | None
-    currency: str | None
-    net_minor: int
-    gap_median: float | None
-    gap_mean: float | None
-    expected_on: date | None
-    tickets: int | None
-    points: int | None
-    counted_at: datetime | None
-    bounds: tuple[Any, ...]
-
-
-NOTHING = Known(0, 0, None, None, None, None, 0, None, None, None, None, None, None, ())
-
-
-@strawberry.type(description="Figures about one customer.")
+@record(
+    table="analytics_customer",
+    key="customer_id",
+    owner="customer_id",
+    permission=READ,
+    hidden={
+        "net_minor": int,
+        "last_day": date | None,
+        "gap_median": float | None,
+        "gap_mean": float | None,
+        "tickets": int | None,
+        "points": int | None,
+    },
+)
 class CustomerMetrics:
-    customer_key: strawberry.Private[str]
-    known: strawberry.Private[Known]
-    revenue: list[Money] = strawberry.field(description="Purchases less refunds, an amount per currency.")
-    costs: strawberry.Private[Costs]
+    """Figures about one customer."""
+
+    purchases: int = column("How many purchases were recorded.")
+    refunds: int = column("How many refunds were recorded.")
+    first_purchase_at: datetime | None = column("The first purchase, if any.")
+    last_purchase_at: datetime | None = column("The latest purchase, if any.")
+    main_currency: str | None = column(
+        "That of most of the purchases; of as many the first by name. Null without purchases.", sql="currency"
+    )
+    next_purchase_expected: date | None = column(
+        "The latest day with a purchase and the median gap; null with fewer than two such days.",
+        sql="expected_on",
+    )
     probability_alive = predictions.probability_alive
     expected_purchases = predictions.expected_purchases
     clv_predicted = predictions.clv_predicted
 
-    @computed()
+    @batch(needs=("id",))
     @staticmethod
-    def purchases(known: Known) -> int:
-        """How many purchases were recorded."""
-        return known.purchases
-
-    @computed()
-    @staticmethod
-    def refunds(known: Known) -> int:
-        """How many refunds were recorded."""
-        return known.refunds
-
-    @computed()
-    @staticmethod
-    def first_purchase_at(known: Known) -> datetime | None:
-        """The first purchase, if any."""
-        return known.first_at
-
-    @computed()
-    @staticmethod
-    def last_purchase_at(known: Known) -> datetime | None:
-        """The latest purchase, if any."""
-        return known.last_at
-
-    @computed()
-    @staticmethod
-    def main_currency(known: Known) -> str | None:
-        """That of most of the purchases; of as many the first by name. Null without purchases."""
-        return known.currency
-
-    @computed()
-    @staticmethod
-    def clv(known: Known, costs: Costs) -> Money | None:
-        """Historic lifetime value in the main currency: purchases less refunds, acquisition and service
-        cost."""
-        if known.currency is None:
-            return None
-        return Money.of(known.net_minor - costs.of(known.currency, known.tickets or 0), known.currency)
-
-    @computed()
-    @staticmethod
-    def purchase_gap(known: Known) -> PurchaseGap | None:
-        """Days between days with a purchase; null with fewer than two of them."""
-        if known.gap_median is None or known.gap_mean is None:
-            return None
-        return PurchaseGap(median_days=known.gap_median, mean_days=known.gap_mean)
-
-    @computed()
-    @staticmethod
-    def next_purchase_expected(known: Known) -> date | None:
-        """The latest day with a purchase and the median gap; null with fewer than two such days."""
-        return known.expected_on
-
-    @computed()
-    @staticmethod
-    def rfm(known: Known) -> CustomerRfm | None:
-        """Scores among those who buy in the same main currency; null before the first purchase is scored."""
-        if known.counted_at is None or known.last_day is None or known.currency is None:
-            return None
-        by_measure = [Bounds(known.bounds[place : place + 4]) for place in (0, 4, 8)]
-        values = (known.last_day, known.purchases, known.net_minor)
-        scores = Rfm(*(one.score(value) for one, value in zip(by_measure, values, strict=True)))
-        return CustomerRfm(
-            recency=scores.recency,
-            frequency=scores.frequency,
-            monetary=scores.monetary,
-            segment=scores.segment,
-            currency=known.currency,
-            as_of=known.counted_at,
+    async def revenue(each: Batch["CustomerMetrics"], info: Info) -> list[list[Money]]:
+        """Purchases less refunds, an amount per currency."""
+        reader = info.context.reader
+        where = among("r.customer_id", each.ids, reader.dialect)
+        rows = await reader.rows(
+            f"{_REVENUE} WHERE {where.sql} ORDER BY r.customer_id, r.currency",
+            where.args,
+            bounded=len(each) <= MOST_AT_ONCE,
         )
+        found: dict[str, list[Money]] = {key: [] for key in each.ids}
+        for key, currency, minor in rows:
+            found[key].append(Money.of(minor, currency))
+        return [found[key] for key in each.ids]
 
-    @batch(needs=("known",), permission="ticketing.read", about=Customer)
+    @computed()
+    @staticmethod
+    def purchase_gap(gap_median: float | None, gap_mean: float | None) -> PurchaseGap | None:
+        """Days between days with a purchase; null with fewer than two of them."""
+        if gap_median is None or gap_mean is None:
+            return None
+        return PurchaseGap(median_days=gap_median, mean_days=gap_mean)
+
+    @batch(needs=("main_currency", "last_day", "purchases", "net_minor"))
+    @staticmethod
+    async def rfm(each: Batch["CustomerMetrics"], info: Info) -> list[CustomerRfm | None]:
+        """Scores among those who buy in the same main currency; null before the first purchase is scored."""
+        currencies = sorted({one for one in each.column("main_currency") if one is not None})
+        quintiles = await _quintiles(currencies, info.context.reader)
+        columns = [each.column(one) for one in ("main_currency", "last_day", "purchases", "net_minor")]
+        return [
+            _rfm(quintiles.get(currency), currency, (last_day, purchases, net))
+            for currency, last_day, purchases, net in zip(*columns, strict=True)
+        ]
+
+    @batch(needs=("tickets",), permission="ticketing.read", about=Customer)
     @staticmethod
     def tickets_opened(each: Batch["CustomerMetrics"]) -> list[int | None]:
         """Tickets opened since this plugin is enabled; null where nothing was told."""
-        return [known.tickets for known in each.column("known")]
+        return each.column("tickets")
 
-    @batch(needs=("known",), permission="loyalty.read", about=Customer)
+    @batch(needs=("points",), permission="loyalty.read", about=Customer, name="points")
     @staticmethod
-    def points(each: Batch["CustomerMetrics"]) -> list[BigInt | None]:
+    def points_moved(each: Batch["CustomerMetrics"]) -> list[BigInt | None]:
         """Loyalty points gained less lost since this plugin is enabled; null likewise."""
-        return [None if known.points is None else BigInt(known.points) for known in each.column("known")]
+        return [None if points is None else BigInt(points) for points in each.column("points")]
 
-    @batch(needs=("customer_key",), permission="interactions.read", about=Customer)
+    @batch(needs=("id",), permission="interactions.read", about=Customer)
     @staticmethod
     async def at_risk(each: Batch["CustomerMetrics"], info: Info) -> list[list[RiskReason]]:
         """What puts the customer at risk; empty for who is not."""
-        keys = each.column("customer_key")
+        keys = each.ids
         reasons = await reasons_of(info, await standings(info, keys), day_in(now(), "UTC"))
         return [reasons[key] for key in keys]
 
-    @batch(needs=("customer_key",), permission="interactions.read", about=Customer)
+    @batch(needs=("id",), permission="interactions.read", about=Customer)
     @staticmethod
     async def prospect_score(each: Batch["CustomerMetrics"], info: Info) -> list[ProspectScore | None]:
         """How promising a prospect is; null for who is none."""
-        found = await _prospects(each.column("customer_key"), info.context.reader)
+        found = await _prospects(each.ids, info.context.reader)
         scores = {key: prospect_score(one, day_in(now(), "UTC")) for key, one in found.items()}
         return [
             ProspectScore(
@@ -203,80 +168,85 @@ class CustomerMetrics:
             )
             if key in scores
             else None
-            for key in each.column("customer_key")
+            for key in each.ids
         ]
 
 
-_COLUMNS = (
-    *("purchases", "refunds", "first_purchase_at", "last_purchase_at", "last_day", "currency", "net_minor"),
-    *("gap_median", "gap_mean", "expected_on", "tickets", "points"),
+_REVENUE = (
+    "SELECT CAST(r.customer_id AS TEXT), r.currency, r.purchased_minor - r.refunded_minor"
+    " FROM analytics_revenue AS r"
 )
-_SELECT = (
-    f"SELECT CAST(f.customer_id AS TEXT), {', '.join(f'f.{name}' for name in _COLUMNS)},"
-    f" q.counted_at, {', '.join(f'q.{name}' for name in COLUMNS)},"
-    " r.currency, r.purchased_minor - r.refunded_minor FROM analytics_customer AS f"
-    " LEFT JOIN analytics_revenue AS r ON r.customer_id = f.customer_id"
-    " LEFT JOIN analytics_quintile AS q ON q.currency = f.currency"
+_QUINTILES = (
+    f"SELECT q.currency, q.counted_at, {', '.join(f'q.{name}' for name in COLUMNS)}"
+    " FROM analytics_quintile AS q"
 )
+Quintiles = tuple[datetime, list[Bounds]]
+"""When they were looked at, and the bounds of each measure."""
 
 
-def metrics_field(settings: AnalyticsSettings) -> StrawberryField:
-    """The field, for a company with these settings."""
+class OfCustomer:
+    metrics: CustomerMetrics = one(
+        key="customer_id",
+        otherwise={"purchases": 0, "refunds": 0, "net_minor": 0},
+        permission=READ,
+        description="Figures about the customer, kept with each purchase and refund.",
+    )
+
+
+def value_field(settings: AnalyticsSettings) -> StrawberryField:
+    """`CustomerMetrics.clv`, for a company with these settings."""
     costs = settings.costs
 
-    @batch(needs=("id",), permission=READ)
-    async def metrics(customers: Batch[Customer], info: Info) -> list[CustomerMetrics]:
-        """Figures about the customer, kept with each purchase and refund."""
-        known, revenue = await _known(customers.ids, info.context.reader)
-        return [
-            CustomerMetrics(
-                customer_key=key, known=known.get(key, NOTHING), revenue=revenue.get(key, []), costs=costs
-            )
-            for key in customers.ids
-        ]
+    @batch(needs=("main_currency", "net_minor", "tickets"))
+    def clv(each: Batch[CustomerMetrics]) -> list[Money | None]:
+        """Historic lifetime value in the main currency: purchases less refunds, acquisition and service
+        cost."""
+        found: list[Money | None] = []
+        for currency, net, tickets in zip(
+            each.column("main_currency"), each.column("net_minor"), each.column("tickets"), strict=True
+        ):
+            worth = None if currency is None else int(net) - costs.of(currency, tickets or 0)
+            found.append(None if worth is None else Money.of(worth, currency))
+        return found
 
-    return metrics
-
-
-async def _known(keys: Sequence[str], reader: Reader) -> tuple[dict[str, Known], dict[str, list[Money]]]:
-    where = among("f.customer_id", keys, reader.dialect)
-    rows = await reader.rows(
-        f"{_SELECT} WHERE {where.sql} ORDER BY f.customer_id, r.currency",
-        where.args,
-        bounded=len(keys) <= MOST_AT_ONCE,
-    )
-    known: dict[str, Known] = {}
-    revenue: dict[str, list[Money]] = {}
-    for key, *values, currency, minor in rows:
-        if key not in known:
-            known[key] = _known_of(values)
-            revenue[key] = []
-        if currency is not None:
-            revenue[key].append(Money.of(minor, currency))
-    return known, revenue
+    return clv
 
 
-def _known_of(values: Sequence[Any]) -> Known:
-    purchases, refunds, first, last, last_day, currency, net, median, mean, expected, tickets, points = (
-        values[:12]
-    )
-    counted_at, *bounds = values[12:]
-    recency = [as_day(one) for one in bounds[:4] if one is not None]
-    return Known(
-        purchases,
-        refunds,
-        None if first is None else parse_time(first),
-        None if last is None else parse_time(last),
-        None if last_day is None else as_day(last_day),
-        currency,
-        int(net),
-        median,
-        mean,
-        None if expected is None else as_day(expected),
-        tickets,
-        points,
-        None if counted_at is None else parse_time(counted_at),
-        (*recency, *bounds[4:]),
+async def _quintiles(
+    currencies: Sequence[str], reader: Reader
+) -> dict[str | None, tuple[datetime, list[Any]]]:
+    """Currency → when its quintiles were looked at, and their bounds."""
+    if not currencies:
+        return {}
+    where = among("q.currency", currencies, reader.dialect)
+    rows = await reader.rows(f"{_QUINTILES} WHERE {where.sql}", where.args, bounded=True)
+    return {
+        currency: (
+            parse_time(counted_at),
+            [_bounds(found[:4], as_day), _bounds(found[4:8], int), _bounds(found[8:], int)],
+        )
+        for currency, counted_at, *found in rows
+    }
+
+
+def _bounds(found: Sequence[Any], read: Callable[[Any], Any]) -> Bounds:
+    return Bounds(tuple(read(one) for one in found if one is not None))
+
+
+def _rfm(
+    quintiles: Quintiles | None, currency: str | None, values: tuple[date | None, int, int]
+) -> CustomerRfm | None:
+    if quintiles is None or currency is None or values[0] is None:
+        return None
+    as_of, by_measure = quintiles
+    scores = Rfm(*(one.score(value) for one, value in zip(by_measure, values, strict=True)))
+    return CustomerRfm(
+        recency=scores.recency,
+        frequency=scores.frequency,
+        monetary=scores.monetary,
+        segment=scores.segment,
+        currency=currency,
+        as_of=as_of,
     )
 
 

@@ -96,7 +96,7 @@ class _OfCustomer:
     )
 
 
-# The three that follow are fields of a type that has a `customer_key`.
+# The three that follow are fields of a type whose key is the customer's.
 
 
 async def _main(keys: list[str], info: Info, columns: str) -> dict[str, Any]:
@@ -113,10 +113,10 @@ async def _main(keys: list[str], info: Info, columns: str) -> dict[str, Any]:
     return {row[0]: row[1:] for row in rows}
 
 
-@batch(needs=("customer_key",), permission=READ, about=Customer)
+@batch(needs=("id",), permission=READ, about=Customer)
 async def probability_alive(each: Batch[Any], info: Info) -> list[float | None]:
     """The probability that the customer still buys, in the main currency, as of the last fit; null before."""
-    keys = list(each.column("customer_key"))
+    keys = each.ids
     found = await _main(keys, info, "p.probability_alive")
     return [found[key][0] if key in found else None for key in keys]
 
@@ -132,10 +132,10 @@ MOST_DAYS = 3650
 _MODEL = "p.repeats, p.recency_days, p.age_days, m.r, m.alpha, m.a, m.b"
 
 
-@batch(needs=("customer_key",), permission=READ, about=Customer)
+@batch(needs=("id",), permission=READ, about=Customer)
 async def expected_purchases(each: Batch[Any], info: Info, days: Days = None) -> list[float | None]:
     """Days with a purchase that are to be expected, in the main currency; null likewise."""
-    keys = list(each.column("customer_key"))
+    keys = each.ids
     if days is None:
         found = await _main(keys, info, "p.expected_purchases")
         return [found[key][0] if key in found else None for key in keys]
@@ -153,12 +153,12 @@ def _expected(seen: Sequence[Any], days: int) -> float | None:
     return bgnbd.expected_purchases(bgnbd.Parameters(*parameters), known, days / WEEK)
 
 
-@batch(needs=("customer_key",), permission=READ, about=Customer)
+@batch(needs=("id",), permission=READ, about=Customer)
 async def clv_predicted(each: Batch[Any], info: Info) -> list[Money | None]:
     """What the customer will spend in a year, discounted, in the main currency; null where that is
     unknown.
     """
-    keys = list(each.column("customer_key"))
+    keys = each.ids
     found = await _main(keys, info, "p.clv_minor, p.currency")
     return [_money(*found[key]) if key in found else None for key in keys]
 

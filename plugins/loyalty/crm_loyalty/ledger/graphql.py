@@ -26,9 +26,9 @@ from crm_framework import (
     connection,
     describe,
     key_of,
-    load_groups,
     node,
     now,
+    one,
     reference,
     root,
 )
@@ -190,26 +190,21 @@ class LoyaltyAccount(Node):
 ProgramArgument = Annotated[ID | None, strawberry.argument(description="Which programme.")]
 
 
-@batch(needs=("id",), permission=READ)
-async def loyalty(
-    customers: Batch[Customer], info: Info, program: ProgramArgument = None
-) -> list[LoyaltyAccount | None]:
-    """The customer's account in a programme, or without one named the oldest; null where there is none."""
-    where = (
-        Fragment("t.program_id = ?", (key_of(program, LoyaltyProgram, path=("program",)),))
-        if program
-        else None
+def _of_program(program: ProgramArgument = None) -> Fragment | None:
+    if not program:
+        return None
+    return Fragment("t.program_id = ?", (key_of(program, LoyaltyProgram, path=("program",)),))
+
+
+class OfCustomer:
+    loyalty: LoyaltyAccount | None = one(
+        key="customer_id",
+        order=("created_at",),
+        narrow=_of_program,
+        permission=READ,
+        description="The customer's account in a programme, or without one named the oldest; null where there"
+        " is none.",
     )
-    groups = await load_groups(
-        info,
-        LoyaltyAccount,
-        "customer_id",
-        customers.ids,
-        order=("created_at", "id"),
-        where=where,
-        columns=(),
-    )
-    return [accounts[0] if accounts else None for accounts in groups]
 
 
 LOYALTY_BALANCE = Member(

@@ -1,0 +1,120 @@
+"""Records that SQLite reads with those that they hang on: the one of each, or the first of a list.
+
+A statement for them alone would have to be told all keys, would find each parent anew, and takes what is done
+for a level. On PostgreSQL see `whole`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .connections import Connected, PagePart
+from .layouts import Layout
+from .pages import Asked, Choice, Chunk, choice_of, chunk_of
+from .plans import PlannedField, Reading, Selection
+from .relations import One
+from .sql import TRUE, all_of
+from .trace import Step
+from .whole import asked_within
+
+if TYPE_CHECKING:
+    from .run import Run
+
+Joined = tuple[Chunk, Mapping[PlannedField, int], int]
+"""The page, where the records within its rows begin, and where the values for cursors do."""
+
+
+def joinable(selection: Selection) -> Sequence[PlannedField]:
+    """The fields of a selection that can be read with its records."""
+    if selection.joined is None:
+        selection.joined = () if selection.repeats else tuple(filter(_joins, selection.filled))
+    return selection.joined
+
+
+def _joins(field: PlannedField) -> bool:
+    if isinstance(field.declaration, One):
+        return True
+    declaration = field.declaration
+    if not isinstance(declaration, Connected) or declaration.key is None or declaration.parent != "id":
+        return False
+    if declaration.narrow is not None:  # a function of somebody's: it is called once
+        return False
+    parts = [part.declaration for part in field.selection.fields if part.kind != "typename"]
+    return bool(parts) and all(isinstance(part, PagePart) and part.part == "nodes" for part in parts)
+
+
+async def read_joined(
+    run: "Run", fields: Sequence[PlannedField], layout: Layout, reading: Reading, asked: Asked
+) -> Joined | None:
+    """The page of a root list with these fields' records; `None` where it has to be read level by level."""
+    context = run.context
+    chosen = choice_of(context, asked, [None], peek=reading.peek)
+    assert chosen is not None  # a root list has one page
+    joins: list[tuple[PlannedField, Layout, Choice]] = []
+    for field in fields:
+        try:
+            one = _choice(run, field, asked)
+        except Exception:
+            continue  # it is the field's own error
+        if one is not None:
+            inner = field.reading.layout
+            assert inner is not None  # or it would not join
+            joins.append((field, inner, one))
+    if not joins or context.rows_read + chosen.limit * (1 + len(joins)) > context.limits.max_rows:
+        return None
+    begins: dict[PlannedField, int] = {}
+    width = layout.width
+    for field, inner, _ in joins:
+        begins[field] = width
+        width += inner.width
+    sql, args = _statement(layout, chosen, joins, reading)
+    bounded = chosen.bounded and all(one.bounded for _, _, one in joins)
+    try:
+        rows = await context.read(sql, args, bounded=bounded)
+    except Exception as error:
+        if "no such" not in str(error):
+            raise
+        return None  # a table without numbers of rows, or a field's own failure: found out where it is alone
+    chunk = chunk_of(rows, asked.window)
+    there = sum(len(chunk.rows) - [row[at] for row in chunk.rows].count(None) for at in begins.values())
+    context.admit(len(rows) + there)
+    if context.trace is not None:
+        context.trace.steps += [
+            Step(field.place, field.title, field.kind, len(rows), "in the statement above")
+            for field in begins
+        ]
+    return chunk, begins, width
+
+
+def _choice(run: "Run", field: PlannedField, above: Asked) -> Choice | None:
+    asked = asked_within(run, field)
+    if asked.window.limit != 1 or asked.window.backward:
+        return None
+    parent = above.listing.source
+    return choice_of(run.context, asked, [""], peek=False, parent=parent, named=f"x.{parent.key}")
+
+
+def _statement(
+    layout: Layout, chosen: Choice, joins: Sequence[tuple[PlannedField, Layout, Choice]], reading: Reading
+) -> tuple[str, tuple[Any, ...]]:
+    source, ordering = chosen.listing.source, chosen.ordering
+    shown = [layout.outer]
+    args = [*chosen.condition.args, chosen.limit]
+    parts = [
+        f"(SELECT {layout.selected['sqlite']}{ordering.select('sqlite')} FROM {source.table} AS t"
+        f" WHERE {chosen.condition.sql} {ordering.clause('sqlite')} LIMIT ?) AS x"
+    ]
+    for number, (_, inner, one) in enumerate(joins):
+        shown += [f"j{number}.{column} AS _j{number}_{column}" for column in inner.columns]
+        of = inner.source
+        condition = all_of([one.condition, one.reach])
+        args += condition.args
+        if one.listing.key == of.key and condition is TRUE:
+            parts.append(f"{of.table} AS j{number} ON j{number}.{of.key} = x.{source.key}")
+            continue
+        parts.append(
+            f"{of.table} AS j{number} ON j{number}.{of.row_number} = (SELECT t.{of.row_number}"
+            f" FROM {of.table} AS t WHERE t.{one.listing.key} = x.{source.key} AND ({condition.sql})"
+            f" {one.ordering.clause('sqlite')} LIMIT 1)"
+        )
+    columns = f"{', '.join(shown)}{ordering.outer(reading.places)}"
+    return f"SELECT {columns} FROM {' LEFT JOIN '.join(parts)} {ordering.outer_clause('sqlite')}", tuple(args)
