@@ -282,7 +282,8 @@ async def test_a_list_takes_a_fixed_number_of_statements(shop: Shop) -> None:
         with shop.client.statements() as statements:
             await shop.client.data(query, first=first)
         counts.append(len(statements))
-    assert counts == [4, 4]
+    # the page, the row of figures, sums, quintiles, risk, prospects; SQLite joins the row to the page
+    assert counts[0] == counts[1] <= 6
 
 
 async def test_a_window_of_many_years_is_refused(shop: Shop) -> None:
