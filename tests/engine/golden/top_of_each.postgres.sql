@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- writers
-SELECT '{"catalogue":{"nodes":[' || n0.lines || ']}}' AS _json, n0.number AS number
+SELECT '{"catalogue":{"nodes":[' || n0.lines || ']}}' AS _json, n0.number AS number, 1 + n0.number AS objects
 FROM (SELECT t.*, t.id AS _o0
   FROM lib_author AS t
   WHERE 1 = 1

@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- customers
-SELECT '{"interactions":{"nodes":[' || n0.lines || ']}}' AS _json, n0.number AS number
+SELECT '{"interactions":{"nodes":[' || n0.lines || ']}}' AS _json, n0.number AS number, 1 + n0.number AS objects
 FROM (SELECT t.*, t.sort_name COLLATE "C" AS _o0, t.id AS _o1
   FROM crm_customer AS t
   WHERE t.merged_into_id IS NULL
