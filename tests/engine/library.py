@@ -147,7 +147,6 @@ class Author(Node):
         description="The book that came out first, of those with this title.",
     )
     life: Life = one(key="id", otherwise={}, description="When the author was born, if that is known.")
-    birth: Life = one(key="id", description="The same, of authors of whom it is known.")
 
     @computed()
     @staticmethod
