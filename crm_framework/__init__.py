@@ -85,6 +85,7 @@ _HOME = {
     "SettingChanged": "events",
     "Settings": "settings",
     "Signal": "hooks.specs",
+    "Signalled": "hooks.answers",
     "Signals": "hooks.answers",
     "Staff": "schema.staff",
     "Through": "engine.declarations",
@@ -238,6 +239,7 @@ __all__ = [
     "SettingChanged",
     "Settings",
     "Signal",
+    "Signalled",
     "Signals",
     "Staff",
     "Through",
@@ -382,7 +384,7 @@ if TYPE_CHECKING:
     from .engine.rows import Batch
     from .engine.sql import Fragment, among
     from .errors import CrmError, ErrorCode
-    from .hooks.answers import Figures, Signals
+    from .hooks.answers import Figures, Signalled, Signals
     from .hooks.messages import OutgoingMessage
     from .hooks.routes import Route
     from .hooks.specs import (

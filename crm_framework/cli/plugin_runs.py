@@ -17,7 +17,7 @@ from .of_plugins import PLUGIN
 
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
-    from crm_framework.hooks.answers import Figures, Signals
+    from crm_framework.hooks.answers import Figures, Signalled, Signals
     from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.hooks.specs import Window
     from crm_framework.runtime import Runtime
@@ -61,6 +61,10 @@ class CommandRun:
     async def signals(self, customer_ids: Iterable[str]) -> "Signals":
         """What stands out about these customers, by the plugins' hook `signals`."""
         return await self._host.signals(customer_ids, self.reader)
+
+    async def signalled(self) -> "Signalled":
+        """Of whom `signals` would tell something, by the plugins' hook `signalled`."""
+        return await self._host.signalled(self.reader)
 
 
 def run_command(context: click.Context, work: Callable[[CommandRun], Awaitable[T]]) -> T:

@@ -4,8 +4,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from .specs import Figure, Signal, TimelineEntry
+
+if TYPE_CHECKING:
+    from crm_framework.engine.sql import Fragment
 
 MOST_FIGURES = 10_000
 """Figures of one plugin in one answer."""
@@ -45,6 +49,17 @@ class Signals:
         for signals in grouped.values():
             signals.sort(key=_newest_first)
         return cls(by_customer={key: tuple(signals) for key, signals in grouped.items()}, failures=failures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signalled:
+    """Whom plugins have signals about: by each plugin's name a condition on the table `t` of customers.
+
+    `failures` has a sentence for each plugin whose condition is missing because it failed.
+    """
+
+    conditions: Mapping[str, "Fragment"]
+    failures: Mapping[str, str]
 
 
 def own_entries(entries: list[TimelineEntry], customers: set[str], limit: int) -> list[TimelineEntry]:

@@ -17,7 +17,7 @@ import pluggy
 
 from crm_framework.errors import CrmError, ErrorCode, PluginCrash, Undelivered, contained, cut
 
-from .answers import Figures, Signals, own_entries, own_figures, own_signals
+from .answers import Figures, Signalled, Signals, own_entries, own_figures, own_signals
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
 from .routes import Route
@@ -40,6 +40,7 @@ from .trace import traced
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
+    from crm_framework.engine.sql import Fragment
     from crm_framework.events import Event
     from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -275,6 +276,25 @@ class PluginHost:
             "signals", arguments, without, "signals", lambda given: own_signals(given, customers)
         )
         return Signals.of(keys, found, failures)
+
+    async def signalled(self, reader: "Reader", *, without: Collection[str] = ()) -> Signalled:
+        """Whom each plugin has signals about. A plugin that fails is named; the others' stay."""
+        conditions: dict[str, Fragment] = {}
+        failures: dict[str, str] = {}
+        for impl in self._implementations("signalled"):
+            name = impl.plugin_name
+            if name in without:
+                continue
+            try:
+                answer = await self._call(impl, "signalled", {"reader": reader})
+                if answer is not None:
+                    if not isinstance(getattr(answer, "sql", None), str):
+                        raise TypeError(f"{cut(answer, 40)} is no Fragment")
+                    conditions[name] = answer
+            except Exception:
+                log.exception("signalled of plugin %s failed", name)
+                failures[name] = f"The signals of the plugin {name} are missing: it failed."
+        return Signalled(conditions=conditions, failures=failures)
 
     async def send(self, message: "OutgoingMessage") -> str | None:
         """The plugin that sent it; None if none serves its channel. Raises `Undelivered`."""

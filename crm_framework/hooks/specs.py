@@ -22,6 +22,7 @@ from .routes import Route
 if TYPE_CHECKING:
     from crm_framework.engine.context import Reader
     from crm_framework.engine.parts import SchemaParts
+    from crm_framework.engine.sql import Fragment
     from crm_framework.events import Event
     from crm_framework.storage.unit_of_work import UnitOfWork
     from crm_framework.worker.runs import JobRun
@@ -287,6 +288,15 @@ class Hooks(Protocol):
         Called once for all customers of a level of a query, or of a batch of a job. If the plugin declares
         the permission `<its name>.read`, it is called for those who have that; never for customers' own
         tokens.
+        """
+
+    @hookspec
+    async def signalled(self, reader: "Reader", settings: Any) -> "Fragment | None":
+        """Of whom `signals` would tell something now: a condition on `t`, the table of customers.
+
+        It is how a list of them is made without asking about every customer. Called once for each such
+        question. None: of nobody. If the plugin declares the permission `<its name>.read`, it is called for
+        those who have that; never for customers' own tokens.
         """
 
     @hookspec

@@ -22,7 +22,7 @@ from . import plugin_answers
 if TYPE_CHECKING:
     from crm_framework.engine.declarations import Source
     from crm_framework.events import Event
-    from crm_framework.hooks.answers import Figures, Signals
+    from crm_framework.hooks.answers import Figures, Signalled, Signals
     from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.hooks.specs import Window
     from crm_framework.settings import Settings
@@ -239,6 +239,13 @@ class RequestContext(Context):
         they see. There is nothing about customers out of reach, and nothing for customers' own tokens.
         """
         return await plugin_answers.signals(self, customer_ids)
+
+    async def signalled(self) -> "Signalled":
+        """Of whom `signals` would tell something, by the plugins' hook `signalled`: conditions for SQL.
+
+        Asked and told as `signals`.
+        """
+        return await plugin_answers.signalled(self)
 
     async def events(
         self, *, types: Collection[str] | None = None, customer: str | None = None, after: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crm_framework.engine.sql import Fragment, among
-from crm_framework.hooks.answers import Figures, Signals
+from crm_framework.hooks.answers import Figures, Signalled, Signals
 from crm_framework.hooks.specs import Window
 from crm_framework.security.actors import ALL, INTERNAL, SEE_CUSTOMERS, WITHIN
 
@@ -38,6 +38,24 @@ async def signals(context: "RequestContext", customer_ids: Iterable[str]) -> Sig
     seen = await _within_reach(context, keys) if context.may(INTERNAL) else ()
     found = await context.host.signals(seen, context.reader, without=unreadable(context))
     return Signals(by_customer={key: found.by_customer.get(key, ()) for key in keys}, failures=found.failures)
+
+
+async def signalled(context: "RequestContext") -> Signalled:
+    """Of the customers within the actor's reach; nobody for customers' own tokens."""
+    if not context.may(INTERNAL):
+        return Signalled(conditions={}, failures={})
+    found = await context.host.signalled(context.reader, without=unreadable(context))
+    reach = context.actor.reach(SEE_CUSTOMERS)
+    if reach is None:
+        return found
+    within = Fragment(*reach.of_row("t"))
+    return Signalled(
+        conditions={
+            name: Fragment(f"({within.sql}) AND ({one.sql})", (*within.args, *one.args))
+            for name, one in found.conditions.items()
+        },
+        failures=found.failures,
+    )
 
 
 def _readings(context: "RequestContext") -> dict[str, str]:

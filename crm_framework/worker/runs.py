@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, Undelivered, contained
-from crm_framework.hooks.answers import Figures, Signals
+from crm_framework.hooks.answers import Figures, Signalled, Signals
 from crm_framework.hooks.dispatch import DeclaredJob, PluginHost
 from crm_framework.hooks.specs import Window
 from crm_framework.security.actors import Actor
@@ -81,6 +81,10 @@ class JobRun:
     async def signals(self, customer_ids: Iterable[str]) -> Signals:
         """What stands out about these customers, by the plugins' hook `signals`."""
         return await self._host.signals(customer_ids, self.reader)
+
+    async def signalled(self) -> Signalled:
+        """Of whom `signals` would tell something, by the plugins' hook `signalled`."""
+        return await self._host.signalled(self.reader)
 
     def done(self, tx: UnitOfWork, then: Mapping[str, Any] | None = None) -> None:
         """Marks the job as done in `tx`, the last of its transactions: both are committed, or neither.

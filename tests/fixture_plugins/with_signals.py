@@ -1,8 +1,8 @@
-"""Tells other plugins what stands out about customers."""
+"""Tells other plugins what stands out about customers, and about which of them."""
 
 from collections.abc import Sequence
 
-from crm_framework import Permission, Plugin, Reader, Signal, among, encode_id, hookimpl, parse_time
+from crm_framework import Fragment, Permission, Plugin, Reader, Signal, among, encode_id, hookimpl, parse_time
 
 plugin = Plugin(
     name="with_signals",
@@ -30,3 +30,10 @@ async def signals(customer_ids: Sequence[str], reader: Reader) -> Sequence[Signa
         )
         for row in rows
     ]
+
+
+@hookimpl
+async def signalled() -> Fragment:
+    return Fragment(
+        "t.id IN (SELECT i.customer_id FROM crm_interaction AS i WHERE i.sentiment = ?)", ("NEGATIVE",)
+    )

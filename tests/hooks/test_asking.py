@@ -18,11 +18,17 @@ async def signals(customer_ids):
     return [Signal(customer_id=key, kind="late", at=datetime(2025, 1, 1, tzinfo=UTC), text="Late.")
         for key in customer_ids]
 
+@hookimpl
+async def signalled():
+    return Fragment("t.name = ?", ("Ada",))
+
 async def told(asked):
     window = Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 8, tzinfo=UTC))
     [row] = await asked.reader.fetch("SELECT id FROM crm_customer")
     figures, signals = await asked.figures(window), await asked.signals([row["id"]])
-    return [figures.found[0].value, signals.by_customer[row["id"]][0].kind]
+    signalled = await asked.signalled()
+    return [figures.found[0].value, signals.by_customer[row["id"]][0].kind,
+        signalled.conditions["asking"].sql]
 
 async def handle(request):
     return RouteAnswer(body=await told(request))
@@ -49,5 +55,5 @@ async def test_routes_and_commands_can_ask_what_other_plugins_tell(
     async with client.service.database.unit_of_work() as tx:
         await create_customer(tx, NewCustomer(name="Ada"))
     answer = await client.request("GET", "/plugins/asking/x", token=False)
-    assert answer.json() == [7.0, "late"], answer.text
-    assert (await client.command("asking", "ask")).output == "[7.0, 'late']\n"
+    assert answer.json() == [7.0, "late", "t.name = ?"], answer.text
+    assert (await client.command("asking", "ask")).output == "[7.0, 'late', 't.name = ?']\n"

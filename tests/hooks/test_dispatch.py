@@ -276,6 +276,21 @@ async def test_signals_are_grouped_by_customer_newest_first(folder: PluginFolder
     assert one.asked == [["c", "d"]]
 
 
+async def test_whom_a_plugin_has_signals_about_that_fails_is_missing(folder: PluginFolder) -> None:
+    head = "@hookimpl\nasync def signalled(reader):\n    "
+    folder.write("one", f"{head}raise ValueError('secret')")
+    folder.write("two", f"{head}return Fragment('t.name = ?', ('Ada',))")
+    folder.write("three", f"{head}return None")
+    folder.write("four", f"{head}return 't.name = 1'")
+    told = await folder.load("one", "two", "three", "four").signalled(TX)
+    assert {name: (one.sql, one.args) for name, one in told.conditions.items()} == {
+        "two": ("t.name = ?", ("Ada",))
+    }
+    assert told.failures == {
+        name: f"The signals of the plugin {name} are missing: it failed." for name in ("four", "one")
+    }
+
+
 async def test_of_many_signals_the_newest_are_kept(folder: PluginFolder) -> None:
     body = (
         "Signal('c', 'k', datetime(2024, 1, 1, 0, n // 60, n % 60, tzinfo=UTC), str(n)) for n in range(150)"

@@ -386,6 +386,31 @@ async def test_hook_signals_tell_nothing_of_customers_out_of_reach(open_client: 
         assert told.failures == {}
 
 
+async def test_hook_signalled_finds_those_of_whom_signals_tell(open_client: OpenClient) -> None:
+    client = await with_touches(open_client, "with_signals")
+    with client.statements() as statements:
+        assert await client.data("{ warned }") == {"warned": ["Ada"]}
+    assert len(statements) == 1
+    service = client.service
+    [row] = await service.database.fetch("SELECT id FROM crm_customer WHERE name = 'Ada'")
+    granted = frozenset({"customers.read", "with_signals.read"})
+    for actor, names in (
+        (scoped(granted, where("t.name = ?", ["Ada"])), ["Ada"]),
+        (scoped(granted, own_customers(new_id())), []),
+        (scoped(frozenset({"with_signals.read"}), NOBODY), []),
+        (scoped(frozenset({"customers.read"}), where("t.name = ?", ["Ada"])), None),
+        (owner(row["id"], granted), None),
+    ):
+        told = await service.context(actor, "test").signalled()
+        assert told.failures == {}
+        assert bool(told.conditions) == (names is not None), actor
+        for one in told.conditions.values():
+            found = await service.database.fetch(
+                f"SELECT t.name FROM crm_customer AS t WHERE {one.sql}", one.args
+            )
+            assert [each["name"] for each in found] == names, actor
+
+
 async def test_hook_figures_tell_nothing_to_those_who_see_some_customers(open_client: OpenClient) -> None:
     client = await with_touches(open_client, "with_figures")
     window = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC))

@@ -21,7 +21,7 @@ from crm_framework.storage.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from crm_framework.engine.context import Context, Reader
-    from crm_framework.hooks.answers import Figures, Signals
+    from crm_framework.hooks.answers import Figures, Signalled, Signals
     from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.hooks.specs import Window
 
@@ -130,6 +130,11 @@ class RouteRequest:
         """What stands out about these customers, by the plugins' hook `signals`. Not on restricted routes."""
         self._for_all_customers()
         return await self.host.signals(customer_ids, self.reader)
+
+    async def signalled(self) -> "Signalled":
+        """Of whom `signals` would tell something, by the plugins' hook `signalled`. Not on restricted routes."""
+        self._for_all_customers()
+        return await self.host.signalled(self.reader)
 
     def _for_all_customers(self) -> None:
         if self.restricted:

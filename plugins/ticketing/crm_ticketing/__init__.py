@@ -8,6 +8,7 @@ from crm_framework import (
     Channel,
     Event,
     Figure,
+    Fragment,
     InteractionKind,
     Job,
     JobRun,
@@ -144,6 +145,13 @@ async def signals(
     from .report.figures import signals as told
 
     return await told(customer_ids, reader, settings.complaint_categories)
+
+
+@hookimpl
+async def signalled(reader: Reader, settings: TicketingSettings) -> Fragment:
+    from .report.figures import signalled as told
+
+    return told(reader, settings.complaint_categories)
 
 
 @hookimpl

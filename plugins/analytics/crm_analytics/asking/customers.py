@@ -14,6 +14,7 @@ from crm_analytics.metrics.rfm import Bounds, Rfm
 from crm_analytics.predictions import customers as predictions
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.rollups.quintiles import COLUMNS
+from crm_analytics.rollups.state import state
 from crm_analytics.settings import AnalyticsSettings
 from crm_analytics.windows import day_in
 from crm_framework import (
@@ -152,7 +153,7 @@ class CustomerMetrics:
     async def at_risk(each: Batch["CustomerMetrics"], info: Info) -> list[list[RiskReason]]:
         """What puts the customer at risk; empty for who is not."""
         keys = each.ids
-        reasons = await reasons_of(info, await standings(info, keys), day_in(now(), "UTC"))
+        reasons = await reasons_of(info, await standings(info, keys), now())
         return [reasons[key] for key in keys]
 
     @batch(needs=("id",), permission="interactions.read", about=Customer)

@@ -1,9 +1,8 @@
 """What customers can be filtered by, and so what segments and groups can be made of: from one row each."""
 
-from datetime import timedelta
 from typing import Any
 
-from crm_analytics.metrics.at_risk import LOST, OVERDUE, UNHAPPY_DAYS
+from crm_analytics.metrics.at_risk import LOST, OVERDUE, UNHAPPY_FOR
 from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.rfm import SEGMENTS
 from crm_analytics.settings import AnalyticsSettings
@@ -68,9 +67,7 @@ def _at_risk(value: Any, dialect: str) -> Fragment:
         " OR f.unhappy_at >= ?"
     )
     exists = f"EXISTS (SELECT 1 FROM analytics_customer AS f WHERE f.customer_id = t.id AND ({own}))"
-    return Fragment(
-        exists if value else f"NOT {exists}", (today, today, now() - timedelta(days=UNHAPPY_DAYS))
-    )
+    return Fragment(exists if value else f"NOT {exists}", (today, today, now() - UNHAPPY_FOR))
 
 
 def filter_members(settings: AnalyticsSettings) -> list[Member]:
@@ -78,7 +75,8 @@ def filter_members(settings: AnalyticsSettings) -> list[Member]:
     at_risk = Member(
         "atRisk",
         "custom",
-        "Whether a gap that lengthens, or a bad mood, puts the customer at risk.",
+        "Whether a gap that lengthens, or a bad mood, puts the customer at risk. What other plugins have"
+        " signals about is not looked at here, as it is in the metric of this name.",
         input=bool,
         condition=_at_risk,
         permission="interactions.read",

@@ -3,17 +3,29 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
 from strawberry import Info
 
 from crm_analytics import charts
-from crm_analytics.metrics.at_risk import DEFINITION, LOST, OVERDUE, UNHAPPY_DAYS, Reason, lengthening_gap
+from crm_analytics.metrics.at_risk import DEFINITION, LOST, OVERDUE, UNHAPPY_FOR, Reason, lengthening_gap
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
-from crm_framework import Batch, CrmError, Customer, ErrorCode, among, batch, computed, parse_time, reference
+from crm_analytics.windows import day_in
+from crm_framework import (
+    Batch,
+    CrmError,
+    Customer,
+    ErrorCode,
+    Fragment,
+    among,
+    batch,
+    computed,
+    parse_time,
+    reference,
+)
 
 from .analytics import Analytics
 from .question import Question
@@ -44,16 +56,19 @@ class Standing:
 
 
 async def reasons_of(
-    info: Info, standing: Mapping[str, Standing], today: date
+    info: Info, standing: Mapping[str, Standing], at: datetime, zone: str
 ) -> dict[str, list[RiskReason]]:
-    """Why each of these customers is at risk; an empty list for who is not."""
+    """Why each of these customers is at risk at a moment, whose day is that of a zone; an empty list for who
+    is not.
+    """
     found: dict[str, list[RiskReason]] = {key: [] for key in standing}
+    today = day_in(at, zone)
     for key, one in standing.items():
         if one.last_day is not None and one.gap_median is not None:
             gap = lengthening_gap(one.last_day, one.gap_median, today)
             if gap is not None:
                 found[key].append(_shown(gap))
-        if one.unhappy_at is not None and (today - one.unhappy_at.date()).days <= UNHAPPY_DAYS:
+        if one.unhappy_at is not None and one.unhappy_at >= at - UNHAPPY_FOR:
             found[key].append(
                 RiskReason(
                     kind="mood", text="an interaction went badly", at=one.unhappy_at, reference_id=None
@@ -92,6 +107,13 @@ class AtRiskTable:
     definition: str = strawberry.field(description="What it means.")
     definition_version: int = strawberry.field(description="Grows when the definition changes.")
     rows: list[CustomerAtRisk] = strawberry.field(description="The customers.")
+    asked: strawberry.Private[Question]
+
+    @batch(needs=("asked",))
+    @staticmethod
+    async def total(each: Batch["AtRiskTable"]) -> list[int]:
+        """How many customers are at risk, in the table or not."""
+        return [await _total(asked) for asked in each.column("asked")]
 
     @computed()
     @staticmethod
@@ -132,7 +154,8 @@ async def at_risk_field(each: Batch[Analytics], info: Info, first: First = 50) -
 
 async def _table(asked: Question, first: int) -> AtRiskTable:
     candidates = await _candidates(asked)
-    reasons = await reasons_of(asked.info, {key: one for key, (one, _) in candidates.items()}, asked.today)
+    standing = {key: one for key, (one, _) in candidates.items()}
+    reasons = await reasons_of(asked.info, standing, asked.data_through, asked.zone)
     risky = sorted(
         (key for key, why in reasons.items() if why),
         key=lambda key: (-len(reasons[key]), -candidates[key][1], key),
@@ -142,36 +165,52 @@ async def _table(asked: Question, first: int) -> AtRiskTable:
         definition=DEFINITION.text,
         definition_version=DEFINITION.version,
         rows=[CustomerAtRisk(customer_id=key, reasons=reasons[key]) for key in risky[:first]],
+        asked=asked,
     )
 
 
 async def _candidates(asked: Question) -> dict[str, tuple[Standing, int]]:
     """Key → standing, and what the customer brought."""
+    about = asked.about("t.id")
+    found: dict[str, tuple[Standing, int]] = {}
+    for condition in await _conditions(asked):
+        for key, last_day, gap, unhappy, net in await asked.reader.rows(
+            "SELECT CAST(t.id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, COALESCE(f.net_minor, 0)"
+            f" FROM {_EVERYBODY} WHERE ({condition.sql}) AND {about.sql} AND t.erased_at IS NULL"
+            f" ORDER BY 5 DESC, t.id LIMIT {CANDIDATES}",
+            [*condition.args, *about.args],
+        ):
+            found[key] = (standing_of(last_day, gap, unhappy), int(net))
+    return found
+
+
+async def _total(asked: Question) -> int:
+    about, conditions = asked.about("t.id"), await _conditions(asked)
+    either = " OR ".join(f"({one.sql})" for one in conditions)
+    [(number,)] = await asked.reader.rows(
+        f"SELECT COUNT(*) FROM {_EVERYBODY} WHERE ({either}) AND {about.sql} AND t.erased_at IS NULL",
+        [*(arg for one in conditions for arg in one.args), *about.args],
+    )
+    return int(number)
+
+
+_EVERYBODY = "crm_customer AS t LEFT JOIN analytics_customer AS f ON f.customer_id = t.id"
+
+
+async def _conditions(asked: Question) -> list[Fragment]:
+    """Who has a reason: one condition for each of our own, and for each plugin that has signals."""
     waited = (
         "(CAST(? AS DATE) - f.last_day)"
         if asked.reader.dialect == "postgres"
         else "(julianday(?) - julianday(f.last_day))"
     )
-    kinds: Sequence[tuple[str, tuple[Any, ...]]] = (
-        (
-            f"f.expected_on < ? AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} *"
-            f" f.gap_median",
-            (asked.today, asked.today, asked.today),
-        ),
-        ("f.unhappy_at >= ?", (asked.data_through - timedelta(days=UNHAPPY_DAYS),)),
-        ("f.tickets > COALESCE(f.solved, 0)", ()),
+    gap = Fragment(
+        f"f.expected_on < ? AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} * f.gap_median",
+        (asked.today, asked.today, asked.today),
     )
-    about = asked.about("f.customer_id")
-    found: dict[str, tuple[Standing, int]] = {}
-    for condition, args in kinds:
-        for key, last_day, gap, unhappy, net in await asked.reader.rows(
-            "SELECT CAST(f.customer_id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, f.net_minor FROM"
-            f" analytics_customer AS f WHERE {condition} AND {about.sql}"
-            f" ORDER BY f.net_minor DESC, f.customer_id LIMIT {CANDIDATES}",
-            [*args, *about.args],
-        ):
-            found[key] = (standing_of(last_day, gap, unhappy), int(net))
-    return found
+    mood = Fragment("f.unhappy_at >= ?", (asked.data_through - UNHAPPY_FOR,))
+    told = await asked.info.context.signalled()
+    return [gap, mood, *told.conditions.values()]
 
 
 def standing_of(last_day: Any, gap: float | None, unhappy: Any) -> Standing:

@@ -1,7 +1,7 @@
 """Customers at risk, with what puts them there."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from .measured import Definition
 
@@ -9,15 +9,16 @@ DEFINITION = Definition(
     "atRisk",
     "customers",
     "Customers with a reason: the next purchase is overdue by the customer's own gaps, an interaction of the"
-    " last 90 days went badly, or another plugin says so (a complaint that is open or late). The more"
-    " reasons,"
-    " the further up.",
+    " last 90 days went badly, or another plugin has a signal about the customer (a complaint that is open, a"
+    " ticket that was late). The more reasons, the further up; of each reason the thousand customers who"
+    " brought the most are compared.",
+    version=2,
 )
 OVERDUE = 2.0
 """How many of the own median gaps without a purchase are too many."""
 LOST = 10.0
 """After so many it is no risk any more: the customer has left."""
-UNHAPPY_DAYS = 90
+UNHAPPY_FOR = timedelta(days=90)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from .store import NEVER, Kept, kept_of, pasts
 
 BATCH = 500
 SHOWN = 20
-COLUMNS = "id, number, clock_at, due_at, breached_at, clock_state, alarms_until, alarm_at, created_at"
+COLUMNS = (
+    "id, number, clock_at, due_at, breached_at, clock_state, measures, alarms_until, alarm_at, created_at"
+)
 Row = Mapping[str, Any]
 
 
@@ -97,7 +99,7 @@ async def _differing(reading: Fetching, rows: Sequence[Row]) -> list[str]:
 
 def _wanted(row: Row, history: Sequence[Happened], versions: Mapping[str, PolicyVersion]) -> Kept:
     if not history:  # from before there were clocks
-        return Kept(NEVER, None, None, None)
+        return Kept(NEVER, None, None, None, None)
     until = parse_time(row["alarms_until"] or row["created_at"])
     return kept_of(history, versions, parse_time(row["clock_at"] or row["created_at"]), until)
 
@@ -108,6 +110,7 @@ def _kept(row: Row) -> Kept:
         breached_at=_time(row["breached_at"]),
         clock_state=row["clock_state"],
         alarm_at=_time(row["alarm_at"]),
+        measures=row["measures"],
     )
 
 

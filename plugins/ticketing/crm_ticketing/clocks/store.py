@@ -14,6 +14,7 @@ from crm_ticketing.policies.rules import PolicyVersion
 from crm_ticketing.policies.versions import Fetching, versions_of
 
 from .history import COUNTED, Happened, HappenedKind
+from .measures import as_text, measures_of
 from .rules import Alarm, Clock, alarms, clocks
 
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -130,6 +131,7 @@ class Kept:
     breached_at: datetime | None
     clock_state: str | None
     alarm_at: datetime | None
+    measures: str | None
 
 
 def kept_of(
@@ -139,12 +141,14 @@ def kept_of(
     present = clocks(history, versions, micros(clock_at))
     due = [clock.due for clock in present if clock.running and clock.due is not None]
     breached = [clock.breached for clock in present if clock.breached is not None]
-    ahead = next_alarm(alarms(history, versions), micros(until))
+    coming = alarms(history, versions)
+    ahead = next_alarm(coming, micros(until))
     return Kept(
         due_at=moment_of(min(due)) if due else NEVER,
         breached_at=moment_of(min(breached)) if breached else None,
         clock_state=state_of(present),
         alarm_at=None if ahead is None else moment_of(ahead.at),
+        measures=as_text(measures_of(history, present, coming)),
     )
 
 
@@ -171,10 +175,12 @@ async def settle(tx: UnitOfWork, held: HeldTicket, *, until: datetime | None = N
     until = until or parse_time(held["alarms_until"] or held["created_at"])
     kept = kept_of(found[held.id], versions, held.at, until)
     await tx.execute(
-        "UPDATE ticketing_ticket SET clock_at = ?, due_at = ?, breached_at = ?, clock_state = ?, "
-        "alarm_at = ?,"
-        " alarms_until = ? WHERE id = ?",
-        [held.at, kept.due_at, kept.breached_at, kept.clock_state, kept.alarm_at, until, held.id],
+        "UPDATE ticketing_ticket SET clock_at = ?, due_at = ?, breached_at = ?, clock_state = ?,"
+        " measures = ?, alarm_at = ?, alarms_until = ? WHERE id = ?",
+        [
+            *(held.at, kept.due_at, kept.breached_at, kept.clock_state),
+            *(kept.measures, kept.alarm_at, until, held.id),
+        ],
     )
     defer_alarm(tx, held.id, kept.alarm_at, parse_time(held["alarm_at"]) if held["alarm_at"] else None)
 

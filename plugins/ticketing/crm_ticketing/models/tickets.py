@@ -76,6 +76,7 @@ class Ticket(Model):
     )
     breached_at = fields.DatetimeField(null=True, description="when the first of its clocks was breached")
     clock_state = fields.CharField(max_length=24, null=True)
+    measures = fields.TextField(null=True, description="JSON: what figures need of its history")
     alarms_until = fields.DatetimeField(null=True, description="alarms before are dealt with")
     alarm_at = fields.DatetimeField(null=True, description="the next breach or step of escalation")
 
@@ -89,6 +90,7 @@ class Ticket(Model):
             ("updated_at", "id"),
             ("folded_subject", "id"),
             ("due_at", "id"),
+            ("breached_at", "customer_id"),
             ("assignee_id", "due_at", "id"),
             ("team_id", "due_at", "id"),
         )

@@ -1,45 +1,74 @@
 """The same numbers for other plugins, and what they should know of single customers."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
-from crm_framework import Figure, Reader, Signal, Window, among, encode_id, now, parse_time
+from crm_framework import (
+    Figure,
+    Fragment,
+    Reader,
+    Signal,
+    Window,
+    among,
+    encode_id,
+    now,
+    parse_time,
+)
+from crm_ticketing.clocks.measures import KINDS
 from crm_ticketing.surveys.rules import satisfaction
 
 from .rules import (
     AGES,
-    KINDS,
+    BREACH_RATE,
+    OVERDUE,
     PERCENTILES,
     Group,
     Share,
     breaches,
-    continuity,
     first_contact,
-    percentiles,
+    overdue,
     together,
 )
-from .store import GroupBy, Span, groups
+from .store import GroupBy, Span, continuity, count, groups, refuse_more
 
 RECENT = timedelta(days=90)
 """How long a breached ticket that was resolved is still told of."""
 
 MOST_EACH = 100
 
+RATE_OF_KIND = f"{BREACH_RATE}; of this kind."
+
 
 async def figures(window: Window, group_by: str | None, reader: Reader) -> Sequence[Figure]:
     """Of tickets opened, and ratings given, in the window; what is open is as of now."""
     span, moment = Span(window.start, window.end), now()
     by = next((one for one in GroupBy if one.value == (group_by or "").upper()), None)
-    parts = await groups(reader, span, by, moment)
-    told = _told(together(parts.values()), None)
-    if by is not None:
-        for key, group in parts.items():
-            told += _told(group, key or "")
-    return told
+    await refuse_more(reader, span)
+    return await told(reader, span, by, moment)
+
+
+async def told(
+    reader: Reader,
+    span: Span,
+    by: GroupBy | None,
+    moment: datetime,
+    *,
+    tell: Callable[[int], None] | None = None,
+) -> list[Figure]:
+    """The figures of the whole, and of each group where there are groups, whatever the number of tickets."""
+    parts = await groups(reader, span, by, moment, tell=tell)
+    if by is None:
+        return _told(parts[None], None)
+    whole = together(parts.values(), (await continuity(reader, span, None))[None])
+    await count(whole)
+    found = _told(whole, None)
+    for key, group in parts.items():
+        found += _told(group, key or "")
+    return found
 
 
 def _told(group: Group, name: str | None) -> list[Figure]:
-    rated = satisfaction(group.ratings.elements())
+    rated = satisfaction(group.ratings)
     found = [
         Figure("opened", "Tickets that were opened.", group.opened, n=group.opened, group=name),
         Figure(
@@ -49,7 +78,8 @@ def _told(group: Group, name: str | None) -> list[Figure]:
             n=group.opened,
             group=name,
         ),
-        _share("breach_rate", "Late clocks, of those that ended or are late.", breaches(group), name),
+        _share("breach_rate", f"{BREACH_RATE}.", breaches(group), name),
+        _share("overdue_rate", f"{OVERDUE}.", overdue(group), name),
         _share(
             "first_contact_resolution",
             "Resolved with one answer at most and not opened again, of the resolved ones.",
@@ -59,7 +89,7 @@ def _told(group: Group, name: str | None) -> list[Figure]:
         _share(
             "owner_continuity",
             "Tickets with the person who had most of that customer's, of customers who have several.",
-            continuity(group),
+            group.continuity,
             name,
         ),
         _share(
@@ -69,17 +99,15 @@ def _told(group: Group, name: str | None) -> list[Figure]:
             name,
         ),
     ]
-    for kind in KINDS:
-        taken = group.taken[kind]
-        word = kind.lower()
-        found.append(_share(f"{word}_breach_rate", "Late clocks of this kind.", breaches(group, kind), name))
-        for percent, value in zip(PERCENTILES, percentiles(taken, PERCENTILES), strict=True):
+    for kind, word in enumerate(map(str.lower, KINDS)):
+        found.append(_share(f"{word}_breach_rate", RATE_OF_KIND, breaches(group, kind), name))
+        for percent, seconds in zip(PERCENTILES, group.percentiles[kind], strict=True):
             found.append(
                 Figure(
                     f"{word}_p{percent}",
-                    f"{percent} of 100 took no longer, in working time.",
-                    None if value is None else value // 1_000_000,
-                    n=len(taken),
+                    f"{percent} of 100 clocks that were met took no longer, in working time.",
+                    seconds,
+                    n=len(group.taken[kind]),
                     unit="seconds",
                     group=name,
                 )
@@ -110,6 +138,19 @@ def _share(name: str, description: str, share: Share, group: str | None) -> Figu
     )
 
 
+_OPEN = "status IN ('NEW', 'OPEN', 'WAITING_ON_CUSTOMER', 'ON_HOLD')"
+
+
+def signalled(reader: Reader, complaints: Sequence[str]) -> Fragment:
+    """The customers of whom `signals` tells now: two reads along an index."""
+    kinds = among("k.category", list(complaints), reader.dialect)
+    mine = "t.id IN (SELECT k.customer_id FROM ticketing_ticket AS k WHERE k.merged_into_id IS NULL AND"
+    return Fragment(
+        f"({mine} k.{_OPEN} AND ({kinds.sql} OR k.breached_at IS NOT NULL)) OR {mine} k.breached_at >= ?))",
+        (*kinds.args, now() - RECENT),
+    )
+
+
 async def signals(customer_ids: Sequence[str], reader: Reader, complaints: Sequence[str]) -> Sequence[Signal]:
     """Open complaints, and tickets of which a clock was breached, that are open or were until lately."""
     owners = among("t.customer_id", customer_ids, reader.dialect)
@@ -120,7 +161,7 @@ async def signals(customer_ids: Sequence[str], reader: Reader, complaints: Seque
         f" CASE WHEN {kinds.sql} THEN 1 ELSE 0 END AS complaint,"
         " ROW_NUMBER() OVER (PARTITION BY t.customer_id ORDER BY t.created_at DESC, t.id) AS place"
         f" FROM ticketing_ticket AS t WHERE {owners.sql} AND t.merged_into_id IS NULL"
-        f" AND ((t.status NOT IN ('RESOLVED', 'CLOSED') AND ({kinds.sql} OR t.breached_at IS NOT NULL))"
+        f" AND ((t.{_OPEN} AND ({kinds.sql} OR t.breached_at IS NOT NULL))"
         " OR t.breached_at >= ?)) AS ranked WHERE place <= ?",
         [*kinds.args, *owners.args, *kinds.args, now() - RECENT, MOST_EACH],
     )

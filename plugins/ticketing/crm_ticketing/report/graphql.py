@@ -7,21 +7,12 @@ import strawberry
 from strawberry import UNSET, Info
 
 from crm_framework import describe, now, required, root
+from crm_ticketing.clocks.measures import KINDS
 from crm_ticketing.permissions import READ
 from crm_ticketing.surveys.rules import satisfaction
 
-from .rules import (
-    AGES,
-    KINDS,
-    PERCENTILES,
-    Group,
-    Share,
-    breaches,
-    continuity,
-    first_contact,
-    percentiles,
-)
-from .store import GroupBy, Span, groups, names_of
+from .rules import AGES, BREACH_RATE, OVERDUE, Group, Share, breaches, first_contact, overdue
+from .store import GroupBy, Span, groups, names_of, refuse_more
 
 MOST_GROUPS = 1_000
 
@@ -48,8 +39,8 @@ class TicketShare:
     value: float | None = strawberry.field(
         description="The part, from 0 to 1; null where the whole is empty."
     )
-    part: int = strawberry.field(description="How many.")
-    whole: int = strawberry.field(description="Out of how many.")
+    part: int = strawberry.field(description="How many: the numerator.")
+    whole: int = strawberry.field(description="Out of how many: the denominator.")
 
     @staticmethod
     def of(share: Share) -> "TicketShare":
@@ -59,14 +50,13 @@ class TicketShare:
 @strawberry.type(description="How long the clocks of one kind took, in working time, and how many were late.")
 class TicketTimes:
     clock: str = strawberry.field(description="The kind of clock, as TicketClock.kind has it.")
-    count: int = strawberry.field(description="How many ended, late or not.")
+    count: int = strawberry.field(description="How many were met, in time or late.")
     p50: timedelta | None = strawberry.field(description="Half of them took no longer; null of none.")
     p75: timedelta | None = strawberry.field(description="Three of four took no longer.")
     p90: timedelta | None = strawberry.field(description="Nine of ten took no longer.")
     p95: timedelta | None = strawberry.field(description="95 of 100 took no longer.")
-    breached: TicketShare = strawberry.field(
-        description="Late ones, of those that ended or are late; of others that run nothing is known yet."
-    )
+    breached: TicketShare = strawberry.field(description=f"The breach rate. {BREACH_RATE}.")
+    overdue: TicketShare = strawberry.field(description=f"{OVERDUE}.")
 
 
 @strawberry.type(description="How many open tickets are how old.")
@@ -84,7 +74,10 @@ class TicketingFigures:
     opened: int = strawberry.field(description="Tickets that were opened in the window.")
     resolved: int = strawberry.field(description="Those of them that are resolved now.")
     times: list[TicketTimes] = strawberry.field(description="Of the tickets opened in the window, by clock.")
-    breached: TicketShare = strawberry.field(description="Late clocks of all kinds together.")
+    breached: TicketShare = strawberry.field(
+        description=f"The breach rate of clocks of all kinds together. {BREACH_RATE}."
+    )
+    overdue: TicketShare = strawberry.field(description=f"{OVERDUE}; of all kinds together.")
     first_contact_resolution: TicketShare = strawberry.field(
         description="Resolved with one answer at most and not opened again, of those that are resolved."
     )
@@ -126,6 +119,7 @@ async def ticketing_report(info: Info, window: Window, group_by: By = UNSET) -> 
     span = Span(window.start, window.end)
     by = group_by or None
     reader = info.context.reader
+    await refuse_more(reader, span)
     found = await groups(reader, span, by, moment)
     names = await names_of(reader, by, list(found))
     figures = [figures_of(key, names.get(key), group) for key, group in found.items()]
@@ -137,36 +131,36 @@ async def ticketing_report(info: Info, window: Window, group_by: By = UNSET) -> 
 
 def figures_of(key: str | None, name: str | None, group: Group) -> TicketingFigures:
     """A group's figures as the API shows them."""
-    rated = satisfaction(group.ratings.elements())
+    rated = satisfaction(group.ratings)
     return TicketingFigures(
         key=key,
         name=name,
         opened=group.opened,
         resolved=group.resolved,
-        times=[_times(group, kind) for kind in KINDS],
+        times=[_times(group, kind, name) for kind, name in enumerate(KINDS)],
         breached=TicketShare.of(breaches(group)),
+        overdue=TicketShare.of(overdue(group)),
         first_contact_resolution=TicketShare.of(first_contact(group)),
-        owner_continuity=TicketShare.of(continuity(group)),
+        owner_continuity=TicketShare.of(group.continuity),
         backlog=[TicketAge(age=age, count=group.ages[age]) for age, _ in AGES],
         satisfied=TicketShare(value=rated.csat, part=rated.satisfied, whole=rated.answers),
         average_rating=rated.stars / rated.answers if rated.answers else None,
     )
 
 
-def _times(group: Group, kind: str) -> TicketTimes:
-    taken = group.taken[kind]
-    p50, p75, p90, p95 = (_duration(found) for found in percentiles(taken, PERCENTILES))
+def _times(group: Group, kind: int, name: str) -> TicketTimes:
+    p50, p75, p90, p95 = (_duration(seconds) for seconds in group.percentiles[kind])
     return TicketTimes(
-        clock=kind,
-        count=len(taken),
+        clock=name,
+        count=len(group.taken[kind]),
         p50=p50,
         p75=p75,
         p90=p90,
         p95=p95,
         breached=TicketShare.of(breaches(group, kind)),
+        overdue=TicketShare.of(overdue(group, kind)),
     )
 
 
-def _duration(micros: int | None) -> timedelta | None:
-    """In whole seconds, as the API writes durations."""
-    return None if micros is None else timedelta(seconds=micros // 1_000_000)
+def _duration(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -4,11 +4,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_framework import CrmError, ErrorCode, UnitOfWork, new_id, parse_time
+from crm_framework import (
+    CrmError,
+    ErrorCode,
+    NewInteraction,
+    UnitOfWork,
+    log_interaction,
+    new_id,
+    parse_time,
+)
 from crm_ticketing.clocks.history import SETTLED, HappenedKind
 from crm_ticketing.clocks.store import HeldTicket, record
 from crm_ticketing.events import TicketRated
 from crm_ticketing.tickets.held import hold_ticket, refuse_erased
+
+from .rules import sentiment
 
 COMMENT_LIMIT = 5_000
 OPEN_FOR = timedelta(days=30)
@@ -101,10 +111,25 @@ async def rate(tx: UnitOfWork, ticket_id: str, rating: Rating) -> str:
 
 
 async def _write(tx: UnitOfWork, ticket: HeldTicket, survey_id: str, rating: Rating) -> None:
+    """The rating is also an interaction, in the words in which answers to surveys are told to all."""
     refuse_erased(ticket)
     await tx.execute(
         "UPDATE ticketing_survey SET answered_at = ?, rating = ?, comment = ? WHERE id = ?",
         [tx.now, rating.stars, rating.comment, survey_id],
+    )
+    await log_interaction(
+        tx,
+        NewInteraction(
+            customer_id=ticket["customer_id"],
+            kind="survey",
+            direction="INBOUND",
+            subject=ticket["subject"],
+            body=rating.comment,
+            outcome=f"csat {rating.stars}",
+            sentiment=sentiment(rating.stars),
+            source="ticketing",
+            reference=survey_id,
+        ),
     )
     record(tx, ticket, HappenedKind.RATED, str(rating.stars), reference=survey_id)
     tx.emit(TicketRated(customer_id=ticket["customer_id"], ticket_id=ticket.id, rating=rating.stars))

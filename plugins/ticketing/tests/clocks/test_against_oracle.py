@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from crm_ticketing.calendars.calendar import Calendar
+from crm_ticketing.clocks.measures import KINDS, as_text, measures_from, measures_of
 from crm_ticketing.clocks.rules import Clock, alarms, clocks
 
 from .cases import DAYS, MINUTE, Case, World, case, world, worlds
@@ -96,6 +97,26 @@ def test_properties_of_generated_histories(part: int) -> None:
         assert sorted((alarm.kind, alarm.cycle, alarm.at) for alarm in rung) == sorted(
             (clock.kind, clock.cycle, clock.breached) for clock in last if clock.breached is not None
         )
+        check_measures(one, later)
+
+
+def check_measures(one: Case, later: int) -> None:
+    """What is kept for figures once the last thing has happened says at any later moment what clocks say."""
+    history, versions, settled_at = one.happened, one.versions, one.happened[-1].at
+    present = clocks(history, versions, settled_at)
+    kept = measures_from(as_text(measures_of(history, present, alarms(history, versions))))
+    for moment in (settled_at, settled_at + 90 * MINUTE, later):
+        assert [
+            (kind, seconds, settled, breach is not None and breach < moment)
+            for kind, seconds, settled, breach in kept.clocks
+        ] == [
+            (
+                *(KINDS.index(clock.kind), None if clock.ended is None else clock.elapsed // 1_000_000),
+                *(clock.settled, clock.breached is not None),
+            )
+            for clock in clocks(history, versions, moment)
+            if clock.state != "CANCELLED"
+        ]
 
 
 @pytest.mark.parametrize("place", worlds(), ids=lambda place: f"{place[0]} {place[1]}")

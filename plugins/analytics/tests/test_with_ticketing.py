@@ -1,0 +1,120 @@
+"""The same question to the report of tickets, to the figures, and to customers one by one: one number."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crm_framework import encode_id, now
+from crm_framework.testing import CrmClient, deliver_events, frozen, run_jobs
+
+from .shop import Shop
+
+
+@pytest.fixture
+def crm_plugins() -> tuple[str, ...]:
+    return ("analytics", "ticketing")
+
+
+async def change(client: CrmClient, mutation: str, selected: str = "", /, **given: Any) -> Any:
+    kind = mutation[0].upper() + mutation[1:] + "Input"
+    query = (
+        f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ {selected} errors {{ message }} }} }}"
+    )
+    answer = (await client.data(query, input=given))[mutation]
+    assert answer["errors"] == []
+    return answer
+
+
+async def opened(client: CrmClient, customer: str, **more: Any) -> str:
+    given = {"customer": encode_id("Customer", customer), "subject": "Lid", "body": "No lid.", **more}
+    return str((await change(client, "openTicket", "ticket { id }", **given))["ticket"]["id"])
+
+
+async def rated(client: CrmClient, customer: str, rating: int) -> None:
+    ticket = await opened(client, customer)
+    await change(client, "changeTicketStatus", ticket=ticket, status="RESOLVED")
+    await change(client, "rateTicket", ticket=ticket, rating=rating)
+
+
+SATISFACTION = """query ($from: DateTime!, $to: DateTime!, $days: WindowInput!) {
+  ticketingReport(window: {from: $from, to: $to}) { groups { satisfied { value part whole } } }
+  analytics(window: $days) {
+    csat(groupBy: {by: PERIOD, period: YEAR}) { value numerator denominator n groups { n } }
+    otherFigures { plugin name value numerator denominator n } } }"""
+
+
+async def test_ratings_of_tickets_are_answers_on_satisfaction(shop: Shop) -> None:
+    client, today = shop.client, now().date()
+    for name, rating in (("Ada", 5), ("Ben", 2), ("Cy", 4)):
+        await rated(client, await shop.customer(name), rating)
+    span = {"from": f"{today}T00:00:00Z", "to": f"{today + timedelta(days=1)}T00:00:00Z"}
+    found = await client.data(
+        SATISFACTION, **span, days={"first": today.isoformat(), "last": today.isoformat()}
+    )
+    [group] = found["ticketingReport"]["groups"]
+    assert group["satisfied"] == {"value": 2 / 3, "part": 2, "whole": 3}
+    metric = found["analytics"]["csat"]
+    assert (metric["numerator"], metric["denominator"], metric["n"]) == (2, 3, 3)
+    assert metric["value"] == pytest.approx(100 * group["satisfied"]["value"])
+    assert metric["groups"] == [{"n": 3}]
+    [told] = [
+        one
+        for one in found["analytics"]["otherFigures"]
+        if (one["plugin"], one["name"]) == ("ticketing", "csat")
+    ]
+    assert (told["numerator"], told["denominator"], told["n"]) == (2, 3, 3)
+
+
+TABLE = """query ($days: WindowInput!, $filter: CustomerFilter) { analytics(window: $days, filter: $filter) {
+  atRisk { total rows { customer { name } reasons { kind referenceId } } } } }"""
+EACH = "{ customers { nodes { name metrics { atRisk { kind referenceId } } } } }"
+
+
+async def test_whoever_tickets_put_at_risk_is_in_the_table(shop: Shop) -> None:
+    """Also of a ticket that was late and is resolved, and of one from before the figures were counted."""
+    client, moment = shop.client, now()
+    handlers, client.service.database.handlers = client.service.database.handlers, ()
+    ada, ben, cy, dan, eve = [await shop.customer(name) for name in ("Ada", "Ben", "Cy", "Dan", "Eve")]
+    with frozen(moment - timedelta(days=3)):
+        rules = {"timeZone": "UTC", "alwaysOpen": True}
+        made = await change(client, "createBusinessCalendar", "calendar { id }", name="Always", rules=rules)
+        targets = [{"clock": "TOTAL_RESOLUTION", "target": "PT24H"}]
+        made = await change(
+            client, "createSlaPolicy", "policy { id }", name="Day", calendar=made["calendar"]["id"],
+            rules={"targets": targets},
+        )  # fmt: skip
+        await change(client, "switchSlaPolicies", on=[made["policy"]["id"]])
+        late = await opened(client, ada)
+        early = await opened(client, ben)
+        await change(client, "changeTicketStatus", ticket=early, status="RESOLVED")
+    with frozen(moment - timedelta(days=200)):
+        old = await opened(client, dan)
+    with frozen(moment - timedelta(days=150)):
+        await change(client, "changeTicketStatus", ticket=old, status="RESOLVED")
+    await run_jobs(client, at=moment - timedelta(days=1))
+    await change(client, "changeTicketStatus", ticket=late, status="RESOLVED")
+    client.service.database.handlers = handlers
+    complaint = await opened(client, cy, category="complaint")
+    await opened(client, eve)
+    await deliver_events(client)
+
+    today = {"first": now().date().isoformat(), "last": now().date().isoformat()}
+    table = (await client.data(TABLE, days=today))["analytics"]["atRisk"]
+    in_table = {row["customer"]["name"]: row["reasons"] for row in table["rows"]}
+    one_by_one = {
+        node["name"]: node["metrics"]["atRisk"] for node in (await client.data(EACH))["customers"]["nodes"]
+    }
+    assert in_table == {
+        "Ada": [{"kind": "breached_ticket", "referenceId": late}],
+        "Cy": [{"kind": "open_complaint", "referenceId": complaint}],
+    }
+    assert in_table == {name: reasons for name, reasons in one_by_one.items() if reasons}
+    told = await client.service.host.signals([ada, ben, cy, dan, eve], client.service.database)
+    assert {key for key, signals in told.by_customer.items() if signals} == {ada, cy}
+    assert table["total"] == 2
+    only = {"name": {"eq": "Ada"}}
+    table = (await client.data(TABLE, days=today, filter=only))["analytics"]["atRisk"]
+    assert (table["total"], [row["customer"]["name"] for row in table["rows"]]) == (1, ["Ada"])
+    blind = await client.acting_with("customers.read", "analytics.read", "interactions.read")
+    assert (await blind.data(TABLE, days=today))["analytics"]["atRisk"] == {"total": 0, "rows": []}
