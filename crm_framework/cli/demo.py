@@ -1,7 +1,10 @@
-"""`crm demo`: loads the demo company, all of it marked: source `demo`, and a tag on its customers."""
+"""`crm demo`: loads the demo company, all of it marked: source `demo`, and a tag on its customers.
+
+What plugins add to it comes from their hook `demo`, in the same transaction.
+"""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -12,6 +15,7 @@ from crm_framework.domain.customers.bulk import ImportReport, import_customers
 from crm_framework.domain.customers.segments import NewSegment, create_segment
 from crm_framework.domain.customers.staff import create_staff
 from crm_framework.domain.interactions.bulk import import_interactions
+from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.runtime import open_runtime
 from crm_framework.security.actors import Actor
 from crm_framework.settings import Settings
@@ -29,28 +33,55 @@ SEGMENT = NewSegment(
 @click.option("--if-empty", is_flag=True, help="Only into a database that has no customers yet.")
 @click.pass_context
 def command(context: click.Context, if_empty: bool) -> None:
-    """Loads a small demo company. A second run adds nothing."""
+    """Loads a small demo company, and what the plugins add to it. A second run adds nothing."""
     loaded = run(_load(settings_of(context), if_empty))
-    if loaded:
+    if loaded.customers:
         console.print(
-            f"Loaded the demo company: {loaded} customers, all with the tag and the source {SOURCE!r}."
+            f"Loaded the demo company: {loaded.customers} customers, all with the tag and the source"
+            f" {SOURCE!r}."
         )
-    elif not if_empty:
+    for plugin, counts in loaded.added.items():
+        if counts:
+            listed = ", ".join(f"{count} {what}" for what, count in counts.items())
+            console.print(f"Added by {plugin}: {listed}.")
+    if not if_empty and not loaded.anything:
         console.print("The demo company is there already.")
 
 
-async def _load(settings: Settings, if_empty: bool) -> int:
+@dataclass(frozen=True)
+class Loaded:
+    """How many customers are new, and what plugins added."""
+
+    customers: int = 0
+    added: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.customers or any(self.added.values()))
+
+
+async def _load(settings: Settings, if_empty: bool) -> Loaded:
     async with open_runtime(settings) as runtime:
         if if_empty and await runtime.database.fetch("SELECT 1 FROM crm_customer LIMIT 1"):
-            return 0
-        return await load_demo(runtime.database)
+            return Loaded()
+        return await load_demo(runtime.database, runtime.host)
 
 
-async def load_demo(database: Database) -> int:
-    """Loads what is not there yet, and returns the number of new customers."""
+async def load_demo(database: Database, host: PluginHost) -> Loaded:
+    """Loads what is not there yet."""
     # One transaction, so that a demo is there as a whole or not at all.
     async with database.unit_of_work(Actor.system("crm demo")) as tx:
-        return await _fill(tx)
+        created = await _fill(tx)
+        customers = await tx.fetch(
+            "SELECT id FROM crm_customer WHERE source = ? AND erased_at IS NULL AND merged_into_id IS NULL"
+            " AND archived_at IS NULL ORDER BY LENGTH(reference), reference",
+            (SOURCE,),
+        )
+        staff = await tx.fetch(
+            "SELECT id FROM crm_staff WHERE source = ? AND active ORDER BY reference", (SOURCE,)
+        )
+        keys = [str(row["id"]) for row in customers]
+        return Loaded(created, await host.demo(keys, [str(row["id"]) for row in staff], tx) if keys else {})
 
 
 async def _fill(tx: UnitOfWork) -> int:

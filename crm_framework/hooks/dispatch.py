@@ -320,6 +320,12 @@ class PluginHost:
                 )
         return None
 
+    async def demo(
+        self, customer_ids: Sequence[str], staff_ids: Sequence[str], tx: "UnitOfWork"
+    ) -> dict[str, dict[str, int]]:
+        """What was added, by plugin and name. Raises `CrmError` naming the plugin that failed."""
+        return await self._counted("demo", {"customer_ids": customer_ids, "staff_ids": staff_ids, "tx": tx})
+
     async def merge_customers(
         self, winner: str, losers: Sequence[str], tx: "UnitOfWork"
     ) -> dict[str, dict[str, int]]:
@@ -431,7 +437,9 @@ def _crash(plugin: str, hook: str, error: Exception) -> CrmError:
 
 
 def _wrong_answer(plugin: str, hook: str, answer: object) -> CrmError:
-    wanted = "what it holds by name" if hook == "export_customer" else "the number of rows by table"
+    wanted = {"export_customer": "what it holds by name", "demo": "how much it added, by name"}.get(
+        hook, "the number of rows by table"
+    )
     log.error("hook %s of plugin %s answered %r instead of %s", hook, plugin, answer, wanted)
     return PluginCrash(
         ErrorCode.INTERNAL,

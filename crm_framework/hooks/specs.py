@@ -309,6 +309,16 @@ class Hooks(Protocol):
         """
 
     @hookspec
+    async def demo(
+        self, customer_ids: Sequence[str], staff_ids: Sequence[str], tx: "UnitOfWork", settings: Any
+    ) -> Mapping[str, int]:
+        """Adds to what `crm demo` shows, around its customers and staff. Returns what it added, by name.
+
+        Called once each time that the command runs, inside its transaction: a second run finds what is there
+        and adds nothing. An error aborts all of it.
+        """
+
+    @hookspec
     async def merge_customers(
         self, winner: str, losers: Sequence[str], tx: "UnitOfWork", settings: Any
     ) -> Mapping[str, int]:

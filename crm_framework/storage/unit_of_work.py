@@ -1,9 +1,9 @@
 """A change: what is written, what happened, and who did it, in one transaction."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar, Token
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -231,6 +231,20 @@ class UnitOfWork:
     def events(self) -> Sequence[Event]:
         """What was emitted and not taken yet."""
         return self._events
+
+    @contextmanager
+    def dated(self, at: datetime) -> Iterator[None]:
+        """Writes rows inside the block as of `at`: it is then `now`. For what happened before it is recorded.
+
+        Events and the audit log keep the moment of the change itself.
+        """
+        if at.tzinfo is None:
+            raise ValueError("dated() takes an aware datetime")
+        before, self.now = self.now, at.astimezone(UTC)
+        try:
+            yield
+        finally:
+            self.now = before
 
     def take_events(self) -> list[Event]:
         """The events that were emitted since they were last taken."""

@@ -27,10 +27,23 @@ def examples() -> list[tuple[str, Any]]:
     return [(query, json.loads(answer)) for (kind, query), (_, answer) in pairs if kind == "graphql"]
 
 
-@pytest.mark.parametrize(("query", "answer"), examples())
-async def test_queries_give_the_answers_shown(client: CrmClient, query: str, answer: Any) -> None:
-    await load_demo(client.service.database)
-    assert await client.data(query) == answer
+async def test_queries_give_the_answers_shown(
+    open_client: Callable[..., Awaitable[CrmClient]],
+) -> None:
+    """Which shows the demo of each plugin too: there as a whole, once, and in agreement with itself."""
+    client = await open_client("analytics", "loyalty", "ticketing")
+    loaded = await load_demo(client.service.database, client.service.host)
+    assert loaded.added == {
+        "loyalty": {"members": 20, "rewards taken": 5},
+        "ticketing": {"tickets": 50},
+    }
+    for query, answer in examples():
+        assert await client.data(query) == answer
+    for command in ("ticketing", "loyalty"):
+        ran = await client.command(command, "verify")
+        assert ran.code == 0, ran.output
+    again = await load_demo(client.service.database, client.service.host)
+    assert not again.anything
 
 
 def test_the_import_prints_what_is_shown(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

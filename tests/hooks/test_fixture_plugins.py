@@ -19,9 +19,11 @@ from crm_framework import (
     Window,
     new_id,
     now,
+    parse_time,
     send_message,
     tag_customers,
 )
+from crm_framework.cli.demo import load_demo
 from crm_framework.domain.models import Customer, CustomerKind, CustomerStage, Interaction
 from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
@@ -435,6 +437,18 @@ async def test_hooks_figures_and_signals_serve_jobs(open_client: OpenClient) -> 
         assert await run_jobs(client, at=at) == ["with_answers.mark"]
         found = await client.data('{ customers(filter: {tags: {any: ["look_after"]}}) { nodes { name } } }')
         assert [node["name"] for node in found["customers"]["nodes"]] == tagged
+
+
+async def test_hook_demo_adds_to_the_invented_company_once(open_client: OpenClient) -> None:
+    client = await open_client("with_demo")
+    database, host = client.service.database, client.service.host
+    first, second = [await load_demo(database, host) for _ in range(2)]
+    assert (first.customers, first.added) == (24, {"with_demo": {"letters": 24}})
+    assert (second.customers, second.added, second.anything) == (0, {"with_demo": {}}, False)
+    [letter] = await database.fetch(
+        "SELECT MAX(occurred_at) AS at FROM crm_interaction WHERE source = 'with_demo'"
+    )
+    assert parse_time(letter["at"]) < now() - timedelta(days=30)
 
 
 async def test_hook_send_serves_a_channel_of_its_own(open_client: OpenClient) -> None:

@@ -261,7 +261,7 @@ ATTACKS = [
 @pytest.fixture
 async def service(database_url: str) -> AsyncIterator[Service]:
     async with open_service(Settings(database_url=database_url, wrong_tokens_per_minute=1_000)) as opened:
-        await load_demo(opened.database)
+        await load_demo(opened.database, opened.host)
         yield opened
 
 

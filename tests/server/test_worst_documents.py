@@ -33,7 +33,7 @@ async def prepare(url: str) -> None:
     settings = Settings(database_url=url, plugins=PLUGINS)
     await migrate(url, migrations_of(await load_host(settings)))
     async with open_service(settings) as service:
-        await load_demo(service.database)
+        await load_demo(service.database, service.host)
 
 
 @pytest.fixture

@@ -97,6 +97,13 @@ async def figures(window: Window, group_by: str | None, reader: Reader) -> Seque
 
 
 @hookimpl
+async def demo(customer_ids: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
+    from .demo import fill
+
+    return await fill(customer_ids, tx)
+
+
+@hookimpl
 async def merge_customers(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
     return await privacy.merge(winner, losers, tx)
 

@@ -155,6 +155,15 @@ async def signalled(reader: Reader, settings: TicketingSettings) -> Fragment:
 
 
 @hookimpl
+async def demo(
+    customer_ids: Sequence[str], staff_ids: Sequence[str], tx: UnitOfWork, settings: TicketingSettings
+) -> Mapping[str, int]:
+    from .demo import fill
+
+    return await fill(customer_ids, staff_ids, tx, settings)
+
+
+@hookimpl
 async def merge_customers(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
     return await privacy.merge(winner, losers, tx)
 
