@@ -132,7 +132,7 @@ class RouteRequest:
         return await self.host.signals(customer_ids, self.reader)
 
     async def signalled(self) -> "Signalled":
-        """Of whom `signals` would tell something, by the plugins' hook `signalled`. Not on restricted routes."""
+        """Of whom `signals` tells something, by the plugins' hook `signalled`. Not on restricted routes."""
         self._for_all_customers()
         return await self.host.signalled(self.reader)
 
