@@ -114,7 +114,7 @@ async def fill(
 async def _office(tx: UnitOfWork, staff_ids: Sequence[str], categories: Sequence[str]) -> None:
     """Open Monday to Friday with a lunch break, with a promise for what is urgent and one for the rest."""
     rules = CalendarRules("Europe/Berlin", week=(DAYTIME,) * 5 + ((), ()), country="DE", subdivision="BE")
-    office = await create_calendar(tx, "Roastery office", rules)
+    office = (await create_calendar(tx, "Roastery office", rules)).calendar_id
     usual = PolicyRules(
         {
             ClockKind.FIRST_RESPONSE: 8 * HOUR,
@@ -133,8 +133,8 @@ async def _office(tx: UnitOfWork, staff_ids: Sequence[str], categories: Sequence
         conditions=Conditions(priorities=("HIGH", "URGENT")),
         steps=(Step(ClockKind.TOTAL_RESOLUTION, StepAction.RAISE_PRIORITY, percent=75),),
     )
-    first = await create_policy(tx, "Urgent", urgent, office, categories=categories)
-    rest = await create_policy(tx, "Usual", usual, office, categories=categories)
+    first = (await create_policy(tx, "Urgent", urgent, office, categories=categories)).policy_id
+    rest = (await create_policy(tx, "Usual", usual, office, categories=categories)).policy_id
     await switch(tx, [first, rest], [])
     await create_team(tx, "Customer desk", (), staff_ids, categories)
 
