@@ -17,8 +17,8 @@ import crm_framework.testing
 
 SUBJECTS = {
     "Plugin and hooks": "API_VERSION Plugin hookimpl Permission PUBLIC INTERNAL InteractionKind Channel"
-    " TimelineEntry DialectSQL Handling Job JobRun Window Figure Figures Signal Signals Route RouteRequest"
-    " RouteAnswer"
+    " TimelineEntry DialectSQL Handling Job JobRun Window Figure Figures Signal Signals Signalled"
+    " Route RouteRequest RouteAnswer"
     " run_command CommandRun",
     "GraphQL declarations": "SchemaParts Node node record Through column computed batch Batch root reference"
     " children one connection Connection fields_of describe Customer Interaction Staff Money BigInt",

@@ -14,7 +14,6 @@ from crm_analytics.metrics.rfm import Bounds, Rfm
 from crm_analytics.predictions import customers as predictions
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.rollups.quintiles import COLUMNS
-from crm_analytics.rollups.state import state
 from crm_analytics.settings import AnalyticsSettings
 from crm_analytics.windows import day_in
 from crm_framework import (
@@ -153,6 +152,7 @@ class CustomerMetrics:
     async def at_risk(each: Batch["CustomerMetrics"], info: Info) -> list[list[RiskReason]]:
         """What puts the customer at risk; empty for who is not."""
         keys = each.ids
+        reasons = await reasons_of(info, await standings(info, keys), now())
         reasons = await reasons_of(info, await standings(info, keys), now())
         return [reasons[key] for key in keys]
 

@@ -53,19 +53,18 @@ class Standing:
     last_day: date | None
     gap_median: float | None
     unhappy_at: datetime | None
+    zone: str = "UTC"
+    """Whose days these are."""
 
 
 async def reasons_of(
-    info: Info, standing: Mapping[str, Standing], at: datetime, zone: str
+    info: Info, standing: Mapping[str, Standing], at: datetime
 ) -> dict[str, list[RiskReason]]:
-    """Why each of these customers is at risk at a moment, whose day is that of a zone; an empty list for who
-    is not.
-    """
+    """Why each of these customers is at risk at a moment; an empty list for who is not."""
     found: dict[str, list[RiskReason]] = {key: [] for key in standing}
-    today = day_in(at, zone)
     for key, one in standing.items():
         if one.last_day is not None and one.gap_median is not None:
-            gap = lengthening_gap(one.last_day, one.gap_median, today)
+            gap = lengthening_gap(one.last_day, one.gap_median, day_in(at, one.zone))
             if gap is not None:
                 found[key].append(_shown(gap))
         if one.unhappy_at is not None and one.unhappy_at >= at - UNHAPPY_FOR:
@@ -155,7 +154,7 @@ async def at_risk_field(each: Batch[Analytics], info: Info, first: First = 50) -
 async def _table(asked: Question, first: int) -> AtRiskTable:
     candidates = await _candidates(asked)
     standing = {key: one for key, (one, _) in candidates.items()}
-    reasons = await reasons_of(asked.info, standing, asked.data_through, asked.zone)
+    reasons = await reasons_of(asked.info, standing, asked.data_through)
     risky = sorted(
         (key for key, why in reasons.items() if why),
         key=lambda key: (-len(reasons[key]), -candidates[key][1], key),
@@ -174,13 +173,13 @@ async def _candidates(asked: Question) -> dict[str, tuple[Standing, int]]:
     about = asked.about("t.id")
     found: dict[str, tuple[Standing, int]] = {}
     for condition in await _conditions(asked):
-        for key, last_day, gap, unhappy, net in await asked.reader.rows(
-            "SELECT CAST(t.id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, COALESCE(f.net_minor, 0)"
-            f" FROM {_EVERYBODY} WHERE ({condition.sql}) AND {about.sql} AND t.erased_at IS NULL"
-            f" ORDER BY 5 DESC, t.id LIMIT {CANDIDATES}",
+        for key, last_day, gap, unhappy, zone, net in await asked.reader.rows(
+            "SELECT CAST(t.id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, f.zone,"
+            f" COALESCE(f.net_minor, 0) FROM {_EVERYBODY} WHERE ({condition.sql}) AND {about.sql}"
+            f" AND t.erased_at IS NULL ORDER BY 6 DESC, t.id LIMIT {CANDIDATES}",
             [*condition.args, *about.args],
         ):
-            found[key] = (standing_of(last_day, gap, unhappy), int(net))
+            found[key] = (standing_of(last_day, gap, unhappy, zone), int(net))
     return found
 
 
@@ -213,9 +212,12 @@ async def _conditions(asked: Question) -> list[Fragment]:
     return [gap, mood, *told.conditions.values()]
 
 
-def standing_of(last_day: Any, gap: float | None, unhappy: Any) -> Standing:
+def standing_of(last_day: Any, gap: float | None, unhappy: Any, zone: str | None) -> Standing:
     return Standing(
-        None if last_day is None else as_day(last_day), gap, None if unhappy is None else parse_time(unhappy)
+        None if last_day is None else as_day(last_day),
+        gap,
+        None if unhappy is None else parse_time(unhappy),
+        zone or "UTC",
     )
 
 
@@ -223,7 +225,7 @@ async def standings(info: Info, keys: Sequence[str]) -> dict[str, Standing]:
     reader = info.context.reader
     where = among("customer_id", keys, reader.dialect)
     rows = await reader.rows(
-        "SELECT CAST(customer_id AS TEXT), last_day, gap_median, unhappy_at FROM analytics_customer"
+        "SELECT CAST(customer_id AS TEXT), last_day, gap_median, unhappy_at, zone FROM analytics_customer"
         f" WHERE {where.sql}",
         where.args,
     )
