@@ -98,7 +98,7 @@ async def figures(window: Window, group_by: str | None, reader: Reader) -> Seque
 
 @hookimpl
 async def demo(customer_ids: Sequence[str], tx: UnitOfWork) -> Mapping[str, int]:
-    from .demo import fill
+    from .demonstration import fill
 
     return await fill(customer_ids, tx)
 

@@ -158,7 +158,7 @@ async def signalled(reader: Reader, settings: TicketingSettings) -> Fragment:
 async def demo(
     customer_ids: Sequence[str], staff_ids: Sequence[str], tx: UnitOfWork, settings: TicketingSettings
 ) -> Mapping[str, int]:
-    from .demo import fill
+    from .demonstration import fill
 
     return await fill(customer_ids, staff_ids, tx, settings)
 
