@@ -153,7 +153,6 @@ class CustomerMetrics:
         """What puts the customer at risk; empty for who is not."""
         keys = each.ids
         reasons = await reasons_of(info, await standings(info, keys), now())
-        reasons = await reasons_of(info, await standings(info, keys), now())
         return [reasons[key] for key in keys]
 
     @batch(needs=("id",), permission="interactions.read", about=Customer)
