@@ -12,6 +12,7 @@ from .programs.graphql import LoyaltyProgram, ProgramQueries, creating, update_l
 from .referrals import graphql as referrals
 from .replays import graphql as replays
 from .rewards import graphql as rewards
+from .rewards import graphql_changes as reward_changes
 from .settings import LoyaltySettings
 from .tiers.graphql import create, update
 
@@ -46,7 +47,7 @@ def parts(settings: LoyaltySettings) -> SchemaParts:
             verify_loyalty,
             *earning.MUTATIONS,
             *campaigns.MUTATIONS,
-            *rewards.MUTATIONS,
+            *reward_changes.MUTATIONS,
             *referrals.MUTATIONS,
             *replays.MUTATIONS,
         ],
