@@ -269,6 +269,7 @@ def test_tables(
 def test_the_specifications_are_these() -> None:
     assert sorted(SPECS) == [
         "before_change",
+        "demo",
         "erase_customer",
         "export_customer",
         "figures",
@@ -276,6 +277,7 @@ def test_the_specifications_are_these() -> None:
         "on_events",
         "schema",
         "send",
+        "signalled",
         "signals",
         "timeline",
     ]
