@@ -3,13 +3,13 @@ import json
 from .conftest import Crm
 
 NESTED = (
-    "query ($n: Int) { customers(first: $n) { nodes { name interactions(first: 1) { nodes { kind } } } }"
+    "query ($n: Int) { customers(first: $n) { nodes { name interactions(first: 2) { nodes { kind } } } }"
     " __typename }"
 )
 REMOVED = 'mutation { deleteSegment(input: {id: "x"}) { errors { message } } }'
 
 
-def test_levels_and_statements_are_shown(crm_command: Crm) -> None:
+def test_levels_and_statements_are_shown(crm_command: Crm, database_kind: str) -> None:
     crm_command("demo")
     ran = crm_command(
         "explain",
@@ -22,12 +22,17 @@ def test_levels_and_statements_are_shown(crm_command: Crm) -> None:
     lines = ran.output.splitlines()
     assert lines[0].startswith("customers  Query.customers  pages  1 object  ")
     assert "2 rows" in lines[1]
-    assert ", t.name FROM crm_customer AS t WHERE t.merged_into_id IS NULL" in lines[1]
+    assert "FROM crm_customer AS t" in lines[1]
     assert any(word in ran.output for word in ("SCAN t USING INDEX", "Scan"))
-    assert any(
-        line.startswith("    customers.nodes.interactions  Customer.interactions  pages  2 objects")
-        for line in lines
-    )
+    levels = [line for line in lines if "  pages  " in line]
+    if database_kind == "sqlite":
+        assert len(levels) == 2
+        assert levels[1].startswith(
+            "    customers.nodes.interactions  Customer.interactions  pages  2 objects"
+        )
+    else:  # the statement of the page writes its short lists
+        assert len(levels) == 1
+        assert "FROM crm_interaction AS t" in lines[1]
 
 
 def test_what_graphql_core_ran_says_why(crm_command: Crm) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from crm_framework.engine import encode_id
 from tests.engine import library
 from tests.engine.conftest import Library
@@ -14,6 +16,9 @@ from .duel import Duel
 from .operations import Shape, generate
 from .trials import Trials
 from .values import Pools
+
+# of graphql-core beside: where one field fails at once, it lets go of what others would have waited for
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'GraphQLCoreConverter:RuntimeWarning")
 
 
 async def _pools(filled: Library) -> Pools:

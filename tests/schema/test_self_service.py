@@ -118,7 +118,7 @@ async def test_customers_open_and_answer_their_own_tickets(tickets: CrmClient) -
         ("openTicket", {**wanted, "customer": bea}),
         ("openTicket", {**wanted, "priority": "URGENT"}),
         ("replyToTicket", {"ticket": other["ticket"]["id"], "body": "x"}),
-        ("replyToTicket", {"ticket": ticket, "body": "x", "author": "CUSTOMER"}),
+        ("replyToTicket", {"ticket": ticket, "body": "x", "author": "STAFF"}),
         ("changeTicketStatus", {"ticket": ticket, "status": "CLOSED"}),
     ):
         with pytest.raises(AssertionError, match="FORBIDDEN"):
