@@ -22,7 +22,7 @@ def test_levels_and_statements_are_shown(crm_command: Crm, database_kind: str) -
     lines = ran.output.splitlines()
     assert lines[0].startswith("customers  Query.customers  pages  1 object  ")
     assert "2 rows" in lines[1]
-    assert "FROM crm_customer AS t" in lines[1]
+    assert "FROM crm_customer AS t" in ran.output
     assert any(word in ran.output for word in ("SCAN t USING INDEX", "Scan"))
     levels = [line for line in lines if "  pages  " in line]
     if database_kind == "sqlite":
@@ -32,7 +32,7 @@ def test_levels_and_statements_are_shown(crm_command: Crm, database_kind: str) -
         )
     else:  # the statement of the page writes its short lists
         assert len(levels) == 1
-        assert "FROM crm_interaction AS t" in lines[1]
+        assert "FROM crm_interaction AS t" in ran.output
 
 
 def test_what_graphql_core_ran_says_why(crm_command: Crm) -> None:
