@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from strawberry.types.info import Info
@@ -217,7 +218,10 @@ def order_by(source: Source, order: Iterable[str], dialect: Dialect) -> str:
         attribute = column.removeprefix("-")
         sql, kind = source.columns.get(attribute, (attribute, None))
         text = kind is str and sql != source.key
-        terms.append(ordered(f"t.{name(sql)}", dialect, descending=descending, text=text))
+        shown = f"t.{name(sql)}"
+        if kind is Decimal and dialect == "sqlite":
+            shown = f"CAST({shown} AS NUMERIC)"  # it keeps decimals as text
+        terms.append(ordered(shown, dialect, descending=descending, text=text))
     if not {source.key, f"-{source.key}"} & set(order):
         terms.append(f"t.{source.key}")
     return " ORDER BY " + ", ".join(terms)

@@ -4,6 +4,7 @@ to the first of them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -169,12 +170,13 @@ class One(Declaration):
 
 
 _FIRST = Window(1, backward=False, after=None, before=None)
+_COMPARED: Mapping[object, OrderKind] = {str: "string", Decimal: "decimal"}
 
 
 def _term(source: Source, order: str) -> Term:
     attribute = order.removeprefix("-")
     sql, kind = source.columns.get(attribute, (name(attribute), None))
-    compared: OrderKind = "string" if kind is str else "int"  # all others are compared as they are
+    compared: OrderKind = _COMPARED.get(kind, "int")  # all others are compared as they are
     return Term(attribute, f"t.{sql}", compared, order.startswith("-"), nullable=True)
 
 

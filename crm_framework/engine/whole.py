@@ -153,10 +153,11 @@ async def read_whole(
         bounded = chosen.bounded and all(one.bounded for one in lists)
         rows = await context.read(sql, args, bounded=bounded)
     except Exception as error:
-        if not is_refused(error):
-            raise
-        selection.whole = None  # a column is not of its field's type, and this will not change
-        return None
+        if is_refused(error):
+            selection.whole = None  # a column is not of its field's type, and this will not change
+        elif context.translate(error) is not None:
+            raise  # the database is away, or takes too long: so it would for each level
+        return None  # perhaps of what one field was given, and no other is to fail with it
     chunk = chunk_of(rows, asked.window)
     read = len(rows) + sum(row[1] for row in chunk.rows)
     if any(row[0] is None for row in rows) or context.rows_read + read > context.limits.max_rows:

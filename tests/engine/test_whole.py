@@ -1,11 +1,23 @@
 """Pages with what hangs on their records, in one statement: lists on PostgreSQL, single records on both."""
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
 import pytest
+import strawberry
 
-from crm_framework.engine import Limits
+from crm_framework.engine import (
+    PUBLIC,
+    Connection,
+    EngineSchema,
+    Limits,
+    Node,
+    children,
+    connection,
+    node,
+    one,
+)
 from crm_framework.engine.execute import execute, reference_execute
 from crm_framework.engine.trace import Trace
 
@@ -125,6 +137,44 @@ async def test_a_single_record_that_fails_does_so_by_itself(shelves: Library) ->
     wrong = await same(shelves, LISTS % 'debut(title: "?") { title } life { born }')
     assert [error["path"] for error in wrong.errors] == [["writers", "nodes", n, "debut"] for n in range(3)]
     assert [one["life"] for one in wrong.data["writers"]["nodes"]] == [{"born": None}] * 3
+
+
+async def test_what_a_database_does_not_take_fails_one_field(shelves: Library) -> None:
+    """NUL is no text for PostgreSQL, and half a character none for SQLite."""
+    given = {"title": "\0" if shelves.reader.dialect == "postgres" else "\ud800"}
+    text = "query ($title: String) { writers { nodes { name debut(title: $title) { id } } } }"
+    mine = await shelves.ask(text, given)
+    reference = await reference_execute(shelves.schema, text, given, None, shelves.visit())
+    assert orjson.loads(mine.encoded())["data"] == reference.data
+    paths = [["writers", "nodes", n, "debut"] for n in range(3)]
+    assert [error["path"] for error in mine.errors] == [error["path"] for error in reference.errors] == paths
+
+
+@node(table="lib_author", permission=PUBLIC, shared=True)
+class Buyer(Node):
+    """Who buys what an author wrote."""
+
+    dearest: library.Book | None = one(key="author_id", order=("-price",), description="The dearest.")
+    books: list[library.Book] = children(key="author_id", order=("price",), description="By price.")
+
+
+@strawberry.type
+class Buyers:
+    buyers: Connection[Buyer] = connection(description="All buyers.", permission=PUBLIC)
+
+
+async def test_decimals_are_ordered_as_numbers(shelves: Library) -> None:
+    for number, price in ((40, "9"), (41, "10"), (42, "-2"), (43, "10.5")):
+        await insert(
+            shelves.reader, number, author_id=library.key(3), title=f"P{price}", price=Decimal(price)
+        )
+    mine = Library(EngineSchema(Buyers, config=library.PLAIN_CONFIG), shelves.reader)
+    await statements(mine, "{ buyers { nodes { dearest { title } books { title } } } }")
+    last = (await mine.data("{ buyers { nodes { dearest { title } books { title } } } }"))["buyers"]["nodes"][
+        2
+    ]
+    assert last["dearest"] == {"title": "P10.5"}
+    assert [book["title"] for book in last["books"]] == ["P-2", "P9", "P10", "P10.5"]
 
 
 async def test_it_is_explained(shelves: Library) -> None:
