@@ -31,9 +31,9 @@ async def test_spoilt_frames(server: FuzzServer) -> None:
     before = process.num_fds()
 
     async def one(number: int) -> None:
-        chance = rng("frames", number)
-        head, sent = handshake(chance, server.token), stream(chance, server.token)
-        async with turns:
+        async with turns:  # the server does not wait for the first head until all are made
+            chance = rng("frames", number)
+            head, sent = handshake(chance, server.token), stream(chance, server.token)
             answer = await _exchange(server.port, chance, head, sent)
         found = faults(answer, said)
         if found:
