@@ -121,7 +121,7 @@ async def test_a_preview_is_what_a_purchase_earns(shop: Shop, seed: int) -> None
         assert "out of range (at input.at)" in error["message"]
         ended = {"program": named["Ended"], "customer": ada, "total": eur("10")}
         passed = (await shop.client.data(PREVIEW, i=ended))["previewEarning"]["passed"]
-        assert passed == [{"name": "Ended", "because": "“Ended” earns nothing any more"}]
+        assert passed == [{"name": "Ended", "because": "“Ended” was not active then"}]
         # of one that was merged, what the winner would earn
         twin = await shop.customer("Twin")
         await shop.change("mergeCustomers", "customer { id }", winner=ada, losers=[twin])

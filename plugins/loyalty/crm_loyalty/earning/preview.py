@@ -30,7 +30,7 @@ from .enter import judged
 from .facts import about
 from .graphql import LoyaltyEarningRule
 from .preview_inputs import PreviewEarningInput, cause_of
-from .rules import Award, Cause, Passed, Trigger, local_day
+from .rules import Award, Cause, Trigger, local_day
 from .store import Offer, offers
 from .terms import expires_at, unlocks_at
 from .uses import uses_of
@@ -100,13 +100,7 @@ async def preview_earning(
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such programme.", path=("input", "program"))
     offer = found[program]
     told = Told(customer_id=key, source_key="", cause=cause_of(input, offer.programme.currency))
-    [there] = await reader.fetch("SELECT active FROM loyalty_program WHERE id = ?", [program])
-    if there["active"]:
-        earned = await _judged(told, offer, reader)
-    else:
-        ended = f"“{offer.programme.name}” earns nothing any more"
-        passed = tuple(Passed(rule=rule, because=ended) for rule in offer.rules(told.cause.at))
-        earned = Award(points=0, passed=passed)
+    earned = await _judged(told, offer, reader)
     preview = _shown(earned, told.cause, offer)
     if info.context.actor.kind == "CUSTOMER":
         preview.passed = []  # why not may be what staff noted of them
