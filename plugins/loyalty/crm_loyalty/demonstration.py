@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from crm_framework import Event, PurchaseRecorded, RefundRecorded, UnitOfWork, among
 
-from .earning.changes import Says, create_rule
+from .earning.changes import create_rule
 from .earning.conditions import Conditions
 from .earning.handler import earn
 from .earning.rules import Basis, Selection, Trigger
+from .earning.says import Says
 from .models import CodeSource, RewardKind, TierPeriod
 from .programs.changes import create_program
 from .rewards.changes import NewReward, create_reward
