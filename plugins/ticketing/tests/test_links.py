@@ -188,11 +188,16 @@ async def test_many_tickets_change_at_once_each_by_itself(client: CrmClient) -> 
         ({"status": "OPEN", "category": "nonsense"}, ["category"]),
         ({"status": "OPEN", "removeTags": ["x" * 101]}, ["removeTags", "0"]),
         ({"addTags": ["a"], "removeTags": ["A"]}, ["removeTags", "0"]),
+        ({"assignee": ""}, ["assignee"]),
+        ({"team": ""}, ["team"]),
     )
     for given, path in wrong:
         refused = await change(client, "changeTickets", "changed failures { hint }", tickets=[first], **given)
         assert (refused["changed"], refused["failures"]) == (0, [])
         assert [(one["code"], one["path"]) for one in refused["errors"]] == [("BAD_INPUT", path)]
+    for member in ("assignee", "team"):  # nobody is null, and a blank is a mistake
+        [error] = (await change(client, "assignTicket", ticket=first, **{member: ""}))["errors"]
+        assert (error["code"], error["path"]) == ("BAD_INPUT", [member])
 
 
 async def test_nothing_more_is_told_of_a_customer_who_was_erased(client: CrmClient) -> None:

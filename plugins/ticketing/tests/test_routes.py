@@ -119,6 +119,14 @@ async def test_a_signed_request_opens_a_ticket_once_and_another_adds_to_it(open_
     ]
 
 
+async def test_a_body_gives_the_subject_whatever_it_holds(open_client: Any) -> None:
+    client = await hooked(open_client)
+    for id_, body in (("msg_1", "Lid:\tnone\nRed."), ("msg_2", "\u202e\nLid: none")):
+        assert (await hook(client, id_, body=body)).status_code == 201
+    found = await rows(client, "SELECT subject FROM ticketing_ticket")
+    assert [row["subject"] for row in found] == ["Lid: none"] * 2
+
+
 async def test_requests_that_are_not_right_change_nothing(open_client: Any) -> None:
     client = await hooked(open_client)
     await opened(client, await customer(client, "Bob"))
@@ -128,6 +136,7 @@ async def test_requests_that_are_not_right_change_nothing(open_client: Any) -> N
         ({"more": 1}, None),
         ({"body": " "}, ["body"]),
         ({"customer": {"email": "nonsense"}}, ["customer", "email"]),
+        ({"customer": {"email": "ada@example.com", "name": "A\nda"}}, ["customer", "name"]),
         ({"customer": {"source": "shop", "reference": ""}}, ["customer"]),
         ({"channel": "x" * 100}, ["channel"]),
         ({"customer": {"source": "x" * 101, "reference": "7"}}, ["customer", "source"]),

@@ -30,7 +30,8 @@ async def staff_with(tx: UnitOfWork, address: str) -> str | None:
 async def customer_at(tx: UnitOfWork, address: str, name: str, *, odd: bool = False) -> str:
     """Key of the customer who has this address, or of a new prospect: one, however many ask at once.
 
-    BAD_INPUT at `email` for an address that is none by the book, unless `odd` ones are taken.
+    BAD_INPUT at `email` for an address that is none by the book, unless `odd` ones are taken; at `name` for a
+    name that cannot be kept.
     """
     known = await customers_with(tx, address)
     if known:
@@ -46,7 +47,8 @@ async def customer_at(tx: UnitOfWork, address: str, name: str, *, odd: bool = Fa
         made = await create_customer(tx, replace(new, contact_points=points))
     except CrmError as error:
         if not odd:
-            raise CrmError(error.code, error.message, path=("email",), hint=error.hint) from None
+            path = ("name",) if tuple(error.path) == ("name",) else ("email",)
+            raise CrmError(error.code, error.message, path=path, hint=error.hint) from None
         made = await create_customer(tx, new)
     return made.id
 

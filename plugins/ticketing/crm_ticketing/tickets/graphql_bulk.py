@@ -72,8 +72,8 @@ def field(categories: Sequence[str]) -> Any:
             priority=input.priority,
             category=input.category,
             assigned="assignee" in named or "team" in named,
-            staff_id=key_of(staff, Staff, path=("assignee",)) if staff else None,
-            team_id=key_of(team, TicketTeam, path=("team",)) if team else None,
+            staff_id=key_of(staff, Staff, path=("assignee",)) if staff is not None else None,
+            team_id=key_of(team, TicketTeam, path=("team",)) if team is not None else None,
             add_tags=chosen(input.add_tags) or (),
             remove_tags=chosen(input.remove_tags) or (),
         )

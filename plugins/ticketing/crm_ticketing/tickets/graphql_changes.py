@@ -233,8 +233,8 @@ async def change_ticket_priority(tx: UnitOfWork, input: ChangeTicketPriorityInpu
 async def assign_ticket(tx: UnitOfWork, input: AssignTicketInput) -> TicketPayload:
     """Gives a ticket to somebody. Its clocks go on."""
     key = key_of(input.ticket, Ticket, path=("ticket",))
-    staff = key_of(input.assignee, Staff, path=("assignee",)) if input.assignee else None
-    team = key_of(input.team, TicketTeam, path=("team",)) if input.team else None
+    staff = key_of(input.assignee, Staff, path=("assignee",)) if input.assignee is not None else None
+    team = key_of(input.team, TicketTeam, path=("team",)) if input.team is not None else None
     version = chosen(input.expected_version)
     return TicketPayload(
         ticket_id=await assign(tx, key, staff_id=staff, team_id=team, expected_version=version)

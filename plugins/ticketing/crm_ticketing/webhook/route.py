@@ -12,6 +12,7 @@ from crm_framework import (
     create_customer,
     renamed,
 )
+from crm_ticketing.mail.bounded import line_of
 from crm_ticketing.mail.senders import customer_at
 from crm_ticketing.messages.new import NewMessage
 from crm_ticketing.models import MessageAuthor
@@ -79,7 +80,7 @@ async def _taken(tx: UnitOfWork, id_: str, wanted: Request, settings: TicketingS
         return found[1], False
     new = NewTicket(
         customer_id=customer,
-        subject=wanted.subject or wanted.body.strip().partition("\n")[0][:80],
+        subject=wanted.subject or _first_line(wanted.body),
         body=wanted.body,
         category=wanted.category,
         channel=wanted.channel or CHANNEL,
@@ -91,6 +92,11 @@ async def _taken(tx: UnitOfWork, id_: str, wanted: Request, settings: TicketingS
     made = await _number(tx, "WHERE t.id = ?", key)
     assert made is not None
     return made[1], True
+
+
+def _first_line(body: str) -> str:
+    """The subject of a ticket that came without: a body may hold what no subject may."""
+    return line_of(body.strip().partition("\n")[0], 80) or line_of(body, 80)
 
 
 async def _number(tx: UnitOfWork, where: str, *args: Any) -> tuple[str, int] | None:
