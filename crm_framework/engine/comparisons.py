@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .ids import decode_key
+from .integers import LEAST_BIG, MOST_BIG
 from .sql import Dialect, Fragment, listed
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _string(member: "Member", operand: Any, dialect: Dialect) -> str:
 
 
 def _int(member: "Member", operand: Any, dialect: Dialect) -> int:
-    if isinstance(operand, bool) or not isinstance(operand, int) or abs(operand) >= 2**63:
+    if isinstance(operand, bool) or not isinstance(operand, int) or not LEAST_BIG <= operand <= MOST_BIG:
         raise TypeError("an integer of 64 bits at most is expected")
     return operand
 

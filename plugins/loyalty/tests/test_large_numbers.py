@@ -74,6 +74,11 @@ async def test_points_beyond_32_bits_are_told_exactly(client: CrmClient) -> None
         "customers": {"nodes": [{"name": "Ada"}, {"name": "Ben"}]},
         "previewEarning": {"points": 9 * 10**9, "applied": [{"points": 9 * 10**9}]},
     }
+    found = await client.data(
+        "query ($least: BigInt!) { customers(filter: {loyaltyBalance: {gte: $least}}) { nodes { name } } }",
+        least=str(-(2**63)),
+    )
+    assert found == {"customers": {"nodes": [{"name": "Ada"}, {"name": "Ben"}]}}
 
 
 async def test_more_points_than_an_account_can_have_are_refused_before_anything_is_written(

@@ -47,6 +47,14 @@ async def test_the_proof_finds_what_was_changed_and_what_is_gone(client: CrmClie
     )
 
 
+async def test_an_entry_that_was_put_into_another_programme_is_found(client: CrmClient) -> None:
+    store = await shop(client)
+    await store.earn(await store.customer(), 10, START)
+    other = await shop(client, name="Others")
+    [said] = await differences_after(client, f"UPDATE loyalty_entry SET program_id = '{other.program_key}'")
+    assert said.endswith(": 1 of its entries are of another programme than the account")
+
+
 async def differences_after(client: CrmClient, *statements: str) -> list[str]:
     """What the proof says after a forgery, which is undone."""
 

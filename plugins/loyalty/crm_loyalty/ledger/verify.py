@@ -173,6 +173,8 @@ def _kept(
     ):
         if kept != made:
             yield f"{name} is {kept}, the entries come to {made}"
+    if account["strange"]:
+        yield f"{account['strange']} of its entries are of another programme than the account"
     there = {row["id"]: lot_of(dict(row)) for row in lots}
     if there != book.lots:
         wrong = sorted(key for key in {*there, *book.lots} if there.get(key) != book.lots.get(key))
@@ -191,7 +193,8 @@ async def _accounts(
     rows = await tx.fetch(
         "SELECT a.id, a.balance, a.pending, a.deficit, a.lifetime, COALESCE(SUM(e.points), 0) AS points,"
         f" COALESCE(SUM(CASE WHEN e.kind IN ('{Kind.EARNED}', '{Kind.UNLOCKED}') THEN e.points END), 0)"
-        " AS earned FROM loyalty_account a LEFT JOIN loyalty_entry e ON e.account_id = a.id"
+        " AS earned, COUNT(CASE WHEN e.program_id <> a.program_id THEN 1 END) AS strange"
+        " FROM loyalty_account a LEFT JOIN loyalty_entry e ON e.account_id = a.id"
         f" WHERE {where.sql} GROUP BY a.id",
         where.args,
     )
