@@ -25,6 +25,7 @@ async def test_the_proof_finds_what_was_changed_and_what_is_gone(client: CrmClie
     for forged in (
         f"UPDATE loyalty_entry SET points = 11 WHERE id = {entry}",
         f"UPDATE loyalty_entry SET reason = 'given' WHERE id = {entry}",
+        f"UPDATE loyalty_entry SET reason = NULL, reason_salt = NULL WHERE id = {entry}",
         f"UPDATE loyalty_entry SET at = created_at, created_at = at WHERE id = {entry}",
         "DELETE FROM loyalty_allocation WHERE points = -5",
         "UPDATE loyalty_lot SET remaining = remaining + 1 WHERE remaining = 10",
@@ -45,6 +46,24 @@ async def test_the_proof_finds_what_was_changed_and_what_is_gone(client: CrmClie
         "DELETE FROM loyalty_entry WHERE kind = 'REDEEMED'",
         "UPDATE loyalty_account SET balance = 40",
     )
+
+
+async def test_what_nobody_has_any_more_is_found(client: CrmClient) -> None:
+    store = await shop(client)
+    ada, ben = await store.customer(), await store.customer()
+    await store.earn(ada, 10, START, reason="bought")
+    await store.earn(ben, 10, START)
+    await store.redeem(ada, 5)
+    async with client.service.database.unit_of_work() as tx:
+        await client.service.host.merge_customers(ada, [ben], tx)
+    assert await differences_after(client, "UPDATE loyalty_account SET balance = balance") == []
+    merged = "UPDATE loyalty_account SET balance = 500 WHERE merged_into_id IS NOT NULL"
+    [said] = await differences_after(client, merged)
+    assert said.endswith("was merged into another, and has points or a tier again")
+    if client.service.database.dialect == "sqlite":  # PostgreSQL knows better than to let them go
+        lost = "UPDATE loyalty_allocation SET entry_id = '01a22488-1738-76b6-bcb9-1612b0857e59'"
+        assert any("took from a lot" in said for said in await differences_after(client, lost))
+        assert await differences_after(client, "UPDATE loyalty_account SET seal = x'ff00'")
 
 
 async def test_an_entry_that_was_put_into_another_programme_is_found(client: CrmClient) -> None:

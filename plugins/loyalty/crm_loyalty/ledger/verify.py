@@ -100,6 +100,7 @@ async def look(tx: UnitOfWork, keys: Sequence[str], *, sealed: bool = True) -> L
     lots, pending = await _tables(tx, keys)
     given = await _shares(tx, keys)
     tiers = await misjudged(tx, keys)
+    wordless = await _wordless(tx, keys)
     books: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     differences: dict[str, list[str]] = {key: [] for key in keys}
     for account_id, entry, said in entries:
@@ -120,6 +121,9 @@ async def look(tx: UnitOfWork, keys: Sequence[str], *, sealed: bool = True) -> L
         made[key] = result.book
         texts += _kept(accounts[key], result.book, lots[key], pending[key])
         texts += [f"what rules gave of entry {entry_id} is not the account's" for entry_id in given[key]]
+        texts += [
+            f"the reason of entry {entry_id} is gone, and nobody was erased" for entry_id in wordless[key]
+        ]
         texts += tiers.get(key, [])
         differences[key] = [f"account {key}: {text}" for text in texts]
     return Look(len(entries), made, differences)
@@ -271,6 +275,21 @@ def _words(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"the reason of entry {row['id']} was changed"
 
 
+async def _wordless(tx: UnitOfWork, keys: Sequence[str]) -> dict[str, list[str]]:
+    """By account, the entries without the reason that they had: an erasure takes it, and whose they are."""
+    where = among("e.account_id", keys, tx.dialect)
+    rows = await tx.fetch(
+        "SELECT e.account_id, e.id FROM loyalty_entry e JOIN loyalty_account a ON a.id = e.account_id"
+        f" WHERE {where.sql} AND e.reason IS NULL AND e.reason_digest IS NOT NULL"
+        " AND a.customer_id IS NOT NULL",
+        where.args,
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["account_id"]].append(row["id"])
+    return found
+
+
 async def _tables(
     tx: UnitOfWork, keys: Sequence[str]
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
@@ -298,14 +317,41 @@ async def _shares(tx: UnitOfWork, keys: Sequence[str]) -> dict[str, dict[str, li
 
 
 async def _strays(tx: UnitOfWork) -> list[str]:
-    """Entries of accounts that are gone, or were merged into others, whose these should be."""
-    rows = await tx.fetch(
-        "SELECT e.id, a.id AS merged FROM loyalty_entry e LEFT JOIN loyalty_account a ON a.id = e.account_id"
-        f" WHERE a.id IS NULL OR a.merged_into_id IS NOT NULL ORDER BY e.id LIMIT {MOST}"
-    )
-    return [
-        f"entry {row['id']} is left with an account that was merged into another"
-        if row["merged"]
-        else f"entry {row['id']} is of an account that is not there"
-        for row in rows
-    ]
+    """What is left with accounts that are gone or were merged into others, whose it should be, and with
+    entries that are gone.
+    """
+    found = []
+    for question, says in STRAYS:
+        rows = await tx.fetch(f"{question} LIMIT {MOST}")
+        found += [says.format(**row) for row in rows]
+    return found
+
+
+STRAYS = (
+    (
+        "SELECT e.id FROM loyalty_entry e LEFT JOIN loyalty_account a ON a.id = e.account_id"
+        " WHERE a.id IS NULL ORDER BY e.id",
+        "entry {id} is of an account that is not there",
+    ),
+    (
+        "SELECT e.id FROM loyalty_entry e JOIN loyalty_account a ON a.id = e.account_id"
+        " WHERE a.merged_into_id IS NOT NULL ORDER BY e.id",
+        "entry {id} is left with an account that was merged into another",
+    ),
+    (
+        "SELECT id FROM loyalty_account WHERE merged_into_id IS NOT NULL AND (balance <> 0 OR pending <> 0"
+        " OR deficit <> 0 OR lifetime <> 0 OR tier_id IS NOT NULL) ORDER BY id",
+        "account {id} was merged into another, and has points or a tier again",
+    ),
+    (
+        "SELECT s.id, s.entry_id FROM loyalty_share s LEFT JOIN loyalty_entry e ON e.id = s.entry_id"
+        " AND e.account_id = s.account_id WHERE e.id IS NULL ORDER BY s.id",
+        "what a rule gave of entry {entry_id} is of an entry that is not there, or of another account",
+    ),
+    (
+        "SELECT u.id, u.entry_id FROM loyalty_allocation u LEFT JOIN loyalty_entry e ON e.id = u.entry_id"
+        " WHERE e.id IS NULL ORDER BY u.id",
+        "what entry {entry_id} took from a lot is of an entry that is not there",
+    ),
+)
+"""A question for rows that nobody has, and what is told of each."""
