@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import strawberry
+from graphql import GraphQLNamedType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
@@ -55,6 +56,15 @@ class EngineSchema(strawberry.Schema):
             directives=directives,
             schema_directives=schema_directives,
         )
+
+    def _extend_introspection(self) -> None:
+        """Strawberry's own answer to `isOneOf` fails for lists and for what is not null."""
+        super()._extend_introspection()
+        kind = self._schema.type_map["__Type"]
+        assert isinstance(kind, GraphQLObjectType)
+        field = kind.fields["isOneOf"]
+        of_named = field.resolve
+        field.resolve = lambda of, info: of_named(of, info) if isinstance(of, GraphQLNamedType) else None
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Copies of the type's fields and of the added ones: Strawberry changes fields while it builds."""

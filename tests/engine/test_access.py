@@ -120,3 +120,13 @@ async def test_subscriptions_are_checked_too(filled: Library) -> None:
     result = await filled.listen("subscription { arrivals { author { secret } } }", permissions=AUTHORS)
     assert [one.code for one in result] == ["FORBIDDEN"]
     assert filled.reader.log == []
+
+
+async def test_every_type_says_whether_it_is_one_of(filled: Library) -> None:
+    shown = "{ kind isOneOf ofType { kind isOneOf } }"
+    asked = f'{{ __type(name: "Author") {{ isOneOf fields {{ type {shown} }} }} }}'
+    result = await filled.ask(asked, introspection_permission=PUBLIC)
+    assert result.code is None
+    kinds = {field["type"]["kind"]: field["type"]["isOneOf"] for field in result.data["__type"]["fields"]}
+    assert kinds["NON_NULL"] is None
+    assert result.data["__type"]["isOneOf"] is False

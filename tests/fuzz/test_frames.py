@@ -70,7 +70,7 @@ def faults(answer: bytes, said: Counter[str]) -> list[str]:
             said[str(code)] += 1
             if code not in CLOSES and code not in range(3000, 5000):  # it repeats a client's own
                 found.append(f"closes with {code} {data[2:]!r}")
-            if place != len(frames) - 1:
+            if any(later != PONG for later, _ in frames[place + 1 :]):  # pings are answered to the end
                 found.append("goes on after it has closed")
         elif opcode not in (PING, PONG):
             found.append(f"sends the opcode {opcode}")
