@@ -100,7 +100,6 @@ async def look(tx: UnitOfWork, keys: Sequence[str], *, sealed: bool = True) -> L
     lots, pending = await _tables(tx, keys)
     given = await _shares(tx, keys)
     tiers = await misjudged(tx, keys)
-    wordless = await _wordless(tx, keys)
     books: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     differences: dict[str, list[str]] = {key: [] for key in keys}
     for account_id, entry, said in entries:
@@ -121,9 +120,6 @@ async def look(tx: UnitOfWork, keys: Sequence[str], *, sealed: bool = True) -> L
         made[key] = result.book
         texts += _kept(accounts[key], result.book, lots[key], pending[key])
         texts += [f"what rules gave of entry {entry_id} is not the account's" for entry_id in given[key]]
-        texts += [
-            f"the reason of entry {entry_id} is gone, and nobody was erased" for entry_id in wordless[key]
-        ]
         texts += tiers.get(key, [])
         differences[key] = [f"account {key}: {text}" for text in texts]
     return Look(len(entries), made, differences)
@@ -215,7 +211,11 @@ async def entries_of_accounts(tx: UnitOfWork, keys: Sequence[str]) -> list[tuple
     """Account, entry, and what is wrong with its words; in the order of the books."""
     where = among("account_id", keys, tx.dialect)
     ids = f"(SELECT id FROM loyalty_entry WHERE {where.sql})"
-    rows = await tx.fetch(f"SELECT * FROM loyalty_entry WHERE {where.sql} ORDER BY book_id, seq", where.args)
+    rows = await tx.fetch(
+        "SELECT e.*, a.customer_id FROM loyalty_entry e JOIN loyalty_account a ON a.id = e.account_id"
+        f" WHERE {where.sql} ORDER BY e.book_id, e.seq",
+        where.args,
+    )
     opened: dict[str, list[Lot]] = defaultdict(list)
     for row in await tx.fetch(
         f"SELECT entry_id, {LOT} FROM loyalty_lot WHERE entry_id IN {ids} ORDER BY id", where.args
@@ -267,27 +267,15 @@ def _entry(row: Mapping[str, Any], effect: Effect) -> Entry:
 
 
 def _words(row: Mapping[str, Any]) -> Iterator[str]:
-    """Words that are there are those that were written; erased ones are gone with their salt."""
+    """Words that are there are those that were written; erased ones are gone, with their salt and with whose
+    the account was."""
     reason, salt = row["reason"], row["reason_salt"]
     if (reason is None) != (salt is None) or (
         reason is not None and row["reason_digest"] != reason_digest(reason, salt)
     ):
         yield f"the reason of entry {row['id']} was changed"
-
-
-async def _wordless(tx: UnitOfWork, keys: Sequence[str]) -> dict[str, list[str]]:
-    """By account, the entries without the reason that they had: an erasure takes it, and whose they are."""
-    where = among("e.account_id", keys, tx.dialect)
-    rows = await tx.fetch(
-        "SELECT e.account_id, e.id FROM loyalty_entry e JOIN loyalty_account a ON a.id = e.account_id"
-        f" WHERE {where.sql} AND e.reason IS NULL AND e.reason_digest IS NOT NULL"
-        " AND a.customer_id IS NOT NULL",
-        where.args,
-    )
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        found[row["account_id"]].append(row["id"])
-    return found
+    elif reason is None and row["reason_digest"] is not None and row["customer_id"] is not None:
+        yield f"the reason of entry {row['id']} is gone, and nobody was erased"
 
 
 async def _tables(
