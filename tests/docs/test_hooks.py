@@ -67,7 +67,7 @@ def test_a_plugin_of_this_repository_uses_it(hook: str) -> None:
 
 @pytest.mark.parametrize("hook", SPECS)
 def test_it_has_a_test_of_its_own(hook: str) -> None:
-    tests = (ROOT / "tests" / "hooks" / "test_fixture_plugins.py").read_text()
+    tests = "\n".join(file.read_text() for file in ROOT.glob("tests/hooks/test_fixture_*.py"))
     assert re.search(rf"^(async )?def test_hook_{hook}\w*\(", tests, re.MULTILINE)
 
 
