@@ -18,6 +18,14 @@ MOST_SIGNALS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Entries of all plugins, newest first, and per plugin that failed a message for the client."""
+
+    entries: tuple[TimelineEntry, ...]
+    failures: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """Figures of all plugins that were asked, in the order of the plugins.
 

@@ -17,7 +17,7 @@ import pluggy
 
 from crm_framework.errors import CrmError, ErrorCode, PluginCrash, Undelivered, contained, cut
 
-from .answers import Figures, Signalled, Signals, own_entries, own_figures, own_signals
+from .answers import Figures, Signalled, Signals, Timeline, own_entries, own_figures, own_signals
 from .apps import AppMigrations
 from .loaded import LoadedPlugin, PluginStatus
 from .routes import Route
@@ -77,14 +77,6 @@ class DeclaredRoute:
     plugin: str
     route: Route
     settings: Any = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timeline:
-    """Entries of all plugins, newest first, and per plugin that failed a message for the client."""
-
-    entries: tuple[TimelineEntry, ...]
-    failures: Mapping[str, str]
 
 
 class PluginHost:
