@@ -26,7 +26,8 @@ CALLS = 10
 the file is in memory. A page of 250 records takes 4,000 steps."""
 
 SLOW_SECONDS = 0.01
-"""A read within the steps may still be slow: it waits for the disk, or a full-text index is one long step."""
+"""A read within the steps may still be slow: it waits for the disk, or a full-text index is one long step.
+Where that is seen, its next run shows whether that was its own doing or that of others on the processor."""
 
 TURN_SECONDS = 0.01
 """How long reads one after another may keep the loop before everybody else has a turn."""
@@ -75,6 +76,7 @@ class LoopReads:
                 return None
             del self._for_threads[sql]
         self._calls_left = CALLS
+        before = _strain() if suspect else None
         try:
             found = step(self.connection, sql, args)
         except sqlite3.OperationalError as error:
@@ -87,14 +89,35 @@ class LoopReads:
         seconds = time.perf_counter() - began
         self._spent += seconds
         if seconds > SLOW_SECONDS and found is not None:
-            # Once may be the machine's fault: it goes to a thread if the next time is slow as well
-            self._leave_to_threads(sql, SLOW_AGAIN_SECONDS if suspect else 0.0)
+            at_fault = before is not None and _is_at_fault(before)
+            self._leave_to_threads(sql, SLOW_AGAIN_SECONDS if at_fault else 0.0)
         return found
 
     def _leave_to_threads(self, sql: str, seconds: float) -> None:
         self._for_threads[sql] = time.perf_counter() + seconds
         if len(self._for_threads) > REMEMBERED:
             self._for_threads.popitem(last=False)
+
+
+Strain = tuple[float, int]
+"""Processor time of a thread, in seconds, and how often it has waited for the disk."""
+
+
+def _strain() -> Strain:
+    """That of this thread so far. Only Linux tells of waiting."""
+    try:
+        from resource import RUSAGE_THREAD, getrusage
+    except ImportError:
+        return time.thread_time(), 0
+    used = getrusage(RUSAGE_THREAD)
+    return time.thread_time(), used.ru_inblock + used.ru_majflt
+
+
+def _is_at_fault(before: Strain) -> bool:
+    """Whether a slow read took its time itself. One that waited until others let it go on would wait on a
+    thread as well, after the way there."""
+    after = _strain()
+    return after[0] - before[0] > SLOW_SECONDS or after[1] > before[1]
 
 
 @dataclass(eq=False)

@@ -64,6 +64,18 @@ def where(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 THREAD = "crm"
 
 
+def wait() -> None:
+    """Lets the clock go on while the thread does not."""
+    time.sleep(0.02)
+
+
+def work() -> None:
+    """Takes the processor for a while."""
+    end = time.thread_time() + 0.02
+    while time.thread_time() < end:
+        pass
+
+
 async def test_a_bounded_read_runs_on_the_loop_and_another_on_a_thread(
     scanned: Database, where: list[str]
 ) -> None:
@@ -150,6 +162,27 @@ async def test_a_slow_statement_goes_to_a_thread_for_a_moment(
     await asyncio.sleep(0.3)
     assert await scanned.rows(BY_KEY, [7], bounded=True) == [(7, "row 7")]
     assert where[3:] == [LOOP]
+
+
+async def test_a_statement_that_only_waited_for_its_turn_on_the_processor_stays_on_the_loop(
+    scanned: Database, where: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_reads, "SLOW_SECONDS", 0.01)
+    tuples = sqlite_steps.tuples
+    hold = wait
+
+    def slow(connection: sqlite3.Connection, sql: str, args: list[Any]) -> list[tuple[Any, ...]]:
+        hold()
+        return tuples(connection, sql, args)
+
+    monkeypatch.setattr(sqlite_steps, "tuples", slow)
+    for _ in range(4):
+        await scanned.rows(BY_KEY, [7], bounded=True)
+    assert where == [LOOP] * 4
+    hold = work
+    for _ in range(2):
+        await scanned.rows(BY_KEY, [7], bounded=True)
+    assert where[4:] == [LOOP, THREAD]
 
 
 async def test_a_statement_that_was_slow_once_stays_on_the_loop(
