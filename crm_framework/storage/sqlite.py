@@ -26,6 +26,7 @@ from .sqlite_again import ChangedMeanwhile
 from .sqlite_reads import LoopReads, Step, ThreadReader
 from .sqlite_session import SqliteSession
 from .sqlite_stops import Stop, Stops
+from .sqlite_wholes import Wholes
 from .urls import SqliteTarget
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class SqliteDriver:
         self._idle_readers: list[ThreadReader] = []
         self._loop_reads: LoopReads
         self._writer: sqlite3.Connection
+        self._wholes = Wholes(self._writer_thread)
         self._stops = Stops()
         self._closed = False
 
@@ -181,14 +183,17 @@ class SqliteDriver:
             raise
 
     async def write_whole(self, gathered: Gathered) -> None:
-        """A transaction in one step, to whose end it goes even if the caller is cancelled.
+        """A transaction in one step, to whose end it goes even if the caller is cancelled; with others of
+        its kind that wait for the writer, where there are some.
 
         It needs its turn only to be put in the thread's queue: whoever comes next is behind it there.
         """
         deadline = time.monotonic() + self._wait_seconds
         await self._write_slot.take()
         try:
-            written = self._handed_over(self._writer_thread, steps.whole, self._writer, gathered, deadline)
+            if self._closed:
+                raise self._ended()
+            written = self._wholes.add(self._writer, gathered, deadline)
         finally:
             self._write_slot.give_back()
         try:

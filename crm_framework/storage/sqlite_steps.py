@@ -55,9 +55,18 @@ def first(connection: sqlite3.Connection, step: Callable[..., T], *args: Any) ->
 
 
 def write(connection: sqlite3.Connection, gathered: Gathered) -> None:
+    look(connection, gathered)
+    insert_gathered(connection, gathered)
+
+
+def look(connection: sqlite3.Connection, gathered: Gathered) -> None:
+    """Raises `Outdated` where something is not as it was assumed."""
     for sql, args in gathered.assumed:
         if connection.execute(sql, args).fetchone() is None:
             raise Outdated
+
+
+def insert_gathered(connection: sqlite3.Connection, gathered: Gathered) -> None:
     for insert in gathered.inserts:
         if len(insert.rows) == 1:
             connection.execute(insert.sql, insert.rows[0])

@@ -26,6 +26,8 @@ LONGEST_PAUSE = 60.0
 """Seconds that a chore is left alone after it failed, doubled each time in a row up to the longest."""
 LONGEST_AWAY = 5.0
 """The longest where the database was away: what waits for it goes on soon after it is back."""
+EVENTS_SECONDS = 0.05
+"""How often, at most, a chore looks again because of events of this process: each look is a read."""
 CANCEL_SECONDS = 5.0
 """How long what was cancelled at the end is waited for."""
 
@@ -39,7 +41,7 @@ class Chore:
 
     `due(room)` gives at most `room` pieces that are due now; each is then run in a task of its own, `width`
     at once. It reads first and changes only when there is something, as it is asked every few seconds. Fewer
-    pieces than `room` mean that there are no more. With `on_events` it also looks whenever this process has
+    pieces than `room` mean that there are no more. With `on_events` it also looks soon after this process has
     committed events. A piece sees to it by itself that another process does not
     do it too, and that a failure is noted; what it raises is taken for a fault of the database, and the chore
     pauses.
@@ -198,6 +200,35 @@ class _Loop:
                 log.error("Work of %s ignores its cancellation and is left behind", self.chore.name)
 
 
+class _Followers:
+    """The chores that follow events: woken at once by the first one, and by those of a moment together."""
+
+    def __init__(self, worker: Worker, names: Collection[str]) -> None:
+        self._worker = worker
+        self._names = names
+        self._resting = False
+        self._more = False
+
+    def watch(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        if self._resting:
+            self._more = True
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._worker.wake(self._names)
+        self._resting = True
+        asyncio.get_running_loop().call_later(EVENTS_SECONDS, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if self._more:
+            self._more = False
+            self._wake()
+
+
 @asynccontextmanager
 async def working(
     database: Database, chores: Sequence[Chore], *, grace_seconds: float
@@ -208,21 +239,16 @@ async def working(
     cancelled.
     """
     worker = Worker(chores, poll_seconds=POLL_SECONDS[database.dialect])
-    followers = [chore.name for chore in chores if chore.on_events]
-
-    def watch(events: Sequence[Event]) -> None:
-        if events:
-            worker.wake(followers)
-
+    followers = _Followers(worker, [chore.name for chore in chores if chore.on_events])
     database.bells.append(worker.wake)
     database.notices.listen()
-    database.watchers.append(watch)
+    database.watchers.append(followers.watch)
     running = asyncio.create_task(worker.run(), name="crm worker")
     try:
         yield worker
     finally:
         database.bells.remove(worker.wake)
-        database.watchers.remove(watch)
+        database.watchers.remove(followers.watch)
         await finish(worker, running, grace_seconds)
 
 
