@@ -1,6 +1,7 @@
-"""Where several processes share the tests, those marked `alone` have the machine to themselves.
+"""How the processes that run the tests go about it.
 
-They measure processor time, which is up to three times as much while the other cores are busy too.
+Where there are several, tests marked `alone` have the machine to themselves: they measure processor time,
+which is up to three times as much while the other cores are busy too.
 """
 
 import fcntl
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from crm_framework.server.memory import rest_what_is_loaded
+
 GATE = Path(__file__)
 ROOM = Path(__file__).with_name("pyproject.toml")
 """Files that are there for all processes, and stay as they are: only locks are put on them."""
@@ -18,6 +21,11 @@ ROOM = Path(__file__).with_name("pyproject.toml")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: no other test of this run may go on at the same time")
+
+
+def pytest_collection_finish() -> None:
+    # tests have the loaded modules looked through for garbage so often that it takes a seventh of their time
+    rest_what_is_loaded()
 
 
 @pytest.hookimpl(wrapper=True)
