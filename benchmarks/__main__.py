@@ -81,8 +81,7 @@ def main(arguments: list[str] | None = None, console: Console | None = None) -> 
     size = Size(chosen.customers, chosen.interactions)
     plans = [Plan(chosen.seconds, chosen.rounds, number) for number in chosen.connections or (8, 32)]
     workloads = [workload for workload in WORKLOADS if workload.name in (chosen.workload or NAMES)]
-    parts = chosen.grow or chosen.processes or chosen.memory is not None or chosen.profile
-    parts = parts or chosen.hold is not None
+    on_one = chosen.processes or chosen.memory is not None or chosen.profile or chosen.hold is not None
     peers = installed(console) if chosen.peers else []
     said = [
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()};"
@@ -95,22 +94,23 @@ def main(arguments: list[str] | None = None, console: Console | None = None) -> 
     for kind in DATABASES:
         if chosen.database not in (None, kind):
             continue
-        with database_of(kind, size, console, keep=chosen.keep) as url:
-            title = title_of(url)
-            here: list[Sheet] = []
-            if chosen.profile:
-                profile(url, workloads, size.customers, plans[0], console)
-            if not parts:
-                fitting = [peer for peer in peers if kind in peer.databases]
-                with bar(console, plans, workloads) as tell:
-                    contests.append(contest(url, workloads, size.customers, plans, fitting, tell))
-                here += sheets(title, contests[-1], [peer.name for peer in fitting])
-            if chosen.processes:
-                here += pair(title, url, _reads(workloads), size.customers, plans)
-            if chosen.memory is not None:
-                here.append(memory(title, url, size.customers, chosen.memory, console))
-            if chosen.hold is not None:
-                here += hold(title, url, chosen.hold, size.customers, console)
+        here: list[Sheet] = []
+        if on_one or not chosen.grow:
+            with database_of(kind, size, console, keep=chosen.keep) as url:
+                title = title_of(url)
+                if chosen.profile:
+                    profile(url, workloads, size.customers, plans[0], console)
+                if not on_one:
+                    fitting = [peer for peer in peers if kind in peer.databases]
+                    with bar(console, plans, workloads) as tell:
+                        contests.append(contest(url, workloads, size.customers, plans, fitting, tell))
+                    here += sheets(title, contests[-1], [peer.name for peer in fitting])
+                if chosen.processes:
+                    here += pair(title, url, _reads(workloads), size.customers, plans)
+                if chosen.memory is not None:
+                    here.append(memory(title, url, size.customers, chosen.memory, console))
+                if chosen.hold is not None:
+                    here += hold(title, url, chosen.hold, size.customers, console)
         if chosen.grow:
             here.append(growth(kind, _reads(workloads), size, plans[0], console, keep=chosen.keep))
         for sheet in here:
