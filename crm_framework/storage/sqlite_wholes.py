@@ -85,9 +85,7 @@ def _share(connection: sqlite3.Connection, group: Sequence[_Whole]) -> bool:
             else:
                 steps.insert_gathered(connection, one.gathered)
         steps.commit(connection)
-    except (
-        BaseException
-    ):  # whosever it is, and whatever: a value that cannot be bound is no fault of SQLite's
+    except BaseException:  # not SQLite's alone: a value may be one that cannot be bound
         steps.rollback(connection)
         return False
     for one, error in refused:
