@@ -3,36 +3,22 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import pytest
 from crm_analytics.report.page import VENDOR, Figure, Picture, Table
 from crm_analytics.report.page import page as page_of
 
 from crm_framework import NewCustomer, NewLine, NewPurchase, create_customer, record_purchase
-from crm_framework.testing import deliver_events
+from crm_framework.testing import CrmClient, deliver_events
 from crm_framework.testing.apps import OpenClient
-from tests.browser.chromium import Page, browser_page, find_browser
+from tests.browser.chromium import Page
 
 PLACES = "document.querySelectorAll('.picture').length"
 DRAWN = "document.querySelectorAll('.picture svg.marks').length"
 FAILED = "document.querySelectorAll('[data-failed]').length"
-
-
-@pytest.fixture
-def database_kind() -> str:
-    """One kind is enough: the page does not know of databases."""
-    return "sqlite"
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    program = find_browser()
-    assert program, "There is no Chromium on this machine: install one, or name it in CRM_TEST_CHROMIUM."
-    async with browser_page(program, tmp_path / "profile") as opened:
-        yield opened
 
 
 async def test_all_pictures_are_drawn_without_a_network(
@@ -60,6 +46,7 @@ async def test_all_pictures_are_drawn_without_a_network(
     await client.command("analytics", "baskets")
     await client.command("analytics", "report", "--html", str(file), "--title", "Tea & <Co>")
 
+    await page.send("Emulation.setTimezoneOverride", timezoneId="America/New_York")
     await page.open(file.as_uri())
     await page.until(f"document.readyState === 'complete' && {PLACES} > 0 && {DRAWN} === {PLACES}")
     assert await page.value(f"{FAILED} + 0") == 0
@@ -69,6 +56,83 @@ async def test_all_pictures_are_drawn_without_a_network(
     assert "Who still buys, EUR" in titles
     assert page.problems == []
     assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+
+    found = [*charts(await client.data(await asked_for_charts(client)))]
+    await asyncio.to_thread(
+        file.write_text,
+        page_of("As they are", datetime(2024, 1, 1, tzinfo=UTC), [], [Picture("", "", one) for one in found]),
+    )
+    await page.open(file.as_uri())
+    await page.until(f"document.readyState === 'complete' && {DRAWN} + {FAILED} === {len(found)}")
+    assert (await page.value(f"{FAILED} + 0"), page.problems) == (0, [])
+    # a month is the company's, wherever the browser is
+    shown = await page.value("[...document.querySelectorAll('[aria-label]')].map(each => each.ariaLabel)")
+    assert any(label.startswith("day: Jan 01, 2024; EUR: ") for label in shown), shown
+    assert not any("Dec 31, 2023" in label for label in shown)
+
+
+FIELD = "name args { name } type { name kind ofType { name kind ofType { name kind ofType { name kind } } } }"
+ARGS = {
+    "groupBy": "groupBy: {by: PERIOD, period: MONTH}",
+    "currency": 'currency: "EUR"',
+    "segments": "segments: [$segment]",
+}
+
+
+async def asked_for_charts(client: CrmClient) -> str:
+    """A query of every chart that there is under `analytics`, by periods where a metric can be."""
+    created = await client.data(
+        'mutation { createSegment(input: {name: "all", filter: {}}) { segment { id } errors { message } } }'
+    )
+    fields = await _fields(client, "Analytics")
+    parts = [
+        f"{one['name']}{_args(one, created['createSegment']['segment']['id'])} {selection}"
+        for one in fields
+        if (selection := await _selection(client, one))
+    ]
+    assert len(parts) > 15
+    return f'{{ analytics(window: {{first: "2024-01-01", last: "2025-06-30"}}) {{ {" ".join(parts)} }} }}'
+
+
+async def _fields(client: CrmClient, kind: str) -> list[dict[str, Any]]:
+    found = await client.data(f'{{ __type(name: "{kind}") {{ fields {{ {FIELD} }} }} }}')
+    fields: list[dict[str, Any]] = (found["__type"] or {})["fields"] or []
+    return fields
+
+
+async def _selection(client: CrmClient, field: dict[str, Any]) -> str:
+    kind = _innermost(field)
+    if kind["kind"] != "OBJECT":
+        return ""
+    inner = await _fields(client, kind["name"])
+    own = ["chart"] if any(one["name"] == "chart" for one in inner) else []
+    nested = [one["name"] for one in inner if _innermost(one)["name"] == "Metric"]
+    wanted = [*own, *(f"{name} {{ chart }}" for name in nested)]
+    return f"{{ {' '.join(wanted)} }}" if wanted else ""
+
+
+def _innermost(field: dict[str, Any]) -> dict[str, Any]:
+    kind: dict[str, Any] = field["type"]
+    while kind.get("ofType"):
+        kind = kind["ofType"]
+    return kind
+
+
+def _args(field: dict[str, Any], segment: str) -> str:
+    given = [
+        ARGS[arg["name"]].replace("$segment", f'"{segment}"')
+        for arg in field["args"]
+        if arg["name"] in ARGS and field["name"] != "otherFigures"
+    ]
+    return f"({', '.join(given)})" if given else ""
+
+
+def charts(found: Any) -> Iterator[Any]:
+    for name, value in found.items() if isinstance(found, dict) else enumerate(found):
+        if name == "chart":
+            yield value
+        elif isinstance(value, dict | list):
+            yield from charts(value)
 
 
 async def test_what_is_written_on_it_cannot_run(page: Page, tmp_path: Path) -> None:
