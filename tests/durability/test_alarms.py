@@ -1,9 +1,6 @@
 """A worker that is killed before and while it escalates tickets: each step is taken once, at its moment."""
 
 import asyncio
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -20,7 +17,8 @@ from crm_ticketing.tickets import NewTicket, open_ticket
 from crm_framework import NewCustomer, create_customer, parse_time
 from crm_framework.testing import CrmClient, frozen
 
-CRM = [sys.executable, "-c", "from crm_framework.cli import main; main()"]
+from .workers import let_time_pass, worker
+
 TICKETS, KILLS = 60, 4
 OPENED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CATEGORIES = ("question",)
@@ -51,26 +49,11 @@ async def overdue(client: CrmClient) -> None:
                 )
 
 
-async def worker(client: CrmClient, folder: Path, *arguments: str) -> Process:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRM_")}
-    given = {"CRM_DATABASE_URL": client.service.settings.database_url, "CRM_PLUGINS": "ticketing"}
-    return await asyncio.create_subprocess_exec(
-        *CRM, "worker", *arguments, cwd=folder, env={**kept, **given}, stdout=PIPE, stderr=PIPE
-    )
-
-
 async def breaches(client: CrmClient) -> int:
     [row] = await client.service.database.fetch(
         "SELECT COUNT(*) AS number FROM ticketing_history WHERE kind = 'BREACHED'"
     )
     return int(row["number"])
-
-
-async def let_time_pass(client: CrmClient) -> None:
-    """What takes a minute, and some seconds: the jobs of a worker that was killed are free, and due again."""
-    async with client.service.database.unit_of_work() as tx:
-        await tx.execute("UPDATE crm_job SET leased_until = ? WHERE leased_until IS NOT NULL", [tx.now])
-        await tx.execute("UPDATE crm_job SET run_at = ? WHERE status = 'WAITING'", [tx.now])
 
 
 async def test_each_step_is_taken_once_whenever_the_worker_is_killed(
@@ -79,7 +62,7 @@ async def test_each_step_is_taken_once_whenever_the_worker_is_killed(
     await overdue(client)
     chance, during = Random(5), 0
     for kill in range(KILLS):
-        process = await worker(client, tmp_path)
+        process = await worker(client, tmp_path, "ticketing")
         before = await breaches(client)
         wanted = before + (0 if kill == 0 else chance.randint(3, 12))
         for _ in range(3000):  # the first one is killed before it comes to anything
@@ -92,7 +75,7 @@ async def test_each_step_is_taken_once_whenever_the_worker_is_killed(
         await let_time_pass(client)
     assert during >= 2
     for _ in range(3):  # first those of the worker that was killed are found, then they are run
-        process = await worker(client, tmp_path, "--once")
+        process = await worker(client, tmp_path, "ticketing", "--once")
         _, errors = await asyncio.wait_for(process.communicate(), 120)
         assert process.returncode == 0, errors.decode()
         await let_time_pass(client)
