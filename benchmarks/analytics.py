@@ -6,8 +6,9 @@
 It needs duckdb (`pip install -c constraints.txt -e ".[analytics-bench]"`), which has the purchases in a file
 of its own. Half of the interactions are purchases, over 24 months. A metric is asked as a client asks, in
 this process: GraphQL text in, JSON out. With --growth, all is made once more with so many times the
-interactions, of the same customers and months. What --keep kept is not made again; on PostgreSQL that needs a
-server that lasts. The purchases of --writes would stay in it.
+interactions, of the same customers and months, and the two are asked in turns, without DuckDB; customers then
+come one after the other, in both. What --keep kept is not made again; on PostgreSQL that needs a server that
+lasts. The purchases of --writes would stay in it.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,10 +30,11 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import analytics_growth as growth
 from benchmarks.company import Size, customer_key, customer_rows, made_key
 from benchmarks.company import Table as Rows
 from benchmarks.generate import fill
-from crm_framework import new_id
+from crm_framework import UnitOfWork, new_id
 from crm_framework.app import create_app, open_service
 from crm_framework.domain.customers import record as customer_record
 from crm_framework.domain.interactions import touches
@@ -97,18 +99,23 @@ QUESTIONS = (
 )
 
 
-def sales(size: Size) -> Iterator[tuple[int, int, datetime, int]]:
-    """Number, customer, moment, minor units: half of the interactions."""
+def sales(size: Size, by_and_by: bool = False) -> Iterator[tuple[int, int, datetime, int]]:
+    """Number, customer, moment, minor units: half of the interactions. `by_and_by`: of customers who come one
+    after the other, and buy most while they are new."""
     rng = random.Random(3)
     number = size.interactions // 2
     for index in range(number):
+        share = index / number
         customer = int(rng.random() ** 2 * size.customers)
-        yield index, customer, START + SPAN * (index / number), rng.randrange(100, 20_000)
+        if by_and_by:
+            there = 1 + int((size.customers - 1) * min(1, share / 0.9))
+            customer = there - 1 - customer * there // size.customers
+        yield index, customer, START + SPAN * share, rng.randrange(100, 20_000)
 
 
-def interaction_rows(size: Size) -> Iterator[Sequence[object]]:
+def interaction_rows(size: Size, by_and_by: bool) -> Iterator[Sequence[object]]:
     """The purchases, and as many notes."""
-    for index, customer, at, minor in sales(size):
+    for index, customer, at, minor in sales(size, by_and_by):
         row = dict.fromkeys(touches.COLUMNS)
         row |= {
             "id": made_key(3, 2 * index), "customer_id": customer_key(customer), "kind": "purchase",
@@ -125,15 +132,18 @@ def tag_rows(size: Size) -> Iterator[Sequence[object]]:
         yield made_key(9, number), customer_key(number), f"segment {number % 10}"
 
 
-async def generate(url: str, size: Size, console: Console) -> None:
+async def generate(url: str, size: Size, console: Console, by_and_by: bool = False) -> None:
     settings = Settings(database_url=url, plugins=("analytics",))
     await migrate(url, migrations_of(await load_host(settings)))
     tables = [
         Rows("crm_customer", tuple(customer_record.COLUMNS), customer_rows(size), size.customers),
         Rows("crm_customer_tag", ("id", "customer_id", "tag"), tag_rows(size), size.customers),
-        Rows("crm_interaction", touches.COLUMNS, interaction_rows(size), size.interactions),
+        Rows("crm_interaction", touches.COLUMNS, interaction_rows(size, by_and_by), size.interactions),
     ]
     await fill(url, tables, console)
+    async with opened(url, "analytics") as client, client.service.database.unit_of_work() as tx:
+        # as the plugin finds a company that was there before it
+        await tx.execute("UPDATE analytics_state SET counted_at = NULL")
 
 
 def in_duckdb(file: Path, size: Size) -> Any:
@@ -173,26 +183,52 @@ async def opened(url: str, *plugins: str) -> AsyncIterator[CrmClient]:
             yield CrmClient(app, http, await issue_token(service, "*"))
 
 
-async def rebuilt(client: CrmClient) -> float:
-    """Seconds that all figures take to be counted."""
+@dataclass(frozen=True)
+class _Timed:
+    """As a command has it, with the seconds that each of its transactions took."""
+
+    client: CrmClient
+    held: list[float]
+
+    @property
+    def reader(self) -> Any:
+        return self.client.service.database
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        began = time.perf_counter()
+        async with self.client.service.database.unit_of_work() as tx:
+            yield tx
+        self.held.append(time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """Seconds by the clock, of this process's processors, and of the longest and the middle transaction."""
+
+    clock: float
+    processor: float
+    longest: float
+    middle: float
+
+
+async def rebuilt(client: CrmClient) -> Rebuilt:
+    """What it takes to count all figures."""
     from crm_analytics.rollups import rebuild
 
-    began = time.perf_counter()
-    database = client.service.database
-    async with database.unit_of_work() as tx:
+    run = _Timed(client, [])
+    began, worked = time.perf_counter(), time.process_time()
+    async with run.unit_of_work() as tx:
         await rebuild.begin(tx, "UTC")
-    place: str | None = None
-    while True:
-        async with database.unit_of_work() as tx:
-            progress = await rebuild.batch(tx, place)
-        place = progress.after
-        if place is None:
-            break
-    ended = False
-    while not ended:
-        async with database.unit_of_work() as tx:
-            ended = await rebuild.finish(tx)
-    return time.perf_counter() - began
+    async for _ in rebuild.batches(run):
+        pass
+    await rebuild.finish(run)
+    return Rebuilt(
+        time.perf_counter() - began,
+        time.process_time() - worked,
+        max(run.held),
+        statistics.median(run.held),
+    )
 
 
 async def least(work: Callable[[], Awaitable[object]]) -> float:
@@ -213,10 +249,16 @@ class Beside:
     scanned: float
 
 
-async def made(url: str, size: Size, console: Console) -> None:
-    await generate(url, size, console)
+async def made(url: str, size: Size, console: Console, by_and_by: bool = False) -> None:
+    await generate(url, size, console, by_and_by)
     async with opened(url, "analytics") as client:
-        console.print(f"all figures counted in {await rebuilt(client):.1f} s")
+        for when in ("",) if by_and_by else ("", " once more"):
+            took = await rebuilt(client)
+            console.print(
+                f"all figures counted{when} in {took.clock:.1f} s, {took.processor:.1f} s of this process;"
+                f" its longest transaction took {1000 * took.longest:.0f} ms, the middle one"
+                f" {1000 * took.middle:.0f} ms"
+            )
     if url.startswith("postgres"):
         # which the server does by itself, a while after so many changes
         async with connected(url) as connection:
@@ -293,7 +335,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--interactions", type=int, default=1_000_000)
-    parser.add_argument("--growth", type=int, default=0, help="so many times the interactions, besides")
+    parser.add_argument(
+        "--growth", type=int, default=0, help="beside so many times the interactions, instead"
+    )
     parser.add_argument("--writes", type=int, default=200)
     parser.add_argument("--keep", type=Path, help="a folder where the databases stay for the next run")
     parser.add_argument("--sqlite", action="store_true", help="SQLite alone")
@@ -308,13 +352,12 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="crm-bench-", dir=lasting_folder()) as folder,
         running_postgres(fsync=True) as server,
     ):
+        companies: dict[str, list[str]] = {kind: [] for kind in kinds}
         for size in sizes:
             console.print(f"{size.customers:,} customers, {size.interactions:,} interactions")
             name = f"{size.customers}_{size.interactions}"
             place = (arguments.keep or Path(folder)) / name
             place.mkdir(parents=True, exist_ok=True)
-            scans = in_duckdb(place / "sales.duckdb", size)
-            found = {}
             for kind in kinds:
                 url = f"sqlite:{place / 'crm.sqlite3'}" if kind == "SQLite" else server.url(f"bench_{name}")
                 whole = place / f"{kind}.whole"
@@ -323,10 +366,18 @@ def main() -> None:
                         (place / "crm.sqlite3").unlink(missing_ok=True)
                     else:
                         asyncio.run(server_database(server.url("postgres"), f"bench_{name}"))
-                    asyncio.run(made(url, size, console))
+                    console.print(kind)
+                    asyncio.run(made(url, size, console, bool(arguments.growth)))
                     whole.touch()
+                companies[kind].append(url)
+            if arguments.growth:
+                continue
+            scans = in_duckdb(place / "sales.duckdb", size)
+            found = {}
+            for kind in kinds:
+                url = companies[kind][-1]
                 found[kind] = asyncio.run(measured(url, scans))
-                if size is sizes[0] and arguments.writes:
+                if arguments.writes:
                     show_writes(kind, asyncio.run(write_costs(url, arguments.writes)), console)
             table = Table("metric", *(f"{kind}, ms | DuckDB's scan | of it" for kind in kinds))
             for one in QUESTIONS:
@@ -334,6 +385,15 @@ def main() -> None:
                 cells = (f"{b.asked:.1f} | {b.scanned:.1f} | {b.asked / b.scanned:.2f}" for b in beside)
                 table.add_row(one.name, *cells)
             console.print(table)
+        if arguments.growth:
+            asked = {one.name: one.graphql for one in QUESTIONS}
+            for kind, urls in companies.items():
+                costs = asyncio.run(growth.costs(urls, asked, partial(opened_with, "analytics")))
+                console.print(growth.table(kind, costs))
+
+
+def opened_with(plugin: str, url: str) -> AbstractAsyncContextManager[CrmClient]:
+    return opened(url, plugin)
 
 
 @asynccontextmanager

@@ -129,6 +129,8 @@ def _sqlite_value(value: object) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
+    if kind is date:
+        return value.isoformat()  # type: ignore[attr-defined]  # the type says it, which is quicker to ask
     if isinstance(value, datetime):
         return _sqlite_moment(aware(value))
     if isinstance(value, date):

@@ -5,11 +5,21 @@ counted, also without the surveys of this plugin.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from crm_framework import Event, InteractionLogged, InteractionUpdated, UnitOfWork, among, new_id, parse_time
+from crm_framework import (
+    Event,
+    InteractionLogged,
+    InteractionUpdated,
+    Reader,
+    UnitOfWork,
+    among,
+    new_id,
+    parse_time,
+)
 
 KIND = "survey"
 _OUTCOME = re.compile(r"\s*(nps|csat)\s*:?\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?\s*", re.IGNORECASE | re.ASCII)
@@ -65,6 +75,35 @@ async def recount(customers: Collection[str], tx: UnitOfWork) -> None:
     gone = among("customer_id", sorted(customers), tx.dialect)
     await tx.execute(f"DELETE FROM analytics_answer WHERE {gone.sql}", gone.args)
     await _store(f"i.kind = '{KIND}' AND {where.sql}", where.args, tx)
+
+
+async def compared(
+    customers: Collection[str], source: UnitOfWork | Reader
+) -> tuple[Mapping[str, Mapping[str, Score]], Mapping[str, Mapping[str, Score]]]:
+    """What is kept of these customers, and what was recorded: by customer and interaction."""
+    where = among("customer_id", sorted(customers), source.dialect)
+    kept: dict[str, dict[str, Score]] = defaultdict(dict)
+    given: dict[str, dict[str, Score]] = defaultdict(dict)
+    for row in await source.fetch(
+        f"SELECT customer_id, interaction_id, question, score, most FROM analytics_answer WHERE {where.sql}",
+        where.args,
+    ):
+        score = Score(row["question"], row["score"], row["most"])
+        kept[str(row["customer_id"])][str(row["interaction_id"])] = score
+    for row in await source.fetch(
+        f"SELECT customer_id, id, outcome FROM crm_interaction WHERE kind = '{KIND}' AND {where.sql}",
+        where.args,
+    ):
+        found = score_of(row["outcome"])
+        if found is not None:
+            given[str(row["customer_id"])][str(row["id"])] = found
+    return kept, given
+
+
+async def differing(customers: Collection[str], source: UnitOfWork | Reader) -> set[str]:
+    """Those of whom other answers are kept than were recorded."""
+    kept, given = await compared(customers, source)
+    return {customer for customer in customers if kept.get(customer) != given.get(customer)}
 
 
 def _was_survey(event: InteractionLogged) -> bool:

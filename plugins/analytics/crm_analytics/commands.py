@@ -30,21 +30,19 @@ def rebuild_command(context: click.Context, after: str | None) -> None:
     """
 
     async def work(run: CommandRun) -> int:
-        progress = rebuild.Progress(after, 0)
         if after is None:
             async with run.unit_of_work() as tx:
                 await rebuild.begin(tx, run.settings.time_zone)
-        while True:
-            async with run.unit_of_work() as tx:
-                progress = await rebuild.batch(tx, progress.after, progress.done)
-            if progress.after is None:
-                break
-            click.echo(f"{progress.done:,} customers are counted, the last is {progress.after}.")
-        ended = False
-        while not ended:
-            async with run.unit_of_work() as tx:
-                ended = await rebuild.finish(tx)
-        return progress.done
+        number, done = await rebuild.number(after, run.reader), 0
+        async for progress in rebuild.batches(run, after):
+            done = progress.done
+            if progress.after is not None:
+                click.echo(
+                    f"{done:,} of {max(done, number):,} customers are counted, the last is {progress.after}."
+                )
+        click.echo("All customers are counted; now the sums over all.")
+        await rebuild.finish(run)
+        return done
 
     done = run_command(context, work)
     click.echo(f"{done:,} customers are counted, and the sums over all.")
@@ -58,13 +56,11 @@ def verify_command(context: click.Context) -> None:
     async def work(run: CommandRun) -> proof.Found:
         found = proof.Found()
         while True:
-            async with run.unit_of_work() as tx:
-                found = await proof.batch(tx, found)
+            found = await proof.batch(run, found)
             if found.after is None:
                 break
             click.echo(f"{found.customers:,} customers are compared.")
-        async with run.unit_of_work() as tx:
-            found.differences += await proof.sums(tx)
+        found.differences += await proof.sums(run.reader)
         return found
 
     found = run_command(context, work)

@@ -25,13 +25,16 @@ async def upkeep(job: JobRun) -> None:
 
 async def count_anew(job: JobRun) -> None:
     """One batch of a rebuild; the next one follows where it ends."""
-    async with job.unit_of_work() as tx:
-        if "after" not in job.payload:
+    if "after" not in job.payload:
+        async with job.unit_of_work() as tx:
             await rebuild.begin(tx, job.settings.time_zone)
-        progress = await rebuild.batch(tx, job.payload.get("after"), job.payload.get("done", 0))
-        ended = progress.after is None and await rebuild.finish(tx)
-        then = {"after": progress.after or job.payload.get("after"), "done": progress.done}
-        job.done(tx, then=None if ended else then)
+    found = await rebuild.look(job.payload.get("after"), job.reader)
+    await rebuild.write_all(job, found)
+    if found.after is None:
+        await rebuild.finish(job)
+        return
+    async with job.unit_of_work() as tx:
+        job.done(tx, then={"after": found.after})
 
 
 async def send_survey(job: JobRun) -> None:
@@ -48,7 +51,12 @@ JOBS = [
         upkeep,
         cron="* * * * *",
     ),
-    Job("analytics.rebuild", "Counts all figures anew, in batches of customers.", count_anew),
+    Job(
+        "analytics.rebuild",
+        "Counts all figures anew, in batches of customers.",
+        count_anew,
+        timeout_s=3600,  # the end of it, which sums up
+    ),
     Job(
         "analytics.freeze",
         "Keeps who belongs to each segment, once a month and when it is new.",

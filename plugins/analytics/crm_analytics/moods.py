@@ -1,8 +1,17 @@
 """When each customer was last unhappy: the latest interaction in a bad mood."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from crm_framework import Event, InteractionLogged, InteractionUpdated, UnitOfWork, among
+from crm_framework import (
+    Event,
+    InteractionLogged,
+    InteractionUpdated,
+    Reader,
+    UnitOfWork,
+    among,
+    parse_time,
+)
 
 from .rollups.recount import held
 
@@ -32,3 +41,15 @@ async def recount(customers: Collection[str], tx: UnitOfWork) -> None:
     """Of these customers, who are held."""
     where = among("customer_id", sorted(customers), tx.dialect)
     await tx.execute(f"{_UPDATE}{where.sql}", where.args)
+
+
+async def differing(kept: Mapping[str, datetime | None], source: UnitOfWork | Reader) -> set[str]:
+    """Those customers of whom another moment is kept than that of their latest interaction in a bad mood."""
+    where = among("customer_id", sorted(kept), source.dialect)
+    rows = await source.fetch(
+        "SELECT customer_id, MAX(occurred_at) AS latest FROM crm_interaction"
+        f" WHERE sentiment = 'NEGATIVE' AND {where.sql} GROUP BY customer_id",
+        where.args,
+    )
+    latest = {str(row["customer_id"]): parse_time(row["latest"]) for row in rows}
+    return {customer for customer, at in kept.items() if latest.get(customer) != at}

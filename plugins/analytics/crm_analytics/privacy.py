@@ -10,9 +10,10 @@ from crm_framework import UnitOfWork, among, parse_time
 from . import answers, moods, support
 from .predictions import privacy as predictions
 from .rollups import kept, totals
-from .rollups.counted import cohorts_of, months_of
+from .rollups.counted import cohort_differences, cohorts_of, months_of
+from .rollups.figures import Change
 from .rollups.kept import Days, Products
-from .rollups.recount import Change, recount, store
+from .rollups.recount import recount, store
 
 COUNTED = (
     *("analytics_daily", "analytics_month", "analytics_activity", "analytics_revenue"),
@@ -97,9 +98,9 @@ async def erase(customer_id: str, tx: UnitOfWork) -> Mapping[str, int]:
     await recount(held, None, tx)
     await answers.recount([customer_id], tx)
     days = (await kept.days_of([customer_id], tx)).get(customer_id, {})
-    totals.add_cohorts(
-        tx, cohorts_of(months_of(days), held[customer_id].signed_up(held[customer_id].zone)), Counter()
-    )
+    signed_up = held[customer_id].signed_up(held[customer_id].zone)
+    left = cohort_differences(cohorts_of(months_of(days), signed_up), Counter())
+    totals.add(tx, totals.COHORTS, left)
     counts = {
         "analytics_answer": await tx.execute(
             "UPDATE analytics_answer SET customer_id = NULL WHERE customer_id = ?", [customer_id]
@@ -123,7 +124,7 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
 
 
 def _told(name: str) -> bool:
-    return name not in ("id", "customer_id")
+    return name not in ("id", "customer_id", "counted")
 
 
 def _camel(name: str) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from crm_analytics.rollups import rebuild, totals
+from crm_analytics.rollups import quintiles, rebuild, summing, totals
+from crm_analytics.rollups.state import state
 
 from crm_framework import (
     CrmError,
@@ -348,6 +349,56 @@ async def test_the_worker_counts_what_was_there_before(
     assert ran.count("analytics.rebuild") > 2
     assert await tables(client) == kept
     assert await differences(client) == []
+
+
+async def test_whoever_is_counted_during_a_rebuild_counts_once(client: CrmClient) -> None:
+    """Between the look at customers and the writing, at them and at the sums; and two rebuilds at once."""
+    company, database = Company(client, 6), client.service.database
+    for _ in range(6):
+        await company.join()
+        await company.buy()
+    run = Outside(database)
+    for first in (True, False):
+        if first:
+            await forget(client)
+        else:
+            async with database.unit_of_work() as tx:
+                await tx.execute("UPDATE analytics_daily SET purchases = purchases + 1")
+        async with database.unit_of_work() as tx:
+            await rebuild.begin(tx, "UTC")
+        found = await rebuild.look(None, database)
+        for _ in range(12):  # among them the first counting of some, and merges and erasures of others
+            await company.step()
+        await deliver_events(client)
+        other = await rebuild.look(None, database)
+        await rebuild.write_all(run, found)
+        seen, lacking = await state(database), await summing.lacking("UTC", database)
+        await company.buy()
+        await rebuild.write_all(run, other)
+        await deliver_events(client)
+        bounds = await quintiles.look(database)
+        settled = await rebuild.settle(run, seen, lacking, bounds)
+        assert settled is (not any(other.pieces()))
+        await rebuild.finish(run)
+        assert await owed(client) == 0
+        assert await differences(client) == []
+
+
+class Outside:
+    """As a command counts."""
+
+    def __init__(self, database: Any) -> None:
+        self.reader, self.unit_of_work = database, database.unit_of_work
+
+
+async def test_a_rebuild_that_changes_nothing_holds_nobody(client: CrmClient) -> None:
+    company, database = Company(client, 8), client.service.database
+    for _ in range(4):
+        await company.join()
+        await company.buy()
+    await client.data(REBUILD)
+    found = await rebuild.look(None, database)
+    assert (len(found.standing), list(found.pieces())) == (4, [])
 
 
 async def test_another_zone_is_counted_anew(open_client: Any) -> None:

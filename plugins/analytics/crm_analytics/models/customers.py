@@ -21,6 +21,9 @@ class Figures(Model):
     zone = fields.CharField(
         max_length=64, default="UTC", db_default="UTC", description="whose days these are"
     )
+    counted = fields.IntField(
+        default=0, db_default=0, description="how often somebody held the row to count anew"
+    )
     purchases = fields.IntField(default=0, db_default=0)
     refunds = fields.IntField(default=0, db_default=0)
     purchase_days = fields.IntField(default=0, db_default=0, description="days with a purchase")

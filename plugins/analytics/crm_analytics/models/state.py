@@ -16,6 +16,9 @@ class State(Model):
     counted_at = fields.DatetimeField(
         null=True, description="when all was last counted; null while what was there before is not"
     )
+    step = fields.IntField(
+        default=0, db_default=0, description="one more with each change by which all is counted anew"
+    )
 
     class Meta:
         app = "analytics"

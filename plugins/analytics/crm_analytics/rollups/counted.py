@@ -226,6 +226,13 @@ def product_differences(
     )
 
 
+def cohort_differences(
+    before: Counter[CohortKey], after: Counter[CohortKey]
+) -> list[tuple[CohortKey, tuple[int, ...]]]:
+    """The same for cohorts."""
+    return [(key, (after[key] - before[key],)) for key in {**before, **after} if after[key] != before[key]]
+
+
 def _differences(
     before: Mapping[DayKey, Sequence[int]], after: Mapping[DayKey, Sequence[int]]
 ) -> list[tuple[DayKey, tuple[int, ...]]]:

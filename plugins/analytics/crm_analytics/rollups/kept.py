@@ -8,11 +8,13 @@ from datetime import date, datetime
 from typing import Any
 
 from crm_analytics.windows import day_in, month_of
-from crm_framework import UnitOfWork, among, new_id, parse_time
+from crm_framework import Reader, UnitOfWork, among, new_id, parse_time
 
 from .activity import Active, tags_text
 from .counted import CurrencySums, DayKey, DaySums, MonthSums, ProductKey, Together
 
+Source = UnitOfWork | Reader
+"""What rows are read from: inside of a change or beside all of them."""
 Days = dict[DayKey, DaySums]
 Products = dict[ProductKey, tuple[int, int, int]]
 
@@ -53,18 +55,18 @@ _HOLD = {
     "sqlite": (
         "INSERT INTO analytics_customer (id, customer_id, zone)"
         " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ({zone}) FROM json_each(?)"
-        " WHERE true ON CONFLICT (customer_id) DO UPDATE SET purchases = analytics_customer.purchases"
+        " WHERE true ON CONFLICT (customer_id) DO UPDATE SET counted = analytics_customer.counted + 1"
     ),
     "postgres": (
         "INSERT INTO analytics_customer (id, customer_id, zone)"
         " SELECT n.id, n.customer_id, ({zone}) FROM unnest(CAST(? AS uuid[]), CAST(? AS uuid[]))"
         " AS n (id, customer_id)"
-        " ON CONFLICT (customer_id) DO UPDATE SET purchases = analytics_customer.purchases"
+        " ON CONFLICT (customer_id) DO UPDATE SET counted = analytics_customer.counted + 1"
     ),
 }
 _ZONE = "SELECT COALESCE(next_zone, zone) FROM analytics_state WHERE name = 'rollups'"
 _RETURNING = (
-    " RETURNING customer_id, zone, signup_month,"
+    " RETURNING customer_id, zone, signup_month, counted,"
     " (SELECT c.created_at FROM crm_customer AS c WHERE c.id = analytics_customer.customer_id) AS created_at"
 )
 
@@ -78,6 +80,8 @@ class Held:
     created_at: datetime
     signup_month: date | None
     """As it is kept."""
+    counted: int
+    """How often somebody held them since their row was made."""
 
     def signed_up(self, zone: str) -> date:
         """The month in which the record was made, as it is now."""
@@ -100,64 +104,65 @@ async def hold(customers: Collection[str], tx: UnitOfWork) -> dict[str, Held]:
             row["zone"],
             parse_time(row["created_at"]),
             None if row["signup_month"] is None else as_day(row["signup_month"]),
+            int(row["counted"]),
         )
         for row in await tx.fetch(sql, args)
     }
 
 
-async def days_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, Days]:
+async def days_of(customers: Collection[str], source: Source) -> dict[str, Days]:
     """All days that are kept, by customer."""
-    return await _kept(DAILY, customers, tx, _day_sums)
+    return await _kept(DAILY, customers, source, _day_sums)
 
 
-async def months_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[DayKey, MonthSums]]:
+async def months_of(customers: Collection[str], source: Source) -> dict[str, dict[DayKey, MonthSums]]:
     return await _kept(
-        MONTH, customers, tx, lambda row: MonthSums(*(int(row[name]) for name in MONTH.values))
+        MONTH, customers, source, lambda row: MonthSums(*(int(row[name]) for name in MONTH.values))
     )
 
 
-async def currencies_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[str, CurrencySums]]:
+async def currencies_of(customers: Collection[str], source: Source) -> dict[str, dict[str, CurrencySums]]:
     found = await _kept(
-        REVENUE, customers, tx, lambda row: CurrencySums(*(int(row[name]) for name in REVENUE.values))
+        REVENUE, customers, source, lambda row: CurrencySums(*(int(row[name]) for name in REVENUE.values))
     )
     return {
         customer: {key[0]: sums for key, sums in currencies.items()} for customer, currencies in found.items()
     }
 
 
-async def activity_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, dict[int, Active]]:
+async def activity_of(customers: Collection[str], source: Source) -> dict[str, dict[int, Active]]:
     """By customer and block."""
     found = await _kept(
         ACTIVITY,
         customers,
-        tx,
+        source,
         lambda row: Active(row["tags"], int(row["earlier"]), int(row["months"]), bool(row["followed"])),
     )
     return {customer: {key[0]: one for key, one in blocks.items()} for customer, blocks in found.items()}
 
 
-async def tags_of(customers: Collection[str], tx: UnitOfWork) -> dict[str, str]:
+async def tags_of(customers: Collection[str], source: Source) -> dict[str, str]:
     """Of each of these customers, who are held, the tags as they are now, as text.
 
     Not in the statement that holds them: while it waits for somebody, it does not see what they changed.
     """
-    where = among("customer_id", sorted(customers), tx.dialect)
+    where = among("customer_id", sorted(customers), source.dialect)
     found: dict[str, list[str]] = {customer: [] for customer in customers}
-    rows = await tx.fetch(f"SELECT customer_id, tag FROM crm_customer_tag WHERE {where.sql}", where.args)
+    rows = await source.fetch(f"SELECT customer_id, tag FROM crm_customer_tag WHERE {where.sql}", where.args)
     for row in rows:
         found[str(row["customer_id"])].append(row["tag"])
     return {customer: tags_text(tags) for customer, tags in found.items()}
 
 
 async def products_of(
-    customers: Collection[str], tx: UnitOfWork, months: tuple[date, date] | None = None
+    customers: Collection[str], source: Source, months: tuple[date, date] | None = None
 ) -> dict[str, Products]:
     """Those of months from one to another, both included, or all."""
     within = "" if months is None else " AND month BETWEEN ? AND ?"
     return await _kept(
         PRODUCT,
         customers,
-        tx,
+        source,
         lambda row: (int(row["quantity"]), int(row["amount_minor"]), int(row["purchases"])),
         within,
         months or (),
@@ -167,14 +172,14 @@ async def products_of(
 async def _kept(
     table: Table,
     customers: Collection[str],
-    tx: UnitOfWork,
+    source: Source,
     values: Callable[[dict[str, Any]], Any],
     within: str = "",
     args: Sequence[object] = (),
 ) -> dict[str, dict[Any, Any]]:
-    where = among("customer_id", sorted(customers), tx.dialect)
+    where = among("customer_id", sorted(customers), source.dialect)
     columns = ", ".join(("customer_id", *table.keys, *table.values))
-    rows = await tx.fetch(
+    rows = await source.fetch(
         f"SELECT {columns} FROM {table.name} WHERE {where.sql}{within}", [*where.args, *args]
     )
     found: dict[str, dict[Any, Any]] = defaultdict(dict)
@@ -208,19 +213,8 @@ def values_of(one: object) -> tuple[Any, ...]:
     return tuple(vars(one).values())
 
 
-Rows = Mapping[str, Mapping[Any, Sequence[Any]]]
-"""Customer → key → the values of its row."""
-
-
-def as_rows(kept: Mapping[str, Mapping[Any, Any]]) -> Rows:
-    """Values that are dataclasses, or tuples, as rows have them."""
-    return {
-        customer: {
-            key if isinstance(key, tuple) else (key,): value if isinstance(value, tuple) else values_of(value)
-            for key, value in rows.items()
-        }
-        for customer, rows in kept.items()
-    }
+Rows = Mapping[str, Mapping[Any, Any]]
+"""Customer → key → what its row says: a dataclass, or a tuple."""
 
 
 async def write(changes: Sequence[tuple[Table, Rows, Rows]], tx: UnitOfWork) -> None:
@@ -238,13 +232,12 @@ async def _rewrite(table: Table, before: Rows, after: Rows, tx: UnitOfWork) -> l
     new, changed, gone = [], [], []
     for customer in {**before, **after}:
         old, now = before.get(customer, {}), after.get(customer, {})
-        for key in {**old, **now}:
+        for key, one in now.items():
             if key not in old:
-                new.append([new_id(), customer, *key, *now[key]])
-            elif key not in now:
-                gone.append([customer, *key])
-            elif tuple(old[key]) != tuple(now[key]):
-                changed.append([*now[key], customer, *key])
+                new.append([new_id(), customer, *_listed(key), *_listed(one)])
+            elif old[key] != one:
+                changed.append([*_listed(one), customer, *_listed(key)])
+        gone += [[customer, *_listed(key)] for key in old if key not in now]
     here = " AND ".join(f"{name} = ?" for name in ("customer_id", *table.keys))
     if changed:
         settings = ", ".join(f"{name} = ?" for name in table.values)
@@ -252,6 +245,13 @@ async def _rewrite(table: Table, before: Rows, after: Rows, tx: UnitOfWork) -> l
     if gone:
         await tx.execute_many(f"DELETE FROM {table.name} WHERE {here}", gone)
     return new
+
+
+def _listed(one: Any) -> tuple[Any, ...]:
+    """A key or the values of a row: of a tuple, of a dataclass, or of one value."""
+    if isinstance(one, tuple):
+        return one
+    return values_of(one) if hasattr(one, "__dict__") else (one,)
 
 
 async def write_together(sums: Mapping[str, tuple[Together, date, str]], tx: UnitOfWork) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from crm_framework import UnitOfWork, among, parse_time
+from crm_framework import among, parse_time
 
 from .counted import Line, Sale
+from .kept import Source
 
 SALES = (
     # a refund that names no channel went the way of its purchase
@@ -25,9 +26,9 @@ Span = tuple[datetime, datetime] | None
 """From a moment on, and before another; None for always."""
 
 
-async def sales(customers: Collection[str], span: Span, tx: UnitOfWork) -> dict[str, list[Sale]]:
+async def sales(customers: Collection[str], span: Span, source: Source) -> dict[str, list[Sale]]:
     found: dict[str, list[Sale]] = defaultdict(list)
-    for row in await _rows(SALES, customers, span, tx):
+    for row in await _rows(SALES, customers, span, source):
         refund = row["kind"] == "refund"
         found[str(row["customer_id"])].append(
             Sale(
@@ -41,9 +42,9 @@ async def sales(customers: Collection[str], span: Span, tx: UnitOfWork) -> dict[
     return found
 
 
-async def lines(customers: Collection[str], span: Span, tx: UnitOfWork) -> dict[str, list[Line]]:
+async def lines(customers: Collection[str], span: Span, source: Source) -> dict[str, list[Line]]:
     found: dict[str, list[Line]] = defaultdict(list)
-    for row in await _rows(LINES, customers, span, tx):
+    for row in await _rows(LINES, customers, span, source):
         found[str(row["customer_id"])].append(
             Line(
                 str(row["id"]),
@@ -58,11 +59,11 @@ async def lines(customers: Collection[str], span: Span, tx: UnitOfWork) -> dict[
 
 
 async def _rows(
-    select: str, customers: Collection[str], span: Span, tx: UnitOfWork
+    select: str, customers: Collection[str], span: Span, source: Source
 ) -> Sequence[dict[str, Any]]:
-    where = among("i.customer_id", sorted(customers), tx.dialect)
+    where = among("i.customer_id", sorted(customers), source.dialect)
     within = "" if span is None else " AND i.occurred_at >= ? AND i.occurred_at < ?"
-    rows: Sequence[dict[str, Any]] = await tx.fetch(
+    rows: Sequence[dict[str, Any]] = await source.fetch(
         f"{select} AND {where.sql}{within}", [*where.args, *(span or ())]
     )
     return rows

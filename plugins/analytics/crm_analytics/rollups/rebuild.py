@@ -1,17 +1,37 @@
-"""All figures counted anew, in batches of customers that are each committed: whoever goes on where another
-was killed comes to the same end."""
+"""All figures counted anew, in batches: whoever goes on where another was killed comes to the same end.
 
-from collections import defaultdict
-from collections.abc import Collection
+Customers are looked at beside all changes, and only what proves to be otherwise is written, a few thousand
+rows at a time. Whoever was counted between the look and the writing is counted once more, under a hold.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 from crm_analytics import answers, moods
-from crm_framework import CrmError, ErrorCode, UnitOfWork
+from crm_framework import UnitOfWork
 
-from . import counted, kept, raw, totals
-from .quintiles import refresh
-from .recount import CHUNK, held, recount
-from .state import NAME, state
+from . import kept, quintiles, summing, totals
+from .figures import Figures, Standing, next_ones, scanned
+from .kept import Held, Source
+from .recount import held, keep, recount
+from .state import NAME, State, state
+
+CHUNK = 500
+"""Customers who are looked at together."""
+ROWS = 2_000
+"""About as many rows are written in one transaction: on SQLite everybody else waits for as long with a
+change."""
+
+
+class Run(Protocol):
+    """What a job and a command have in common."""
+
+    @property
+    def reader(self) -> Source: ...
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
 
 
 @dataclass(frozen=True)
@@ -22,149 +42,204 @@ class Progress:
     done: int
 
 
+@dataclass(frozen=True)
+class Look:
+    """Customers as they were found; `differing` are those of whom something else is to be kept."""
+
+    standing: dict[str, Standing]
+    figures: Figures
+    zone: str
+    differing: frozenset[str]
+    answers: frozenset[str]
+    moods: frozenset[str]
+
+    @property
+    def after(self) -> str | None:
+        """The last one's key; None where none follow."""
+        return list(self.standing)[-1] if len(self.standing) == CHUNK else None
+
+    def pieces(self) -> Iterator[list[str]]:
+        """Those to be written, as many as make `ROWS` rows at a time."""
+        piece: list[str] = []
+        rows = 0
+        for customer in self.standing:
+            if customer in self.differing | self.answers | self.moods:
+                piece.append(customer)
+                rows += self._rows(customer)
+                if rows >= ROWS:
+                    yield piece
+                    piece, rows = [], 0
+        if piece:
+            yield piece
+
+    def _rows(self, customer: str) -> int:
+        changes = (self.figures.days, self.figures.months, self.figures.products)
+        return 3 + sum(
+            len(rows) for one in changes for rows in (one.before.get(customer, ()), one.after[customer])
+        )
+
+
 async def begin(tx: UnitOfWork, zone: str) -> None:
     """Has customers who come meanwhile counted for the zone from the start."""
     await tx.execute("UPDATE analytics_state SET next_zone = ? WHERE name = ?", [zone, NAME])
 
 
-async def batch(tx: UnitOfWork, after: str | None, done: int = 0) -> Progress:
-    """Counts the next customers."""
+async def number(after: str | None, source: Source) -> int:
+    """How many customers there are to be looked at."""
     more, args = ("AND id > ?", [after]) if after else ("", [])
-    rows = await tx.fetch(
-        f"SELECT id FROM crm_customer WHERE merged_into_id IS NULL {more} ORDER BY id LIMIT {CHUNK}", args
+    [row] = await source.fetch(
+        "SELECT COUNT(*) AS number FROM crm_customer WHERE merged_into_id IS NULL AND erased_at IS NULL"
+        f" {more}",
+        args,
     )
-    now = await state(tx)
-    keys = [str(row["id"]) for row in rows]
-    await _count(keys, now.next_zone or now.zone, tx)
-    return Progress(keys[-1] if len(keys) == CHUNK else None, done + len(keys))
+    return int(row["number"])
 
 
-async def _count(keys: Collection[str], zone: str, tx: UnitOfWork) -> None:
-    customers = await held(keys, tx)
-    if customers:
-        await recount(customers, None, tx, zone=zone)
-        await answers.recount(list(customers), tx)
-        await moods.recount(list(customers), tx)
-
-
-async def finish(tx: UnitOfWork) -> bool:
-    """Sums up over all customers and says so; False while there are customers of another zone: count them
-    first.
-
-    It holds the state, so that one process does it at a time.
-    """
-    await tx.execute("UPDATE analytics_state SET counted_at = counted_at WHERE name = ?", [NAME])
-    now = await state(tx)
+async def look(after: str | None, source: Source) -> Look:
+    """At the next customers, and at all that is kept and was recorded of them. Nobody waits for it."""
+    now = await state(source)
     zone = now.next_zone or now.zone
-    late = await tx.fetch(f"SELECT customer_id FROM analytics_customer WHERE zone <> ? LIMIT {CHUNK}", [zone])
-    if late:
-        await _count([str(row["customer_id"]) for row in late], zone, tx)
-        return False
-    await _sum_up(zone, tx)
-    await refresh(tx)
-    await tx.execute(
-        "UPDATE analytics_state SET zone = ?, next_zone = NULL, counted_at = ? WHERE name = ?",
-        [zone, tx.now, NAME],
+    standing = await next_ones(after, CHUNK, source)
+    figures = await scanned(dict.fromkeys(standing, zone), source)
+    differing = {
+        one.id
+        for one in standing.values()
+        if one.zone != zone
+        or one.signup_month != one.signed_up(zone)
+        or one.together != kept.values_of(figures.together[one.id])
+        or figures.differ(one.id)
+    }
+    return Look(
+        standing,
+        figures,
+        zone,
+        frozenset(differing),
+        frozenset(await answers.differing(standing, source)),
+        frozenset(await moods.differing({one.id: one.unhappy_at for one in standing.values()}, source)),
     )
+
+
+async def write(found: Look, customers: Collection[str], tx: UnitOfWork) -> None:
+    """Keeps what was found of these."""
+    sums = not _apart(await _step(tx))
+    now = await held(customers, tx)
+    same = {one: now[one] for one in customers if one in now and _untouched(now[one], found.standing[one])}
+    differing = {one: held_one for one, held_one in same.items() if one in found.differing}
+    if differing:
+        zones = dict.fromkeys(differing, found.zone)
+        await keep(differing, found.figures.of(differing), zones, tx, sums=sums)
+    others = {one: held_one for one, held_one in now.items() if one not in same}
+    if others:
+        await recount(others, None, tx, zone=found.zone, sums=sums)
+    if again := [one for one in now if one in found.answers or one in others]:
+        await answers.recount(again, tx)
+    if again := [one for one in now if one in found.moods or one in others]:
+        await moods.recount(again, tx)
+
+
+def _untouched(now: Held, before: Standing) -> bool:
+    """Whether nobody held the customer since it was looked at: this hold is the next one."""
+    return now.counted == (0 if before.counted is None else before.counted + 1)
+
+
+def _apart(now: State) -> bool:
+    """Whether all is being counted for the first time, or for another zone: the sums over all are then made
+    at the end, instead of row by row."""
+    return now.counted_at is None or now.next_zone not in (None, now.zone)
+
+
+async def _step(tx: UnitOfWork) -> State:
+    """Tells whoever sums up that something changed, and is the only one until the transaction's end."""
+    await tx.execute("UPDATE analytics_state SET step = step + 1 WHERE name = ?", [NAME])
+    return await state(tx)
+
+
+async def batches(run: Run, after: str | None = None) -> AsyncIterator[Progress]:
+    """Counts all customers, or those after one, each batch in transactions of its own."""
+    progress = Progress(after, 0)
+    while True:
+        found = await look(progress.after, run.reader)
+        await write_all(run, found)
+        progress = Progress(found.after, progress.done + len(found.standing))
+        yield progress
+        if progress.after is None:
+            return
+
+
+async def write_all(run: Run, found: Look) -> None:
+    for piece in found.pieces():
+        async with run.unit_of_work() as tx:
+            await write(found, piece, tx)
+
+
+async def finish(run: Run) -> None:
+    """Brings the sums over all up to date, and says that all is counted."""
+    while True:
+        if await _late(run):
+            continue
+        now = await state(run.reader)
+        zone = now.next_zone or now.zone
+        lacking = await summing.lacking(zone, run.reader)
+        bounds = await quintiles.look(run.reader)
+        if await settle(run, now, lacking, bounds):
+            return
+
+
+async def _late(run: Run) -> bool:
+    """Counts customers who go by another zone, if there are any: those who were made before the end of the
+    last batch, but after their turn."""
+    now = await state(run.reader)
+    zone = now.next_zone or now.zone
+    rows = await run.reader.fetch(
+        f"SELECT customer_id FROM analytics_customer WHERE zone <> ? LIMIT {CHUNK // 10 + 1}", [zone]
+    )
+    if rows:
+        async with run.unit_of_work() as tx:
+            sums = not _apart(await _step(tx))
+            customers = await held([str(row["customer_id"]) for row in rows], tx)
+            await recount(customers, None, tx, zone=zone, sums=sums)
+            await answers.recount(list(customers), tx)
+            await moods.recount(list(customers), tx)
+    return bool(rows)
+
+
+async def settle(run: Run, seen: State, lacking: summing.Lacking, bounds: quintiles.Found) -> bool:
+    """Adds what is lacking, and says that all is counted; False where somebody else came between: then it is
+    to be looked at once more."""
+    rows = [(total, item) for total, sums in lacking.items() for item in sums.items()]
+    for place in range(0, max(1, len(rows)), ROWS):
+        async with run.unit_of_work() as tx:
+            now = await _step(tx)
+            if now.step != seen.step + 1 or now.next_zone != seen.next_zone:
+                return False
+            seen = now
+            for total in totals.TOTALS:
+                part = [item for one, item in rows[place : place + ROWS] if one is total]
+                totals.add(tx, total, part)
+            if place + ROWS >= len(rows):
+                await quintiles.keep(tx, bounds)
+                await tx.execute(
+                    "UPDATE analytics_state SET zone = ?, next_zone = NULL, counted_at = ? WHERE name = ?",
+                    [now.next_zone or now.zone, tx.now, NAME],
+                )
     return True
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Everything in one transaction."""
+
+    reader: UnitOfWork
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return nullcontext(self.reader)
 
 
 async def all_at_once(tx: UnitOfWork, zone: str) -> int:
     """Everything in one transaction, for small companies and for tests; the number of customers counted."""
     await begin(tx, zone)
-    progress = await batch(tx, None)
-    while progress.after is not None:
-        progress = await batch(tx, progress.after, progress.done)
-    while not await finish(tx):
-        pass
-    return progress.done
-
-
-NEW_KEY = {
-    "sqlite": (
-        "LOWER(HEX(RANDOMBLOB(4)) || '-' || HEX(RANDOMBLOB(2)) || '-4' || SUBSTR(HEX(RANDOMBLOB(2)), 2)"
-        " || '-8' || SUBSTR(HEX(RANDOMBLOB(2)), 2) || '-' || HEX(RANDOMBLOB(6)))"
-    ),
-    "postgres": "gen_random_uuid()",
-}
-FROM_CUSTOMERS = {
-    totals.SALES: (
-        "SELECT day, channel, currency, SUM(purchases) AS purchases, SUM(refunds) AS refunds,"
-        " SUM(revenue_minor) AS revenue_minor, SUM(refunded_minor) AS refunded_minor"
-        " FROM analytics_daily GROUP BY day, channel, currency"
-    ),
-    totals.GOODS: (
-        "SELECT month, sku, currency, SUM(quantity) AS quantity, SUM(amount_minor) AS amount_minor,"
-        " SUM(purchases) AS purchases, COUNT(*) AS buyers"
-        " FROM analytics_product GROUP BY month, sku, currency"
-    ),
-    totals.COHORTS: (
-        "SELECT 'purchase' AS basis, first_month AS cohort, month, COUNT(*) AS customers"
-        " FROM {active} GROUP BY first_month, month"
-        " UNION ALL SELECT 'signup', signup_month, month, COUNT(*) FROM {active} GROUP BY signup_month, month"
-        " UNION ALL SELECT 'purchase_last', first_month, last_month, COUNT(*) FROM analytics_customer"
-        " WHERE last_month IS NOT NULL GROUP BY first_month, last_month"
-        " UNION ALL SELECT 'signup_last', signup_month, last_month, COUNT(*) FROM analytics_customer"
-        " WHERE last_month IS NOT NULL GROUP BY signup_month, last_month"
-    ).format(
-        active="(SELECT DISTINCT m.customer_id, m.month, f.first_month, f.signup_month"
-        " FROM analytics_month AS m JOIN analytics_customer AS f ON f.customer_id = m.customer_id"
-        " WHERE m.purchases > 0) AS a"
-    ),
-}
-"""What the sums over all are, of the rows of customers."""
-
-
-async def _sum_up(zone: str, tx: UnitOfWork) -> None:
-    """The sums over all customers, of one moment: what is added at the same moment stays beside them."""
-    erased = await erased_customers(tx)
-    for total, select in FROM_CUSTOMERS.items():
-        await _replace(total, select, tx)
-    if await erased_customers(tx) != erased:
-        raise CrmError(
-            ErrorCode.CONFLICT, "Somebody was erased while all was summed up.", hint="Count once more."
-        )
-    for place in range(0, len(erased), CHUNK):
-        await _add_erased(erased[place : place + CHUNK], zone, tx)
-
-
-async def _replace(total: totals.Total, select: str, tx: UnitOfWork) -> None:
-    columns = ", ".join(total.columns)
-    inner = f"SELECT {NEW_KEY[tx.dialect]}, o.* FROM ({select}) AS o"
-    if tx.dialect == "postgres":
-        # one statement sees one moment: neither row that it deletes nor sum that it makes is of another
-        await tx.execute(
-            f"WITH gone AS (DELETE FROM {total.table}) INSERT INTO {total.table} ({columns}) {inner}"
-        )
-    else:
-        await tx.execute(f"DELETE FROM {total.table}")
-        await tx.execute(f"INSERT INTO {total.table} ({columns}) {inner}")
-
-
-async def erased_customers(tx: UnitOfWork) -> list[str]:
-    """Keys of all whose data was erased."""
-    rows = await tx.fetch("SELECT id FROM crm_customer WHERE erased_at IS NOT NULL ORDER BY id")
-    return [str(row["id"]) for row in rows]
-
-
-async def _add_erased(customers: Collection[str], zone: str, tx: UnitOfWork) -> None:
-    """What was bought by those whose data was erased: only the sums of it are kept."""
-    sales, goods = await erased_sums(customers, zone, tx)
-    totals.add(tx, totals.SALES, [(key, one.numbers) for key, one in sales.items()])
-    totals.add(tx, totals.GOODS, goods.items())
-
-
-async def erased_sums(
-    customers: Collection[str], zone: str, tx: UnitOfWork
-) -> tuple[kept.Days, dict[counted.ProductKey, tuple[int, ...]]]:
-    """Days and products of all these customers together."""
-    days: kept.Days = {}
-    goods: dict[counted.ProductKey, tuple[int, ...]] = defaultdict(lambda: (0, 0, 0, 0))
-    for sales in (await raw.sales(customers, None, tx)).values():
-        for key, one in counted.days_of(sales, zone).items():
-            days[key] = days[key] + one if key in days else one
-    for lines in (await raw.lines(customers, None, tx)).values():
-        for product, numbers in counted.products_of(lines, zone).items():
-            pairs = zip(goods[product], (*numbers, 1), strict=True)
-            goods[product] = tuple(one + more for one, more in pairs)
-    return days, goods
+    run, done = Inside(tx), 0
+    async for progress in batches(run):
+        done = progress.done
+    await finish(run)
+    return done

@@ -7,13 +7,13 @@ customer adds to the sums over all is the difference between what is kept before
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Generic, TypeVar
 
 from crm_analytics.windows import midnight, month_of, months_later
 from crm_framework import CrmError, Hold, UnitOfWork, live_customers
 
-from . import counted, kept, raw, totals
-from .activity import active
+from . import counted, figures, kept, raw, totals
+from .counted import DaySums
+from .figures import Change, Figures
 from .kept import Days, Held, Products
 
 CHUNK = 100
@@ -26,17 +26,6 @@ class Between:
 
     first: date
     last: date
-
-
-Kept = TypeVar("Kept")
-
-
-@dataclass(frozen=True)
-class Change(Generic[Kept]):
-    """What is kept of each customer, and what is to be."""
-
-    before: Mapping[str, Kept]
-    after: Mapping[str, Kept]
 
 
 async def held(customers: Collection[str], tx: UnitOfWork) -> dict[str, Held]:
@@ -52,79 +41,91 @@ async def recount(
     *,
     zone: str | None = None,
     products: bool = True,
+    sums: bool = True,
 ) -> None:
     """Brings what is kept of these customers, who are held, up to date: on the days `between`, or on all.
 
     `zone` is that which they go by from now on: then all days are to be counted. `products` says whether
-    lines may have changed.
+    lines may have changed, where only some days are counted. Without `sums` those over all stay.
     """
+    zones = {customer: zone or one.zone for customer, one in customers.items()}
+    if between is None:
+        await keep(customers, await figures.scanned(zones, tx), zones, tx, sums=sums)
+        return
     before = await kept.days_of(customers, tx)
     after: dict[str, Days] = {}
-    for own, group in _by_zone(customers, zone).items():
-        span = None
-        if between is not None:
-            span = (midnight(between.first, own), midnight(between.last + timedelta(days=1), own))
+    for own, group in _by_zone(zones).items():
+        span = (midnight(between.first, own), midnight(between.last + timedelta(days=1), own))
         sales = await raw.sales(group, span, tx)
         for customer in group:
-            now = counted.days_of(sales.get(customer, ()), own)
-            if between is not None:
-                old = before.get(customer, {})
-                now |= {key: one for key, one in old.items() if not between.first <= key[0] <= between.last}
-            after[customer] = now
-    goods = await _products(customers, between, tx, zone) if products else Change({}, {})
-    await store(customers, Change(before, after), goods, tx, zone=zone, exact=between is None)
+            old = before.get(customer, {})
+            other = {key: one for key, one in old.items() if not between.first <= key[0] <= between.last}
+            after[customer] = counted.days_of(sales.get(customer, ()), own) | other
+    goods = await _products(customers, between, tx, zones) if products else Change({}, {})
+    await store(customers, Change(before, after), goods, tx)
 
 
 async def store(
     customers: Mapping[str, Held],
-    days: Change[Days],
-    products: Change[Products],
+    days: Change[DaySums],
+    products: Change[tuple[int, int, int]],
+    tx: UnitOfWork,
+) -> None:
+    """Keeps these days and products of customers, who are held, and all that adds up of them."""
+    tags = await kept.tags_of(customers, tx)
+    activity = await kept.activity_of(customers, tx)
+    whole = Change(days.before, {customer: days.after.get(customer, {}) for customer in customers})
+    zones = {customer: one.zone for customer, one in customers.items()}
+    await keep(customers, figures.derived(whole, products, tags, activity, None), zones, tx)
+
+
+async def keep(
+    customers: Mapping[str, Held],
+    found: Figures,
+    zones: Mapping[str, str],
     tx: UnitOfWork,
     *,
-    zone: str | None = None,
-    exact: bool = False,
+    sums: bool = True,
 ) -> None:
-    """Keeps these days and products, and all that adds up of them. `exact` looks at what is kept of that,
-    too.
+    """Keeps the figures of these customers, who are held, and adds what differs to the sums over all.
 
     Rows are changed first and added last: those go together, and with whatever else the change adds.
     """
-    tags = await kept.tags_of(customers, tx)
-    kept_activity = await kept.activity_of(customers, tx)
-    kept_months = await kept.months_of(customers, tx) if exact else {}
-    kept_revenue = await kept.currencies_of(customers, tx) if exact else {}
-    months_before, months_after, revenue_before, revenue_after = {}, {}, {}, {}
-    sums, activity = {}, {}
-    for customer, one in customers.items():
-        old, now = days.before.get(customer, {}), days.after.get(customer, {})
-        own = zone or one.zone
-        months_before[customer] = kept_months.get(customer, {}) if exact else counted.months_of(old)
-        months_after[customer] = counted.months_of(now)
-        revenue_before[customer] = kept_revenue.get(customer, {}) if exact else counted.currencies_of(old)
-        revenue_after[customer] = counted.currencies_of(now)
-        activity[customer] = active(months_after[customer], tags[customer])
-        sums[customer] = (counted.together(now, revenue_after[customer]), one.signed_up(own), own)
-    await kept.write_together(sums, tx)
+    signups = {customer: one.signed_up(zones[customer]) for customer, one in customers.items()}
+    await kept.write_together(
+        {customer: (found.together[customer], signups[customer], zones[customer]) for customer in customers},
+        tx,
+    )
     await kept.write(
         [
-            (kept.DAILY, kept.as_rows(days.before), kept.as_rows(days.after)),
-            (kept.MONTH, kept.as_rows(months_before), kept.as_rows(months_after)),
-            (kept.ACTIVITY, kept.as_rows(kept_activity), kept.as_rows(activity)),
-            (kept.REVENUE, kept.as_rows(revenue_before), kept.as_rows(revenue_after)),
-            (kept.PRODUCT, kept.as_rows(products.before), kept.as_rows(products.after)),
+            (kept.DAILY, found.days.before, found.days.after),
+            (kept.MONTH, found.months.before, found.months.after),
+            (kept.ACTIVITY, found.activity.before, found.activity.after),
+            (kept.REVENUE, found.revenue.before, found.revenue.after),
+            (kept.PRODUCT, found.products.before, found.products.after),
         ],
         tx,
     )
+    if not sums:
+        return
+    days, goods, cohorts = totals.Sum(), totals.Sum(), totals.Sum()
     for customer, one in customers.items():
-        old, now = days.before.get(customer, {}), days.after.get(customer, {})
-        totals.add(tx, totals.SALES, counted.sales_differences(old, now))
-        totals.add_cohorts(
-            tx,
-            counted.cohorts_of(months_before[customer], one.signup_month),
-            counted.cohorts_of(months_after[customer], sums[customer][1]),
-        )
-        bought, buys = products.before.get(customer, {}), products.after.get(customer, {})
-        totals.add(tx, totals.GOODS, counted.product_differences(bought, buys))
+        if found.days.differs(customer):
+            old, now = found.days.before.get(customer, {}), found.days.after.get(customer, {})
+            days.add(counted.sales_differences(old, now))
+        if found.products.differs(customer):
+            bought, buys = found.products.before.get(customer, {}), found.products.after.get(customer, {})
+            goods.add(counted.product_differences(bought, buys))
+        if one.signup_month != signups[customer] or found.months.differs(customer):
+            months, own = found.months.before.get(customer, {}), found.months.after.get(customer, {})
+            cohorts.add(
+                counted.cohort_differences(
+                    counted.cohorts_of(months, one.signup_month), counted.cohorts_of(own, signups[customer])
+                )
+            )
+    totals.add(tx, totals.SALES, days.items())
+    totals.add(tx, totals.COHORTS, cohorts.items())
+    totals.add(tx, totals.GOODS, goods.items())
 
 
 async def retag(customers: Mapping[str, Held], tx: UnitOfWork) -> None:
@@ -135,26 +136,24 @@ async def retag(customers: Mapping[str, Held], tx: UnitOfWork) -> None:
         customer: {block: replace(one, tags=tags[customer]) for block, one in blocks.items()}
         for customer, blocks in before.items()
     }
-    await kept.write([(kept.ACTIVITY, kept.as_rows(before), kept.as_rows(after))], tx)
+    await kept.write([(kept.ACTIVITY, before, after)], tx)
 
 
 async def _products(
-    customers: Mapping[str, Held], between: Between | None, tx: UnitOfWork, zone: str | None
-) -> Change[Products]:
-    months = None if between is None else (month_of(between.first), month_of(between.last))
+    customers: Mapping[str, Held], between: Between, tx: UnitOfWork, zones: Mapping[str, str]
+) -> Change[tuple[int, int, int]]:
+    months = month_of(between.first), month_of(between.last)
     before = await kept.products_of(customers, tx, months)
     after: dict[str, Products] = {}
-    for own, group in _by_zone(customers, zone).items():
-        span = None
-        if months is not None:
-            span = (midnight(months[0], own), midnight(months_later(months[1], 1), own))
+    for own, group in _by_zone(zones).items():
+        span = (midnight(months[0], own), midnight(months_later(months[1], 1), own))
         lines = await raw.lines(group, span, tx)
         after |= {customer: counted.products_of(lines.get(customer, ()), own) for customer in group}
     return Change(before, after)
 
 
-def _by_zone(customers: Mapping[str, Held], zone: str | None) -> dict[str, list[str]]:
+def _by_zone(zones: Mapping[str, str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for customer, one in customers.items():
-        found.setdefault(zone or one.zone, []).append(customer)
+    for customer, zone in zones.items():
+        found.setdefault(zone, []).append(customer)
     return found

@@ -17,6 +17,8 @@ class State:
     zone: str
     next_zone: str | None
     counted_at: datetime | None
+    step: int
+    """How many changes there were by which all was counted anew."""
 
     @property
     def complete(self) -> bool:
@@ -25,11 +27,11 @@ class State:
 
 async def state(source: UnitOfWork | Reader) -> State:
     rows = await source.fetch(
-        "SELECT zone, next_zone, counted_at FROM analytics_state WHERE name = ?", [NAME]
+        "SELECT zone, next_zone, counted_at, step FROM analytics_state WHERE name = ?", [NAME]
     )
     return _of(rows[0])
 
 
 def _of(row: dict[str, Any]) -> State:
     counted = row["counted_at"]
-    return State(row["zone"], row["next_zone"], None if counted is None else parse_time(counted))
+    return State(row["zone"], row["next_zone"], None if counted is None else parse_time(counted), row["step"])

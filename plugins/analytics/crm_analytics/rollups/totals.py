@@ -4,13 +4,15 @@ Rows are only ever added, so that changes of different customers never wait for 
 key's rows holds. `fold` takes rows of one key together in the transaction that removes them.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crm_framework import UnitOfWork, new_id
 
 from .counted import CohortKey, DayKey, ProductKey
+
+Key = CohortKey | DayKey | ProductKey
 
 FOLDED_AT_ONCE = 20_000
 """Rows."""
@@ -43,18 +45,28 @@ COHORTS = Total("analytics_cohort", ("basis", "cohort", "month"), ("customers",)
 TOTALS = (SALES, GOODS, COHORTS)
 
 
-def add(
-    tx: UnitOfWork, total: Total, differences: Iterable[tuple[DayKey | ProductKey, Sequence[int]]]
-) -> None:
+class Sum:
+    """Differences of many customers, added up by key, so that each key is one row."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, list[int]] = {}
+
+    def add(self, differences: Iterable[tuple[Key, Sequence[int]]]) -> None:
+        for key, numbers in differences:
+            sum_ = self._found.get(key)
+            if sum_ is None:
+                self._found[key] = list(numbers)
+            else:
+                for place, number in enumerate(numbers):
+                    sum_[place] += number
+
+    def items(self) -> list[tuple[Key, Sequence[int]]]:
+        return [(key, numbers) for key, numbers in self._found.items() if any(numbers)]
+
+
+def add(tx: UnitOfWork, total: Total, differences: Iterable[tuple[Key, Sequence[int]]]) -> None:
     """Costs no round trip of its own."""
     tx.insert_values(total.table, total.columns, [[new_id(), *key, *numbers] for key, numbers in differences])
-
-
-def add_cohorts(tx: UnitOfWork, before: Counter[CohortKey], after: Counter[CohortKey]) -> None:
-    keys = [key for key in {**before, **after} if before[key] != after[key]]
-    tx.insert_values(
-        COHORTS.table, COHORTS.columns, [[new_id(), *key, after[key] - before[key]] for key in keys]
-    )
 
 
 async def fold(tx: UnitOfWork, total: Total) -> int:

@@ -13,7 +13,6 @@ from crm_analytics.asking.metric import Answer, Metric, metric
 from crm_analytics.asking.question import MOST_GROUPS, Dimension, Grouping, Question
 from crm_analytics.metrics.measured import Measured
 from crm_analytics.metrics.retention import RETENTION, Inactivity, retention
-from crm_analytics.rollups.rebuild import NEW_KEY
 from crm_analytics.rollups.state import state
 from crm_analytics.windows import day_in
 from crm_framework import (
@@ -32,6 +31,13 @@ from crm_framework import (
 
 from .freezing import latest, mark
 
+_NEW_KEY = {
+    "sqlite": (
+        "LOWER(HEX(RANDOMBLOB(4)) || '-' || HEX(RANDOMBLOB(2)) || '-4' || SUBSTR(HEX(RANDOMBLOB(2)), 2)"
+        " || '-8' || SUBSTR(HEX(RANDOMBLOB(2)), 2) || '-' || HEX(RANDOMBLOB(6)))"
+    ),
+    "postgres": "gen_random_uuid()",
+}
 NOT_FROZEN = (
     "who belonged to the segment was not kept on or before the window's first day: that begins in the hour"
     " after the segment is made"
@@ -69,7 +75,7 @@ async def freeze_segments(tx: UnitOfWork, info: Info, input: FreezeSegmentsInput
         await tx.execute("DELETE FROM analytics_membership WHERE segment_id = ? AND day = ?", [key, today])
         members += await tx.execute(
             "INSERT INTO analytics_membership (id, segment_id, day, customer_id) SELECT"
-            f" {NEW_KEY[tx.dialect]}, CAST(? AS {_UUID[tx.dialect]}), CAST(? AS {_DATE[tx.dialect]}), t.id"
+            f" {_NEW_KEY[tx.dialect]}, CAST(? AS {_UUID[tx.dialect]}), CAST(? AS {_DATE[tx.dialect]}), t.id"
             f" FROM crm_customer AS t WHERE ({where.sql}) AND t.erased_at IS NULL"
             " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
             [key, today, *where.args],

@@ -1,0 +1,91 @@
+"""The metrics of two companies that differ in how much their customers did alone, in turns.
+
+Processor time is that of this process and of the database's, on average; clock time is the least.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+ROUNDS = 30
+Opened = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds of an answer."""
+
+    processor: float
+    least: float
+    middle: float
+
+
+async def costs(urls: Sequence[str], questions: Mapping[str, str], opened: Opened) -> dict[str, list[Cost]]:
+    """By question, of each company."""
+    found: dict[str, list[Cost]] = {}
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(opened(url)) for url in urls]
+        for name, graphql in questions.items():
+            for client in clients:
+                for _ in range(3):
+                    await client.data(graphql)
+            worked: list[list[float]] = [[] for _ in clients]
+            clocks: list[list[float]] = [[] for _ in clients]
+            for _ in range(ROUNDS):
+                for which, client in enumerate(clients):
+                    async with _worked(client, worked[which]):
+                        began = time.perf_counter()
+                        await client.data(graphql)
+                        clocks[which].append(time.perf_counter() - began)
+            found[name] = [
+                Cost(1000 * statistics.fmean(work), 1000 * min(clock), 1000 * statistics.median(clock))
+                for work, clock in zip(worked, clocks, strict=True)
+            ]
+    return found
+
+
+def table(kind: str, found: Mapping[str, Sequence[Cost]]) -> Table:
+    table = Table(
+        "metric", f"{kind}: processor, ms", "times", "clock, least, ms", "times", "middle, ms", "times"
+    )
+    for name, (small, large) in found.items():
+        cells = []
+        for one, other in (
+            (small.processor, large.processor),
+            (small.least, large.least),
+            (small.middle, large.middle),
+        ):
+            cells += [f"{one:.1f}, {other:.1f}", f"{other / one:.2f}"]
+        table.add_row(name, *cells)
+    return table
+
+
+@asynccontextmanager
+async def _worked(client: Any, into: list[float]) -> Any:
+    """Adds the seconds that processors worked inside of the block."""
+    database = client.service.database
+    processes: list[int] = []
+    if database.dialect == "postgres":
+        rows = await database.fetch("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        processes = [int(row["pid"]) for row in rows]
+    before = _seconds(processes)
+    own = time.process_time()
+    yield
+    into.append(time.process_time() - own + _seconds(processes) - before)
+
+
+def _seconds(backends: Sequence[int]) -> float:
+    """Of these backends, and of those that ended, such as helpers of a parallel scan."""
+    if not backends:
+        return 0.0
+    running = sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in backends)
+    parent = Path(f"/proc/{backends[0]}/stat").read_text().rpartition(")")[2].split()[1]
+    ended = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[13:15]
+    return running / 1e9 + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
