@@ -28,4 +28,6 @@ def frozen(at: datetime) -> Iterator[None]:
 def parse_time(value: str | datetime) -> datetime:
     """A moment as a raw row carries it (text on SQLite, datetime on PostgreSQL) as aware UTC."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if moment.tzinfo is UTC:
+        return moment  # most are, and lists have many
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

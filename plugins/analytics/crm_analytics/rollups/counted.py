@@ -128,12 +128,16 @@ def days_of(sales: Iterable[Sale], zone: str) -> dict[DayKey, DaySums]:
 
 
 def months_of(days: Mapping[DayKey, DaySums]) -> dict[DayKey, MonthSums]:
-    sums: dict[DayKey, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sums: dict[DayKey, list[int]] = {}
     for (day, channel, currency), one in days.items():
-        sum_ = sums[month_of(day), channel, currency]
-        more = (one.purchases, one.refunds, one.revenue_minor + one.refunded_minor, one.refunded_minor)
-        for place, number in enumerate(more):
-            sum_[place] += number
+        key = (month_of(day), channel, currency)
+        sum_ = sums.get(key)
+        if sum_ is None:
+            sum_ = sums[key] = [0, 0, 0, 0]
+        sum_[0] += one.purchases
+        sum_[1] += one.refunds
+        sum_[2] += one.revenue_minor + one.refunded_minor
+        sum_[3] += one.refunded_minor
     return {key: MonthSums(*numbers) for key, numbers in sums.items()}
 
 

@@ -182,15 +182,14 @@ async def _kept(
     rows = await source.fetch(
         f"SELECT {columns} FROM {table.name} WHERE {where.sql}{within}", [*where.args, *args]
     )
+    days = table.keys[0] in ("day", "month")
     found: dict[str, dict[Any, Any]] = defaultdict(dict)
     for row in rows:
-        key = tuple(_key(row[name], name) for name in table.keys)
+        key = tuple([row[name] for name in table.keys])
+        if days:
+            key = (as_day(key[0]), *key[1:])
         found[str(row["customer_id"])][key] = values(row)
     return found
-
-
-def _key(value: Any, name: str) -> Any:
-    return as_day(value) if name in ("day", "month") else value
 
 
 def as_day(value: Any) -> date:
@@ -203,9 +202,14 @@ def as_moment(value: Any) -> datetime | None:
 
 
 def _day_sums(row: dict[str, Any]) -> DaySums:
-    purchases, refunds, revenue, refunded = (int(row[name]) for name in DAILY.values[:4])
-    first, last = (as_moment(row[name]) for name in DAILY.values[4:])
-    return DaySums(purchases, refunds, revenue, refunded, first, last)
+    return DaySums(
+        int(row["purchases"]),
+        int(row["refunds"]),
+        int(row["revenue_minor"]),
+        int(row["refunded_minor"]),
+        as_moment(row["first_purchase_at"]),
+        as_moment(row["last_purchase_at"]),
+    )
 
 
 def values_of(one: object) -> tuple[Any, ...]:

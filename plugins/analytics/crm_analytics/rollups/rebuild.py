@@ -20,7 +20,7 @@ from .state import NAME, State, state
 
 CHUNK = 500
 """Customers who are looked at together."""
-ROWS = 2_000
+ROWS = 1_000
 """About as many rows are written in one transaction: on SQLite everybody else waits for as long with a
 change."""
 
@@ -60,10 +60,11 @@ class Look:
 
     def pieces(self) -> Iterator[list[str]]:
         """Those to be written, as many as make `ROWS` rows at a time."""
+        wanted = self.differing | self.answers | self.moods
         piece: list[str] = []
         rows = 0
         for customer in self.standing:
-            if customer in self.differing | self.answers | self.moods:
+            if customer in wanted:
                 piece.append(customer)
                 rows += self._rows(customer)
                 if rows >= ROWS:
