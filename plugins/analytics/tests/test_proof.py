@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -385,10 +386,52 @@ async def test_whoever_is_counted_during_a_rebuild_counts_once(client: CrmClient
 
 
 class Outside:
-    """As a command counts."""
+    """As a command counts; one that dies in the transaction after so many."""
 
-    def __init__(self, database: Any) -> None:
-        self.reader, self.unit_of_work = database, database.unit_of_work
+    def __init__(self, database: Any, lives: int = 1000) -> None:
+        self.reader, self.lives = database, lives
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        async with self.reader.unit_of_work() as tx:
+            yield tx
+            self.lives -= 1
+            if self.lives < 0:
+                raise Died
+
+
+class Died(Exception):
+    pass
+
+
+async def test_a_rebuild_that_died_anywhere_is_made_up_for(
+    client: CrmClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "CHUNK", 2)
+    monkeypatch.setattr(rebuild, "ROWS", 10)
+    company, database = Company(client, 9), client.service.database
+    for _ in range(3):
+        await company.join()
+        await company.buy()
+    lives, ended = 0, False
+    while not ended:
+        await forget(client)
+        async with database.unit_of_work() as tx:
+            await rebuild.begin(tx, "UTC")
+        run = Outside(database, lives)
+        try:
+            async for _ in rebuild.batches(run):
+                pass
+            await rebuild.finish(run)
+            ended = True
+        except Died:
+            assert not (await state(database)).complete
+            await company.buy()
+            await deliver_events(client)
+            await client.data(REBUILD)
+        assert await differences(client) == []
+        lives += 1
+    assert lives > 4  # batches, and parts of the sums
 
 
 async def test_a_rebuild_that_changes_nothing_holds_nobody(client: CrmClient) -> None:
