@@ -89,3 +89,39 @@ async def test_much_is_converted_by_the_most_extreme_rates(shop: Shop, rate: str
     assert (await shop.client.data(SET_RATE, rate=rate))["setExchangeRates"]["count"] == 1
     [found] = (await shop.ask("revenue { value n reason }", more=', convertTo: "EUR"'))["revenue"]
     assert found == {"value": value, "n": 1, "reason": None}
+
+
+async def test_revenue_by_the_values_of_attributes(shop: Shop) -> None:
+    for name, kind, more in (
+        ("vip", "BOOLEAN", ""),
+        ("likes", "CHOICES", ', choices: ["tea", "milk"]'),
+        ("size", "NUMBER", ""),
+    ):
+        await shop.client.data(
+            "mutation { defineAttribute(input:"
+            f' {{name: "{name}", type: {kind}{more}}}) {{ errors {{ code }} }} }}'
+        )
+    ada = await shop.customer(attributes={"vip": True, "likes": ["tea", "milk"], "size": 1.5})
+    ben = await shop.customer("Ben", attributes={"vip": False, "likes": ["tea"]})
+    for customer, minor in ((ada, 100), (ben, 1000), (await shop.customer("Cy"), 10000)):
+        await shop.buy(customer, "2024-01-03", minor)
+    for name, wanted in (
+        ("vip", {"true": 1, "false": 10, None: 100}),
+        ("likes", {"tea": 11, "milk": 1, None: 100}),
+        ("size", {"1.5": 1, None: 110}),
+    ):
+        group = f'groupBy: {{by: ATTRIBUTE, attribute: "{name}"}}'
+        [found] = (await shop.ask(f"revenue({group}) {{ value groups {{ label value }} }}"))["revenue"]
+        assert {one["label"]: one["value"] for one in found["groups"]} == wanted
+        assert found["value"] == 111
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_groups_have_names_of_their_own(shop: Shop) -> None:
+    twice = '{name: "a", filter: {stage: {eq: CUSTOMER}}}'
+    text = (
+        'query { analytics(window: {first: "2024-01-01", last: "2024-01-31"}) {'
+        f" revenue(groupBy: {{by: FILTER, filters: [{twice}, {twice}]}}) {{ value }} }} }}"
+    )
+    [error] = await shop.client.errors(text)
+    assert "'a' is there twice" in error["message"]

@@ -92,12 +92,22 @@ def _of_customers(asked: Question, grouping: Grouping) -> tuple[str, str]:
     """The value that customers are grouped by, and the join that has it."""
     if grouping.by is Dimension.TAG:
         return "g.tag", "JOIN crm_customer_tag AS g ON g.customer_id = f.customer_id"
-    value = (
-        f"c.attributes ->> '{grouping.attribute}'"
-        if asked.reader.dialect == "postgres"
-        else f"CAST(json_extract(c.attributes, '$.{grouping.attribute}') AS TEXT)"
-    )
-    return value, "JOIN crm_customer AS c ON c.id = f.customer_id"
+    join = "JOIN crm_customer AS c ON c.id = f.customer_id LEFT JOIN "
+    return _VALUE[asked.reader.dialect], join + _VALUES[asked.reader.dialect].format(grouping.attribute)
+
+
+_VALUE = {
+    "sqlite": "CASE WHEN g.type IN ('true', 'false') THEN g.type ELSE CAST(g.value AS TEXT) END",
+    "postgres": "g.value",
+}
+_VALUES = {
+    "sqlite": "json_each(c.attributes, '$.{0}') AS g ON 1 = 1",
+    "postgres": (
+        "LATERAL jsonb_array_elements_text(CASE jsonb_typeof(c.attributes -> '{0}') WHEN 'array' THEN"
+        " c.attributes -> '{0}' ELSE jsonb_build_array(c.attributes -> '{0}') END) AS g (value) ON TRUE"
+    ),
+}
+"""A row for the value of an attribute, for each choice of several, and for none."""
 
 
 def unsuited(grouping: Grouping) -> CrmError:

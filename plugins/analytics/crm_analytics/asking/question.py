@@ -1,5 +1,6 @@
 """What is asked of all metrics of one `analytics { … }`, and how far the figures reach."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -78,7 +79,7 @@ describe(
     CHANNEL="The channels of the interactions.",
     SEGMENT="The segments in `segments`, as they are now; customers may be in several.",
     TAG="The tags of the customers; customers may have several.",
-    ATTRIBUTE="The values of the attribute `attribute`.",
+    ATTRIBUTE="The values of the attribute `attribute`; customers may have several choices.",
     FILTER="The filters in `filters`: by whatever plugins let customers be filtered by.",
 )
 describe(
@@ -217,12 +218,14 @@ async def grouping(asked: Question, given: GroupByInput | None) -> Grouping | No
         wanted = given.segments or []
         if not 1 <= len(wanted) <= MOST_GROUPS:
             raise _bad("segments", f"{len(wanted)} segments are not 1 to {MOST_GROUPS}.", "Name segments.")
+        _once("segments", wanted)
         conditions = await matching_customers(asked.info, [{"segment": one} for one in wanted])
         return Grouping(given.by, conditions=list(zip(map(str, wanted), conditions, strict=True)))
     if given.by is Dimension.FILTER:
         filters = given.filters or []
         if not 1 <= len(filters) <= MOST_GROUPS:
             raise _bad("filters", f"{len(filters)} filters are not 1 to {MOST_GROUPS}.", "Give filters.")
+        _once("filters", [one.name for one in filters])
         conditions = await matching_customers(
             asked.info, [cast(Mapping[str, Any], one.filter) for one in filters]
         )
@@ -230,6 +233,13 @@ async def grouping(asked: Question, given: GroupByInput | None) -> Grouping | No
             given.by, conditions=[(one.name, where) for one, where in zip(filters, conditions, strict=True)]
         )
     return Grouping(given.by, period=given.period)
+
+
+def _once(member: str, labels: Sequence[str]) -> None:
+    """Groups of one label would be one, in which who belongs to both counts twice."""
+    twice = next((label for label, times in Counter(labels).items() if times > 1), None)
+    if twice is not None:
+        raise _bad(member, f"{twice[:80]!r} is there twice.", "Give each group a label of its own.")
 
 
 def _bad(member: str, message: str, hint: str) -> CrmError:

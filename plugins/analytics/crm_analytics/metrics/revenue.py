@@ -56,9 +56,9 @@ class Rates:
 
 
 def converted(sums: Sequence[Sum], rates: Rates, digits: Mapping[str, int]) -> Measured:
-    """Of sums in any currencies. Undefined, with the day, where a rate is missing."""
+    """Of sums in any currencies. Undefined, with the first day without one, where a rate is missing."""
     total = Decimal(0)
-    for one in sums:
+    for one in sorted(sums, key=lambda each: (each.day, each.currency)):
         rate = rates.on(one.currency, one.day)
         if rate is None:
             return Measured(
