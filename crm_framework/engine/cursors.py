@@ -3,15 +3,17 @@
 import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 
-from .decode import moment
+from .decode import day, moment
 from .errors import RequestError
 from .ids import check_key
+from .integers import LEAST_BIG, MOST_BIG
 from .keyset import Ordering, OrderKind, Term
 from .sql import Dialect
 
@@ -70,16 +72,7 @@ def _argument(term: Term, value: Any, dialect: Dialect) -> Any:
         if term.nullable:
             return None
         raise ValueError(term.name)
-    if dialect == "sqlite" and term.kind not in ("string", "enum", "id"):
-        # as the driver gave it: another spelling of the same moment would not be equal to the stored text
-        return (
-            _integer(value)
-            if isinstance(value, int)
-            else value
-            if isinstance(value, float)
-            else _text_value(value)
-        )
-    return _ON_POSTGRES[term.kind](value) if term.kind in _ON_POSTGRES else _text_value(value)
+    return _ARGUMENTS[dialect].get(term.kind, _text_value)(value)
 
 
 def _text_value(value: Any) -> str:
@@ -90,9 +83,31 @@ def _text_value(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if not isinstance(value, int) or abs(value) >= 2**63:
+    if type(value) is not int or not LEAST_BIG <= value <= MOST_BIG:
         raise TypeError("integer expected")
     return value
+
+
+def _number(value: Any) -> int | float:
+    """A number as SQLite has it, where what a plugin computes may be other than it was declared."""
+    if isinstance(value, float) and isfinite(value):
+        return value
+    return _integer(value)
+
+
+def _decimal_number(value: Any) -> int | float:
+    return _number(float(_decimal(value)) if isinstance(value, str) else value)
+
+
+def _decimal(value: Any) -> Decimal:
+    found = Decimal(_text_value(value))
+    if not found.is_finite() or not -_MOST_DIGITS < found.adjusted() < _MOST_DIGITS:
+        raise ValueError("decimal number expected")
+    return found
+
+
+def _bit(value: Any) -> int:
+    return value if isinstance(value, bool) else _integer(value)
 
 
 def _truth(value: Any) -> bool:
@@ -101,13 +116,36 @@ def _truth(value: Any) -> bool:
     return value
 
 
-_ON_POSTGRES: dict[OrderKind, Callable[[Any], Any]] = {
-    "int": _integer,
-    "decimal": lambda value: Decimal(_text_value(value)),
-    "datetime": lambda value: moment(_text_value(value)),
-    "date": lambda value: date.fromisoformat(value),
-    "boolean": _truth,
+def _kept(read: Callable[[str], object]) -> Callable[[Any], str]:
+    """As the driver gave it: another spelling of the same moment would not be equal to the stored text."""
+
+    def check(value: Any) -> str:
+        text = _text_value(value)
+        read(text)
+        return text
+
+    return check
+
+
+_MOST_DIGITS = 300
+"""On either side of the point: what a float can be, as which SQLite compares it."""
+_ARGUMENTS: Mapping[Dialect, Mapping[OrderKind, Callable[[Any], Any]]] = {
+    "postgres": {
+        "int": _integer,
+        "decimal": _decimal,
+        "datetime": lambda value: moment(_text_value(value)),
+        "date": lambda value: date.fromisoformat(_text_value(value)),
+        "boolean": _truth,
+    },
+    "sqlite": {
+        "int": _number,
+        "decimal": _decimal_number,
+        "datetime": _kept(moment),
+        "date": _kept(day),
+        "boolean": _bit,
+    },
 }
+"""All other kinds are texts."""
 _CHECK_BYTES = 6
 
 

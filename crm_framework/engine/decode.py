@@ -25,7 +25,8 @@ def moment(value: Any) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _day(value: Any) -> date:
+def day(value: Any) -> date:
+    """A day; of text that may go on with a time."""
     return date.fromisoformat(value[:10]) if isinstance(value, str) else value
 
 
@@ -47,7 +48,7 @@ _EVERYWHERE: dict[object, Decode] = {
     timedelta: _duration,
     list: _json,
 }
-_SQLITE: dict[object, Decode] = {datetime: moment, date: _day, bool: bool}
+_SQLITE: dict[object, Decode] = {datetime: moment, date: day, bool: bool}
 _AS_IT_IS = {str, int, BigInt, float, bytes, strawberry.ID, datetime, date, bool}
 
 

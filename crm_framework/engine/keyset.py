@@ -142,6 +142,10 @@ class Term:
             return f"CAST({self.sql} AS NUMERIC)"
         return f"({self.sql})" if self.computed else self.sql
 
+    def argument(self, dialect: Dialect) -> str:
+        """The place of a value that it is compared with: a number may be beyond the column's own range."""
+        return "?::bigint" if dialect == "postgres" and self.kind == "int" else "?"
+
     @property
     def is_text(self) -> bool:
         return self.kind in ("string", "enum")
@@ -281,20 +285,20 @@ def beyond(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fr
         tied = all_of([_is_null(first, dialect), rest]) if rest else None
         later = Fragment(f"{sql} IS NOT NULL") if first.descending else None
         return any_of([part for part in (later, tied) if part is not None])
-    sign = "<" if first.descending else ">"
-    parts = [Fragment(f"{sql} {sign} ?", (value,))]
+    sign, given = "<" if first.descending else ">", first.argument(dialect)
+    parts = [Fragment(f"{sql} {sign} {given}", (value,))]
     if rest is not None:
-        parts.append(all_of([Fragment(f"{sql} = ?", (value,)), rest]))
+        parts.append(all_of([Fragment(f"{sql} = {given}", (value,)), rest]))
     if first.nullable and not first.descending:
         return any_of([*parts, _is_null(first, dialect)])
     # the bound repeats what follows from the rest, for the index's sake
-    return all_of([Fragment(f"{sql} {sign}= ?", (value,)), any_of(parts)]) if rest else any_of(parts)
+    return all_of([Fragment(f"{sql} {sign}= {given}", (value,)), any_of(parts)]) if rest else any_of(parts)
 
 
 def _row_comparison(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fragment:
     left = ", ".join(term.value(dialect) for term in terms)
-    sign = "<" if terms[0].descending else ">"
-    return Fragment(f"({left}) {sign} ({', '.join('?' for _ in terms)})", tuple(values))
+    right = ", ".join(term.argument(dialect) for term in terms)
+    return Fragment(f"({left}) {'<' if terms[0].descending else '>'} ({right})", tuple(values))
 
 
 def _is_null(term: Term, dialect: Dialect) -> Fragment:

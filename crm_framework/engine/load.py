@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeVar, cast
 
 from strawberry.types.info import Info
@@ -217,7 +218,7 @@ def order_by(source: Source, order: Iterable[str], dialect: Dialect) -> str:
         descending = column.startswith("-")
         attribute = column.removeprefix("-")
         sql, kind = source.columns.get(attribute, (attribute, None))
-        text = kind is str and sql != source.key
+        text = is_text(kind) and sql != source.key
         shown = f"t.{name(sql)}"
         if kind is Decimal and dialect == "sqlite":
             shown = f"CAST({shown} AS NUMERIC)"  # it keeps decimals as text
@@ -225,6 +226,13 @@ def order_by(source: Source, order: Iterable[str], dialect: Dialect) -> str:
     if not {source.key, f"-{source.key}"} & set(order):
         terms.append(f"t.{source.key}")
     return " ORDER BY " + ", ".join(terms)
+
+
+def is_text(kind: object) -> bool:
+    """Whether columns of this kind hold texts: those of enumerations do, if their values are some."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return all(isinstance(member.value, str) for member in kind)
+    return kind is str
 
 
 def ordered(sql: str, dialect: Dialect, *, descending: bool, text: bool, nullable: bool = True) -> str:

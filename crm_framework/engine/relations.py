@@ -15,7 +15,7 @@ from .declarations import AS_FAR, PUBLIC, Declaration, DeclaredField, Source, le
 from .fields import arguments_of, declared
 from .keyset import Ordering, OrderKind, Term
 from .layouts import Layout
-from .load import context_of, load, load_groups
+from .load import context_of, is_text, load, load_groups
 from .pages import Asked, Chunk, Listing, Window, read_pages
 from .rows import Level, canonical
 from .sql import Fragment, all_of, name
@@ -170,13 +170,15 @@ class One(Declaration):
 
 
 _FIRST = Window(1, backward=False, after=None, before=None)
-_COMPARED: Mapping[object, OrderKind] = {str: "string", Decimal: "decimal"}
 
 
 def _term(source: Source, order: str) -> Term:
     attribute = order.removeprefix("-")
     sql, kind = source.columns.get(attribute, (name(attribute), None))
-    compared: OrderKind = _COMPARED.get(kind, "int")  # all others are compared as they are
+    # all others are compared as they are
+    compared: OrderKind = (
+        "decimal" if kind is Decimal else "string" if is_text(kind) and sql != source.key else "int"
+    )
     return Term(attribute, f"t.{sql}", compared, order.startswith("-"), nullable=True)
 
 

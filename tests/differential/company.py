@@ -70,6 +70,7 @@ def settings(url: str) -> Settings:
         page_size=5,
         max_page_size=20,
         handler_budget_ms=10_000,
+        rate_limit_per_minute=0,  # more is asked here than any token may
     )
 
 

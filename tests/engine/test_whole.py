@@ -156,6 +156,8 @@ class Buyer(Node):
 
     dearest: library.Book | None = one(key="author_id", order=("-price",), description="The dearest.")
     books: list[library.Book] = children(key="author_id", order=("price",), description="By price.")
+    softest: library.Book | None = one(key="author_id", order=("-binding",), description="By binding.")
+    bound: list[library.Book] = children(key="author_id", order=("binding",), description="By binding.")
 
 
 @strawberry.type
@@ -175,6 +177,19 @@ async def test_decimals_are_ordered_as_numbers(shelves: Library) -> None:
     ]
     assert last["dearest"] == {"title": "P10.5"}
     assert [book["title"] for book in last["books"]] == ["P-2", "P9", "P10", "P10.5"]
+
+
+async def test_texts_and_enumerations_are_ordered_by_code_points(shelves: Library) -> None:
+    """Whatever the order of texts is that the database was made with."""
+    for number, binding in ((50, "hard"), (51, "soft"), (52, "hard")):
+        await insert(shelves.reader, number, author_id=library.key(3), title=f"B{number}", binding=binding)
+    mine = Library(EngineSchema(Buyers, config=library.PLAIN_CONFIG), shelves.reader)
+    text = "{ buyers { nodes { softest { title } bound { title } } } }"
+    await statements(mine, text)
+    last = (await mine.data(text))["buyers"]["nodes"][2]
+    assert last == {"softest": {"title": "B51"}, "bound": [{"title": t} for t in ("B50", "B52", "B51")]}
+    if shelves.reader.dialect == "postgres":
+        assert all('ORDER BY t.binding COLLATE "C"' in log for log in shelves.reader.log[-2:])
 
 
 async def test_it_is_explained(shelves: Library) -> None:

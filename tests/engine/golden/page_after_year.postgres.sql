@@ -4,6 +4,6 @@
 -- books
 SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.year AS _o0, t.id AS _o1
 FROM lib_book AS t
-WHERE ((t.year, t.id) > (?, ?)) OR (t.year IS NULL)
+WHERE ((t.year, t.id) > (?::bigint, ?)) OR (t.year IS NULL)
 ORDER BY t.year, t.id
 LIMIT 10;

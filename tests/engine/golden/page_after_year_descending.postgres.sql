@@ -4,6 +4,6 @@
 -- books
 SELECT '{"title":' || to_json(t.title COLLATE "C")::text || '}' AS _json, t.year AS _o0, t.id AS _o1
 FROM lib_book AS t
-WHERE (t.year, t.id) < (?, ?)
+WHERE (t.year, t.id) < (?::bigint, ?)
 ORDER BY t.year DESC, t.id DESC
 LIMIT 10;
