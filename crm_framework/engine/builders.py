@@ -41,7 +41,7 @@ class Builder:
     """
 
     def __init__(self, selection: Selection, layout: Layout | None, dialect: Dialect, leaves: Leaves) -> None:
-        self._selection = selection
+        self._fields = selection.fields  # the selection keeps its builders: neither is to keep the other
         self._layout = layout
         self._dialect = dialect
         self._leaves = leaves
@@ -94,7 +94,7 @@ class Builder:
         code = f"def build(values, filled):\n    return [{self._code} {loop}]"
         names = dict(self._names)
         exec(code, names)  # made of numbers, of names from declarations and of reprs of keys
-        made: Build = names["build"]
+        made: Build = names.pop("build")  # the names are its own: it would keep itself, and with it the plan
         return made
 
     def _given(self, width: int) -> str:
@@ -116,7 +116,7 @@ class Builder:
         for number, value in enumerate(values):
             row: dict[str, Any] = {}
             own = (column[number] for column in filled)
-            for field in self._selection.fields:
+            for field in self._fields:
                 if field.key in single:
                     row[field.key] = self._single(single[field.key], field, value, fail)
                 else:

@@ -72,7 +72,8 @@ def _argument(term: Term, value: Any, dialect: Dialect) -> Any:
         if term.nullable:
             return None
         raise ValueError(term.name)
-    return _ARGUMENTS[dialect].get(term.kind, _text_value)(value)
+    read: Callable[[Any], Any] = _ARGUMENTS[dialect].get(term.kind, _text_value)
+    return read(value)
 
 
 def _text_value(value: Any) -> str:

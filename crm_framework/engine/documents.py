@@ -230,7 +230,21 @@ def _parsed(text: str, limits: Limits) -> DocumentNode:
             raise _too_deep() from None
         raise InvalidDocument([error]) from None
     _check_numbers(document, limits)
+    _part_tokens(document)
     return document
+
+
+def _part_tokens(document: DocumentNode) -> None:
+    """Ends what leads from token to token, after which nobody looks.
+
+    Each leads to the next one and back, and every node to two of them: what was kept for a while would stay
+    when it is let go of, until all that is old is looked through for such rings, which hardly ever happens.
+    """
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def _check_numbers(document: DocumentNode, limits: Limits) -> None:

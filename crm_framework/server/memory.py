@@ -2,7 +2,7 @@
 
 import gc
 
-THRESHOLDS = (50_000, 50, 1_000)
+THRESHOLDS = (50_000, 50, 20)
 """New objects before the youngest are looked through, and how often that leads to the older ones."""
 
 

@@ -12,7 +12,7 @@ from crm_framework.engine.result import Result
 from .conftest import ADMIN, Company
 
 KEY = "01890000-0000-7000-8000-000000000000"
-VALUES = (
+VALUES: tuple[Any, ...] = (
     *(2**31, 2**63, True, float("nan"), [], "a\0b", "\ud800", "NaN", "1e131073", "2026-02-01"),
     "0001-01-01T00:00:00+14:00",
 )

@@ -1,8 +1,9 @@
+import gc
 import time
 from typing import Any
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import Token, get_introspection_query, parse
 
 from crm_framework.engine import Limits, RequestError, documents
 from crm_framework.engine.execute import execute, reference_execute
@@ -278,3 +279,24 @@ async def test_plans_that_are_kept_are_few_whatever_is_asked(
         assert len(plans) <= 3
         assert sum(plan.size for plan in plans if plan is not None) == kept._planned
         assert kept._planned <= 8 or len(plans) == 1
+
+
+async def test_documents_and_plans_are_gone_once_they_are_let_go_of(filled: Library) -> None:
+    """Not only when all that is old is looked through for rings, which hardly ever happens in a server."""
+    way = prepared(filled.schema)
+    await filled.data("{ writers(first: 1) { nodes { ... on Author { id name } books { title } } } }")
+    await filled.data("query ($x: Boolean = true) { authors { name @include(if: $x) debut { id } } }")
+    gc.collect()  # what validation leaves is rings, and young
+    gc.disable()
+    try:
+        before = _tokens()
+        way.documents = documents.Documents()
+        way.coercion._operations.clear()
+        assert before - _tokens() > 20
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def _tokens() -> int:
+    return sum(isinstance(one, Token) for one in gc.get_objects())
