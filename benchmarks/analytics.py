@@ -13,6 +13,7 @@ lasts. The purchases of --writes would stay in it.
 
 import argparse
 import asyncio
+import json
 import random
 import statistics
 import tempfile
@@ -48,6 +49,7 @@ from crm_framework.testing.postgres import lasting_folder, running_postgres
 START = datetime(2023, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=730)
 REPEATS = 7
+TIERS = ("gold", "silver", "bronze")
 WINDOW = 'window: {first: "2023-01-01", last: "2024-12-31"}'
 HALF = 'window: {first: "2024-07-01", last: "2024-12-31"}'
 
@@ -96,7 +98,31 @@ QUESTIONS = (
         " SELECT tag, COUNT(*), SUM(kept) FROM active JOIN tag USING (customer)"
         " GROUP BY ALL ORDER BY ALL",
     ),
+    Question(
+        "retention by segment",
+        f"query ($segments: [ID!]) {{ analytics({HALF}) {{"
+        " retention(groupBy: {by: SEGMENT, segments: $segments}) { value groups { label value n } } } }",
+        "WITH active AS (SELECT customer, MAX(CASE WHEN moment >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
+        " FROM sale WHERE moment >= '2023-07-01' AND moment < '2025-01-01' AND minor > 0 GROUP BY 1"
+        " HAVING MIN(moment) < '2024-07-01'),"
+        " f AS (SELECT customer, MAX(moment) AS r, COUNT(*) AS n, SUM(minor) AS m FROM sale GROUP BY 1),"
+        " s AS (SELECT customer, NTILE(5) OVER (ORDER BY r) AS r, NTILE(5) OVER (ORDER BY n) AS n,"
+        " NTILE(5) OVER (ORDER BY m) AS m FROM f),"
+        " c AS (SELECT kept, stage = 'CUSTOMER' AS standing, tier = 'gold' AND customer IN"
+        " (SELECT customer FROM tag WHERE tag IN ('segment 3', 'segment 4')) AS tagged,"
+        " r >= 4 AND (n + m + 1) // 2 >= 4 AS best FROM active JOIN customer USING (customer)"
+        " JOIN s USING (customer))"
+        " SELECT COUNT(*), SUM(kept), COUNT(*) FILTER (standing), SUM(kept) FILTER (standing),"
+        " COUNT(*) FILTER (tagged), SUM(kept) FILTER (tagged),"
+        " COUNT(*) FILTER (best), SUM(kept) FILTER (best) FROM c",
+    ),
 )
+SEGMENTS: dict[str, dict[str, Any]] = {
+    "standing": {"stage": {"eq": "CUSTOMER"}},
+    "tagged": {"tags": {"any": ["segment 3", "segment 4"]}, "attributes": [{"name": "tier", "eq": "gold"}]},
+    "best": {"rfmSegment": {"eq": "champion"}},
+}
+"""What `retention by segment` is asked of."""
 
 
 def sales(size: Size, by_and_by: bool = False) -> Iterator[tuple[int, int, datetime, int]]:
@@ -127,6 +153,13 @@ def interaction_rows(size: Size, by_and_by: bool) -> Iterator[Sequence[object]]:
         yield list(row.values())
 
 
+def buyer_rows(size: Size) -> Iterator[Sequence[object]]:
+    """The customers, each with a tier."""
+    place = list(customer_record.COLUMNS).index("attributes")
+    for number, row in enumerate(customer_rows(size)):
+        yield (*row[:place], json.dumps({"tier": TIERS[number % len(TIERS)]}), *row[place + 1 :])
+
+
 def tag_rows(size: Size) -> Iterator[Sequence[object]]:
     for number in range(size.customers):
         yield made_key(9, number), customer_key(number), f"segment {number % 10}"
@@ -136,7 +169,7 @@ async def generate(url: str, size: Size, console: Console, by_and_by: bool = Fal
     settings = Settings(database_url=url, plugins=("analytics",))
     await migrate(url, migrations_of(await load_host(settings)))
     tables = [
-        Rows("crm_customer", tuple(customer_record.COLUMNS), customer_rows(size), size.customers),
+        Rows("crm_customer", tuple(customer_record.COLUMNS), buyer_rows(size), size.customers),
         Rows("crm_customer_tag", ("id", "customer_id", "tag"), tag_rows(size), size.customers),
         Rows("crm_interaction", touches.COLUMNS, interaction_rows(size, by_and_by), size.interactions),
     ]
@@ -144,6 +177,14 @@ async def generate(url: str, size: Size, console: Console, by_and_by: bool = Fal
     async with opened(url, "analytics") as client, client.service.database.unit_of_work() as tx:
         # as the plugin finds a company that was there before it
         await tx.execute("UPDATE analytics_state SET counted_at = NULL")
+
+
+def kept_rows(size: Size) -> Iterator[tuple[object, str, str]]:
+    """Key, stage and tier of the customers."""
+    columns = list(customer_record.COLUMNS)
+    stage, attributes = columns.index("stage"), columns.index("attributes")
+    for row in buyer_rows(size):
+        yield row[0], str(row[stage]), json.loads(str(row[attributes]))["tier"]
 
 
 def in_duckdb(file: Path, size: Size) -> Any:
@@ -167,6 +208,10 @@ def in_duckdb(file: Path, size: Size) -> Any:
         for number in range(size.customers):
             out.write(f"{customer_key(number)},segment {number % 10}\n")
     made.execute(f"COPY tag FROM '{folder / 'tag.csv'}'")
+    made.execute("CREATE TABLE customer (customer UUID, stage VARCHAR, tier VARCHAR)")
+    with (folder / "customer.csv").open("w") as out:
+        out.writelines(f"{','.join(map(str, row))}\n" for row in kept_rows(size))
+    made.execute(f"COPY customer FROM '{folder / 'customer.csv'}'")
     made.close()
     part.rename(file)
     return duckdb.connect(str(file), read_only=True)
@@ -265,21 +310,35 @@ async def made(url: str, size: Size, console: Console, by_and_by: bool = False) 
             await connection.execute("VACUUM (ANALYZE)")
 
 
+async def saved_segments(client: CrmClient) -> list[str]:
+    """The ids of `SEGMENTS`, which are saved where they are not."""
+    answer = await client.data("{ segments(first: 100) { nodes { id name } } }")
+    saved = {one["name"]: one["id"] for one in answer["segments"]["nodes"]}
+    for name in SEGMENTS.keys() - saved:
+        made = await client.data(SAVE, input={"name": name, "filter": SEGMENTS[name]})
+        saved[name] = made["createSegment"]["segment"]["id"]
+    return [saved[name] for name in SEGMENTS]
+
+
 async def measured(url: str, scans: Any) -> dict[str, Beside]:
     found = {}
     async with opened(url, "analytics") as client:
+        segments = await saved_segments(client)
         for one in QUESTIONS:
+            ask = partial(client.data, one.graphql, segments=segments)
 
             async def scan(sql: str = one.scan) -> None:
                 scans.execute(sql).fetchall()
 
             turns = []
             for _ in range(3):
-                turns.append((await least(partial(client.data, one.graphql)), await least(scan)))
+                turns.append((await least(ask), await least(scan)))
             found[one.name] = Beside(min(turn[0] for turn in turns), min(turn[1] for turn in turns))
     return found
 
 
+SAVE = """mutation ($input: CreateSegmentInput!) { createSegment(input: $input) {
+  segment { id } errors { message } } }"""
 WRITE = """mutation ($input: RecordPurchaseInput!) { recordPurchase(input: $input) {
   interaction { id } errors { message } } }"""
 NOTE = """mutation ($input: LogInteractionInput!) { logInteraction(input: $input) {

@@ -6,7 +6,8 @@ from typing import Any
 
 from crm_framework import CrmError, ErrorCode, Fragment
 
-from .question import Dimension, Grouping, Question
+from .members import FIGURES
+from .question import Dimension, Grouping, Question, customers_in
 
 TRUE = Fragment("1 = 1")
 
@@ -48,24 +49,23 @@ async def rows(
 
 
 async def with_whole(
-    asked: Question, grouping: Grouping, numbers: str, source: Source
+    asked: Question, grouping: Grouping, numbers: Sequence[str], source: Source
 ) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
     """The numbers of everything together, and rows of (group, *numbers), of groups of customers: in one
-    statement that passes over `source` once. Of nothing, sums are None.
+    statement that passes over `source` once. They are sums and counts. Of nothing, sums may be None.
     """
-    about = asked.about("f.customer_id")
-    parts = [Fragment(f"SELECT 0, '', {numbers} FROM f")]
+    if grouping.conditions and asked.reader.dialect == "sqlite":
+        return await _at_once(asked, grouping, numbers, source)
+    about, columns = asked.about("f.customer_id"), ", ".join(numbers)
+    parts = [Fragment(f"SELECT 0, '', {columns} FROM f")]
     if grouping.by in _OF_CUSTOMERS:
         value, join = _of_customers(asked, grouping)
-        parts.append(Fragment(f"SELECT 1, {value}, {numbers} FROM f {join} GROUP BY 2"))
+        parts.append(Fragment(f"SELECT 1, {value}, {columns} FROM f {join} GROUP BY 2"))
     elif grouping.conditions:
+        members = [customers_in("f.customer_id", where) for _, where in grouping.conditions]
         parts += [
-            Fragment(
-                f"SELECT {place}, '', {numbers} FROM f"
-                f" WHERE f.customer_id IN (SELECT t.id FROM crm_customer AS t WHERE {where.sql})",
-                where.args,
-            )
-            for place, (_, where) in enumerate(grouping.conditions, 1)
+            Fragment(f"SELECT {place}, '', {columns} FROM f WHERE {one.sql}", one.args)
+            for place, one in enumerate(members, 1)
         ]
     else:
         raise unsuited(grouping)
@@ -83,6 +83,35 @@ async def with_whole(
         if place
     ]
     return next(tuple(row) for place, _, *row in found if not place), groups
+
+
+async def _at_once(
+    asked: Question, grouping: Grouping, numbers: Sequence[str], source: Source
+) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """As `with_whole`, with each customer looked at once for all groups: SQLite does not join by hashes, and
+    would sort the members of every group."""
+    belongs = " + ".join(
+        f"CASE WHEN {where.sql} THEN {1 << place} ELSE 0 END"
+        for place, (_, where) in enumerate(grouping.conditions)
+    )
+    about = asked.about("f.customer_id")
+    found = await asked.reader.rows(
+        f"SELECT {belongs}, {', '.join(numbers)} FROM {source.table.sql} JOIN crm_customer AS t"
+        f" ON t.id = f.customer_id {FIGURES} WHERE ({source.where.sql}) AND {about.sql} GROUP BY 1",
+        [
+            *(arg for _, where in grouping.conditions for arg in where.args),
+            *(*source.table.args, *source.where.args, *about.args),
+        ],
+    )
+
+    def summed(rows: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+        return tuple(sum(row[place] or 0 for row in rows) for place in range(1, len(numbers) + 1))
+
+    groups = [
+        (label, *summed([row for row in found if row[0] >> place & 1]))
+        for place, (label, _) in enumerate(grouping.conditions)
+    ]
+    return summed(found), groups
 
 
 _OF_CUSTOMERS = (Dimension.TAG, Dimension.ATTRIBUTE)
@@ -150,8 +179,8 @@ async def _each(
 ) -> list[tuple[Any, ...]]:
     parts = []
     for place, (_, where) in enumerate(grouping.conditions):
-        members = f"f.customer_id IN (SELECT t.id FROM crm_customer AS t WHERE {where.sql})"
-        within = Fragment(f"({source.where.sql}) AND {members}", (*source.where.args, *where.args))
+        members = customers_in("f.customer_id", where)
+        within = Fragment(f"({source.where.sql}) AND {members.sql}", (*source.where.args, *members.args))
         narrowed = Source(source.table, within)
         parts.append(_statement(asked, Fragment(str(place)), Fragment(""), numbers, narrowed, keys))
     sql = " UNION ALL ".join(part.sql for part in parts)

@@ -30,10 +30,14 @@ from crm_framework import (
     required,
 )
 
+from .members import FIGURES, beside_figures
+
 LONGEST = 3660
 """Days of one window."""
 YEARS = range(1900, 3000)
 """In which windows lie: what is compared with them, such as the window before, lies on the calendar too."""
+CUSTOMERS = f"crm_customer AS t {FIGURES}"
+"""What conditions on customers are about."""
 MOST_GROUPS = 50
 """Segments and filters that one metric is grouped by."""
 
@@ -110,7 +114,7 @@ class GroupByInput:
 
 @dataclass(frozen=True)
 class Grouping:
-    """`conditions` are those on customers, by the label of their group."""
+    """`conditions` are those on `CUSTOMERS`, by the label of their group."""
 
     by: Dimension
     period: Period = Period.MONTH
@@ -120,7 +124,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Question:
-    """`where` is the condition on the customers `t` that everything is about; None for all of them."""
+    """`where` is the condition on `CUSTOMERS` that everything is about; None for all of them."""
 
     info: Info = field(repr=False)
     settings: AnalyticsSettings
@@ -163,9 +167,18 @@ class Question:
         """The condition that a column with customers' keys is of those asked about."""
         if self.where is None:
             return Fragment("1 = 1")
-        return Fragment(
-            f"{column} IN (SELECT t.id FROM crm_customer AS t WHERE {self.where.sql})", self.where.args
-        )
+        return customers_in(column, self.where)
+
+
+def customers_in(column: str, where: Fragment) -> Fragment:
+    """The condition that a column with customers' keys is of those whom a condition selects."""
+    return Fragment(f"{column} IN (SELECT t.id FROM {CUSTOMERS} WHERE {where.sql})", where.args)
+
+
+async def _conditions(
+    info: Info, filters: Sequence[Mapping[str, Any]], settings: AnalyticsSettings
+) -> list[Fragment]:
+    return [beside_figures(one, settings) for one in await matching_customers(info, filters)]
 
 
 async def question(
@@ -186,7 +199,7 @@ async def question(
             path=("timeZone",),
             hint=f"Ask for days of {counted.zone}, or set `time_zone` in [analytics]: all is counted anew.",
         )
-    where = (await matching_customers(info, [filter]))[0] if filter else None
+    where = (await _conditions(info, [filter], settings))[0] if filter else None
     reach = await reader.fetch(
         "SELECT (SELECT MIN(day) FROM analytics_sales) AS first,"
         " (SELECT e.created_at FROM crm_delivery AS d JOIN crm_event AS e ON e.id = d.event_id"
@@ -219,15 +232,15 @@ async def grouping(asked: Question, given: GroupByInput | None) -> Grouping | No
         if not 1 <= len(wanted) <= MOST_GROUPS:
             raise _bad("segments", f"{len(wanted)} segments are not 1 to {MOST_GROUPS}.", "Name segments.")
         _once("segments", wanted)
-        conditions = await matching_customers(asked.info, [{"segment": one} for one in wanted])
+        conditions = await _conditions(asked.info, [{"segment": one} for one in wanted], asked.settings)
         return Grouping(given.by, conditions=list(zip(map(str, wanted), conditions, strict=True)))
     if given.by is Dimension.FILTER:
         filters = given.filters or []
         if not 1 <= len(filters) <= MOST_GROUPS:
             raise _bad("filters", f"{len(filters)} filters are not 1 to {MOST_GROUPS}.", "Give filters.")
         _once("filters", [one.name for one in filters])
-        conditions = await matching_customers(
-            asked.info, [cast(Mapping[str, Any], one.filter) for one in filters]
+        conditions = await _conditions(
+            asked.info, [cast(Mapping[str, Any], one.filter) for one in filters], asked.settings
         )
         return Grouping(
             given.by, conditions=[(one.name, where) for one, where in zip(filters, conditions, strict=True)]
