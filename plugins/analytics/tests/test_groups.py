@@ -3,8 +3,7 @@
 from itertools import combinations
 from typing import Any
 
-from crm_analytics.asking.members import beside_figures, filter_members
-from crm_analytics.asking.question import CUSTOMERS
+from crm_analytics.asking.members import beside_figures, customers, filter_members
 from crm_analytics.rollups import quintiles
 from crm_analytics.settings import AnalyticsSettings
 
@@ -59,7 +58,7 @@ async def test_figures_that_are_joined_select_whom_figures_that_are_looked_up_do
                 str(row["id"])
                 for row in await database.fetch(f"SELECT t.id FROM {rows} WHERE {one.sql}", one.args)
             )
-            for rows, one in (("crm_customer AS t", alone), (CUSTOMERS, beside))
+            for rows, one in (("crm_customer AS t", alone), (customers([beside]), beside))
         ]
         assert joined == found, name
         sizes.add(len(found))

@@ -6,7 +6,7 @@ from typing import Any
 
 from crm_framework import CrmError, ErrorCode, Fragment
 
-from .members import FIGURES
+from .members import customers
 from .question import Dimension, Grouping, Question, customers_in
 
 TRUE = Fragment("1 = 1")
@@ -94,10 +94,11 @@ async def _at_once(
         f"CASE WHEN {where.sql} THEN {1 << place} ELSE 0 END"
         for place, (_, where) in enumerate(grouping.conditions)
     )
+    everybody = customers([where for _, where in grouping.conditions])
     about = asked.about("f.customer_id")
     found = await asked.reader.rows(
-        f"SELECT {belongs}, {', '.join(numbers)} FROM {source.table.sql} JOIN crm_customer AS t"
-        f" ON t.id = f.customer_id {FIGURES} WHERE ({source.where.sql}) AND {about.sql} GROUP BY 1",
+        f"SELECT {belongs}, {', '.join(numbers)} FROM {source.table.sql} JOIN {everybody}"
+        f" WHERE t.id = f.customer_id AND ({source.where.sql}) AND {about.sql} GROUP BY 1",
         [
             *(arg for _, where in grouping.conditions for arg in where.args),
             *(*source.table.args, *source.where.args, *about.args),

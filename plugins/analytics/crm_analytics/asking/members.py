@@ -1,5 +1,6 @@
 """What customers can be filtered by, and so what segments and groups can be made of: from one row each."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from crm_analytics.metrics.at_risk import LOST, OVERDUE, UNHAPPY_FOR
@@ -9,15 +10,19 @@ from crm_analytics.settings import AnalyticsSettings
 from crm_framework import Fragment, Member, OrderField, now
 
 READ = "analytics.read"
-FIGURES = (
-    "LEFT JOIN analytics_customer AS figures ON figures.customer_id = t.id"
-    " LEFT JOIN analytics_quintile AS fifths ON fifths.currency = figures.currency"
-)
-"""What `beside_figures` goes by: at most one row a customer `t`."""
+
+
+def customers(conditions: Iterable[Fragment]) -> str:
+    """The customers `t`, with what conditions that `beside_figures` made go by: at most one row each."""
+    used = " ".join(one.sql for one in conditions)
+    figures = " LEFT JOIN analytics_customer AS figures ON figures.customer_id = t.id"
+    fifths = " LEFT JOIN analytics_quintile AS fifths ON fifths.currency = figures.currency"
+    scored = "fifths." in used
+    return "crm_customer AS t" + figures * (scored or "figures." in used) + fifths * scored
 
 
 def beside_figures(where: Fragment, settings: AnalyticsSettings) -> Fragment:
-    """The same condition over `crm_customer AS t` with `FIGURES`.
+    """The same condition over `customers`.
 
     To look up one customer's figures at a time is right for a page of a list. Of everybody it takes ten times
     as long as a join.

@@ -30,14 +30,12 @@ from crm_framework import (
     required,
 )
 
-from .members import FIGURES, beside_figures
+from .members import beside_figures, customers
 
 LONGEST = 3660
 """Days of one window."""
 YEARS = range(1900, 3000)
 """In which windows lie: what is compared with them, such as the window before, lies on the calendar too."""
-CUSTOMERS = f"crm_customer AS t {FIGURES}"
-"""What conditions on customers are about."""
 MOST_GROUPS = 50
 """Segments and filters that one metric is grouped by."""
 
@@ -114,7 +112,7 @@ class GroupByInput:
 
 @dataclass(frozen=True)
 class Grouping:
-    """`conditions` are those on `CUSTOMERS`, by the label of their group."""
+    """`conditions` are those on `customers`, by the label of their group."""
 
     by: Dimension
     period: Period = Period.MONTH
@@ -124,7 +122,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Question:
-    """`where` is the condition on `CUSTOMERS` that everything is about; None for all of them."""
+    """`where` is the condition on `customers` that everything is about; None for all of them."""
 
     info: Info = field(repr=False)
     settings: AnalyticsSettings
@@ -172,7 +170,7 @@ class Question:
 
 def customers_in(column: str, where: Fragment) -> Fragment:
     """The condition that a column with customers' keys is of those whom a condition selects."""
-    return Fragment(f"{column} IN (SELECT t.id FROM {CUSTOMERS} WHERE {where.sql})", where.args)
+    return Fragment(f"{column} IN (SELECT t.id FROM {customers([where])} WHERE {where.sql})", where.args)
 
 
 async def _conditions(

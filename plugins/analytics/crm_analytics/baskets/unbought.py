@@ -7,7 +7,8 @@ from strawberry import Info
 
 from crm_analytics import charts
 from crm_analytics.asking.analytics import Analytics
-from crm_analytics.asking.question import CUSTOMERS, Question
+from crm_analytics.asking.members import customers
+from crm_analytics.asking.question import Question
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import month_of
 from crm_framework import Batch, CrmError, ErrorCode, batch, computed
@@ -71,7 +72,7 @@ async def _table(asked: Question, first: int) -> UnboughtTable:
     if asked.undefined or asked.where is None:
         reason = asked.undefined or "without a filter there are no others to compare with"
         return UnboughtTable(reason=reason, rows=[])
-    members = f"SELECT t.id FROM {CUSTOMERS} WHERE {asked.where.sql}"
+    members = f"SELECT t.id FROM {customers([asked.where])} WHERE {asked.where.sql}"
     span = (month_of(asked.window.first), asked.window.last)
     bought = (
         f"WITH members AS ({members}), bought AS (SELECT DISTINCT p.customer_id, p.sku,"
