@@ -184,13 +184,22 @@ def _default(of: GraphQLArgument | GraphQLInputField) -> Evaluate:
     return _constant(value)
 
 
+def _left_out(variables: dict[str, Any]) -> Any:
+    return Undefined
+
+
 def _constant(value: Any) -> Evaluate:
+    if value is Undefined:
+        return _left_out
     if isinstance(value, IMMUTABLE):
         return lambda variables: value
     return lambda variables: fresh(value)
 
 
 def _optional(evaluate: Evaluate, default: Evaluate) -> Evaluate:
+    if default is _left_out:
+        return evaluate
+
     def run(variables: dict[str, Any]) -> Any:
         value = evaluate(variables)
         return default(variables) if value is Undefined else value
@@ -246,7 +255,8 @@ def _object(node: ObjectValueNode, type_: GraphQLInputObjectType) -> Evaluate:
         default = _awkward if is_required_input_field(member) else _default(member)
         inner = given.get(name)
         evaluate = default if inner is None else _optional(_literal(inner, member.type), default)
-        members.append((member.out_name or name, evaluate))
+        if evaluate is not _left_out:
+            members.append((member.out_name or name, evaluate))
 
     def run(variables: dict[str, Any]) -> Any:
         found = {}

@@ -10,11 +10,14 @@ from graphql import (
     GraphQLList,
     IntValueNode,
     ListValueNode,
+    NamedTypeNode,
+    NonNullTypeNode,
     ObjectValueNode,
     OperationType,
     ValueNode,
     VariableNode,
     get_nullable_type,
+    specified_scalar_types,
 )
 
 from .arguments import Variables
@@ -45,17 +48,47 @@ class Part(NamedTuple):
     """By type that such an object may be of: what is selected of it."""
 
 
-def parts_of(plan: Plan) -> tuple[Part, ...]:
+class Cost:
     """What has to be added up for a plan; to be kept with it."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        open_: list[Part] = []
+        fixed: list[Part] = []
+        seen: dict[int, bool] = {}
+        for part in parts:
+            (open_ if _depends(part, seen) else fixed).append(part)
+        self._open, self._fixed = tuple(open_), tuple(fixed)
+        self._known: dict[tuple[int, int], int] = {}
+        """What comes of those that depend on no variable, by the usual and the longest page."""
+
+    def of(self, context: Context, variables: Variables) -> int:
+        """How many objects an operation may lead to, each list being as long as its arguments allow, and how
+        many items the lists hold that a change is given; at least 1.
+
+        It takes time in proportion to the document and to what a change is given, whatever the number.
+        """
+        pages = context.page_default, context.page_max
+        found = self._known.get(pages)
+        if found is None:
+            found = self._known[pages] = _sum(self._fixed, context, variables, {})
+        if self._open:
+            found += _sum(self._open, context, variables, {})
+        return max(1, found)
+
+
+def cost_of(plan: Plan) -> Cost:
+    """What a plan costs."""
     found = _of_selection(plan.root, {})
-    if plan.operation.operation is not OperationType.MUTATION:
-        return found
-    return (*found, *(part for field in plan.root.fields if (part := _given(field)) is not None))
+    if plan.operation.operation is OperationType.MUTATION:
+        plain = _plain_variables(plan)
+        given = (_given(field, plain) for field in plan.root.fields)
+        found = (*found, *(part for part in given if part is not None))
+    return Cost(found)
 
 
-def admit_cost(parts: tuple[Part, ...], context: Context, variables: Variables) -> None:
+def admit_cost(asked: Cost, context: Context, variables: Variables) -> None:
     """Tells the context what an operation costs; raises `RequestError` TOO_COMPLEX above the limit."""
-    cost = cost_of(parts, context, variables)
+    cost = asked.of(context, variables)
     if cost > context.limits.max_cost:
         raise RequestError(
             "TOO_COMPLEX",
@@ -65,13 +98,18 @@ def admit_cost(parts: tuple[Part, ...], context: Context, variables: Variables) 
     context.spend(cost)
 
 
-def cost_of(parts: tuple[Part, ...], context: Context, variables: Variables) -> int:
-    """How many objects an operation may lead to, each list being as long as its arguments allow, and how many
-    items the lists hold that a change is given; at least 1.
+def _depends(part: Part, seen: dict[int, bool]) -> bool:
+    """Whether variables have a say in it."""
+    return any(isinstance(one, str) or callable(one) for one in part.most) or any(
+        _some_depend(option, seen) for option in part.options
+    )
 
-    It takes time in proportion to the document and to what a change is given, whatever the number.
-    """
-    return max(1, _sum(parts, context, variables, {}))
+
+def _some_depend(parts: tuple[Part, ...], seen: dict[int, bool]) -> bool:
+    found = seen.get(id(parts))
+    if found is None:
+        found = seen[id(parts)] = any(_depends(part, seen) for part in parts)
+    return found
 
 
 def _sum(parts: tuple[Part, ...], context: Context, variables: Variables, known: dict[int, int]) -> int:
@@ -130,8 +168,21 @@ def _declared(most: Callable[..., int], field: PlannedField, variables: Variable
     return max(0, most(**arguments))
 
 
-def _given(field: PlannedField) -> Part | None:
-    """The items of the lists that a change is given, such as the rows of an import; None without any."""
+def _plain_variables(plan: Plan) -> frozenset[str]:
+    """Those that can hold no list."""
+    found = set()
+    for definition in plan.operation.variable_definitions or ():
+        type_ = definition.type.type if isinstance(definition.type, NonNullTypeNode) else definition.type
+        if isinstance(type_, NamedTypeNode) and type_.name.value in specified_scalar_types:
+            found.add(definition.variable.name.value)
+    return frozenset(found)
+
+
+def _given(field: PlannedField, plain: frozenset[str]) -> Part | None:
+    """The items of the lists that a change is given, such as the rows of an import; None without any.
+
+    `plain` are variables that hold none.
+    """
     fixed, names = 0, []
     waiting: list[ValueNode] = [argument.value for argument in field.nodes[0].arguments or ()]
     while waiting:
@@ -141,7 +192,7 @@ def _given(field: PlannedField) -> Part | None:
             waiting += value.values
         elif isinstance(value, ObjectValueNode):
             waiting += [member.value for member in value.fields]
-        elif isinstance(value, VariableNode):
+        elif isinstance(value, VariableNode) and value.name.value not in plain:
             names.append(value.name.value)
     if not names:
         return Part((fixed,), ()) if fixed else None

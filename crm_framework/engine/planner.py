@@ -28,7 +28,7 @@ from strawberry.types.field import StrawberryField
 
 from .access import INTROSPECTION, included
 from .connections import Connected, PageCount, PagePart
-from .cost import parts_of
+from .cost import cost_of
 from .declarations import Column, Declaration, DeclaredField, Source, declaration_of, source_of
 from .errors import RequestError
 from .fields import Batched, Called, Computed
@@ -90,7 +90,7 @@ def planned(
         fallbacks=fallbacks,
         size=planner.planned,
     )
-    plan.cost = parts_of(plan)
+    plan.cost = cost_of(plan)
     plan.straight = straight_of(plan)
     return plan
 

@@ -26,7 +26,7 @@ from .declarations import Declaration, Source
 from .layouts import Layout
 
 if TYPE_CHECKING:
-    from .cost import Part
+    from .cost import Cost
     from .json_texts import Texts
     from .straight import Straight
     from .whole import Whole
@@ -193,7 +193,7 @@ class Plan:
     root: Selection
     fallbacks: Mapping[str, Fallback]
     size: int
-    cost: "tuple[Part, ...]" = ()
+    cost: "Cost" = member(init=False)
     """How many objects it may lead to: see `cost`."""
     straight: "Straight | None" = None
     """The short way to run it, for one record by its id."""

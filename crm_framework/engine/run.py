@@ -322,6 +322,8 @@ class Run:
             return await given_pages(self, field, values)
         if field.leaf is not None:
             return self.written(field, values)
+        if len(values) == 1 and field.shape.item is not None and type(values[0]) is list and not values[0]:
+            return [[]]  # of the errors of a change there are none, mostly
         if len(values) == 1 and field.shape.item is None and isinstance(field.target, Selection):
             value, target = values[0], field.target
             # the most frequent cases: one record, read for this very field, and the payload of a mutation

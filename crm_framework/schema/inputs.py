@@ -1,7 +1,7 @@
 """Members of input types, and what resolvers take from an input: keys out of ids, and what was given."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -89,20 +89,31 @@ def _plain(value: Any) -> Any:
     return given(value)
 
 
-@contextmanager
-def renamed(under: str | None = None, /, **members: str) -> Iterator[None]:
+def renamed(under: str | None = None, /, **members: str) -> AbstractContextManager[None]:
     """Lets paths of errors begin with the input's member where the domain calls it otherwise.
 
     `under` is the member in which all other paths lie.
     """
-    try:
-        yield
-    except CrmError as error:
+    return _Renamed(under, members)
+
+
+class _Renamed:
+    __slots__ = ("_members", "_under")
+
+    def __init__(self, under: str | None, members: Mapping[str, str]) -> None:
+        self._under = under
+        self._members = members
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, CrmError):
+            return
         first = error.path[0] if error.path else None
-        if first in members:
-            path: tuple[str, ...] = (members[first], *error.path[1:])
+        if first is not None and first in self._members:
+            path: tuple[str, ...] = (self._members[first], *error.path[1:])
         else:
-            path = error.path if under is None else (under, *error.path)
+            path = error.path if self._under is None else (self._under, *error.path)
         raise CrmError(error.code, error.message, path=path, hint=error.hint) from error
 
 

@@ -26,7 +26,7 @@ from crm_framework.domain import idempotency
 from crm_framework.domain.customers.locks import reached
 from crm_framework.domain.customers.record import known_ids
 from crm_framework.engine.declarations import DeclaredField, Source
-from crm_framework.engine.errors import DeclarationError, RequestError, going_on
+from crm_framework.engine.errors import DeclarationError, RequestError, awaited
 from crm_framework.engine.fields import Called, of_function
 from crm_framework.engine.ids import decode_key
 from crm_framework.errors import CrmError, ErrorCode
@@ -253,14 +253,12 @@ class Mutation(Called):
 
     async def _run(self, tx: Any, arguments: dict[str, Any], extra: dict[str, Any]) -> Any:
         if tx.reach is None:
-            with going_on():
-                return await self.function(tx, **arguments, **extra)
+            return await awaited(self.function(tx, **arguments, **extra))
         if isinstance(tx.actor, Actor) and tx.actor.kind is ActorKind.CUSTOMER:
             if self.own is None:
                 raise CrmError(ErrorCode.FORBIDDEN, "A customer's own token cannot make this change.")
             await self.own.admit(tx, tx.actor, arguments.get("input"))
-        with going_on():
-            answer = await self.function(tx, **arguments, **extra)
+        answer = await awaited(self.function(tx, **arguments, **extra))
         await _check_reach(tx)
         return answer
 
@@ -290,8 +288,7 @@ class Errand(Mutation):
     async def _once(
         self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any], *, repeatable: bool
     ) -> Any:
-        with going_on():
-            return await self.function(info, **arguments)
+        return await awaited(self.function(info, **arguments))
 
 
 def kept(answer: Any) -> dict[str, Any]:

@@ -32,6 +32,7 @@ CONTENT = (
 AUDIT_COLUMNS = (*CONTENT, "salt", "digest")
 
 SALT_BYTES = 16
+_SALTS = 256
 PERSONAL_KIND = "CUSTOMER"
 """The kind of actor whose name is a person's own data. What staff did stays under their name."""
 
@@ -67,18 +68,50 @@ def who_acts(actor: "ActorLike | None") -> Who:
 
 def audit_row(record: AuditRecord, *, at: datetime, key: bytes | None) -> tuple[Any, ...]:
     """A row of AUDIT_COLUMNS. `key` is the secret, if there is one, without which no digest can be made."""
-    kind, actor_id, name, token_id = record.who
-    changes = _encode(record.changes).decode()
-    salt, entry_id = os.urandom(SALT_BYTES), new_id()
+    subject = record.subject_type, record.subject_id, record.customer_id
+    return entry(
+        record.who, record.action, subject, record.changes, record.request_id, record.reason, at=at, key=key
+    )
+
+
+def entry(
+    who: Who,
+    action: str,
+    subject: tuple[str, str, str | None],
+    changes: Mapping[str, Any],
+    request_id: str | None,
+    reason: str | None = None,
+    *,
+    at: datetime,
+    key: bytes | None,
+) -> tuple[Any, ...]:
+    """The same without a record, as an import has thousands; `subject` is type, id and the customer's id."""
+    kind, actor_id, name, token_id = who
+    told = _encode(changes).decode()
+    salt, entry_id = _salt(), new_id()
     rest = (
         entry_id, _moment(at), kind, actor_id, None if kind == PERSONAL_KIND else name, token_id,
-        record.request_id, record.action, record.subject_type, record.subject_id, record.customer_id,
-        record.reason, _personal(salt, kind, name, changes).hex(),
+        request_id, action, *subject, reason, _personal(salt, kind, name, told).hex(),
     )  # fmt: skip
     return (
-        entry_id, at, kind, actor_id, name, token_id, record.request_id, record.action, record.subject_type,
-        record.subject_id, record.customer_id, record.reason, changes, salt, _signed(key, _encode(rest)),
+        entry_id, at, kind, actor_id, name, token_id, request_id, action, *subject, reason, told, salt,
+        _signed(key, _encode(rest)),
     )  # fmt: skip
+
+
+_drawn: list[bytes] = []
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def _salt() -> bytes:
+    """Random bytes; many are drawn at once, as to ask the system for them gives way to other threads."""
+    try:
+        return _drawn.pop()
+    except IndexError:
+        many = os.urandom(_SALTS * SALT_BYTES)
+        first, *others = (many[start : start + SALT_BYTES] for start in range(0, len(many), SALT_BYTES))
+        _drawn.extend(others)
+        return first
 
 
 def personal_digest(row: Mapping[str, Any]) -> bytes:

@@ -17,7 +17,7 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 from crm_framework.hooks.specs import Handling
 
-from .audit import AuditRecord, audit_row, who_acts
+from .audit import entry, who_acts
 from .debts import FIRST_RETRY, Debts, Stored
 from .events import encode
 from .ids import new_id
@@ -34,6 +34,8 @@ MAX_ROUNDS = 8
 BUDGETED_EVENTS = 50
 """The handlers' time budget is for up to so many events; a bulk change has more in proportion."""
 
+AT_ONCE = 1_000
+"""Events of a bulk change that are made into rows while those before are on their way to the database."""
 
 EVENT_COLUMNS = ("id", "type", "customer_id", "payload", "created_at")
 TRACED_COLUMNS = (*EVENT_COLUMNS, "trace")
@@ -112,13 +114,31 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     for guard in tx.database.guards:
         await guard(events, tx)
     more = tx.take_events()
-    await in_turns(lambda event: _check(tx, event), more)
+    if more:
+        await in_turns(lambda event: _check(tx, event), more)
     stored = [(new_id(), event) for event in (*events, *more)]
     cause = tracing.cause()
     columns, more_values = (EVENT_COLUMNS, ()) if cause is None else (TRACED_COLUMNS, (cause,))
-    rows = await in_turns(lambda one: (*_event_row(tx, *one), *more_values), stored)
-    await tx.insert_in_turns("crm_event", columns, rows)
-    await tx.audit_in_turns(await in_turns(lambda one: _audit_row(tx, one[1]), stored))
+    at, who, key, request_id = tx.now, who_acts(tx.actor), tx.database.audit_key, tx.request_id
+
+    def event_row(one: Stored) -> tuple[Any, ...]:
+        event = one[1]
+        return (one[0], event.type, event.customer_id, encode(event), at, *more_values)
+
+    def audit_row(one: Stored) -> tuple[Any, ...]:
+        event = one[1]
+        subject = (*event.audit_subject, event.customer_id)
+        return entry(who, event.type, subject, event.changes, request_id, at=at, key=key)
+
+    parts = [stored[start : start + AT_ONCE] for start in range(0, len(stored), AT_ONCE)]
+    for part in parts:
+        tx.insert_values("crm_event", columns, await in_turns(event_row, part))
+        if len(part) == AT_ONCE:
+            await tx.transaction.send_ahead()
+    for part in parts:
+        tx.audit(await in_turns(audit_row, part))
+        if len(part) == AT_ONCE:
+            await tx.transaction.send_ahead()
     return stored
 
 
@@ -143,24 +163,6 @@ def _has_subject(event: Event) -> bool:
         return bool(event.subject_id)
     except AssertionError:
         return False
-
-
-def _event_row(tx: "UnitOfWork", key: str, event: Event) -> tuple[Any, ...]:
-    return key, event.type, event.customer_id, encode(event), tx.now
-
-
-def _audit_row(tx: "UnitOfWork", event: Event) -> tuple[Any, ...]:
-    subject_type, subject_id = event.audit_subject
-    record = AuditRecord(
-        who=who_acts(tx.actor),
-        action=event.type,
-        subject_type=subject_type,
-        subject_id=subject_id,
-        customer_id=event.customer_id,
-        request_id=tx.request_id,
-        changes=event.changes,
-    )
-    return audit_row(record, at=tx.now, key=tx.database.audit_key)
 
 
 async def _first_try(

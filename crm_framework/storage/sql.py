@@ -44,6 +44,7 @@ def numbered(sql: str) -> str:
     return _TOKEN.sub(replace, sql)
 
 
+@lru_cache(maxsize=2048)
 def name(identifier: str) -> str:
     """A table's or column's name, checked, for use inside a statement."""
     if not _NAME.match(identifier):
@@ -91,7 +92,12 @@ def sqlite_rows(rows: Sequence[Sequence[object]]) -> list[list[Any]]:
 
 def postgres_args(args: Sequence[object]) -> list[Any]:
     """Values as asyncpg takes them; keys stay text, times must carry a zone."""
-    return [value if type(value) in _PLAIN else _postgres_value(value) for value in args]
+    return [
+        value
+        if type(value) in _PLAIN or (type(value) is datetime and value.tzinfo is not None)
+        else _postgres_value(value)
+        for value in args
+    ]
 
 
 def postgres_rows(rows: Sequence[Sequence[object]]) -> list[list[Any]]:

@@ -88,8 +88,8 @@ def _share(connection: sqlite3.Connection, group: Sequence[_Whole]) -> bool:
     except BaseException:  # not SQLite's alone: a value may be one that cannot be bound
         steps.rollback(connection)
         return False
-    for one, error in refused:
-        one.error = error
+    for one, why in refused:
+        one.error = why
     return True
 
 

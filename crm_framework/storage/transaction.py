@@ -39,6 +39,8 @@ class Transaction:
         self._failure: BaseException | None = None
         self._savepoints = 0
         self._gathered = Gathered()
+        self._ahead: asyncio.Task[None] | None = None
+        """What is being sent while its owner makes more ready."""
         self.audited: list[Written] = []
         """Entries of the audit log that it writes; those of a savepoint that is undone are taken out."""
         self._ran = False
@@ -85,17 +87,43 @@ class Transaction:
         if self._gathered:
             await self._statement(None, _nothing)
 
+    async def send_ahead(self) -> None:
+        """Begins to send what was gathered, once what was sent before is there.
+
+        More can be gathered meanwhile; all else that comes waits for it, and fails if it does. On SQLite it
+        does nothing: the writer's thread would ask for the interpreter at every row.
+        """
+        session = self.check()
+        if self._gathered and self._dialect == "postgres":
+            self._ran = True
+            await self._sent()
+            self._ahead = asyncio.ensure_future(self._write(session, self._taken()))
+
+    async def _sent(self) -> None:
+        """Waits for what is being sent."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            try:
+                await ahead
+            except BaseException as error:
+                self._failure = error
+                raise
+
+    async def _write(self, session: Session, gathered: Gathered) -> None:
+        if tracing.spans is None:
+            await session.write(gathered)
+        else:
+            with tracing.spans.statement(self._dialect, _text(gathered)):
+                await session.write(gathered)
+
     async def _statement(self, sql: str | None, send: Callable[[Session], Awaitable[T]]) -> T:
         session = self.check()
         self._ran = True
         try:
+            if self._ahead is not None:
+                await self._sent()
             if self._gathered:
-                gathered = self._taken()
-                if tracing.spans is None:
-                    await session.write(gathered)
-                else:
-                    with tracing.spans.statement(self._dialect, _text(gathered)):
-                        await session.write(gathered)
+                await self._write(session, self._taken())
             if sql is not None:
                 self._note(sql)
                 if tracing.spans is not None:
@@ -130,6 +158,7 @@ class Transaction:
 
     async def _back_to(self, label: str) -> None:
         self._gathered = Gathered()
+        await self._stop_sending()
         if self._session is None:
             return
         try:
@@ -162,6 +191,8 @@ class Transaction:
 
     async def commit(self) -> None:
         session = self.check()
+        if self._ahead is not None:
+            await self._sent()
         gathered = self._taken()
         if tracing.spans is None or not (gathered or self._ran):
             await session.commit(gathered)
@@ -174,8 +205,19 @@ class Transaction:
     async def close(self) -> None:
         """Rolls back what is not committed; nobody can use it any more."""
         session, self._session = self._session, None
+        if self._ahead is not None:
+            await to_the_end(self._stop_sending())
         if session is not None:
             await session.close()
+
+    async def _stop_sending(self) -> None:
+        """Nobody waits for it any more: it is to be undone."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()  # marks it as seen
 
     def check(self) -> Session:
         """The session, if this task may use it now."""

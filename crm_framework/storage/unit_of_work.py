@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 250
 """Rows that are made ready for the driver between two looks at the clock."""
+_ROWS_AHEAD = 1_000
+"""Rows that are sent while more of them are made ready."""
 
 _current: ContextVar["UnitOfWork | None"] = ContextVar("crm_unit_of_work", default=None)
 
@@ -192,12 +194,18 @@ class UnitOfWork:
     async def insert_in_turns(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
     ) -> None:
-        """The same for thousands of rows: others go on in between."""
+        """The same for thousands of rows: others go on in between, and PostgreSQL begins with the first."""
+        if len(rows) <= _ROWS_AT_ONCE:
+            self.insert_values(table, columns, rows)
+            return
         turn = Turn()
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             if turn.is_over:
                 await turn.end()
             self.insert_values(table, columns, rows[start : start + _ROWS_AT_ONCE])
+            if start and start % _ROWS_AHEAD == 0:
+                await self.transaction.send_ahead()
+        await self.transaction.send_ahead()
 
     def assume(self, sql: str, args: Sequence[object] = ()) -> bool:
         """Lets what is gathered be inserted only if this SELECT finds a row; whether it may be so assumed.
@@ -220,11 +228,6 @@ class UnitOfWork:
     def audit(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Entries of the audit log, each a row of `AUDIT_COLUMNS`."""
         self.insert_values("crm_audit", AUDIT_COLUMNS, rows)
-        self.transaction.audited += [(row[0], row[-1]) for row in rows]
-
-    async def audit_in_turns(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """The same for thousands of them."""
-        await self.insert_in_turns("crm_audit", AUDIT_COLUMNS, rows)
         self.transaction.audited += [(row[0], row[-1]) for row in rows]
 
     @property

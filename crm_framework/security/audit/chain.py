@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.seals import key_id
@@ -75,7 +74,7 @@ NO_KEYS = AuditKeys()
 def link_hash(key: bytes | None, before: bytes, position: int, entry_id: str, digest: bytes) -> bytes:
     """SHA-256, or its HMAC under `key`, over the hash before, position, entry and digest, each of a fixed
     length."""
-    said = before + position.to_bytes(8, "big") + UUID(entry_id).bytes + digest
+    said = before + position.to_bytes(8, "big") + bytes.fromhex(entry_id.replace("-", "")) + digest
     return sha256(said).digest() if key is None else hmac.digest(key, said, "sha256")
 
 
