@@ -117,8 +117,12 @@ def _converted(
 
 
 def _converted_column(values: tuple[object, ...], convert_one: Callable[[object], Any]) -> Iterable[Any]:
-    if _PLAIN.issuperset(map(type, values)):
+    kinds = set(map(type, values))
+    if _PLAIN.issuperset(kinds):
         return values
+    if kinds == {date} and convert_one is _sqlite_value:
+        days: Any = values
+        return map(date.isoformat, days)
     return [convert_one(values[0])] * len(values) if are_one(values) else map(convert_one, values)
 
 

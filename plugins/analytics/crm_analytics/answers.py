@@ -21,6 +21,8 @@ from crm_framework import (
     parse_time,
 )
 
+from .rollups import raw
+
 KIND = "survey"
 _OUTCOME = re.compile(r"\s*(nps|csat)\s*:?\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?\s*", re.IGNORECASE | re.ASCII)
 USUAL = {"nps": 10, "csat": 5}
@@ -74,7 +76,7 @@ async def recount(customers: Collection[str], tx: UnitOfWork) -> None:
     where = among("i.customer_id", sorted(customers), tx.dialect)
     gone = among("customer_id", sorted(customers), tx.dialect)
     await tx.execute(f"DELETE FROM analytics_answer WHERE {gone.sql}", gone.args)
-    await _store(f"i.kind = '{KIND}' AND {where.sql}", where.args, tx)
+    await _store(f"{raw.KIND[tx.dialect]} = '{KIND}' AND {where.sql}", where.args, tx)
 
 
 async def compared(
@@ -82,6 +84,7 @@ async def compared(
 ) -> tuple[Mapping[str, Mapping[str, Score]], Mapping[str, Mapping[str, Score]]]:
     """What is kept of these customers, and what was recorded: by customer and interaction."""
     where = among("customer_id", sorted(customers), source.dialect)
+    own = among("i.customer_id", sorted(customers), source.dialect)
     kept: dict[str, dict[str, Score]] = defaultdict(dict)
     given: dict[str, dict[str, Score]] = defaultdict(dict)
     for row in await source.fetch(
@@ -91,8 +94,9 @@ async def compared(
         score = Score(row["question"], row["score"], row["most"])
         kept[str(row["customer_id"])][str(row["interaction_id"])] = score
     for row in await source.fetch(
-        f"SELECT customer_id, id, outcome FROM crm_interaction WHERE kind = '{KIND}' AND {where.sql}",
-        where.args,
+        "SELECT i.customer_id, i.id, i.outcome FROM crm_interaction AS i"
+        f" WHERE {raw.KIND[source.dialect]} = '{KIND}' AND {own.sql}",
+        own.args,
     ):
         found = score_of(row["outcome"])
         if found is not None:

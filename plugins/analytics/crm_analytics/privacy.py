@@ -33,7 +33,7 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
     bought: Products = {}
     for customer in everybody:
         for key, one in days.get(customer, {}).items():
-            united[key] = united[key] + one if key in united else one
+            united[key] = united[key].plus(one) if key in united else one
         for product, numbers in products.get(customer, {}).items():
             old = bought.get(product, (0, 0, 0))
             bought[product] = (old[0] + numbers[0], old[1] + numbers[1], old[2] + numbers[2])

@@ -12,7 +12,7 @@ from typing import Any
 from crm_framework import UnitOfWork, among
 
 from . import answers, moods
-from .rollups import figures, kept, rebuild, summing
+from .rollups import figures, rebuild, summing
 from .rollups.figures import NOTHING, Standing
 from .rollups.kept import Source
 from .rollups.recount import held
@@ -98,7 +98,7 @@ async def _differences(customers: Mapping[str, Standing], source: Source) -> lis
             )
         ]
         pairs.append(("answers", kept_answers.get(customer, {}), given.get(customer, {})))
-        wanted = kept.values_of(scan.together[customer])
+        wanted = scan.together[customer]
         if one.together != wanted:
             together = None if one.together == NOTHING else one.together
             pairs.append(("figures", {"together": together}, {"together": wanted}))

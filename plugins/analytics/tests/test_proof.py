@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from crm_analytics import answers
+from crm_analytics.predictions.histories import pages
 from crm_analytics.rollups import quintiles, rebuild, summing, totals
 from crm_analytics.rollups.state import state
 
@@ -383,6 +385,24 @@ async def test_whoever_is_counted_during_a_rebuild_counts_once(client: CrmClient
         await rebuild.finish(run)
         assert await owed(client) == 0
         assert await differences(client) == []
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_customers_are_read_along_their_own_interactions(client: CrmClient) -> None:
+    """SQLite, which knows no figures of its tables, would rather go through all purchases of everybody."""
+    database = client.service.database
+    await Company(client, 1).join()
+    with database.counting() as statements:
+        await rebuild.look(None, database)
+        async with database.unit_of_work() as tx:
+            await answers.recount(["none"], tx)
+        async for _ in pages(database, datetime(2024, 1, 1, tzinfo=UTC).date()):
+            pass
+    asked = [one for one in statements if " crm_interaction" in one]
+    assert len(asked) >= 6
+    for statement in asked:
+        plan = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
+        assert not any("(kind=?" in row["detail"] for row in plan), statement
 
 
 class Outside:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from crm_analytics.rollups.raw import KIND
 from crm_framework import Reader
 
 from .bgnbd import Seen
@@ -25,7 +26,7 @@ _PURCHASES = (
     "SELECT customer_id, currency, day, SUM(net) AS value FROM ("
     " SELECT i.customer_id, i.currency, {day} AS day, i.total_minor AS total,"
     f" i.total_minor + COALESCE({_REFUNDED}, 0) AS net FROM crm_interaction AS i"
-    " WHERE i.kind = 'purchase' AND i.customer_id {after} AND i.customer_id <= ? AND i.occurred_at < ?"
+    " WHERE {kind} = 'purchase' AND i.customer_id {after} AND i.customer_id <= ? AND i.occurred_at < ?"
     ") AS p WHERE net > 0 OR total = 0"
     " GROUP BY customer_id, currency, day ORDER BY customer_id, currency, day"
 )
@@ -78,7 +79,8 @@ async def pages(reader: Reader, through: date) -> AsyncIterator[tuple[int, list[
         if not rows:
             return
         live = {str(row["id"]) for row in rows}
-        sql = _PURCHASES.format(day=_DAY[reader.dialect], after="IS NOT NULL" if last is None else "> ?")
+        after = "IS NOT NULL" if last is None else "> ?"
+        sql = _PURCHASES.format(day=_DAY[reader.dialect], kind=KIND[reader.dialect], after=after)
         found = await reader.fetch(sql, [*bound, rows[-1]["id"], end])
         yield len(rows), _histories(found, live)
         last = rows[-1]["id"]
@@ -87,7 +89,7 @@ async def pages(reader: Reader, through: date) -> AsyncIterator[tuple[int, list[
 async def history_of(reader: Any, customer_id: str, through: date) -> dict[str, History]:
     """Currency → history of one customer."""
     end = datetime(through.year, through.month, through.day, tzinfo=UTC) + timedelta(days=1)
-    sql = _PURCHASES.format(day=_DAY[reader.dialect], after=">= ?")
+    sql = _PURCHASES.format(day=_DAY[reader.dialect], kind=KIND[reader.dialect], after=">= ?")
     found = await reader.fetch(sql, [customer_id, customer_id, end])
     return dict(_histories(found, {customer_id}))
 

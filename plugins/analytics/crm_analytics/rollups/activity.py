@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from crm_framework import Fragment
 
@@ -19,8 +20,7 @@ MONTHS = 12 * YEARS
 ALL = (1 << MONTHS) - 1
 
 
-@dataclass(frozen=True)
-class Active:
+class Active(NamedTuple):
     """What is kept of a customer and a block."""
 
     tags: str

@@ -1,9 +1,13 @@
-"""What purchases and refunds add up to: by day, by month, by product, altogether. Pure functions."""
+"""What purchases and refunds add up to: by day, by month, by product, altogether. Pure functions.
+
+Values are named tuples: a rebuild has millions of them, and they are made, compared and written in half the
+time that dataclasses take.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from crm_analytics.metrics.gaps import gaps
 from crm_analytics.windows import day_in, month_of
@@ -16,8 +20,7 @@ CohortKey = tuple[str, date, date]
 """Basis, month of the cohort, month."""
 
 
-@dataclass(frozen=True)
-class Sale:
+class Sale(NamedTuple):
     """A purchase, or with a `minor` below zero (or `refund`) what went back."""
 
     at: datetime
@@ -27,8 +30,7 @@ class Sale:
     refund: bool
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line of a purchase."""
 
     purchase: str
@@ -39,8 +41,7 @@ class Line:
     minor: int
 
 
-@dataclass(frozen=True)
-class DaySums:
+class DaySums(NamedTuple):
     """Numbers, minor units, and when the first and the last purchase was."""
 
     purchases: int
@@ -54,7 +55,7 @@ class DaySums:
     def numbers(self) -> tuple[int, int, int, int]:
         return self.purchases, self.refunds, self.revenue_minor, self.refunded_minor
 
-    def __add__(self, other: "DaySums") -> "DaySums":
+    def plus(self, other: "DaySums") -> "DaySums":
         first = [at for at in (self.first_at, other.first_at) if at is not None]
         last = [at for at in (self.last_at, other.last_at) if at is not None]
         return DaySums(
@@ -67,8 +68,7 @@ class DaySums:
         )
 
 
-@dataclass(frozen=True)
-class MonthSums:
+class MonthSums(NamedTuple):
     purchases: int = 0
     refunds: int = 0
     purchased_minor: int = 0
@@ -79,8 +79,7 @@ class MonthSums:
         return self.purchases, self.refunds, self.purchased_minor, self.refunded_minor
 
 
-@dataclass(frozen=True)
-class CurrencySums:
+class CurrencySums(NamedTuple):
     purchases: int
     purchase_days: int
     purchased_minor: int
@@ -91,8 +90,7 @@ class CurrencySums:
         return self.purchases, self.purchase_days, self.purchased_minor, self.refunded_minor
 
 
-@dataclass(frozen=True)
-class Together:
+class Together(NamedTuple):
     """All of a customer's days. See `analytics_customer`."""
 
     purchases: int = 0
@@ -123,7 +121,7 @@ def days_of(sales: Iterable[Sale], zone: str) -> dict[DayKey, DaySums]:
             at,
             at,
         )
-        found[key] = found[key] + one if key in found else one
+        found[key] = found[key].plus(one) if key in found else one
     return found
 
 

@@ -118,15 +118,14 @@ class Standing:
     zone: str | None
     signup_month: date | None
     unhappy_at: datetime | None
-    together: tuple[Any, ...]
-    """As the values of `Together`."""
+    together: Together
 
     def signed_up(self, zone: str) -> date:
         """The month in which the record was made, as it is now."""
         return month_of(day_in(self.created_at, zone))
 
 
-NOTHING = kept.values_of(Together())
+NOTHING = Together()
 _STANDING = (
     "SELECT c.id, c.created_at, f.counted, f.zone, f.signup_month, f.unhappy_at, "
     + ", ".join(f"f.{name}" for name in kept.TOGETHER)
@@ -155,7 +154,7 @@ async def _standing(where: str, args: Any, source: Source) -> dict[str, Standing
             row["zone"],
             None if row["signup_month"] is None else kept.as_day(row["signup_month"]),
             kept.as_moment(row["unhappy_at"]),
-            NOTHING if row["counted"] is None else tuple(_value(row, name) for name in kept.TOGETHER),
+            NOTHING if row["counted"] is None else Together(*[_value(row, name) for name in kept.TOGETHER]),
         )
         for row in await source.fetch(f"{_STANDING}{where}", args)
     }

@@ -4,15 +4,16 @@ Customers are looked at beside all changes, and only what proves to be otherwise
 rows at a time. Whoever was counted between the look and the writing is counted once more, under a hold.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from crm_analytics import answers, moods
 from crm_framework import UnitOfWork
 
-from . import kept, quintiles, summing, totals
+from . import quintiles, summing, totals
 from .figures import Figures, Standing, next_ones, scanned
 from .kept import Held, Source
 from .recount import held, keep, recount
@@ -107,7 +108,7 @@ async def look(after: str | None, source: Source) -> Look:
         for one in standing.values()
         if one.zone != zone
         or one.signup_month != one.signed_up(zone)
-        or one.together != kept.values_of(figures.together[one.id])
+        or one.together != figures.together[one.id]
         or figures.differ(one.id)
     }
     return Look(
@@ -157,14 +158,38 @@ async def _step(tx: UnitOfWork) -> State:
 
 async def batches(run: Run, after: str | None = None) -> AsyncIterator[Progress]:
     """Counts all customers, or those after one, each batch in transactions of its own."""
-    progress = Progress(after, 0)
+    done = 0
+    looks = (_in_turn if isinstance(run.reader, UnitOfWork) else _ahead)(after, run.reader)
+    async with aclosing(looks):
+        async for found in looks:
+            await write_all(run, found)
+            done += len(found.standing)
+            yield Progress(found.after, done)
+
+
+async def _in_turn(after: str | None, source: Source) -> AsyncGenerator[Look, None]:
     while True:
-        found = await look(progress.after, run.reader)
-        await write_all(run, found)
-        progress = Progress(found.after, progress.done + len(found.standing))
-        yield progress
-        if progress.after is None:
+        found = await look(after, source)
+        yield found
+        after = found.after
+        if after is None:
             return
+
+
+async def _ahead(after: str | None, source: Source) -> AsyncGenerator[Look, None]:
+    """Looks at the next ones while those before are written: the database does both at once."""
+    next_look = asyncio.ensure_future(look(after, source))
+    try:
+        while True:
+            found = await next_look
+            if found.after is not None:
+                next_look = asyncio.ensure_future(look(found.after, source))
+            yield found
+            if found.after is None:
+                return
+    finally:
+        next_look.cancel()
+        await asyncio.gather(next_look, return_exceptions=True)
 
 
 async def write_all(run: Run, found: Look) -> None:

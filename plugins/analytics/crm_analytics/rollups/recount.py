@@ -5,7 +5,7 @@ customer adds to the sums over all is the difference between what is kept before
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from crm_analytics.windows import midnight, month_of, months_later
@@ -133,7 +133,7 @@ async def retag(customers: Mapping[str, Held], tx: UnitOfWork) -> None:
     tags = await kept.tags_of(customers, tx)
     before = await kept.activity_of(customers, tx)
     after = {
-        customer: {block: replace(one, tags=tags[customer]) for block, one in blocks.items()}
+        customer: {block: one._replace(tags=tags[customer]) for block, one in blocks.items()}
         for customer, blocks in before.items()
     }
     await kept.write([(kept.ACTIVITY, before, after)], tx)
