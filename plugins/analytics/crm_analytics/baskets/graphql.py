@@ -33,11 +33,13 @@ from .recommended import recommended
 from .store import KEPT
 
 READ = "analytics.read"
+READ_ALL = f"@all:{READ}"
+"""Rules are made of everybody's baskets: who sees some customers only sees what is recommended to them."""
 MOST = 20
 """Recommendations that one customer may be given."""
 
 
-@node(table="analytics_rule", permission=READ, shared=True)
+@node(table="analytics_rule", permission=READ_ALL, shared=True)
 class BasketRule(Node):
     """Who has one product in the basket often has another one too. Found every night."""
 

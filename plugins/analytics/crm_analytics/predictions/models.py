@@ -26,6 +26,8 @@ from crm_framework import (
 from . import charts
 
 READ = "analytics.read"
+READ_ALL = f"@all:{READ}"
+"""What tells of everybody together: who sees some customers only sees what is predicted of them."""
 
 
 @strawberry.type(description="How many customers bought again so many times, against what a model expects.")
@@ -116,9 +118,11 @@ class PredictionModel(Node):
     currency: str = column("ISO 4217. Currencies are never mixed.")
     fitted_at: datetime = column("When it was fitted.")
     data_through: date = column("The last day (UTC) whose purchases it knows; predictions are as of its end.")
-    customers: int = column("Who has bought.")
-    repeaters: int = column("Who has bought on a second day.")
-    reason: str | None = column("Why there is no model of purchases or values; null where there are both.")
+    customers: int = column("Who has bought.", permission=READ_ALL)
+    repeaters: int = column("Who has bought on a second day.", permission=READ_ALL)
+    reason: str | None = column(
+        "Why there is no model of purchases or values; null where there are both.", permission=READ_ALL
+    )
 
     @computed()
     @staticmethod
@@ -138,7 +142,7 @@ class PredictionModel(Node):
         """By how much what comes a year later counts less."""
         return float(json.loads(detail)["discount"]) * 100
 
-    @computed()
+    @computed(permission=READ_ALL)
     @staticmethod
     def purchase_model(
         r: float | None,
@@ -153,7 +157,7 @@ class PredictionModel(Node):
             return None
         return _purchase_model({**json.loads(detail), "r": r, "alpha": alpha, "a": a, "b": b}, log_likelihood)
 
-    @computed()
+    @computed(permission=READ_ALL)
     @staticmethod
     def value_model(
         p: float | None,
@@ -175,7 +179,7 @@ class PredictionModel(Node):
             correlation=json.loads(detail)["correlation"],
         )
 
-    @computed()
+    @computed(permission=READ_ALL)
     @staticmethod
     def back_test(detail: str, currency: str) -> PredictionBackTest | None:
         """How well a model of the first half of the time foretold the second; null where too little is
@@ -184,7 +188,7 @@ class PredictionModel(Node):
         test = json.loads(detail)["backTest"]
         return None if "reason" in test else _back_test(test, currency)
 
-    @computed()
+    @computed(permission=READ_ALL)
     @staticmethod
     def back_test_reason(detail: str) -> str | None:
         """Why there is no back-test; null where there is one."""

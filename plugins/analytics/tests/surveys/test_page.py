@@ -109,6 +109,18 @@ async def test_what_is_no_answer_is_told_on_the_page(client: CrmClient) -> None:
     assert await kept(client) == [("SENT", None, None, None)]
 
 
+async def test_signs_that_nobody_sees_are_left_out_of_a_comment(client: CrmClient) -> None:
+    _, _, path = await asked(client)
+    told = "\u202bשלום\u202c \U0001f600\x07\u2028next\x00"
+    assert (await client.http.post(path, data={"score": "9", "comment": told})).status_code == 200
+    [row] = await rows(
+        client,
+        "SELECT i.comment, n.body FROM analytics_invitation AS i"
+        " JOIN crm_interaction AS n ON n.id = i.interaction_id",
+    )
+    assert (row["comment"], row["body"]) == ("שלום \U0001f600\nnext",) * 2
+
+
 async def test_customers_answer_with_a_token_of_their_own(client: CrmClient) -> None:
     customer, invitation, path = await asked(client, "CSAT")
     text = "mutation ($i: AnswerSurveyInput!) { answerSurvey(input: $i) { invitation { score } } }"
