@@ -27,7 +27,7 @@ class Member:
     to the texts of a "string" member, where the column holds a normal form. A member of kind "custom" has its
     own GraphQL type, `input`, and a function `condition`; it raises `RequestError` BAD_INPUT for a value that
     does not fit. `permission` is what an actor needs to filter by it, where the list itself needs another:
-    what is found tells the value.
+    what is found tells the value. `also` is a second one, where the value is made of what needs two.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Member:
     input: Any = None
     condition: Condition | None = None
     permission: str | None = None
+    also: str | None = None
 
     def __post_init__(self) -> None:
         if self.column is not None:
@@ -132,9 +133,10 @@ def check_members(spec: FilterSpec, value: Any, context: "Context", may: Callabl
     What stands in the filter for a name is not looked at: who gave the name vouched for it.
     """
     denied = {
-        member.name: member.permission
+        member.name: need
         for member in spec.members
-        if member.permission is not None and not may(member.permission)
+        for need in (member.also, member.permission)
+        if need is not None and not may(need)
     }
     found = [name for name in dict.fromkeys(_names(value)) if name in denied] if denied else []
     if found:

@@ -126,7 +126,8 @@ def filter_members(settings: AnalyticsSettings) -> list[Member]:
         " signals about is not looked at here, as it is in the metric of this name.",
         input=bool,
         condition=_at_risk,
-        permission="interactions.read",
+        permission=READ,
+        also="interactions.read",
     )
     unhappy = Member(
         "lastUnhappyAt",
