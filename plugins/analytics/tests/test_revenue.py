@@ -114,6 +114,14 @@ async def test_revenue_by_the_values_of_attributes(shop: Shop) -> None:
         [found] = (await shop.ask(f"revenue({group}) {{ value groups {{ label value }} }}"))["revenue"]
         assert {one["label"]: one["value"] for one in found["groups"]} == wanted
         assert found["value"] == 111
+    for name, told in (("colour", "There is no attribute 'colour'"), ("", "An attribute must be named")):
+        [error] = await shop.client.errors(
+            '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}) {'
+            f' revenue(groupBy: {{by: ATTRIBUTE, attribute: "{name}"}}) {{ value }} }} }}'
+        )
+        assert told in error["message"]
+        assert error["extensions"]["code"] == "BAD_INPUT"
+        assert "likes, size, vip" in str(error)
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

@@ -36,6 +36,8 @@ LONGEST = 3660
 """Days of one window."""
 YEARS = range(1900, 3000)
 """In which windows lie: what is compared with them, such as the window before, lies on the calendar too."""
+MOST_NAMED = 50
+"""Attributes that a refusal tells of."""
 MOST_GROUPS = 50
 """Segments and filters that one metric is grouped by."""
 
@@ -222,8 +224,7 @@ async def grouping(asked: Question, given: GroupByInput | None) -> Grouping | No
         return None
     if given.by is Dimension.ATTRIBUTE:
         name = given.attribute or ""
-        if not name.isidentifier() or not name.isascii():
-            raise _bad("attribute", f"{name[:80]!r} is no name of an attribute.", "Name an attribute.")
+        await _defined(name, asked.reader)
         return Grouping(given.by, attribute=name)
     if given.by is Dimension.SEGMENT:
         wanted = given.segments or []
@@ -244,6 +245,20 @@ async def grouping(asked: Question, given: GroupByInput | None) -> Grouping | No
             given.by, conditions=[(one.name, where) for one, where in zip(filters, conditions, strict=True)]
         )
     return Grouping(given.by, period=given.period)
+
+
+async def _defined(name: str, reader: Reader) -> None:
+    """Of an attribute that nobody defined, everybody would be in one group without a value."""
+    rows = await reader.rows("SELECT name FROM crm_attribute_definition ORDER BY name", ())
+    names = [row[0] for row in rows]
+    # only defined names, which are plain words, become part of a statement
+    if name not in names:
+        known = ", ".join(names[:MOST_NAMED]) + (" and others" if len(names) > MOST_NAMED else "")
+        raise _bad(
+            "attribute",
+            f"There is no attribute {name[:80]!r}." if name else "An attribute must be named.",
+            f"There are {known}." if names else "None is defined: define one with defineAttribute.",
+        )
 
 
 def _once(member: str, labels: Sequence[str]) -> None:
