@@ -9,7 +9,7 @@ from crm_framework import NewLine
 from .shop import Shop
 
 FORECAST = """forecast(currency: "%s", months: 2) { currency method probability reason compared errorPercent
-  error { amount } otherError { amount } known { month revenue { amount } low { amount } }
+  errorPercentReason  error { amount } otherError { amount } known { month revenue { amount } low { amount } }
   expected { month revenue { amount } low { amount } high { amount } } csv chart }"""
 MONTHS = [f"2023-0{month}-01" for month in range(1, 9)]
 
@@ -65,6 +65,9 @@ async def test_months_without_revenue_are_known_to_be_without(shop: Shop) -> Non
         (month, "500" if month == "2023-02-01" else "0") for month in MONTHS[1:]
     ]
     assert found["currency"] == "JPY"
+    assert (found["errorPercent"], found["errorPercentReason"]) == (
+        None, "next to nothing was to be foretold in the back-test",
+    )  # fmt: skip
     assert len(found["expected"]) == 2
 
 

@@ -23,6 +23,8 @@ JSON = strawberry.scalars.JSON
 LONGEST = 120
 """Months that are looked back on at most."""
 
+NEXT_TO_NOTHING = "next to nothing was to be foretold in the back-test"
+
 describe(
     Method,
     "How a series is carried on (Hyndman and Athanasopoulos, Forecasting: Principles and Practice).",
@@ -46,8 +48,10 @@ class RevenueForecast:
     probability: float = strawberry.field(description="That of each month's interval, from 0 to 1.")
     error: Money | None = strawberry.field(description="Mean absolute error of a month in the back-test.")
     error_percent: float | None = strawberry.field(
-        description="The same, in percent of the mean that was to be foretold."
+        description="The same, in percent of the mean that was to be foretold; null where that was next to"
+        " nothing."
     )
+    error_percent_reason: str | None = strawberry.field(description="Why the error is not told in percent.")
     other_error: Money | None = strawberry.field(description="The error of the method that was not taken.")
     compared: int = strawberry.field(description="How many months were foretold in the back-test.")
     reason: str | None = strawberry.field(description="Why nothing is expected.")
@@ -158,6 +162,7 @@ async def _forecast(asked: Question, currency: str, months: int, probability: fl
             probability=probability,
             error=None,
             error_percent=None,
+            error_percent_reason=found,
             other_error=None,
             compared=0,
             reason=found,
@@ -172,6 +177,7 @@ async def _forecast(asked: Question, currency: str, months: int, probability: fl
         probability=probability,
         error=money(found.errors[found.method]),
         error_percent=None if found.share is None else 100 * found.share,
+        error_percent_reason=NEXT_TO_NOTHING if found.share is None else None,
         other_error=money(other),
         compared=found.compared,
         reason=None,

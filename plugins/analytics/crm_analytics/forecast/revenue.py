@@ -10,6 +10,9 @@ from .methods import SEASON, holt_winters, seasonal_naive
 
 FEWEST = 6
 """Months that must be known."""
+SMALLEST = 0.1
+"""The mean that was to be foretold in a back-test, as a part of that of all months known, below which an
+error in percent of it tells nothing."""
 FARTHEST = 24
 """Months ahead at most."""
 ORIGINS = 12
@@ -21,9 +24,17 @@ class Method(Enum):
     HOLT_WINTERS = "HOLT_WINTERS"
 
 
-METHODS: dict[Method, Callable[[Sequence[float], int], list[float]]] = {
-    Method.SEASONAL_NAIVE: seasonal_naive,
-    Method.HOLT_WINTERS: holt_winters,
+Carry = Callable[[Sequence[float], int], list[float]]
+
+
+def _not_below_zero(carry: Carry) -> Carry:
+    """More than was sold is not given back month after month: a trend that falls ends at nothing."""
+    return lambda series, ahead: [max(0.0, value) for value in carry(series, ahead)]
+
+
+METHODS: dict[Method, Carry] = {
+    Method.SEASONAL_NAIVE: _not_below_zero(seasonal_naive),
+    Method.HOLT_WINTERS: _not_below_zero(holt_winters),
 }
 
 
@@ -39,8 +50,8 @@ class Expected:
 @dataclass(frozen=True)
 class Forecast:
     """`errors` is each method's mean absolute error in the back-test; `share` that of the one taken, of
-    the mean absolute value that was to be foretold (None where that is 0); `compared` is how many values
-    that were.
+    the mean absolute value that was to be foretold (None where that is next to nothing); `compared` is how
+    many values that were.
     """
 
     method: Method
@@ -54,7 +65,8 @@ def forecast(series: Sequence[float], ahead: int, probability: float) -> Forecas
     """The months that follow `series`, or why nothing can be said of them.
 
     The interval takes errors to be normal, about 0, with the mean square that those of the back-test had
-    so many months ahead; farther than it looked, they grow with the square root of the time.
+    so many months ahead; farther than it looked, they grow with the square root of the time. Neither it nor
+    the value is below zero.
     """
     if len(series) < FEWEST:
         return f"{len(series)} whole months are known; {FEWEST} are needed."
@@ -74,8 +86,9 @@ def forecast(series: Sequence[float], ahead: int, probability: float) -> Forecas
         # an interval that became narrower the farther it lies would be chance
         spread = max(spread, sqrt(_mean([error**2 for error in wrong])) if wrong else 0.0)
         grown = spread if wrong else spread * sqrt((step + 1) / max(1, sum(1 for each in steps if each)))
-        months.append(Expected(value, value - width * grown, value + width * grown))
-    return Forecast(method, tuple(months), errors, errors[method] / size if size else None, len(compared))
+        months.append(Expected(value, max(0.0, value - width * grown), value + width * grown))
+    told = size > SMALLEST * _mean([abs(value) for value in series])
+    return Forecast(method, tuple(months), errors, errors[method] / size if told else None, len(compared))
 
 
 def _origins(series: Sequence[float]) -> range:
@@ -84,9 +97,7 @@ def _origins(series: Sequence[float]) -> range:
     return range(max(shortest, len(series) - ORIGINS), len(series))
 
 
-def _back_test(
-    series: Sequence[float], ahead: int, carry: Callable[[Sequence[float], int], list[float]]
-) -> list[list[float]]:
+def _back_test(series: Sequence[float], ahead: int, carry: Carry) -> list[list[float]]:
     """The errors one month ahead, two months ahead and so on, of the forecasts that would have been made."""
     steps: list[list[float]] = [[] for _ in range(ahead)]
     for origin in _origins(series):

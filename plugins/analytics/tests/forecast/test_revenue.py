@@ -88,3 +88,19 @@ def test_nothing_sold_is_nothing_expected() -> None:
     assert isinstance(found, Forecast)
     assert [(month.low, month.value, month.high) for month in found.months] == [(0.0, 0.0, 0.0)] * 3
     assert found.share is None
+
+
+def test_what_stopped_is_not_expected_to_fall_below_nothing() -> None:
+    """Nor is the error told in percent of the next to nothing that was to be foretold."""
+    found = forecast([*[seasonal(month) for month in range(25)], *[0.0] * 11], 6, 0.8)
+    assert isinstance(found, Forecast)
+    assert all(0 <= month.low <= month.value <= month.high for month in found.months)
+    assert found.errors[found.method] > 0
+    assert found.share is None
+
+
+def test_what_falls_ends_at_nothing() -> None:
+    found = forecast([float(value) for value in range(100, 10, -10)], 4, 0.8)
+    assert isinstance(found, Forecast)
+    assert [month.value for month in found.months] == pytest.approx([10, 0, 0, 0], abs=1e-6)
+    assert min(month.low for month in found.months) >= 0
