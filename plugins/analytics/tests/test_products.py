@@ -3,7 +3,9 @@ the lines."""
 
 from typing import Any
 
-from crm_framework import NewLine
+from crm_analytics.metrics.products import labels
+
+from crm_framework import NewLine, encode_id
 
 from .shop import Shop
 
@@ -98,3 +100,36 @@ async def test_by_groups(shop: Shop) -> None:
             f" products({args}) {{ reason }} }} }}"
         )
         assert error["extensions"]["code"] == "BAD_INPUT"
+
+
+async def test_who_was_erased_is_no_buyer_of_whichever_days(shop: Shop) -> None:
+    """What was sold to them stays in the sums: of whole months and of other days alike, and in the groups."""
+    await sales(shop)
+    [[ben]] = await shop.client.service.database.rows("SELECT id FROM crm_customer WHERE name = 'Ben'", ())
+    erase = "mutation ($id: ID!) { eraseCustomer(input: {id: $id}) { errors { code } } }"
+    await shop.client.data(erase, id=encode_id("Customer", str(ben)))
+    numbers = "sku quantity purchases buyers repeatBuyers"
+    for first, last in (
+        ("2024-01-01", "2024-02-29"),
+        ("2024-01-01", "2024-02-28"),
+        ("2024-01-01", "2024-03-31"),
+    ):
+        found = await shop.ask(
+            f"products {{ rows {{ {numbers} }} }}"
+            f" months: products(groupBy: {{by: PERIOD}}) {{ rows {{ {GROUPS} }} }}",
+            first,
+            last,
+        )
+        quantity, purchases = {"2024-02-29": (8, 4), "2024-02-28": (7, 3), "2024-03-31": (13, 5)}[last]
+        tea = next(one for one in found["products"]["rows"] if one["sku"] == "tea")
+        assert tea == {
+            "sku": "tea", "quantity": quantity, "purchases": purchases, "buyers": 1, "repeatBuyers": 0,
+        }, last  # fmt: skip
+        months = next(one for one in found["months"]["rows"] if one["sku"] == "tea")["groups"]
+        assert sum(one["quantity"] for one in months) == quantity
+        assert [one["buyers"] for one in months] == [1, 0, 0][: len(months)]
+
+
+def test_products_of_one_name_are_told_apart() -> None:
+    found = labels([("A", "Tea"), ("B", "Tea"), ("C", "Mug"), ("D", None), ("E", "D"), ("A", "Tea")])
+    assert found == {"A": "Tea [A]", "B": "Tea [B]", "C": "Mug", "D": "D", "E": "D [E]"}

@@ -15,12 +15,18 @@ _MOMENT = {"sqlite": "TEXT", "postgres": "TIMESTAMPTZ"}
 def sold(asked: Question, period: Period, more: Fragment) -> Fragment:
     """A query in brackets: `customer_id`, `period` (its first day as text), `channel`, `sku`, `currency`,
     `quantity`, `amount_minor` and the number of `purchases`. `more` is a condition on interactions `i` and
-    lines `l`."""
+    lines `l`.
+
+    The customer is null of those whose data was erased: as in the kept months, what they bought stays in the
+    sums, and they are nobody's customers any more.
+    """
     spans = _spans(asked, period)
     kind = _MOMENT[asked.reader.dialect]
     values = ", ".join(f"(CAST(? AS TEXT), CAST(? AS {kind}), CAST(? AS {kind}))" for _ in spans)
     return Fragment(
-        "(SELECT i.customer_id, p.column1 AS period, COALESCE(i.channel, '') AS channel, l.sku, i.currency,"
+        "(SELECT CASE WHEN i.customer_id NOT IN (SELECT id FROM crm_customer WHERE erased_at IS NOT NULL)"
+        " THEN i.customer_id END AS customer_id,"
+        " p.column1 AS period, COALESCE(i.channel, '') AS channel, l.sku, i.currency,"
         " SUM(l.quantity) AS quantity, SUM(l.amount_minor) AS amount_minor,"
         f" COUNT(DISTINCT i.id) AS purchases FROM (VALUES {values}) AS p"
         " JOIN crm_interaction AS i ON i.occurred_at >= p.column2 AND i.occurred_at < p.column3"

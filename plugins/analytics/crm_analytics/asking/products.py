@@ -9,7 +9,7 @@ from strawberry import Info
 
 from crm_analytics import charts
 from crm_analytics.metrics.measured import Measured, share
-from crm_analytics.metrics.products import DEFINITION
+from crm_analytics.metrics.products import DEFINITION, labels
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import Period, month_of
@@ -35,7 +35,9 @@ class ProductGroup:
     quantity: BigInt = strawberry.field(description="How many were sold.")
     revenue: Money = strawberry.field(description="What its lines add to the totals, before refunds.")
     purchases: int = strawberry.field(description="Purchases with such a line.")
-    buyers: int = strawberry.field(description="Customers who bought it.")
+    buyers: int = strawberry.field(
+        description="Customers who bought it, without those whose data was erased."
+    )
 
 
 @strawberry.type(description="What was sold of one product in one currency.")
@@ -45,7 +47,9 @@ class ProductSales:
     quantity: BigInt = strawberry.field(description="How many were sold.")
     revenue: Money = strawberry.field(description="What its lines add to the totals, before refunds.")
     purchases: int = strawberry.field(description="Purchases with such a line.")
-    buyers: int = strawberry.field(description="Customers who bought it.")
+    buyers: int = strawberry.field(
+        description="Customers who bought it, without those whose data was erased."
+    )
     repeat_buyers: int = strawberry.field(description="Of these, those who bought it in two months or more.")
     repeat_rate: float | None = strawberry.field(description="Their share in percent; null without buyers.")
     groups: list[ProductGroup] = strawberry.field(
@@ -66,10 +70,11 @@ class ProductTable:
     @staticmethod
     def chart(name: str, rows: list[ProductSales], by_period: bool) -> JSON:
         """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
+        called = labels((row.sku, row.name) for row in rows)
         if by_period:
             points = [
                 {
-                    "product": f"{row.name or row.sku} ({row.revenue.currency})",
+                    "product": f"{called[row.sku]} ({row.revenue.currency})",
                     "day": group.label,
                     "value": float(group.revenue.amount),
                 }
@@ -78,7 +83,7 @@ class ProductTable:
             ]
             return charts.lines(name, points, "revenue", time="day", value="value", each="product")
         shown = [
-            {"label": f"{row.name or row.sku} ({row.revenue.currency})", "value": float(row.revenue.amount)}
+            {"label": f"{called[row.sku]} ({row.revenue.currency})", "value": float(row.revenue.amount)}
             for row in rows
         ]
         return charts.bars(name, shown, "revenue")
@@ -167,6 +172,7 @@ async def _rows(asked: Question, first: int, by: Grouping | None) -> list[Produc
         "SELECT b.sku, b.currency, COUNT(*), SUM(CASE WHEN b.months > 1 THEN 1 ELSE 0 END) FROM (SELECT"
         f" f.sku, f.currency, f.customer_id, COUNT(DISTINCT f.{_MONTH[asked.window.whole_months]}) AS months"
         f" FROM {each.table.sql} WHERE {each.where.sql} AND {where.sql} AND {about.sql}"
+        " AND f.customer_id IS NOT NULL"
         " GROUP BY f.sku, f.currency, f.customer_id) AS b GROUP BY b.sku, b.currency",
         [*each.table.args, *each.where.args, *where.args, *about.args],
     )

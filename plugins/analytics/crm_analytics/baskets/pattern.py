@@ -11,6 +11,7 @@ from crm_analytics import charts
 from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.between import days_between, middle
 from crm_analytics.asking.question import Question
+from crm_analytics.metrics.products import labels
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
 from crm_framework import Batch, CrmError, Customer, ErrorCode, Fragment, Reader, among, batch, computed
@@ -55,7 +56,8 @@ class ProductPatternTable:
     @staticmethod
     def chart(rows: list[ProductPattern]) -> JSON:
         """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
-        shown = [{"label": row.name or row.sku, "value": row.median_days} for row in rows]
+        called = labels((row.sku, row.name) for row in rows)
+        shown = [{"label": called[row.sku], "value": row.median_days} for row in rows]
         return charts.bars("productPattern", shown, "days between purchases")
 
     @computed()

@@ -9,6 +9,7 @@ from crm_analytics import charts
 from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.members import customers
 from crm_analytics.asking.question import Question
+from crm_analytics.metrics.products import labels
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import month_of
 from crm_framework import Batch, CrmError, ErrorCode, batch, computed
@@ -39,7 +40,8 @@ class UnboughtTable:
     @staticmethod
     def chart(rows: list[UnboughtProduct]) -> JSON:
         """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
-        shown = [{"label": row.name or row.sku, "value": row.gap} for row in rows]
+        called = labels((row.sku, row.name) for row in rows)
+        shown = [{"label": called[row.sku], "value": row.gap} for row in rows]
         return charts.bars("unbought", shown, "percentage points")
 
     @computed()

@@ -1,5 +1,8 @@
 """Products: what was sold of each, and how many buy it again."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 from .measured import Definition
 
 DEFINITION = Definition(
@@ -10,3 +13,16 @@ DEFINITION = Definition(
     " again.",
     version=2,
 )
+
+
+def labels(products: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """What each product, an SKU and perhaps a name, is called beside the others: by its name, with the SKU
+    where another has that name, too."""
+    named = {sku: name or sku for sku, name in products}
+    skus: dict[str, list[str]] = defaultdict(list)
+    for sku, label in named.items():
+        skus[label].append(sku)
+    return {
+        sku: f"{label} [{sku}]" if len(skus[label]) > 1 and label != sku else label
+        for sku, label in named.items()
+    }

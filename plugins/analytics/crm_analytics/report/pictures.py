@@ -10,6 +10,7 @@ from crm_analytics.asking.members import filter_members
 from crm_analytics.asking.money import digits_of
 from crm_analytics.forecast.revenue import Method, forecast
 from crm_analytics.metrics.nps import nps
+from crm_analytics.metrics.products import labels
 from crm_analytics.predictions import charts as models
 from crm_analytics.predictions import store
 from crm_analytics.rollups.kept import as_day
@@ -225,13 +226,14 @@ async def _products(reader: Reader, begin: date) -> Table:
         " ORDER BY minor DESC, g.sku LIMIT 10",
         [begin],
     )
+    called = labels((row["sku"], row["name"]) for row in rows)
     return Table(
         "Products of the last 12 months",
         "By what their lines add to the totals, before refunds." if rows else "No purchase has lines.",
         ("Product", "Sold", "Amount"),
         [
             (
-                row["name"] or row["sku"],
+                called[row["sku"]],
                 f"{int(row['quantity']):,}",
                 _shown(int(row["minor"]), row["currency"]),
             )
@@ -282,6 +284,7 @@ async def _rules(reader: Reader) -> Table:
     rows = await reader.fetch(
         "SELECT * FROM analytics_rule ORDER BY lift * with_both DESC, antecedent, consequent LIMIT 10"
     )
+    called = labels((row[side], row[f"{side}_name"]) for row in rows for side in ("antecedent", "consequent"))
     return Table(
         "Bought together",
         "Who has the one in the basket has the other so often; lift is against chance."
@@ -290,8 +293,8 @@ async def _rules(reader: Reader) -> Table:
         ("Product", "With", "Of the baskets", "Lift"),
         [
             (
-                row["antecedent_name"] or row["antecedent"],
-                row["consequent_name"] or row["consequent"],
+                called[row["antecedent"]],
+                called[row["consequent"]],
                 f"{100 * row['confidence']:.0f} %",
                 f"{row['lift']:.1f}",
             )
