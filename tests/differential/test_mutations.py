@@ -157,7 +157,7 @@ BY_CHANCE = frozenset(
     {"position", "horizon", "salt", "digest", "erased_digest", "reason_salt", "reason_digest"}
 )
 """Columns that the database numbers, or that are random and what follows from that."""
-SUMS = frozenset({"analytics_sales", "analytics_goods", "analytics_cohort"})
+FILLED = frozenset({"analytics_sales", "analytics_goods", "analytics_cohort", "analytics_membership"})
 """Tables that are filled out of others in one statement, in which the database makes the keys by chance."""
 SEALED_LATER = "crm_audit_chain"
 
@@ -173,7 +173,7 @@ async def _tables(service: Service) -> dict[str, list[str]]:
     for row in await database.fetch(names):
         if row["name"] != SEALED_LATER:
             rows = await database.fetch(f'SELECT * FROM "{row["name"]}"')
-            left_out = BY_CHANCE | {"id"} if row["name"] in SUMS else BY_CHANCE
+            left_out = BY_CHANCE | {"id"} if row["name"] in FILLED else BY_CHANCE
             found[row["name"]] = sorted(_shown(one, left_out) for one in rows)
     return found
 
