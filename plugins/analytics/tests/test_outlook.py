@@ -1,12 +1,16 @@
 """`analytics { forecast unbought }`: what is to come, and what could be sold, by cases worked by hand."""
 
+import json
+import re
 from typing import Any
 
 import pytest
+from crm_analytics.report.pictures import report
+from crm_analytics.settings import AnalyticsSettings
 
 from crm_framework import NewLine
 
-from .shop import Shop
+from .shop import Shop, at
 
 FORECAST = """forecast(currency: "%s", months: 2) { currency method probability reason compared errorPercent
   errorPercentReason  error { amount } otherError { amount } known { month revenue { amount } low { amount } }
@@ -155,3 +159,23 @@ async def test_how_many_products_is_bounded(shop: Shop, first: int) -> None:
         f" unbought(first: {first}) {{ reason }} }} }}"
     )
     assert error["extensions"]["code"] == "BAD_INPUT"
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_the_report_of_a_shop_that_sells_nothing_any_more(shop: Shop) -> None:
+    """Nothing is expected below zero, no error told in percent of nothing, and two teas are told apart."""
+    ada = await shop.customer()
+    teas = [NewLine(sku=sku, name="Tea", amount_minor=5000) for sku in ("A", "B")]
+    for day in ("2022-10-05", "2022-11-05", "2022-12-05", "2023-01-05"):
+        await shop.buy(ada, day, lines=teas)
+    database = shop.client.service.database
+    page = await report(database, AnalyticsSettings(), at("2023-12-20"), "Shop")
+    [told] = re.findall(r"its mean error in the back-test is ([^<]*)<", page)
+    assert re.fullmatch(r"\d+ EUR\.", told)
+    numbers = re.findall(r'"(?:low|high|revenue)": ?(-?[\d.]+)', page)
+    assert len(numbers) > 12
+    assert min(map(float, numbers)) == 0
+    assert "Tea [A]" in page
+    assert "Tea [B]" in page
+    chart = json.dumps((await shop.ask("products { chart }", "2023-01-01", "2023-12-20"))["products"])
+    assert "Tea [A] (EUR)" in chart
