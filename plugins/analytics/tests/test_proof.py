@@ -108,7 +108,12 @@ class Company:
             ],
             [2, 12, 6, 2, 3, 2, 2, 1, 1, 2, 3],
         )[0]
-        await deed()
+        try:
+            await deed()
+        except CrmError as error:
+            # who names merged customers holds their winners, in another order than all others
+            if "waited for each other" not in error.message:
+                raise
 
     def moment(self) -> datetime:
         """Within five days, some at the turn of two of them."""
