@@ -7,8 +7,9 @@ from pathlib import Path
 
 from crm_framework.testing import CrmClient
 
+from .random_company import Company, tables
 from .shop import Shop
-from .test_proof import Company, forget, tables
+from .test_rebuild import forget
 
 
 async def crm(client: CrmClient, folder: Path, *arguments: str) -> tuple[int | None, str]:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from crm_framework import parse_time
 from crm_framework.testing import CrmClient, deliver_events
 
-from .test_proof import Company
+from .random_company import Company
 
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
 DAYS = st.dates(date(2023, 1, 1), date(2024, 12, 31))
