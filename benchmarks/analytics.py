@@ -13,43 +13,28 @@ lasts. The purchases of --writes would stay in it.
 
 import argparse
 import asyncio
-import json
-import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import analytics_growth as growth
-from benchmarks.company import Size, customer_key, customer_rows, made_key
-from benchmarks.company import Table as Rows
-from benchmarks.generate import fill
-from crm_framework import UnitOfWork, new_id
-from crm_framework.app import create_app, open_service
-from crm_framework.domain.customers import record as customer_record
-from crm_framework.domain.interactions import touches
-from crm_framework.runtime import load_host, migrations_of
-from crm_framework.settings import Settings
-from crm_framework.storage.migration.migrator import migrate
-from crm_framework.testing import CrmClient, deliver_events
-from crm_framework.testing.client import issue_token
+from benchmarks.analytics_company import generate, in_duckdb, opened
+from benchmarks.analytics_writes import show_writes, write_costs
+from benchmarks.company import Size
+from crm_framework import UnitOfWork
+from crm_framework.testing import CrmClient
 from crm_framework.testing.postgres import lasting_folder, running_postgres
 
-START = datetime(2023, 1, 1, tzinfo=UTC)
-SPAN = timedelta(days=730)
 REPEATS = 7
-TIERS = ("gold", "silver", "bronze")
 WINDOW = 'window: {first: "2023-01-01", last: "2024-12-31"}'
 HALF = 'window: {first: "2024-07-01", last: "2024-12-31"}'
 
@@ -123,109 +108,8 @@ SEGMENTS: dict[str, dict[str, Any]] = {
     "best": {"rfmSegment": {"eq": "champion"}},
 }
 """What `retention by segment` is asked of."""
-
-
-def sales(size: Size, by_and_by: bool = False) -> Iterator[tuple[int, int, datetime, int]]:
-    """Number, customer, moment, minor units: half of the interactions. `by_and_by`: of customers who come one
-    after the other, and buy most while they are new."""
-    rng = random.Random(3)
-    number = size.interactions // 2
-    for index in range(number):
-        share = index / number
-        customer = int(rng.random() ** 2 * size.customers)
-        if by_and_by:
-            there = 1 + int((size.customers - 1) * min(1, share / 0.9))
-            customer = there - 1 - customer * there // size.customers
-        yield index, customer, START + SPAN * share, rng.randrange(100, 20_000)
-
-
-def interaction_rows(size: Size, by_and_by: bool) -> Iterator[Sequence[object]]:
-    """The purchases, and as many notes."""
-    for index, customer, at, minor in sales(size, by_and_by):
-        row = dict.fromkeys(touches.COLUMNS)
-        row |= {
-            "id": made_key(3, 2 * index), "customer_id": customer_key(customer), "kind": "purchase",
-            "channel": ("shop", "web")[index % 2], "occurred_at": at, "total_minor": minor, "currency": "EUR",
-            "created_at": at, "version": 1,
-        }  # fmt: skip
-        yield list(row.values())
-        row |= {"id": made_key(3, 2 * index + 1), "kind": "note", "total_minor": None, "currency": None}
-        yield list(row.values())
-
-
-def buyer_rows(size: Size) -> Iterator[Sequence[object]]:
-    """The customers, each with a tier."""
-    place = list(customer_record.COLUMNS).index("attributes")
-    for number, row in enumerate(customer_rows(size)):
-        yield (*row[:place], json.dumps({"tier": TIERS[number % len(TIERS)]}), *row[place + 1 :])
-
-
-def tag_rows(size: Size) -> Iterator[Sequence[object]]:
-    for number in range(size.customers):
-        yield made_key(9, number), customer_key(number), f"segment {number % 10}"
-
-
-async def generate(url: str, size: Size, console: Console, by_and_by: bool = False) -> None:
-    settings = Settings(database_url=url, plugins=("analytics",))
-    await migrate(url, migrations_of(await load_host(settings)))
-    tables = [
-        Rows("crm_customer", tuple(customer_record.COLUMNS), buyer_rows(size), size.customers),
-        Rows("crm_customer_tag", ("id", "customer_id", "tag"), tag_rows(size), size.customers),
-        Rows("crm_interaction", touches.COLUMNS, interaction_rows(size, by_and_by), size.interactions),
-    ]
-    await fill(url, tables, console)
-    async with opened(url, "analytics") as client, client.service.database.unit_of_work() as tx:
-        # as the plugin finds a company that was there before it
-        await tx.execute("UPDATE analytics_state SET counted_at = NULL")
-
-
-def kept_rows(size: Size) -> Iterator[tuple[object, str, str]]:
-    """Key, stage and tier of the customers."""
-    columns = list(customer_record.COLUMNS)
-    stage, attributes = columns.index("stage"), columns.index("attributes")
-    for row in buyer_rows(size):
-        yield row[0], str(row[stage]), json.loads(str(row[attributes]))["tier"]
-
-
-def in_duckdb(file: Path, size: Size) -> Any:
-    duckdb = import_module("duckdb")
-    if file.exists():
-        return duckdb.connect(str(file), read_only=True)
-    part = file.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    made = duckdb.connect(str(part))
-    made.execute(
-        "CREATE TABLE sale (customer UUID, moment TIMESTAMP, minor BIGINT, currency VARCHAR, channel VARCHAR)"
-    )
-    made.execute("CREATE TABLE tag (customer UUID, tag VARCHAR)")
-    folder = file.parent
-    with (folder / "sale.csv").open("w") as out:
-        for index, customer, at, minor in sales(size):
-            channel = ("shop", "web")[index % 2]
-            out.write(f"{customer_key(customer)},{at:%Y-%m-%d %H:%M:%S.%f},{minor},EUR,{channel}\n")
-    made.execute(f"COPY sale FROM '{folder / 'sale.csv'}'")
-    with (folder / "tag.csv").open("w") as out:
-        for number in range(size.customers):
-            out.write(f"{customer_key(number)},segment {number % 10}\n")
-    made.execute(f"COPY tag FROM '{folder / 'tag.csv'}'")
-    made.execute("CREATE TABLE customer (customer UUID, stage VARCHAR, tier VARCHAR)")
-    with (folder / "customer.csv").open("w") as out:
-        out.writelines(f"{','.join(map(str, row))}\n" for row in kept_rows(size))
-    made.execute(f"COPY customer FROM '{folder / 'customer.csv'}'")
-    made.close()
-    part.rename(file)
-    return duckdb.connect(str(file), read_only=True)
-
-
-@asynccontextmanager
-async def opened(url: str, *plugins: str) -> AsyncIterator[CrmClient]:
-    settings = Settings(database_url=url, plugins=plugins, handler_budget_ms=60_000)
-    async with open_service(settings) as service:
-        app = create_app(service=service)
-        async with httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app), base_url="http://crm.test", timeout=600
-        ) as http:
-            yield CrmClient(app, http, await issue_token(service, "*"))
+SAVE = """mutation ($input: CreateSegmentInput!) { createSegment(input: $input) {
+  segment { id } errors { message } } }"""
 
 
 @dataclass(frozen=True)
@@ -337,59 +221,6 @@ async def measured(url: str, scans: Any) -> dict[str, Beside]:
     return found
 
 
-SAVE = """mutation ($input: CreateSegmentInput!) { createSegment(input: $input) {
-  segment { id } errors { message } } }"""
-WRITE = """mutation ($input: RecordPurchaseInput!) { recordPurchase(input: $input) {
-  interaction { id } errors { message } } }"""
-NOTE = """mutation ($input: LogInteractionInput!) { logInteraction(input: $input) {
-  interaction { id } errors { message } } }"""
-
-
-async def write_costs(url: str, writes: int) -> dict[str, float]:
-    """Milliseconds of a recorded purchase and a logged note, with the plugin and without: medians of rounds
-    that take turns. `counted`: what the worker takes for each of the purchases afterwards."""
-    costs: dict[str, list[float]] = {}
-    async with opened(url, "analytics") as client:
-        database = client.service.database
-        handlers = database.handlers
-        for round_ in range(7):
-            for which, on in (("without", ()), ("with", handlers)):
-                database.handlers = on
-                for kind in ("purchase", "note"):
-                    spent = await _writes(client, kind, writes if round_ else 20)
-                    if round_:
-                        costs.setdefault(f"{kind} {which}", []).append(spent)
-            database.handlers = handlers
-            began = time.perf_counter()
-            done = await deliver_events(client)
-            if round_:
-                costs.setdefault("counted", []).append(1000 * (time.perf_counter() - began) / done)
-        database.handlers = handlers
-    return {name: statistics.median(found) for name, found in costs.items()}
-
-
-async def _writes(client: CrmClient, kind: str, writes: int) -> float:
-    from crm_framework import encode_id
-
-    rng = random.Random(5)
-    began = time.perf_counter()
-    for _ in range(writes):
-        customer = encode_id("Customer", customer_key(rng.randrange(1000)))
-        given: dict[str, Any] = {"customer": customer, "idempotencyKey": new_id()}
-        if kind == "purchase":
-            line = {
-                "sku": f"S{rng.randrange(100)}",
-                "quantity": 1,
-                "unitPrice": {"amount": "9.99", "currency": "EUR"},
-            }
-            answer = await client.data(WRITE, input={**given, "lines": [line], "channel": "web"})
-            assert answer["recordPurchase"]["errors"] == []
-        else:
-            answer = await client.data(NOTE, input={**given, "kind": "note", "subject": "Called"})
-            assert answer["logInteraction"]["errors"] == []
-    return 1000 * (time.perf_counter() - began) / writes
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--customers", type=int, default=100_000)
@@ -470,16 +301,6 @@ async def server_database(url: str, name: str) -> None:
     async with connected(url) as connection:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
         await connection.execute(f'CREATE DATABASE "{name}"')
-
-
-def show_writes(kind: str, costs: dict[str, float], console: Console) -> None:
-    for what in ("purchase", "note"):
-        without, with_ = costs[f"{what} without"], costs[f"{what} with"]
-        console.print(
-            f"{kind}: a {what} takes {without:.2f} ms without the plugin, {with_:.2f} with it:"
-            f" {with_ / without:.2f} times"
-        )
-    console.print(f"{kind}: the worker counts a purchase in {costs['counted']:.2f} ms, 50 at a time")
 
 
 if __name__ == "__main__":
