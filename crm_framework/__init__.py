@@ -160,6 +160,7 @@ _HOME = {
     "time_zone": "zones",
     "update_interaction": "domain.interactions.touches",
     "usual_channel": "domain.interactions.touches",
+    "without_controls": "domain.values.text",
     "words": "domain.values.text",
 }
 
@@ -314,6 +315,7 @@ __all__ = [
     "time_zone",
     "update_interaction",
     "usual_channel",
+    "without_controls",
     "words",
 ]
 
@@ -343,7 +345,7 @@ if TYPE_CHECKING:
     from crm_framework.domain.kinds import check_channel, check_kind
     from crm_framework.domain.messages.queueing import QueuedMessage, send_message, send_messages
     from crm_framework.domain.values.money import currency_code, format_minor
-    from crm_framework.domain.values.text import fold, words
+    from crm_framework.domain.values.text import fold, without_controls, words
     from crm_framework.events import (
         ConsentChanged,
         CustomerArchived,

@@ -25,6 +25,7 @@ from crm_framework import (
     node,
     payload,
     required,
+    without_controls,
 )
 
 plugin = Plugin(
@@ -75,9 +76,8 @@ class PraisePayload:
 async def praise(tx: UnitOfWork, input: PraiseInput) -> PraisePayload:
     """Notes praise."""
     key = key_of(input.customer, Customer, path=("customer",))
-    await log_interaction(
-        tx, NewInteraction(customer_id=key, kind="message", direction="INBOUND", body=input.text)
-    )
+    said = without_controls(input.text)
+    await log_interaction(tx, NewInteraction(customer_id=key, kind="message", direction="INBOUND", body=said))
     return PraisePayload(noted=True)
 
 

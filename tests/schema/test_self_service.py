@@ -65,7 +65,7 @@ async def test_a_plugin_opens_rows_and_a_change(open_client: Open, temporary_plu
     assert await own.data(lines) == {"boughtLines": {"nodes": [{"sku": "tea"}], "totalCount": 1}}
     [error] = await own.errors("{ boughtLines { nodes { category } } }")
     assert error["extensions"]["code"] == "FORBIDDEN"
-    assert (await change(own, "praise", {"customer": ann, "text": "Good"}, "noted"))["noted"]
+    assert (await change(own, "praise", {"customer": ann, "text": "\u2067Good\u2069"}, "noted"))["noted"]
     text = "mutation($i: PraiseInput!) { praise(input: $i) { noted } }"
     for input in ({"customer": bea, "text": "Bad"}, {"customer": ann, "text": "x", "staffOnly": "y"}):
         [error] = await own.errors(text, i=input)

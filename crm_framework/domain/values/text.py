@@ -16,6 +16,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 # They reorder the text around them, so that what is shown is not what is stored.
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
 def fold(text: str) -> str:
@@ -54,6 +55,15 @@ def optional_lines(value: object, what: str, limit: int, *, path: Sequence[str |
     return _checked(value, what, limit, path, allowed="\t\n\r")
 
 
+def without_controls(text: str) -> str:
+    """A text of several lines as a record may hold it, for what somebody typed or pasted who never saw the
+    rest: trimmed, its line ends as "\\n", without control characters and marks of direction. "" where nothing
+    of it can be seen.
+    """
+    found = "".join(c for c in _LINE_END.sub("\n", text) if c in "\t\n" or not _is_control(c)).strip()
+    return found if _is_seen(found) else ""
+
+
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """The known word that was probably meant, if one is near."""
     folded = {fold(name): name for name in known}
@@ -73,14 +83,14 @@ def _checked(value: object, what: str, limit: int, path: Sequence[str | int], *,
     for c in text:
         if c in allowed:
             continue
-        if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _DIRECTION:
+        if _is_control(c):
             raise CrmError(
                 ErrorCode.BAD_INPUT,
                 f"{what} holds the control character U+{ord(c):04X}.",
                 path=path,
                 hint="Remove it." if not allowed else "Remove it; only tabs and line ends are allowed.",
             )
-    if all(unicodedata.category(c)[0] in "ZCM" for c in text):
+    if not _is_seen(text):
         raise CrmError(ErrorCode.BAD_INPUT, f"{what} is empty.", path=path, hint="Give some text.")
     if len(text) > limit:
         raise CrmError(
@@ -90,6 +100,14 @@ def _checked(value: object, what: str, limit: int, path: Sequence[str | int], *,
             hint="Shorten it.",
         )
     return text
+
+
+def _is_control(c: str) -> bool:
+    return unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _DIRECTION
+
+
+def _is_seen(text: str) -> bool:
+    return any(unicodedata.category(c)[0] not in "ZCM" for c in text)
 
 
 def kind_of(value: object) -> str:

@@ -70,6 +70,20 @@ def test_optional_text() -> None:
         text.optional_lines("a\x07b", "The body", 5)
 
 
+@pytest.mark.parametrize(
+    ("typed", "held"),
+    [
+        (" Thank you\r\nvery\u2028much\tAnn ", "Thank you\nvery\nmuch\tAnn"),
+        ("\u2067\u05e9\u05dc\u05d5\u05dd\u2069 \x07\ud800", "\u05e9\u05dc\u05d5\u05dd"),
+        ("\u200b \x00", ""),
+        ("", ""),
+    ],
+)
+def test_what_nobody_saw_is_left_out(typed: str, held: str) -> None:
+    assert text.without_controls(typed) == held
+    assert text.optional_lines(held, "The body", 50) == (held or None)
+
+
 def test_nearest() -> None:
     assert text.nearest("Adress", ["email", "address"]) == "address"
     assert text.nearest("xyz", ["email", "address"]) is None

@@ -57,7 +57,7 @@ async def _take(request: RouteRequest, found: dict[str, Any]) -> RouteAnswer:
         given = parse_qs(request.body.decode(), max_num_fields=10)
     except ValueError:
         given = {}
-    score, comment = given.get("score", [""])[0], given.get("comment", [""])[0].replace("\r\n", "\n")
+    score, comment = given.get("score", [""])[0], given.get("comment", [""])[0]
     said = words_of(found)
     if not score.isascii() or not score.isdigit() or len(score) > 2:
         return _form(found, score, comment, said["choose"])

@@ -1,12 +1,11 @@
 """What a survey may say, and what its question may be answered with."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 
 from crm_analytics.models import SurveyKind
-from crm_framework import CrmError, ErrorCode
+from crm_framework import CrmError, ErrorCode, without_controls
 
 from .words import WORDS
 
@@ -40,24 +39,12 @@ def checked_comment(comment: str | None) -> str | None:
     Signs that no interaction may hold are left out: whoever writes with a keyboard from right to left, or
     pastes, neither sees nor means them.
     """
-    text = "".join(map(_seen, comment or "")).strip()
+    text = without_controls(comment or "")
     if len(text) > LONGEST_COMMENT:
         raise CrmError(
             ErrorCode.BAD_INPUT, f"A comment has {LONGEST_COMMENT:,} characters at most.", path=("comment",)
         )
-    return None if all(unicodedata.category(sign)[0] in "ZCM" for sign in text) else text
-
-
-def _seen(sign: str) -> str:
-    if sign in "\t\n":
-        return sign
-    if sign in _LINE_ENDS:
-        return "\n"
-    return "" if unicodedata.category(sign) in ("Cc", "Cs") or sign in _DIRECTION else sign
-
-
-_LINE_ENDS = frozenset("\r\v\f\x85\u2028\u2029")
-_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    return text or None
 
 
 def outcome(kind: SurveyKind, score: int) -> str:
