@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -20,9 +21,14 @@ def command() -> None:
 
 
 @command.command("rebuild")
-@click.option("--after", help="Go on after this customer's key, the last that an interrupted run named.")
+@click.option(
+    "--after",
+    type=click.UUID,
+    metavar="KEY",
+    help="Go on after this customer's key, the last that an interrupted run named.",
+)
 @click.pass_context
-def rebuild_command(context: click.Context, after: str | None) -> None:
+def rebuild_command(context: click.Context, after: UUID | None) -> None:
     """Counts all figures anew, in batches that are each committed.
 
     It may be interrupted: what is done stays done, and the last line says where to go on. Everybody may work
@@ -33,8 +39,9 @@ def rebuild_command(context: click.Context, after: str | None) -> None:
         if after is None:
             async with run.unit_of_work() as tx:
                 await rebuild.begin(tx, run.settings.time_zone)
-        number, done = await rebuild.number(after, run.reader), 0
-        async for progress in rebuild.batches(run, after):
+        begun = None if after is None else str(after)
+        number, done = await rebuild.number(begun, run.reader), 0
+        async for progress in rebuild.batches(run, begun):
             done = progress.done
             if progress.after is not None:
                 click.echo(

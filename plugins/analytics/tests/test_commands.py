@@ -47,6 +47,14 @@ async def test_figures_are_counted_anew_and_proved(client: CrmClient, tmp_path: 
     assert output.splitlines()[-1].endswith("is what was recorded.")
 
 
+async def test_a_rebuild_goes_on_after_a_key_alone(client: CrmClient) -> None:
+    done = await client.command("analytics", "rebuild", "--after", "01a2253a-5be3-73a5-8031-b3da1764c7b7")
+    assert (done.code, done.output.splitlines()[-1]) == (0, "0 customers are counted, and the sums over all.")
+    done = await client.command("analytics", "rebuild", "--after", "Ann")
+    assert done.code == 2
+    assert "'--after': 'Ann' is not a valid UUID" in done.errors
+
+
 async def test_the_report_is_written_whole_or_told_not_to_be(client: CrmClient, tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir()
