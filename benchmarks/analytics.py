@@ -268,7 +268,7 @@ def main() -> None:
                 url = companies[kind][-1]
                 found[kind] = asyncio.run(measured(url, scans))
                 if arguments.writes:
-                    show_writes(kind, asyncio.run(write_costs(url, arguments.writes)), console)
+                    show_writes(kind, asyncio.run(write_costs(url, size, arguments.writes)), console)
             table = Table("metric", *(f"{kind}, ms | DuckDB's scan | of it" for kind in kinds))
             for one in QUESTIONS:
                 beside = [found[kind][one.name] for kind in kinds]
@@ -278,7 +278,9 @@ def main() -> None:
         if arguments.growth:
             asked = {one.name: one.graphql for one in QUESTIONS}
             for kind, urls in companies.items():
-                costs = asyncio.run(growth.costs(urls, asked, partial(opened_with, "analytics")))
+                costs = asyncio.run(
+                    growth.costs(urls, asked, partial(opened_with, "analytics"), saved_segments)
+                )
                 console.print(growth.table(kind, costs))
 
 

@@ -8,20 +8,23 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.analytics_company import opened
-from benchmarks.company import customer_key
+from benchmarks.company import Size, customer_key
 from crm_framework import encode_id, new_id
 from crm_framework.testing import CrmClient, deliver_events
 
+BUYERS = 1_000
+"""How many customers they are about, where there are so many."""
 WRITE = """mutation ($input: RecordPurchaseInput!) { recordPurchase(input: $input) {
   interaction { id } errors { message } } }"""
 NOTE = """mutation ($input: LogInteractionInput!) { logInteraction(input: $input) {
   interaction { id } errors { message } } }"""
 
 
-async def write_costs(url: str, writes: int) -> dict[str, float]:
+async def write_costs(url: str, size: Size, writes: int) -> dict[str, float]:
     """Milliseconds of a recorded purchase and a logged note, with the plugin and without: medians of rounds
     that take turns. `counted`: what the worker takes for each of the purchases afterwards."""
     costs: dict[str, list[float]] = {}
+    buyers = min(BUYERS, size.customers)
     async with opened(url, "analytics") as client:
         database = client.service.database
         handlers = database.handlers
@@ -29,7 +32,7 @@ async def write_costs(url: str, writes: int) -> dict[str, float]:
             for which, on in (("without", ()), ("with", handlers)):
                 database.handlers = on
                 for kind in ("purchase", "note"):
-                    spent = await _writes(client, kind, writes if round_ else 20)
+                    spent = await _writes(client, kind, buyers, writes if round_ else 20)
                     if round_:
                         costs.setdefault(f"{kind} {which}", []).append(spent)
             database.handlers = handlers
@@ -41,11 +44,11 @@ async def write_costs(url: str, writes: int) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in costs.items()}
 
 
-async def _writes(client: CrmClient, kind: str, writes: int) -> float:
+async def _writes(client: CrmClient, kind: str, buyers: int, writes: int) -> float:
     rng = random.Random(5)
     began = time.perf_counter()
     for _ in range(writes):
-        customer = encode_id("Customer", customer_key(rng.randrange(1000)))
+        customer = encode_id("Customer", customer_key(rng.randrange(buyers)))
         given: dict[str, Any] = {"customer": customer, "idempotencyKey": new_id()}
         if kind == "purchase":
             line = {
