@@ -6,6 +6,7 @@ import logging
 from typing import Any
 from uuid import uuid4
 
+import orjson
 from graphql import GraphQLError
 
 from .context import Context
@@ -13,6 +14,8 @@ from .errors import FieldFailure, RequestError
 
 MAX_MESSAGE = 1_000
 """Characters of a message about a request that are shown: GraphQL's own repeat the values that were sent."""
+MAX_NESTED = 20
+"""How deep what an error tells besides is looked into, where it cannot be written as it is."""
 
 _log = logging.getLogger(__name__)
 
@@ -100,4 +103,22 @@ def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) ->
         shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path is not None:
         shown["path"] = error.path
-    return {**shown, "extensions": extensions}
+    found: dict[str, Any] = legible({**shown, "extensions": extensions})
+    return found
+
+
+def legible(value: Any, depth: int = 0) -> Any:
+    """A value as JSON can have it: `?` is for half a surrogate pair, null for what JSON has no text for."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        if isinstance(value, str):
+            return value.encode(errors="replace").decode()
+        if depth == MAX_NESTED:
+            return None
+        if isinstance(value, dict):
+            return {legible(str(key)): legible(inner, depth + 1) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [legible(item, depth + 1) for item in value]
+        return None
+    return value

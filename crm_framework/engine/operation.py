@@ -18,6 +18,7 @@ from .rows import Level
 from .run import Run
 from .settle import Settlement
 from .trace import Step
+from .unwritable import Origin
 
 FALLBACKS: dict[str, int] = {}
 """Reason → how many root fields this process has left to graphql-core for it."""
@@ -40,7 +41,7 @@ async def run_operation(
             run = Run(ready, plan, context, variables)
             return settled_alone(run, {straight.key: run.fail(error)}, failures)
         if short is not None:
-            return Result(short)
+            return Result(short, origin=_origin(ready, plan, failures))
     operation = _Operation(Run(ready, plan, context, variables), raw_variables, failures)
     output = await operation.output()
     return operation.settled(output)
@@ -49,6 +50,10 @@ async def run_operation(
 def settled_alone(run: Run, output: dict[str, Any], failures: Failures) -> Result:
     """The result of what a run has put out."""
     return _Operation(run, {}, failures).settled(output)
+
+
+def _origin(ready: Prepared, plan: Plan, failures: Failures) -> Origin:
+    return Origin(ready.schema, plan.document, plan.operation, failures)
 
 
 class _Operation:
@@ -105,8 +110,9 @@ class _Operation:
 
     def settled(self, output: dict[str, Any]) -> Result:
         """The result: nulls where failures are, and their errors, in the order of the response."""
+        origin = _origin(self._run.ready, self._run.plan, self._failures)
         if not self._run.failed and not self._results:
-            return Result(output)
+            return Result(output, origin=origin)
         data: dict[str, Any] = {}
         errors: list[dict[str, Any]] = []
         for field in self._run.plan.root.fields:
@@ -117,7 +123,7 @@ class _Operation:
                 return Result(None, found.errors[:1])
             data[field.key] = found.output[field.key]
             errors += found.errors
-        return Result(data, errors)
+        return Result(data, errors, origin=origin)
 
     def _settled(self, field: PlannedField, value: Any) -> Result:
         """The result of one root field; without data where not even the operation as a whole may be null."""

@@ -15,6 +15,7 @@ from .context import Context, end
 from .failures import Failures
 from .prepare import Prepared
 from .result import Result
+from .unwritable import Origin
 
 
 async def run(
@@ -35,7 +36,8 @@ async def run(
         is_awaitable=is_awaitable,
         hide_suggestions=not context.show_suggestions,
     )
-    return result_of(await outcome if isawaitable(outcome) else outcome, failures)
+    origin = _origin(ready, document, operation_name, failures)
+    return result_of(await outcome if isawaitable(outcome) else outcome, origin)
 
 
 async def subscribe(
@@ -56,14 +58,25 @@ async def subscribe(
         hide_suggestions=not context.show_suggestions,
     )
     stream = await outcome if isawaitable(outcome) else outcome
-    return result_of(stream, failures) if isinstance(stream, ExecutionResult) else _each(stream, context)
+    origin = _origin(ready, document, operation_name, failures)
+    if isinstance(stream, ExecutionResult):
+        return result_of(stream, origin)
+    return _each(stream, context, origin)
 
 
-async def _each(stream: AsyncIterator[ExecutionResult], context: Context) -> AsyncIterator[Result]:
+def _origin(ready: Prepared, document: DocumentNode, name: str | None, failures: Failures) -> Origin:
+    operation = graphql.get_operation_ast(document, name)
+    assert operation is not None  # it was let in
+    return Origin(ready.schema, document, operation, failures)
+
+
+async def _each(
+    stream: AsyncIterator[ExecutionResult], context: Context, origin: Origin
+) -> AsyncIterator[Result]:
     try:
         async for outcome in stream:
             context.rows_read = context.objects_written = 0
-            yield result_of(outcome, Failures(context))
+            yield result_of(outcome, origin._replace(failures=Failures(context)))
     except Exception as error:
         yield broken(error, context)
     finally:
@@ -84,12 +97,12 @@ async def close(stream: AsyncIterable[Any]) -> None:
         await closing()
 
 
-def result_of(outcome: ExecutionResult, failures: Failures) -> Result:
+def result_of(outcome: ExecutionResult, origin: Origin) -> Result:
     """graphql-core's result with its errors as clients may see them."""
-    errors = [failures.shown(error) for error in outcome.errors or ()]
+    errors = [origin.failures.shown(error) for error in outcome.errors or ()]
     # without a path nothing has run: the variables did not fit
     refused = outcome.data is None and all(error.path is None for error in outcome.errors or ())
-    return Result(outcome.data, errors, refused=refused and bool(errors))
+    return Result(outcome.data, errors, refused=refused and bool(errors), origin=origin)
 
 
 def is_awaitable(value: Any) -> TypeGuard[Any]:

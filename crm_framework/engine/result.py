@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from graphql import GraphQLError
 
-from .failures import Failures
+from .failures import Failures, legible
+from .unwritable import Origin, without_unwritable
 
 
 @dataclass
@@ -24,6 +25,8 @@ class Result:
     refused: bool = False
     plan: list[dict[str, Any]] | None = None
     """How it was run, where the context has a trace; `extensions.plan` in the response."""
+    origin: Origin | None = field(default=None, repr=False, compare=False)
+    """What it is the result of, to find what in it cannot be written."""
 
     @property
     def code(self) -> str | None:
@@ -33,19 +36,30 @@ class Result:
     @cached_property
     def data(self) -> Any:
         """The data, as a client reads it."""
-        return orjson.loads(orjson.dumps(self.output, option=_OPTION))
+        return orjson.loads(self.encoded()).get("data")
 
     @property
     def response(self) -> dict[str, Any]:
         """The response as GraphQL defines it, as a client reads it."""
-        return self._response(self.data)
+        found: dict[str, Any] = orjson.loads(self.encoded())
+        return found
 
     def encoded(self) -> bytes:
         """The response as JSON."""
-        return orjson.dumps(self._response(self.output), option=_OPTION)
+        try:
+            return orjson.dumps(self._response(), option=_OPTION)
+        except TypeError:
+            self._mend()
+        return orjson.dumps(self._response(), option=_OPTION)
 
-    def _response(self, data: Any) -> dict[str, Any]:
-        found: dict[str, Any] = {} if self.refused else {"data": data}
+    def _mend(self) -> None:
+        """Makes errors of what cannot be written."""
+        if self.origin is not None and self.output is not None:
+            self.output, self.errors = without_unwritable(self.origin, self.output, self.errors)
+        self.plan = legible(self.plan)
+
+    def _response(self) -> dict[str, Any]:
+        found: dict[str, Any] = {} if self.refused else {"data": self.output}
         if self.errors:
             found = {"errors": self.errors, **found}
         return found if self.plan is None else {**found, "extensions": {"plan": self.plan}}
