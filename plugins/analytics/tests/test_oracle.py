@@ -38,8 +38,8 @@ class Raw:
     channel: str | None
 
 
-async def raw_of(client: CrmClient, zone: str) -> list[Raw]:
-    """All purchases and refunds of customers who are not erased."""
+async def raw_of(client: CrmClient, zone: str, *, erased_too: bool = False) -> list[Raw]:
+    """All purchases and refunds, of customers who are not erased."""
     fetch = client.service.database.fetch
     rows = await fetch(
         "SELECT id, customer_id, kind, occurred_at, total_minor, currency, channel, refund_of_id"
@@ -59,12 +59,13 @@ async def raw_of(client: CrmClient, zone: str) -> list[Raw]:
             row["channel"] or channels.get(str(row["refund_of_id"])),
         )
         for row in rows
-        if row["kind"] in ("purchase", "refund") and str(row["customer_id"]) not in erased
+        if row["kind"] in ("purchase", "refund") and (erased_too or str(row["customer_id"]) not in erased)
     ]
 
 
-ASK = """query ($window: WindowInput!, $all: CustomerFilter) { analytics(window: $window, filter: $all) {
-  timeZone
+ASK = """query ($window: WindowInput!, $all: CustomerFilter, $zone: String) {
+  analytics(window: $window, filter: $all, timeZone: $zone) {
+  timeZone coversFrom
   months: revenue(groupBy: {by: PERIOD, period: MONTH}) { unit value n groups { label value n } }
   days: revenue(groupBy: {by: PERIOD, period: DAY}) { unit groups { label value } }
   channels: revenue(groupBy: {by: CHANNEL}) { unit groups { label value } }
@@ -102,11 +103,26 @@ async def test_metrics_are_those_of_the_oracle(
         window = {"first": first.isoformat(), "last": last.isoformat()}
         filtered = (await client.data(ASK, window=window, all={"name": {"startsWith": "ada"}}))["analytics"]
         check(filtered, raw, first, last)
+        check_rfm(filtered["rfm"], raw)
         assert filtered["timeZone"] == zone
         whole = (await client.data(ASK, window=window, all=None))["analytics"]
         for name in ("retention", "churn", "gaps", "repeatPurchaseRate", "cohorts", "rfm"):
             assert whole[name] == filtered[name]
+        check_revenue(whole, await raw_of(client, zone, erased_too=True), first, last)
     await check_tags(client, raw)
+    for other in {*ZONES, "Australia/Lord_Howe"} - {zone}:
+        there, everything = await raw_of(client, other), await raw_of(client, other, erased_too=True)
+        assert [one.day for one in there] != [one.day for one in raw]
+        own = (await client.data(ASK, window=window, all={"name": {"startsWith": "ada"}}, zone=other))[
+            "analytics"
+        ]
+        check(own, there, first, last)
+        assert (own["timeZone"], own["rfm"]) == (other, whole["rfm"])  # that is of now
+        all_ = (await client.data(ASK, window=window, zone=other))["analytics"]
+        check_revenue(all_, everything, first, last)
+        assert all_["coversFrom"] == min(one.day for one in everything).isoformat()
+        for name in ("retention", "churn", "gaps", "repeatPurchaseRate", "cohorts"):
+            assert all_[name] == own[name]
 
 
 async def check_tags(client: CrmClient, raw: list[Raw]) -> None:
@@ -127,7 +143,7 @@ async def check_tags(client: CrmClient, raw: list[Raw]) -> None:
         assert {group["label"]: parts(group) for group in found["groups"]} == wanted
 
 
-def check(found: Any, raw: list[Raw], first: date, last: date) -> None:
+def check_revenue(found: Any, raw: list[Raw], first: date, last: date) -> None:
     within = [one for one in raw if first <= one.day <= last]
     revenue: dict[str, int] = defaultdict(int)
     by_month: dict[tuple[str, str], int] = defaultdict(int)
@@ -150,6 +166,9 @@ def check(found: Any, raw: list[Raw], first: date, last: date) -> None:
         }
         assert got == {key: major(minor, key[0]) for key, minor in wanted.items()}
 
+
+def check(found: Any, raw: list[Raw], first: date, last: date) -> None:
+    check_revenue(found, raw, first, last)
     bought: dict[str, list[date]] = defaultdict(list)
     for one in raw:
         if not one.refund:
@@ -174,7 +193,6 @@ def check(found: Any, raw: list[Raw], first: date, last: date) -> None:
     still = {customer for customer in active if any(first <= day <= last for day in bought[customer])}
     assert parts(found["gaps"]) == (len(still), len(active))
     check_cohorts(found["cohorts"]["rows"], bought, first, last)
-    check_rfm(found["rfm"], raw)
 
 
 def check_cohorts(rows: Any, bought: dict[str, list[date]], first: date, last: date) -> None:

@@ -30,8 +30,10 @@ ConvertTo = Annotated[
 TimeZone = Annotated[
     str | None,
     strawberry.argument(
-        description="The zone whose days the window is of, if the caller relies on one: refused unless it is"
-        " the company's, as figures are kept by its days. `timeZone` in the answer names it."
+        description="The zone (IANA) whose days the window and its periods are of; the company's, if left"
+        " out. Figures are kept by its days: those of another zone are made of all purchases for each"
+        " question. What tells of customers as they are now (`rfm`, `clvHistoric` and `atRisk` without a"
+        " day, filters, kept segments) goes by the company's days in either case."
     ),
 ]
 
@@ -39,7 +41,7 @@ TimeZone = Annotated[
 @strawberry.type(description="Metrics of one window, of all customers or those that the filter selects.")
 class Analytics:
     window: MetricWindow = strawberry.field(description="The days that all is about.")
-    time_zone: str = strawberry.field(description="The zone of these days: the company's.")
+    time_zone: str = strawberry.field(description="The zone of these days.")
     data_through: datetime = strawberry.field(description="What was recorded until then is in the figures.")
     covers_from: date | None = strawberry.field(description="The first day that has figures, if any.")
     complete: bool = strawberry.field(

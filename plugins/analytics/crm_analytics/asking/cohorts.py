@@ -139,7 +139,7 @@ Cells = dict[tuple[date, date], int]
 
 async def _counted(asked: Question, basis: CohortBasis, first: date, last: date) -> tuple[Cells, Cells]:
     """By cohort and month: customers who bought in it, and who bought last in it."""
-    if asked.where is None:
+    if asked.where is None and asked.kept:
         both = []
         for which in (basis.value, f"{basis.value}_last"):
             sums = await asked.reader.rows(
@@ -152,18 +152,27 @@ async def _counted(asked: Question, basis: CohortBasis, first: date, last: date)
     month = "signup_month" if basis is CohortBasis.SIGN_UP else "first_month"
     about = asked.about("f.customer_id")
     active = await asked.reader.rows(
-        f"SELECT f.{month}, m.month, COUNT(DISTINCT m.customer_id) FROM analytics_customer AS f"
-        " JOIN analytics_month AS m ON m.customer_id = f.customer_id AND m.purchases > 0"
+        f"SELECT f.{month}, f.month, COUNT(DISTINCT f.customer_id) FROM {_MONTHS[asked.kept]} AS f"
         f" WHERE f.{month} BETWEEN ? AND ? AND {about.sql} GROUP BY 1, 2",
         [first, last, *about.args],
     )
     latest = await asked.reader.rows(
-        f"SELECT f.{month}, f.last_month, COUNT(*) FROM analytics_customer AS f WHERE f.{month} BETWEEN"
-        f" ? AND ?"
-        f" AND f.last_month IS NOT NULL AND {about.sql} GROUP BY 1, 2",
+        f"SELECT f.{month}, f.last_month, COUNT(DISTINCT f.customer_id) FROM {_LATEST[asked.kept]} AS f"
+        f" WHERE f.{month} BETWEEN ? AND ? AND f.last_month IS NOT NULL AND {about.sql} GROUP BY 1, 2",
         [first, last, *about.args],
     )
     return _cells(active), _cells(latest)
+
+
+_MONTHS = {
+    True: (
+        "(SELECT b.customer_id, b.first_month, b.signup_month, m.month FROM analytics_customer AS b"
+        " JOIN analytics_month AS m ON m.customer_id = b.customer_id AND m.purchases > 0)"
+    ),
+    False: "zoned_month",
+}
+_LATEST = {True: "analytics_customer", False: "zoned_month"}
+"""By whether the days are the kept ones."""
 
 
 def _cells(rows: Any) -> Cells:

@@ -28,9 +28,11 @@ from crm_framework import (
     optional,
     parse_time,
     required,
+    time_zone,
 )
 
 from .members import beside_figures, customers
+from .zoned import recorded, zoned
 
 LONGEST = 3660
 """Days of one window."""
@@ -124,9 +126,12 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Question:
-    """`where` is the condition on `customers` that everything is about; None for all of them."""
+    """`where` is the condition on `customers` that everything is about; None for all of them. Days are those
+    of `zone`; where that is not the company's, `reader` has them in place of the kept ones."""
 
     info: Info = field(repr=False)
+    reader: Reader = field(repr=False)
+    zone: str
     settings: AnalyticsSettings
     window: Window
     where: Fragment | None
@@ -136,14 +141,9 @@ class Question:
     covers_from: date | None
 
     @property
-    def reader(self) -> Reader:
-        reader: Reader = self.info.context.reader
-        return reader
-
-    @property
-    def zone(self) -> str:
-        """In which the figures are kept."""
-        return self.state.zone
+    def kept(self) -> bool:
+        """Whether the days are those by which figures are kept."""
+        return self.zone == self.state.zone
 
     @cached_property
     def today(self) -> date:
@@ -187,34 +187,34 @@ async def question(
     window: Window,
     filter: Mapping[str, Any] | None,
     convert_to: str | None,
-    time_zone: str | None = None,
+    given_zone: str | None = None,
 ) -> Question:
     reader: Reader = info.context.reader
     counted = await state(reader)
-    if time_zone is not None and time_zone != counted.zone:
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"Figures are kept by the days of {counted.zone};"
-            f" those of {time_zone[:64]!r} are not made of them.",
-            path=("timeZone",),
-            hint=f"Ask for days of {counted.zone}, or set `time_zone` in [analytics]: all is counted anew.",
-        )
+    zone = counted.zone if given_zone is None else time_zone(given_zone, path=("timeZone",))
     where = (await _conditions(info, [filter], settings))[0] if filter else None
-    reach = await reader.fetch(
-        "SELECT (SELECT MIN(day) FROM analytics_sales) AS first,"
+    [(first, owed)] = await reader.rows(
+        "SELECT (SELECT MIN(day) FROM analytics_sales),"
         " (SELECT e.created_at FROM crm_delivery AS d JOIN crm_event AS e ON e.id = d.event_id"
-        " WHERE d.handler = 'analytics' ORDER BY d.position LIMIT 1) AS owed"
+        " WHERE d.handler = 'analytics' ORDER BY d.position LIMIT 1)",
+        (),
     )
-    first, owed = reach[0]["first"], reach[0]["owed"]
+    covers_from = None if first is None else as_day(first)
+    if zone != counted.zone:
+        found = await recorded(reader)
+        reader = await zoned(zone, found, reader)
+        covers_from = None if found.first is None else day_in(found.first, zone)
     return Question(
         info,
+        reader,
+        zone,
         settings,
         window,
         where,
         convert_to,
         counted,
         now() if owed is None else parse_time(owed),
-        None if first is None else as_day(first),
+        covers_from,
     )
 
 

@@ -13,7 +13,7 @@ from .question import YEARS, Question
 AsOf = Annotated[
     date | None,
     strawberry.argument(
-        description="As of the end of which day, in the company's time zone; as of now, if left out. It goes"
+        description="As of the end of which day, in the zone asked for; as of now, if left out. It goes"
         " by what is recorded by now of the days until then: late entries, corrections and merges count."
     ),
 ]
