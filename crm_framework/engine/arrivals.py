@@ -1,8 +1,10 @@
 """Results that are still to come: awaitables and async iterables among what functions gave."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from typing import Any
+
+from graphql.pyutils import is_iterable
 
 from .errors import awaited
 from .plans import Shape
@@ -39,7 +41,7 @@ async def shared(shape: Shape, values: Sequence[Any]) -> list[Any]:
 
 
 def _kept(shape: Shape, value: Any) -> Any:
-    if shape.item is None or not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+    if shape.item is None or not is_iterable(value):
         return value
     inner = shape.item
     try:
@@ -56,7 +58,7 @@ async def _arrived(shape: Shape, value: Any) -> Any:
             return value
         if isinstance(value, AsyncIterable):
             return await _collected(shape.item, value)
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        if is_iterable(value):
             items = list(value)
             return items if all_here(items) else await arrived(shape.item, items)
         return value

@@ -1,5 +1,6 @@
 """Parsed and validated documents, and what each needs: kept for the next request with the same text."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from .access import Rules, needed, variables_of_directives
 from .context import USUAL_LIMITS, Context, Limits
-from .errors import RequestError
+from .errors import InvalidDocument, RequestError
 from .limits import check_limits
 from .literals import LiteralsRule
 from .suggestions import FieldNamesRule, TypeNamesRule
@@ -77,14 +78,6 @@ class Recent(OrderedDict[K, V], Generic[K, V]):
         if len(self) > self.size:
             self.popitem(last=False)
         return value
-
-
-class InvalidDocument(Exception):
-    """The document does not fit the schema, or the variables do not fit the document."""
-
-    def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        super().__init__(errors[0].message)
-        self.errors = errors
 
 
 _LEFT_OUT = object()
@@ -248,6 +241,7 @@ def _part_tokens(document: DocumentNode) -> None:
 
 
 def _check_numbers(document: DocumentNode, limits: Limits) -> None:
+    source = document.loc.source if document.loc else None
     token = document.loc.start_token if document.loc else None
     while token is not None:
         if token.kind in (TokenKind.INT, TokenKind.FLOAT) and token.end - token.start > limits.max_number:
@@ -256,6 +250,10 @@ def _check_numbers(document: DocumentNode, limits: Limits) -> None:
                 f"the number at line {token.line}, column {token.column} has {token.end - token.start:,}"
                 f" characters; {limits.max_number} are allowed",
             )
+        if token.kind is TokenKind.FLOAT and math.isinf(float(token.value or 0)):
+            # no JSON says it: who keeps or compares it would find out too late
+            problem = f"The number {token.value} is too large."
+            raise InvalidDocument([GraphQLError(problem, source=source, positions=[token.start])])
         token = token.next
 
 

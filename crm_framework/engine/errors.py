@@ -1,8 +1,10 @@
 """What goes wrong in the engine: a request that is refused, and a declaration that cannot work."""
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
+
+from graphql import GraphQLError
 
 T = TypeVar("T")
 
@@ -20,6 +22,14 @@ class RequestError(Exception):
         self.code = code
         self.message = message
         self.extensions = extensions
+
+
+class InvalidDocument(Exception):
+    """The document does not fit the schema, or the variables do not fit the document."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
 
 
 class DeclarationError(Exception):

@@ -13,8 +13,8 @@ from .access import check_access, with_defaults
 from .arguments import Variables
 from .context import Context, end
 from .cost import admit_cost
-from .documents import Document, InvalidDocument, Way
-from .errors import RequestError
+from .documents import Document, Way
+from .errors import InvalidDocument, RequestError
 from .failures import Failures
 from .limits import are_few, check_variables, declared
 from .operation import run_operation

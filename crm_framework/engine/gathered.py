@@ -1,8 +1,10 @@
 """The objects among what functions gave: those of one type form one level, however deep in lists they are."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from graphql.pyutils import is_iterable
 
 from .errors import CompletionFailure, NullFailure
 from .layouts import Layout
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 def items_of(field: PlannedField, value: Any) -> Iterable[Any]:
     """The items of a list that a function gave. Raises `CompletionFailure` for what is none."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+    if is_iterable(value):
         return value
     raise CompletionFailure(f"Expected Iterable, but did not find one for field '{field.title}'.")
 

@@ -13,13 +13,14 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
 )
 
 from .context import Limits
-from .errors import RequestError
+from .errors import InvalidDocument, RequestError
 
 _INTROSPECTION = ("__schema", "__type")
 _INTROSPECTED_LISTS = ("fields", "interfaces", "possibleTypes", "inputFields")
@@ -27,6 +28,9 @@ _MAX_INTROSPECTED_LISTS = 2
 """How often the lists of `__schema` may be nested; each nesting multiplies the answer by the schema's size.
 """
 
+
+MAX_UNUSED = 5
+"""How many fragments that are never used are told of."""
 
 _MAX_PLACE = 200
 """Characters of the way to a value that are shown."""
@@ -118,7 +122,9 @@ def _place(path: tuple[Any, ...]) -> str:
 
 
 def check_limits(document: DocumentNode, limits: Limits) -> None:
-    """Raises `RequestError` TOO_COMPLEX, naming the limit, for a document that asks for too much."""
+    """Raises `RequestError` TOO_COMPLEX, naming the limit, for a document that asks for too much, and
+    `InvalidDocument` for one with fragments that nothing spreads.
+    """
     fragments = {
         node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
     }
@@ -127,9 +133,13 @@ def check_limits(document: DocumentNode, limits: Limits) -> None:
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     for operation in operations:
         total.add(_measure(operation.selection_set, fragments, sizes))
-    for unused in fragments.keys() - sizes.keys():
-        # validation would find it too, but only after it has compared all fields in it with each other
-        raise RequestError("BAD_INPUT", f"Fragment {unused!r} is never used.")
+    unused = [node for name, node in fragments.items() if name not in sizes]
+    if unused:
+        # validation would find them too, but only after it has compared all fields in them with each other
+        told = unused[:MAX_UNUSED]
+        raise InvalidDocument(
+            [GraphQLError(f"Fragment '{node.name.value}' is never used.", node) for node in told]
+        )
     for found, limit, what in (
         (total.depth, limits.max_depth, "levels deep"),
         (total.fields, limits.max_fields, "fields"),

@@ -7,7 +7,15 @@ a megabyte.
 from contextlib import suppress
 from typing import Any
 
-from graphql import SKIP, GraphQLError, GraphQLInputType, ValueNode, ValuesOfCorrectTypeRule
+from graphql import (
+    SKIP,
+    GraphQLError,
+    GraphQLInputType,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    ValuesOfCorrectTypeRule,
+)
 from graphql.language import VisitorAction
 from graphql.utilities import validate_input_literal
 
@@ -25,8 +33,15 @@ class LiteralsRule(ValuesOfCorrectTypeRule):
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         told = 0
 
-        def tell(error: GraphQLError, _path: list[Any]) -> None:
+        def tell(error: GraphQLError, path: list[Any]) -> None:
             nonlocal told
+            if error.nodes is None:  # a scalar's own, which has not seen the document
+                error = GraphQLError(
+                    error.message,
+                    _value_at(node, path),
+                    original_error=error.original_error,
+                    extensions=error.extensions,
+                )
             self.report_error(error)
             told += 1
             if told == MAX_FAULTS:
@@ -36,3 +51,14 @@ class LiteralsRule(ValuesOfCorrectTypeRule):
             with suppress(_Enough):
                 validate_input_literal(node, input_type, tell, None, None, self.context.hide_suggestions)
         return SKIP
+
+
+def _value_at(node: ValueNode, path: list[Any]) -> ValueNode:
+    """The value within another one at which a path of members and numbers ends."""
+    for step in path:
+        if isinstance(node, ObjectValueNode):
+            members = {member.name.value: member.value for member in node.fields}  # the last of a name counts
+            node = members[step]
+        elif isinstance(node, ListValueNode):
+            node = node.values[step]
+    return node

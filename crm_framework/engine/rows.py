@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary
 
+from graphql.pyutils import is_iterable
 from strawberry.types.base import get_object_definition, has_object_definition
 
 from .decode import Read
@@ -234,7 +235,7 @@ def _wrap(context: "Context", value: Any, levels: dict[type, Level]) -> Any:
         return [_wrap(context, item, levels) for item in value]
     kind = getattr(value, "__as_strawberry_type__", None) or type(value)
     if not has_object_definition(kind):
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        if is_iterable(value):
             return [_wrap(context, item, levels) for item in value]
         return value
     level = levels.get(kind)

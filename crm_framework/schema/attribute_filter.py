@@ -1,6 +1,7 @@
 """Conditions on attributes: custom fields whose values are in one JSON column, `attributes`."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -165,7 +166,7 @@ def _scalar(name: str, operator: str, operand: Any) -> Any:
     if isinstance(operand, str) and "\0" not in operand:
         return operand
     fits = isinstance(operand, bool | float | Decimal) or (isinstance(operand, int) and abs(operand) < 2**63)
-    if not fits or operand != operand:  # NaN
+    if not fits or not math.isfinite(operand):
         raise _bad(f"{name}.{operator}: a text, a number or a boolean is expected")
     return float(operand) if isinstance(operand, Decimal) else operand
 

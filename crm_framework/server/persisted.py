@@ -10,8 +10,7 @@ from typing import Any
 import orjson
 import strawberry
 
-from crm_framework.engine.documents import InvalidDocument
-from crm_framework.engine.errors import RequestError
+from crm_framework.engine.errors import InvalidDocument, RequestError
 from crm_framework.engine.execute import pin
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.settings import Settings

@@ -101,6 +101,20 @@ async def test_a_faulty_document_is_the_clients(filled: Library, text: str) -> N
     assert filled.reader.log == []
 
 
+async def test_faults_of_a_document_say_where_they_are(filled: Library) -> None:
+    for text, places in (
+        ("{ authors { name } } fragment A on Author { name } fragment B on Author { name }", [22, 52]),
+        (
+            '{ books(filter: {and: [{title: {eq: "x"}}, {publishedAt: {gt: "x"}}]}) { totalCount } }',
+            [63],
+        ),
+        ('{ books(filter: { publishedAt: { gt: "x", lt: 5 } }) { totalCount } }', [38, 47]),
+    ):
+        found = await filled.ask(text)
+        assert found.code == "BAD_INPUT"
+        assert [at["column"] for error in found.errors for at in error["locations"]] == places
+
+
 async def test_suggestions_are_made_only_where_they_may_be(filled: Library) -> None:
     message = "Cannot query field 'nam' on type 'Author'."
     assert (await filled.ask("{ authors { nam } }")).errors[0]["message"] == message

@@ -138,6 +138,21 @@ async def test_long_numbers_are_refused_before_python_reads_them(
 
 
 @pytest.mark.parametrize("run", [execute, reference_execute])
+async def test_numbers_that_python_reads_as_infinite_are_refused(filled: Library, run: Any) -> None:
+    for text in (
+        '{ node(id: "x") { id @skip(if: -1e309) } }',
+        "query($v: JSON = [{a: 1e400}]) { books(first: $v) { totalCount } }",
+    ):
+        found = await run(filled.schema, text, None, None, filled.visit())
+        assert found.code == "BAD_INPUT"
+        number = "-1e309" if "309" in text else "1e400"
+        assert found.errors[0]["message"] == f"The number {number} is too large."
+        assert found.errors[0]["locations"] == [{"line": 1, "column": text.index(number) + 1}]
+    fine = await run(filled.schema, "{ books(first: 1e3) { totalCount } }", None, None, filled.visit())
+    assert "too large" not in str(fine.errors)
+
+
+@pytest.mark.parametrize("run", [execute, reference_execute])
 async def test_few_faults_of_one_value_are_told_and_none_at_length(filled: Library, run: Any) -> None:
     members = " ".join(f"n{'m' * 140}{n}: 1" for n in range(300))
     text = f"{{ books(filter: {{{members}}}) {{ totalCount }} }}"

@@ -134,6 +134,10 @@ async def test_filter(api: Api, filter: dict[str, Any], found: list[str]) -> Non
         ({"attributes": [{"name": "a b", "eq": 1}]}, "filter.attributes: 'a b' is no name of an attribute"),
         ({"attributes": [{"name": "size"}]}, "filter.attributes: size: no comparison is given"),
         ({"attributes": [{"name": "size", "eq": [1]}]}, "filter.attributes: size.eq: a text, a number or"),
+        (
+            {"attributes": [{"name": "size", "gt": float("inf")}]},
+            "filter.attributes: size.gt: a text, a number or",
+        ),
         ({"attributes": [{"name": "size", "gt": True}]}, "filter.attributes: size.gt: a number or a text"),
         (
             {"attributes": [{"name": "size", "eq": 1}] * 51},

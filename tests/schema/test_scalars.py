@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import strawberry
 from graphql import GraphQLError
 
 from crm_framework import BigInt
@@ -119,6 +120,14 @@ def test_decimal_that_is_none_is_refused(value: object) -> None:
 def test_decimal_is_shown_without_an_exponent() -> None:
     assert show(Decimal, Decimal("1E+3")) == "1000"
     assert show(Decimal, Decimal("12.50")) == "12.50"
+
+
+@pytest.mark.parametrize("value", [Decimal(1), {"a": {1}}, [2**64], {1: 2}, "\ud800"])
+def test_what_cannot_be_written_as_json_fails_its_own_field(value: object) -> None:
+    fine = {"a": [1, None, "x", 1.5]}
+    assert show(strawberry.scalars.JSON, fine) is fine
+    with pytest.raises(TypeError):
+        show(strawberry.scalars.JSON, value)
 
 
 @pytest.mark.parametrize(

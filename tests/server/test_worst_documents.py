@@ -13,6 +13,7 @@ from graphql import get_introspection_query, parse
 from crm_framework.app import open_service
 from crm_framework.cli.demo import load_demo
 from crm_framework.engine import documents
+from crm_framework.engine.errors import InvalidDocument
 from crm_framework.engine.prepare import prepared
 from crm_framework.runtime import load_host, migrations_of
 from crm_framework.security.actors import Actor
@@ -161,7 +162,7 @@ async def test_what_the_worst_documents_cost(plugged: Service, what: str) -> Non
         context = plugged.context(Actor.system(), "worst")
         before = pace()
         started = time.process_time()
-        with suppress(documents.InvalidDocument):
+        with suppress(InvalidDocument):
             deeper(depth, partial(documents._read, hide_suggestions=False), schema, text, context.limits)
         checked = time.process_time() - started
         started = time.process_time()

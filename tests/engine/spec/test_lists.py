@@ -53,7 +53,9 @@ async def test_any_iterable_is_a_list(ask: Ask, give: Callable[[], Any], expecte
 
 
 @pytest.mark.parametrize(
-    "value", [{1: "one", 2: "two"}, "Singular", b"bytes", 3, object()], ids=lambda value: type(value).__name__
+    "value",
+    [{1: "one", 2: "two"}, "Singular", b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), 3, object()],
+    ids=lambda value: type(value).__name__,
 )
 async def test_a_mapping_a_text_and_a_single_value_are_no_list(ask: Ask, value: Any) -> None:
     message = "Expected Iterable, but did not find one for field 'Query.listField'."
