@@ -37,6 +37,7 @@ _HOME = {
     "Event": "events",
     "Figure": "hooks.specs",
     "Figures": "hooks.answers",
+    "FilterContext": "schema.filter_context",
     "FilterSpec": "engine.filters",
     "Fragment": "engine.sql",
     "Handling": "hooks.specs",
@@ -194,6 +195,7 @@ __all__ = [
     "Event",
     "Figure",
     "Figures",
+    "FilterContext",
     "FilterSpec",
     "Fragment",
     "Handling",
@@ -408,6 +410,7 @@ if TYPE_CHECKING:
     from .schema.customer_filter import CUSTOMER_FILTER, found_customers
     from .schema.customers import Customer
     from .schema.enums import describe
+    from .schema.filter_context import FilterContext
     from .schema.inputs import (
         chosen,
         expected,

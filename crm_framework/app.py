@@ -74,7 +74,7 @@ async def serving(runtime: Runtime) -> AsyncIterator[Service]:
         runtime.database,
         settings.token_cache_ms,
         self_service=Permissions.of(runtime.host.declarations).self_service,
-        segments=SegmentReaches(runtime.schema, runtime.database),
+        segments=SegmentReaches(runtime.schema, runtime.database, runtime.host),
         issuer=_issuer(settings),
     )
     sockets = Sockets(
@@ -116,7 +116,10 @@ async def working_for(service: Service) -> AsyncIterator[Worker | None]:
         yield None
         return
     chores = all_chores(
-        service.database, service.host, service.settings, webhook_api(service.database, service.schema.schema)
+        service.database,
+        service.host,
+        service.settings,
+        webhook_api(service.database, service.schema.schema, service.host),
     )
     async with working(service.database, chores, grace_seconds=service.settings.worker_grace_s) as worker:
         yield worker

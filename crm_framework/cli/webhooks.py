@@ -182,7 +182,7 @@ def replay(
     past = past_events(keys, types, whose, since, until)
 
     async def work(runtime: Runtime) -> int:
-        api = webhook_api(runtime.database, runtime.schema.schema)
+        api = webhook_api(runtime.database, runtime.schema.schema, runtime.host)
         count = 0
         try:
             async with runtime.database.unit_of_work(_actor()) as tx:

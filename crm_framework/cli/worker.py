@@ -94,7 +94,7 @@ async def _stop(worker: Worker) -> None:
 
 
 def _chores(runtime: Runtime) -> list[Chore]:
-    api = webhook_api(runtime.database, runtime.schema.schema)
+    api = webhook_api(runtime.database, runtime.schema.schema, runtime.host)
     return all_chores(runtime.database, runtime.host, runtime.settings, api)
 
 

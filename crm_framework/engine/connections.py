@@ -28,6 +28,7 @@ from .filters import FilterSpec, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
 from .keyset import Ordering, Orders, check_orders, ordering, orders_of
 from .load import context_of
+from .lookups import looked_up, waits
 from .order_inputs import OrderInputs
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
 from .rows import Level, canonical
@@ -165,15 +166,19 @@ class Connected(Declaration):
 
     def _pages(
         self, field: DeclaredField, info: Info, arguments: dict[str, Any], level: Level
-    ) -> Sequence[Any]:
+    ) -> Awaitable[Sequence[Any]] | Sequence[Any]:
         asked = self.asked(field, info, arguments)
-        assert isinstance(asked, Asked)  # only a root list may have to read before it knows what to list
+        if isinstance(asked, Awaitable):
+            return _pages_of(context_of(info), asked, level.column(self.parent))
         return listed_pages(context_of(info), asked, level.column(self.parent)).each
 
     def asked(
         self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
     ) -> Asked | Awaitable[Asked]:
         """The list and the part of it that arguments ask for. Raises `RequestError` BAD_INPUT."""
+        value = arguments.get("filter")
+        if value and self.filter is not None and waits(self.filter, value):
+            return self._once_looked_up(self.filter, field, info, arguments)
         if self.narrow is None:
             return self._listed(field, info, arguments, None)
         own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
@@ -181,6 +186,22 @@ class Connected(Declaration):
         if isinstance(narrowed, Awaitable):
             return self._once_narrowed(field, info, arguments, narrowed)
         return self._listed(field, info, arguments, narrowed)
+
+    def waits(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether something has to be awaited before it is known what is asked for."""
+        value = arguments.get("filter")
+        return self.narrow is not None or bool(
+            value and self.filter is not None and waits(self.filter, value)
+        )
+
+    async def _once_looked_up(
+        self, spec: FilterSpec, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
+    ) -> Asked:
+        context = context_of(info)
+        self.check_filter(field, arguments["filter"], context)
+        found = await looked_up(spec, arguments["filter"], context)
+        asked = self.asked(field, info, {**arguments, "filter": found})
+        return asked if isinstance(asked, Asked) else await asked
 
     async def _once_narrowed(
         self, field: DeclaredField, info: Info, arguments: Mapping[str, Any], later: Awaitable[Narrowed]
@@ -252,7 +273,11 @@ def _leading(conditions: Sequence[Fragment | None], narrowed: Fragment | None, d
 
 
 async def _page_of(context: Context, asked: Awaitable[Asked]) -> Any:
-    return listed_pages(context, await asked, [None]).each[0]
+    return (await _pages_of(context, asked, [None]))[0]
+
+
+async def _pages_of(context: Context, asked: Awaitable[Asked], keys: Sequence[str | None]) -> Sequence[Any]:
+    return listed_pages(context, await asked, keys).each
 
 
 def connection(

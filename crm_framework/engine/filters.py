@@ -1,9 +1,10 @@
 """What a type can be filtered by, as data. Each schema makes its input types of it; plugins add members."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .comparisons import OPERATORS, compared
 from .errors import DeclarationError, RequestError, going_on
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 Kind = Literal["string", "int", "bigint", "decimal", "datetime", "date", "boolean", "enum", "id", "custom"]
 Condition = Callable[[Any, Dialect], Fragment]
 """(value as the client gave it, dialect) → condition on the table `t`."""
+Lookup = Callable[[Any], Awaitable[Condition]]
+"""Context of the request → what makes its conditions."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,10 @@ class Member:
     type `of` whose ids it takes; `key_type` is the SQL type of that key on PostgreSQL. `normalise` is applied
     to the texts of a "string" member, where the column holds a normal form. A member of kind "custom" has its
     own GraphQL type, `input`, and a function `condition`; it raises `RequestError` BAD_INPUT for a value that
-    does not fit. `permission` is what an actor needs to filter by it, where the list itself needs another:
-    what is found tells the value. `also` is a second one, where the value is made of what needs two.
+    does not fit. Where a condition rests on what has to be awaited, there is `lookup` in its place, which
+    gives that function: it is called with the request's context, once for a filter that has the member.
+    `permission` is what an actor needs to filter by it, where the list itself needs another: what is found
+    tells the value. `also` is a second one, where the value is made of what needs two.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Member:
     normalise: Callable[[str], str] | None = None
     input: Any = None
     condition: Condition | None = None
+    lookup: Lookup | None = None
     permission: str | None = None
     also: str | None = None
 
@@ -52,8 +58,9 @@ class Member:
             (self.kind == "enum" and self.enum is None, "Name its enum"),
             (self.kind == "id" and self.of is None, "Name the type whose ids it takes: of="),
             (
-                self.kind == "custom" and (self.input is None or self.condition is None),
-                "Give input= and condition=",
+                self.kind == "custom"
+                and (self.input is None or (self.condition is None) == (self.lookup is None)),
+                "Give input=, and either condition= or lookup=",
             ),
             (
                 self.kind != "custom" and (self.column is None) == (self.sql is None),
@@ -85,6 +92,11 @@ class FilterSpec:
         if description is not None:
             object.__setattr__(self, "description", description)
 
+    @cached_property
+    def lookups(self) -> Mapping[str, Member]:
+        """The members that have to be looked up, by name."""
+        return {member.name: member for member in self.members if member.lookup is not None}
+
     def extended(self, members: Iterable[Member]) -> "FilterSpec":
         """The same with further members. Raises `DeclarationError` for a name that is taken."""
         added = tuple(members)
@@ -94,14 +106,14 @@ class FilterSpec:
                 raise DeclarationError(
                     f"{self.name}.{member.name}", "the name is taken", "Choose another one"
                 )
-        return replace(self, members=(*self.members, *added)) if added else self
+        return FilterSpec(self.name, (*self.members, *added), self.description) if added else self
 
 
 MAX_DEPTH = 6
 """How deep `and`, `or` and `not` may be nested."""
 MAX_CONDITIONS = 100
 """How many members one filter may hold in all."""
-MAX_COMBINED = 500
+MAXCOMBINED = 500
 """How many filters `and`, `or` and `not` may hold in all."""
 MAX_VALUES = 5_000
 """How many values one filter may compare with in all; PostgreSQL takes 32,767 for a whole statement."""
@@ -112,7 +124,7 @@ class _Budget:
 
     def __init__(self) -> None:
         self.conditions = MAX_CONDITIONS
-        self.combined = MAX_COMBINED
+        self.combined = MAXCOMBINED
 
     def condition(self) -> bool:
         self.conditions -= 1
@@ -121,6 +133,12 @@ class _Budget:
     def combination(self) -> bool:
         self.combined -= 1
         return self.combined >= 0
+
+
+class Looked(NamedTuple):
+    """Stands in a filter for the value of a member that had to be looked up: what it means."""
+
+    condition: Fragment
 
 
 class Nested(dict[str, Any]):
@@ -149,7 +167,7 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(inner)
     elif isinstance(value, Mapping) and not isinstance(value, Nested):
         for name, inner in value.items():
-            if name in _COMBINE:
+            if name in COMBINE:
                 yield from _names(inner)
             else:
                 yield name
@@ -183,7 +201,7 @@ def _group(
         here = (*path, key)
         if given is None:
             raise refused(here, "null is no condition; leave it out, or use isNull")
-        if key in _COMBINE:
+        if key in COMBINE:
             parts.append(_combined(spec, key, given, dialect, here, budget, depth + 1))
         elif key in members:
             if not budget.condition():
@@ -213,12 +231,16 @@ def _combined(
     for i, one in enumerate(given):
         here = (*path, str(i))
         if not budget.combination():
-            raise refused(here, f"and, or and not may hold {MAX_COMBINED} filters in all")
+            raise refused(here, f"and, or and not may hold {MAXCOMBINED} filters in all")
         inner.append(_group(spec, one, dialect, here, budget, depth))
     return all_of(inner) if key == "and" else any_of(inner)
 
 
 def _member(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...]) -> Fragment:
+    if isinstance(given, Looked):
+        return given.condition
+    if member.lookup is not None:
+        raise refused(path, "it rests on what cannot be looked up here")
     if member.condition is not None:
         try:
             with going_on():
@@ -242,7 +264,7 @@ def _member(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...])
     return all_of(parts)
 
 
-_COMBINE = ("and", "or", "not")
+COMBINE = ("and", "or", "not")
 
 
 def refused(path: Iterable[str], problem: str) -> RequestError:

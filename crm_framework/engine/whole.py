@@ -181,8 +181,10 @@ def asked_within(run: "Run", field: PlannedField) -> Asked:
     assert isinstance(declaration, Connected)
     arguments = field.arguments
     given: Mapping[str, Any] = {} if arguments is None else arguments.shared(run.variables)
+    if declaration.waits(given):
+        raise ValueError("it has to wait, and is read by itself")
     found = declaration.asked(field.field, run.info(Ask(field)), given)
-    assert isinstance(found, Asked)  # only one that is narrowed may have to wait
+    assert isinstance(found, Asked)
     return found
 
 

@@ -10,6 +10,7 @@ from crm_framework.engine.declarations import require_source
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
 from crm_framework.engine.load import context_of, visible
+from crm_framework.engine.lookups import looked_up
 from crm_framework.engine.sql import Fragment, all_of
 from crm_framework.errors import CrmError, ErrorCode
 
@@ -31,7 +32,7 @@ async def matching_customers(info: Info, filters: Sequence[Mapping[str, Any]]) -
         raise context.refusal([(spec.name, source.permission)])  # who is found tells of customers
     for value in filters:
         check_members(spec, value, context, granted_on(context, source))
-    whole = await with_segments(context, list(filters))
+    whole = await looked_up(spec, await with_segments(context, list(filters)), context)
     seen = visible(source, context)
     return [all_of([compile_filter(spec, value, context.reader.dialect), seen]) for value in whole]
 

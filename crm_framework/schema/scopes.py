@@ -4,15 +4,20 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from crm_framework.engine.context import Context, Reader
+from crm_framework.engine.context import Reader
 from crm_framework.engine.sql import Fragment, among
 from crm_framework.security.scopes import Reach, where
 from crm_framework.storage.ids import is_key
 
 from .compose import ComposedSchema
 from .customer_filter import CUSTOMER_FILTER
+from .filter_context import SystemContext
 from .segment_members import conditions_of
+
+if TYPE_CHECKING:
+    from crm_framework.hooks.dispatch import PluginHost
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +28,7 @@ class SegmentReaches:
 
     schema: ComposedSchema
     reader: Reader
+    host: "PluginHost"
 
     async def __call__(self, keys: Sequence[str]) -> Mapping[str, Reach | None]:
         """Key → whom the segment means now; None if its filter fits no more. Unknown ones are left out."""
@@ -32,7 +38,7 @@ class SegmentReaches:
         )
         spec = self.schema.schema.filters.extended(CUSTOMER_FILTER)
         stored = [json.loads(row["condition"]) for row in rows]
-        found = await conditions_of(Context(reader=self.reader), spec, stored)
+        found = await conditions_of(SystemContext(reader=self.reader, host=self.host), spec, stored)
         reaches: dict[str, Reach | None] = {}
         for row, condition in zip(rows, found, strict=True):
             if isinstance(condition, Fragment):

@@ -10,6 +10,7 @@ from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, compile_filter
 from crm_framework.engine.keyset import Ordering
 from crm_framework.engine.load import GROUP, visible
+from crm_framework.engine.lookups import looked_up
 from crm_framework.engine.pages import Pages, Window, bounds_of, chunk_of
 from crm_framework.engine.rows import Level
 from crm_framework.engine.sql import Fragment, all_of, join
@@ -23,12 +24,13 @@ Compiled = Sequence[Fragment | RequestError]
 async def conditions_of(context: Context, spec: FilterSpec, stored: Sequence[Any]) -> Compiled:
     """What stored filters mean; an error for one that fits no more, say because its plugin is off."""
     known = await named_segments(context, list(stored))
-    return [_compiled(spec, value, known, context) for value in stored]
+    return [await _compiled(spec, value, known, context) for value in stored]
 
 
-def _compiled(spec: FilterSpec, value: Any, known: Known, context: Context) -> Fragment | RequestError:
+async def _compiled(spec: FilterSpec, value: Any, known: Known, context: Context) -> Fragment | RequestError:
     try:
-        return compile_filter(spec, replaced(value, known), context.reader.dialect)
+        whole = await looked_up(spec, replaced(value, known), context)
+        return compile_filter(spec, whole, context.reader.dialect)
     except RequestError as error:
         return RequestError(error.code, f"the segment's filter does not fit any more: {error.message}")
 

@@ -1,6 +1,6 @@
 """Customer filters that are kept: checked and made plain when they come, given back as clients write them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -32,13 +32,14 @@ def customer_orders(schema: Any) -> Orders:
 
 
 def check_of(info: strawberry.Info) -> segments.Check:
-    """Whether a condition is a customer filter; segments in it are looked up by the domain."""
+    """Whether a condition is a customer filter; segments in it are looked up by the domain, and other members
+    when it is used."""
     spec, dialect = customer_filter(info.schema), info.context.reader.dialect
 
     def check(condition: Mapping[str, Any]) -> None:
         try:
             check_members(spec, condition, info.context, info.context.may)
-            compile_filter(spec, _without_segments(condition), dialect)
+            compile_filter(spec, _without(("segment", *spec.lookups), condition), dialect)
         except RequestError as error:
             code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
             raise CrmError(code, f"{error.message}.") from None
@@ -46,10 +47,10 @@ def check_of(info: strawberry.Info) -> segments.Check:
     return check
 
 
-def _without_segments(value: Any) -> Any:
+def _without(names: Collection[str], value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_segments(inner) for name, inner in value.items() if name != "segment"}
-    return [_without_segments(inner) for inner in value] if isinstance(value, list) else value
+        return {name: _without(names, inner) for name, inner in value.items() if name not in names}
+    return [_without(names, inner) for inner in value] if isinstance(value, list) else value
 
 
 def stored(value: Any, name: str = "") -> Any:

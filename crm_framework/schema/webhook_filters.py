@@ -10,10 +10,12 @@ from crm_framework.engine.errors import RequestError
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.sql import among
 
+from .filter_context import SystemContext
 from .segment_members import conditions_of
 from .stored_filters import customer_filter
 
 if TYPE_CHECKING:
+    from crm_framework.hooks.dispatch import PluginHost
     from crm_framework.storage.database import Database
 
 
@@ -23,13 +25,14 @@ class WebhookApi:
 
     database: "Database"
     schema: Any
+    host: "PluginHost"
 
     async def matching(
         self, conditions: Mapping[str, Mapping[str, Any]], customers: Collection[str]
     ) -> Matches:
         """For each condition, by any key, those of the customers that it holds for now, or why it fits no
         more. For a merged one, its winner decides. One statement a condition."""
-        context = Context(reader=self.database)
+        context = SystemContext(reader=self.database, host=self.host)
         found: dict[str, frozenset[str] | str] = {}
         for key, condition in conditions.items():
             try:
@@ -58,6 +61,6 @@ class WebhookApi:
         return encode_id("Customer", key)
 
 
-def webhook_api(database: "Database", schema: Any) -> WebhookApi:
+def webhook_api(database: "Database", schema: Any, host: "PluginHost") -> WebhookApi:
     """The view of a composed schema's `schema`."""
-    return WebhookApi(database, schema)
+    return WebhookApi(database, schema, host)

@@ -319,7 +319,7 @@ async def replay_webhook(
         since=chosen(input.since),
         until=chosen(input.until),
     )
-    api = webhook_api(info.context.database, info.schema)
+    api = webhook_api(info.context.database, info.schema, info.context.host)
     count = await replaying.replay_webhook(tx, key_of(input.id, Webhook), past, api)
     return ReplayWebhookPayload(count=count)
 

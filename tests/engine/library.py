@@ -1,6 +1,6 @@
 """A library, to test the engine with: authors write books, readers review them."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -410,15 +410,29 @@ class Subscription:
     broken = broken
 
 
+async def _dear(context: Any) -> Callable[[Any, str], Fragment]:
+    """Dearer than most: what most are is read before a list is."""
+    CALLS.append(("dear", 1))
+    [(middle,)] = await context.reader.rows("SELECT AVG(price) FROM lib_book")
+
+    def condition(value: Any, dialect: str) -> Fragment:
+        if value > 9:
+            raise RequestError("BAD_INPUT", f"{value} times is more than any book")
+        return Fragment(f"t.price > {float(middle or 0)} * ?", (value,))
+
+    return condition
+
+
 PLUGIN_MEMBERS = {
     "BookFilter": [
+        Member("dearer", "custom", "So many times dearer than the mean.", input=int, lookup=_dear),
         Member(
             "isOld",
             "custom",
             "Before 1900.",
             input=bool,
             condition=lambda value, _: Fragment(f"t.year {'<' if value else '>='} 1900"),
-        )
+        ),
     ]
 }
 

@@ -372,6 +372,7 @@ def test_members_for_a_filter_that_is_not_there_are_named() -> None:
         {"kind": "enum", "column": "x"},
         {"kind": "id", "column": "x"},
         {"kind": "custom", "input": int},
+        {"kind": "custom", "input": int, "condition": print, "lookup": print},
         {"kind": "int", "column": "x", "description": ""},
     ],
 )

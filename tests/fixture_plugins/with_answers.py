@@ -1,5 +1,6 @@
 """Shows what other plugins tell, whichever there are, and uses it by night."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -9,8 +10,11 @@ from strawberry import Info
 from crm_framework import (
     Batch,
     Customer,
+    FilterContext,
+    Fragment,
     Job,
     JobRun,
+    Member,
     Plugin,
     SchemaParts,
     Window,
@@ -58,6 +62,14 @@ async def warned(info: Info) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def stands_out(context: FilterContext) -> Callable[[bool, str], Fragment]:
+    """What a filter by `warned` compares: looked up once, before the list is read."""
+    conditions = list((await context.signalled()).conditions.values())
+    some = " OR ".join(f"({condition.sql})" for condition in conditions) or "1 = 0"
+    args = tuple(arg for condition in conditions for arg in condition.args)
+    return lambda value, dialect: Fragment(f"({some}) IS {'' if value else 'NOT '}TRUE", args)
+
+
 async def mark(job: JobRun) -> None:
     """Tags customers about whom something stands out, if there were any touches in a day."""
     told = await job.figures(Window(job.now - timedelta(days=1), job.now))
@@ -80,4 +92,9 @@ plugin = Plugin(
 
 @hookimpl
 def schema() -> SchemaParts:
-    return SchemaParts(query=[shares, warned], extend={Customer: [warnings]})
+    member = Member("warned", "custom", "Whether anything stands out.", input=bool, lookup=stands_out)
+    return SchemaParts(
+        query=[shares, warned],
+        extend={Customer: [warnings]},
+        filters={"CustomerFilter": [member]},
+    )

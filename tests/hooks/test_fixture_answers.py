@@ -111,6 +111,12 @@ async def test_hook_signalled_finds_those_of_whom_signals_tell(open_client: Open
     with client.statements() as statements:
         assert await client.data("{ warned }") == {"warned": ["Ada"]}
     assert len(statements) == 1
+    text = "query ($is: Boolean!) { customers(filter: {warned: $is}) { nodes { name } } }"
+    with client.statements() as statements:
+        found = (await client.data(text, **{"is": True}))["customers"]["nodes"]
+    assert ([node["name"] for node in found], len(statements)) == (["Ada"], 1)
+    found = (await client.data(text, **{"is": False}))["customers"]["nodes"]
+    assert [node["name"] for node in found] == ["Ben", "Cem"]
     service = client.service
     [row] = await service.database.fetch("SELECT id FROM crm_customer WHERE name = 'Ada'")
     granted = frozenset({"customers.read", "with_signals.read"})

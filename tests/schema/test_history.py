@@ -293,5 +293,5 @@ async def test_a_webhooks_filter_is_about_the_winner(api: Api) -> None:
     keys = [decode_key(id, "Customer") for id in (winner, loser)]
     await api.change("mergeCustomers", {"winner": winner, "losers": [loser]}, "customer { id }")
     conditions = {str(flag): {"confidential": {"eq": flag}} for flag in (True, False)}
-    found = await webhook_api(api.database, api.schema.schema).matching(conditions, keys)
+    found = await webhook_api(api.database, api.schema.schema, api.host).matching(conditions, keys)
     assert found == {"True": frozenset(keys), "False": frozenset()}

@@ -26,7 +26,7 @@ async def acting(api: Api) -> AsyncIterator[Acting]:
     verifier = TokenVerifier(
         api.database,
         self_service=known.self_service,
-        segments=SegmentReaches(api.schema, api.database),
+        segments=SegmentReaches(api.schema, api.database, api.host),
     )
 
     async def act(permissions: list[str] | None = None, **arguments: Any) -> Actor:

@@ -36,7 +36,7 @@ class Office:
 
     @property
     def api(self) -> WebhookApi:
-        return webhook_api(self.database, self.client.service.schema.schema)
+        return webhook_api(self.database, self.client.service.schema.schema, self.client.service.host)
 
     async def made(self, **more: Any) -> dict[str, Any]:
         """The whole payload."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework import encode_id, now
+from crm_framework import decode_key, encode_id, now, segment_members
 from crm_framework.testing import CrmClient, deliver_events, frozen, run_jobs
 
 from .shop import Shop
@@ -116,5 +116,32 @@ async def test_whoever_tickets_put_at_risk_is_in_the_table(shop: Shop) -> None:
     only = {"name": {"eq": "Ada"}}
     table = (await client.data(TABLE, days=today, filter=only))["analytics"]["atRisk"]
     assert (table["total"], [row["customer"]["name"] for row in table["rows"]]) == (1, ["Ada"])
+    risky = "query ($filter: CustomerFilter) { customers(filter: $filter) { totalCount nodes { name } } }"
+
+    async def names(who: CrmClient, filter: Any) -> list[str]:
+        found = (await who.data(risky, filter=filter))["customers"]
+        assert found["totalCount"] == len(found["nodes"])
+        return [node["name"] for node in found["nodes"]]
+
+    assert await names(client, {"atRisk": True}) == ["Ada", "Cy"]
+    assert await names(client, {"atRisk": False}) == ["Ben", "Dan", "Eve"]
+    assert await names(client, {"and": [{"not": {"atRisk": True}}, {"not": {"name": {"eq": "Eve"}}}]}) == [
+        "Ben",
+        "Dan",
+    ]
+    made = await change(
+        client, "createSegment", "segment { id members { nodes { name } } memberCount: previewCount }",
+        name="Risky", filter={"atRisk": True},
+    )  # fmt: skip
+    assert [node["name"] for node in made["segment"]["members"]["nodes"]] == ["Ada", "Cy"]
+    assert made["segment"]["memberCount"] == 2
+    segment = made["segment"]["id"]
+    assert await names(client, {"segment": segment, "name": {"eq": "Cy"}}) == ["Cy"]
+    key = decode_key(segment, "Segment")
+    found = await segment_members(client.service.database, [key], [ada, ben, cy])
+    assert found == {key: frozenset({ada, cy})}
+    table = (await client.data(TABLE, days=today, filter={"segment": segment}))["analytics"]["atRisk"]
+    assert table["total"] == 2
     blind = await client.acting_with("customers.read", "analytics.read", "interactions.read")
+    assert await names(blind, {"atRisk": True}) == []
     assert (await blind.data(TABLE, days=today))["analytics"]["atRisk"] == {"total": 0, "rows": []}

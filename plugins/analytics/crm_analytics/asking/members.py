@@ -1,13 +1,13 @@
 """What customers can be filtered by, and so what segments and groups can be made of: from one row each."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from crm_analytics.metrics.at_risk import LOST, OVERDUE, UNHAPPY_FOR
 from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.rfm import SEGMENTS
 from crm_analytics.settings import AnalyticsSettings
-from crm_framework import Fragment, Member, OrderField, now
+from crm_framework import FilterContext, Fragment, Member, OrderField, now
 
 READ = "analytics.read"
 
@@ -102,19 +102,27 @@ def _clv(costs: Costs) -> str:
     )
 
 
-def _at_risk(value: Any, dialect: str) -> Fragment:
-    today = now().date()
-    waited = (
-        "(CAST(? AS DATE) - f.last_day)"
-        if dialect == "postgres"
-        else "(julianday(?) - julianday(f.last_day))"
-    )
-    own = (
-        f"f.gap_median > 0 AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} * f.gap_median"
-        " OR f.unhappy_at >= ?"
-    )
-    exists = f"EXISTS (SELECT 1 FROM analytics_customer AS f WHERE f.customer_id = t.id AND ({own}))"
-    return Fragment(exists if value else f"NOT {exists}", (today, today, now() - UNHAPPY_FOR))
+async def _at_risk(context: FilterContext) -> Callable[[Any, str], Fragment]:
+    """As the metric of this name: what the plugins have signals about, where the actor may see that, too."""
+    told = list((await context.signalled()).conditions.values())
+    today, since = now().date(), now() - UNHAPPY_FOR
+
+    def condition(value: Any, dialect: str) -> Fragment:
+        waited = (
+            "(CAST(? AS DATE) - f.last_day)"
+            if dialect == "postgres"
+            else "(julianday(?) - julianday(f.last_day))"
+        )
+        own = (
+            "EXISTS (SELECT 1 FROM analytics_customer AS f WHERE f.customer_id = t.id AND (f.gap_median > 0"
+            f" AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} * f.gap_median"
+            " OR f.unhappy_at >= ?))"
+        )
+        any_ = " OR ".join([own, *(f"({one.sql})" for one in told)])
+        args = (today, today, since, *(arg for one in told for arg in one.args))
+        return Fragment(f"({any_}) IS {'' if value else 'NOT '}TRUE", args)
+
+    return condition
 
 
 def filter_members(settings: AnalyticsSettings) -> list[Member]:
@@ -122,10 +130,10 @@ def filter_members(settings: AnalyticsSettings) -> list[Member]:
     at_risk = Member(
         "atRisk",
         "custom",
-        "Whether a gap that lengthens, or a bad mood, puts the customer at risk. What other plugins have"
-        " signals about is not looked at here, as it is in the metric of this name.",
+        "Whether there is a reason that puts the customer at risk, as in the metric of this name: a gap that"
+        " lengthens, a bad mood, or what another plugin has a signal about, where you may see that.",
         input=bool,
-        condition=_at_risk,
+        lookup=_at_risk,
         permission=READ,
         also="interactions.read",
     )
