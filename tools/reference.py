@@ -24,7 +24,8 @@ SUBJECTS = {
     " children one connection Connection fields_of describe Customer Interaction Staff Money BigInt",
     "Loading rows": "load load_groups load_where Reader Fragment among decode_key encode_id",
     "Filters and orders": "FilterSpec Member FilterContext Orders OrderField OrderDirection KeptList"
-    " CUSTOMER_FILTER filter_member filter_condition matching_customers AttributeFilter attribute_condition found_customers",
+    " CUSTOMER_FILTER filter_member filter_condition matching_customers AttributeFilter attribute_condition"
+    " found_customers",
     "Mutations": "mutation Own payload required optional given expected chosen key_of keys_of optional_key"
     " retry_key renamed MoneyInput",
     "Events": "Event CustomerCreated CustomerUpdated CustomerConverted CustomerLapsed CustomerArchived"
