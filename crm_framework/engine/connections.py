@@ -35,6 +35,7 @@ from .rows import Level, canonical
 from .sql import TRUE, Dialect, Fragment, all_of, name
 
 ORDER_BY = "order_by"
+_OWN_ARGUMENTS = frozenset({"first", "after", "last", "before", "filter", ORDER_BY})
 T = TypeVar("T")
 Narrowed = Fragment | KeptList | None
 Narrow = Callable[..., Narrowed | Awaitable[Narrowed]]
@@ -307,6 +308,10 @@ def connection(
             raise DeclarationError("connection", "default_order without orders", "Declare orders= too")
         orders.named(order)
     extra = arguments_of(narrow, skip=("info",)) if narrow is not None else []
+    for argument in extra:
+        if argument.python_name in _OWN_ARGUMENTS:
+            problem = f"narrow= has a parameter {argument.python_name}, which each list has as an argument"
+            raise DeclarationError("connection", problem, "Call it otherwise")
     declaration = Connected(
         permission=permission,
         key=name(key) if key is not None else None,

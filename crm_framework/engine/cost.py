@@ -1,5 +1,6 @@
 """What an operation may lead to at most, found from its plan and its variables before any of it runs."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from .plans import Choice, Plan, PlannedField, Selection
 
 ASSUMED_ITEMS = 10
 """How many items a list is taken to have whose length no argument bounds: the tags of a customer, say."""
+
+_log = logging.getLogger(__name__)
 
 PAGE = (None,)
 """The length of a page that is left out."""
@@ -165,7 +168,11 @@ def _declared(most: Callable[..., int], field: PlannedField, variables: Variable
         arguments = {} if field.arguments is None else field.arguments.values(variables)
     except GraphQLError:
         return ASSUMED_ITEMS  # it is refused where the field is resolved
-    return max(0, most(**arguments))
+    try:
+        return max(0, int(most(**arguments)))
+    except Exception:  # a fault of the program: the field itself can still be had
+        _log.exception("how long %s may be could not be told", field.title)
+        return ASSUMED_ITEMS
 
 
 def _plain_variables(plan: Plan) -> frozenset[str]:

@@ -49,6 +49,15 @@ class OrderField:
                 "it is incomplete",
                 "Give a description and either column= or sql=",
             )
+        if self.kind not in _CASTS:
+            known = ", ".join(_CASTS)
+            raise DeclarationError(
+                f"order field {self.name}", f"there is no kind {self.kind!r}", f"Use one of {known}"
+            )
+        if self.sql is not None and "?" in self.sql:
+            raise DeclarationError(
+                f"order field {self.name}", "its sql= has a place for an argument", "Write it out"
+            )
 
 
 @strawberry.enum(description="Which end of an order comes first.")

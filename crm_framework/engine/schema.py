@@ -10,7 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from .checks import check_fields
+from .checks import check_declared, check_fields
 from .connections import bound
 from .declarations import DeclaredField
 from .filter_inputs import FilterInputs
@@ -71,7 +71,11 @@ class EngineSchema(strawberry.Schema):
         own = super().get_fields(type_definition)
         fields = [copy.copy(field) for field in (*own, *self.added.get(type_definition.origin, ()))]
         check_fields(type_definition, fields)
-        return [
+        found = [
             bound(field, self.filters, self.orders) if isinstance(field, DeclaredField) else field
             for field in fields
         ]
+        for field in found:
+            if isinstance(field, DeclaredField):
+                check_declared(type_definition, field)
+        return found
