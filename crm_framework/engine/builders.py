@@ -13,7 +13,7 @@ from typing import Any
 
 from .declarations import Column
 from .decode import decoder
-from .errors import ENDING, CompletionFailure, Exited, NullFailure
+from .errors import STOPPING, CompletionFailure, Exited, NullFailure
 from .fields import Computed
 from .ids import id_encoder
 from .layouts import Layout
@@ -134,7 +134,7 @@ class Builder:
             return function(*value)
         except _Absent:
             return fail(NullFailure(field.title))
-        except ENDING as error:
+        except STOPPING as error:
             return fail(Exited.by(error))
         except Exception as error:
             return fail(error)

@@ -93,6 +93,7 @@ class Context:
     """Batches under way; cancelled when the request ends before they do."""
     rows_read: int = field(default=0, init=False, repr=False)
     objects_written: int = field(default=0, init=False, repr=False)
+    objects_given: int = field(default=0, init=False, repr=False)
 
     def preparing(self, what: str) -> AbstractContextManager[object]:
         """Entered while a document is read, or an operation planned, for the first time."""
@@ -166,8 +167,17 @@ class Context:
         """Counts objects of the answer. Raises `RequestError` TOO_COMPLEX once they are too many."""
         self.objects_written += objects
         if self.objects_written > self.limits.max_objects:
-            problem = f"the answer has more than {self.limits.max_objects} objects"
-            raise RequestError("TOO_COMPLEX", f"{problem}; ask for fewer at a time, or less of each")
+            raise self._too_large()
+
+    def give(self, objects: int) -> None:
+        """Counts objects that functions gave, before anything is made of them. Raises as `write`."""
+        self.objects_given += objects
+        if self.objects_given > self.limits.max_objects:
+            raise self._too_large()
+
+    def _too_large(self) -> RequestError:
+        problem = f"the answer has more than {self.limits.max_objects} objects"
+        return RequestError("TOO_COMPLEX", f"{problem}; ask for fewer at a time, or less of each")
 
     def written(self, value: Any) -> Any:
         """A value that leads to objects, counted."""

@@ -1,5 +1,6 @@
 """What goes wrong in the engine: a request that is refused, and a declaration that cannot work."""
 
+import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -58,8 +59,13 @@ ENDING = (SystemExit, KeyboardInterrupt)
 out of a field's code, as the event loop sees to that itself."""
 
 
+STOPPING = (*ENDING, asyncio.CancelledError)
+"""The same, and what ends a task. From a function that does not wait it is a fault of its own: tasks are
+cancelled where they wait."""
+
+
 class Exited(Exception):
-    """A resolver raised one of `ENDING`. That fails its field, as any fault does; the process goes on."""
+    """A resolver raised one of `STOPPING`. That fails its field, as any fault does; all else goes on."""
 
     @classmethod
     def by(cls, error: BaseException) -> "Exited":
@@ -67,12 +73,24 @@ class Exited(Exception):
         return cls(f"the resolver {code or f'raised {type(error).__name__}'}")
 
 
+def is_cancelled() -> bool:
+    """Whether a CancelledError is there because this task is cancelled. Else a resolver has raised it, say as
+    it waited for a task that somebody else cancelled.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 @contextmanager
 def going_on() -> Iterator[None]:
-    """Makes what would end the event loop a fault of the field whose code raises it."""
+    """Makes what would end the event loop, or the request, a fault of the field whose code raises it."""
     try:
         yield
     except ENDING as error:
+        raise Exited.by(error) from error
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
         raise Exited.by(error) from error
 
 
@@ -81,6 +99,10 @@ async def awaited(waiting: Awaitable[T]) -> T:
     try:  # spelt out: a context manager costs as much as the rest
         return await waiting
     except ENDING as error:
+        raise Exited.by(error) from error
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
         raise Exited.by(error) from error
 
 

@@ -30,7 +30,7 @@ from .declarations import (
     require_source,
     unwrapped,
 )
-from .errors import ENDING, DeclarationError, Exited, awaited, going_on
+from .errors import STOPPING, DeclarationError, Exited, awaited, going_on
 from .filters import FilterSpec
 from .rows import Batch, Level, canonical, wrap
 
@@ -62,7 +62,7 @@ class Computed(Declaration):
         if not field.is_composite:
             try:
                 return self.function(*[getattr(parent, need) for need in self.needs])
-            except ENDING as error:  # spelt out: a context manager costs too much for each row
+            except STOPPING as error:  # spelt out: a context manager costs too much for each row
                 raise Exited.by(error) from error
         level, index = level_of(parent, info)
         return level.once(field, lambda: wrap(info.context, self.of_level(level))).take(index)
@@ -75,7 +75,7 @@ class Computed(Declaration):
                 found.append(self.function(*[getattr(row, need) for need in self.needs]))
             except Exception as error:
                 found.append(error)
-            except ENDING as error:
+            except STOPPING as error:
                 found.append(Exited.by(error))
         return found
 
@@ -263,7 +263,7 @@ class Root(Called):
         given = {"info": info, **arguments} if self.takes_info else arguments
         try:  # spelt out: a context manager costs as much as the rest
             result = self.function(**given)
-        except ENDING as error:
+        except STOPPING as error:
             raise Exited.by(error) from error
         return awaited(result) if isinstance(result, Awaitable) else result
 

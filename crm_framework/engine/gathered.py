@@ -71,6 +71,7 @@ class Gathered:
 
     async def output(self, values: Sequence[Any]) -> list[Any]:
         """The results' output, in their shape."""
+        self._run.context.give(_number(self._shape, values))
         alike = self._alike(values) if self._shape.item is None else None
         if alike is not None:
             await self._complete(alike)
@@ -168,6 +169,14 @@ class Gathered:
                 if attribute not in layout.places:
                     raise CompletionFailure(f"{origin.__name__}.{attribute} was not read")
         return found
+
+
+def _number(shape: Shape, values: Sequence[Any]) -> int:
+    """How many objects there are, those in lists of lists too."""
+    if shape.item is None:
+        return sum(value is not None for value in values)
+    inner = shape.item
+    return sum(_number(inner, value) for value in values if isinstance(value, list | tuple))
 
 
 def _is_wrapped(value: Any) -> bool:

@@ -75,7 +75,7 @@ async def _each(
 ) -> AsyncIterator[Result]:
     try:
         async for outcome in stream:
-            context.rows_read = context.objects_written = 0
+            context.rows_read = context.objects_written = context.objects_given = 0
             yield result_of(outcome, origin._replace(failures=Failures(context)))
     except Exception as error:
         yield broken(error, context)

@@ -225,7 +225,9 @@ def wrap(context: "Context", value: Any) -> Any:
     level.
     """
     levels: dict[type, Level] = {}
-    return _wrap(context, value, levels)
+    wrapped = _wrap(context, value, levels)
+    context.give(sum(len(level.values) for level in levels.values()))
+    return wrapped
 
 
 def _wrap(context: "Context", value: Any, levels: dict[type, Level]) -> Any:

@@ -18,7 +18,7 @@ from .arrivals import all_here, arrived, shared
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
-from .errors import ENDING, Exited, NullFailure, RequestError, awaited
+from .errors import ENDING, STOPPING, Exited, NullFailure, RequestError, awaited, is_cancelled
 from .fields import Batched, Called, Computed
 from .gathered import Gathered, items_of
 from .info import FieldInfo
@@ -162,6 +162,10 @@ class Run:
             ask.values = [[self.fail(error)] * len(level.values) for _ in ask.fields]
         except ENDING as error:
             ask.values = [[self.fail(Exited.by(error))] * len(level.values) for _ in ask.fields]
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            ask.values = [[self.fail(Exited.by(error))] * len(level.values) for _ in ask.fields]
 
     async def values_of(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
         """The output for each object of a level, for each of the fields that ask for it."""
@@ -292,7 +296,7 @@ class Run:
             return read(value)
         except Exception as error:
             return error
-        except ENDING as error:
+        except STOPPING as error:
             return Exited.by(error)
 
     async def _ordinary(self, field: PlannedField, level: Level) -> Sequence[Any]:

@@ -37,7 +37,7 @@ async def _each(
     field = plan.root.fields[0]
     try:
         async for event in source:
-            context.rows_read = context.objects_written = 0
+            context.rows_read = context.objects_written = context.objects_given = 0
             run = Run(ready, plan, context, variables)
             try:
                 [value] = await run.output(field, [event])

@@ -1,4 +1,5 @@
 import logging
+from asyncio import CancelledError
 from typing import Any
 
 import pytest
@@ -46,7 +47,11 @@ async def test_an_unknown_exception_is_masked_and_logged_with_its_reference(
 )
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(SystemExit(3), "called sys.exit(3)"), (KeyboardInterrupt(), "raised KeyboardInterrupt")],
+    [
+        (SystemExit(3), "called sys.exit(3)"),
+        (KeyboardInterrupt(), "raised KeyboardInterrupt"),
+        (CancelledError(), "raised CancelledError"),
+    ],
 )
 async def test_a_resolver_that_would_end_the_program_fails_its_field_and_nothing_else(
     filled: Library,

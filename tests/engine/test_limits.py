@@ -3,9 +3,10 @@ import time
 from typing import Any
 
 import pytest
+import strawberry
 from graphql import Token, get_introspection_query, parse
 
-from crm_framework.engine import Limits, RequestError, documents
+from crm_framework.engine import PUBLIC, EngineSchema, Limits, RequestError, documents, root
 from crm_framework.engine.execute import execute, reference_execute
 from crm_framework.engine.ids import encode_id
 from crm_framework.engine.limits import check_limits
@@ -13,6 +14,7 @@ from crm_framework.engine.prepare import prepared
 
 from . import library
 from .conftest import Library
+from .spec.harness import Asking, Nowhere
 
 
 def nested_fragments(levels: int, field: str = "name") -> str:
@@ -267,6 +269,38 @@ async def test_an_answer_much_larger_than_what_was_read_is_never_written(shelves
         "the answer has more than 100000 objects; ask for fewer at a time, or less of each"
     )
     assert time.process_time() - started < 1.0
+
+
+@strawberry.type
+class Ring:
+    number: int = 1
+
+    @strawberry.field
+    def rings(self) -> "list[Ring]":
+        return [Ring()] * 20
+
+    @strawberry.field
+    def told(self, info: strawberry.Info) -> "list[Ring]":
+        return [Ring()] * 20
+
+
+@pytest.mark.parametrize("field", ["rings", "told"])
+@pytest.mark.parametrize("run", [execute, reference_execute])
+async def test_objects_that_functions_give_are_counted_before_anything_is_made_of_them(
+    run: Any, field: str
+) -> None:
+    @root(permission=PUBLIC)
+    def ring() -> Ring:
+        "A ring."
+        return Ring()
+
+    schema = EngineSchema(strawberry.type(type("Query", (), {"ring": ring})))
+    text = f"{{ ring {{ {field} {{ {field} {{ {field} {{ number }} }} }} }} }}"
+    for most, code in ((20 + 400 + 8_000 + 1, None), (20 + 400 + 7_999, "TOO_COMPLEX")):
+        context = Asking(Nowhere(), limits=Limits(max_objects=most))
+        found = await run(schema, text, None, None, context)
+        assert found.code == code
+        assert (found.data is None) == (code is not None)
 
 
 async def test_variables_nested_without_end_are_refused(filled: Library) -> None:
