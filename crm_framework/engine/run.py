@@ -303,7 +303,15 @@ class Run:
         resolve = self.ready.ordinary[(field.owner.name, field.name)]
         raw, given = self.raw_info(field), self._plain(field)
         parents = level.values if level.layout is None else level.rows
-        results = [self._tried(lambda parent: resolve(parent, raw, **given), parent) for parent in parents]
+        results: list[Any] = []
+        room, objects = self.context.limits.max_objects - self.context.objects_given, 0
+        for parent in parents:
+            result = self._tried(lambda parent: resolve(parent, raw, **given), parent)
+            results.append(result)
+            if field.leaf is None and type(result) is list:
+                objects += len(result)
+                if objects > room:  # the others are not asked for more
+                    self.context.give(objects)
         waiting = [result for result in results if isinstance(result, Awaitable)]
         if waiting:
             found = iter(await asyncio.gather(*map(awaited, waiting), return_exceptions=True))
