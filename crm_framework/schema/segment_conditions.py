@@ -55,6 +55,8 @@ async def _conditions(context: Context, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _key(value: Any) -> str:
+    if value is None:
+        raise _refused("null is no condition; leave it out")
     if is_key(value):
         found: str = value
         return found

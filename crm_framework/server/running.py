@@ -9,8 +9,10 @@ from crm_framework.schema.context import RequestContext
 from .access_log import MAX_FACT
 from .answers import error_entry
 from .deadlines import Deadlines
-from .operations import Operation
+from .operations import Operation, kind_of
 from .service import Service
+
+_MAY_BE_DONE = "; a change may have been made, so repeat it with the same idempotencyKey."
 
 _deadlines: dict[float, Deadlines] = {}
 
@@ -35,9 +37,10 @@ async def in_time(service: Service, operation: Operation, context: RequestContex
     except TimeoutError:
         if not deadline.expired:
             raise
+        end = _MAY_BE_DONE if kind_of(operation) == "mutation" else "."
         result = _late(
             f"The operation took longer than {deadlines.seconds:g} seconds and was stopped. Ask for less at"
-            " once; a change may have been made, so repeat it with the same idempotencyKey."
+            f" once{end}"
         )
     service.counts.operation(result.code)
     return result

@@ -145,6 +145,7 @@ async def test_filter(api: Api, filter: dict[str, Any], found: list[str]) -> Non
         ),
         ({"owner": {"eq": "nonsense"}}, "filter.owner.eq: 'nonsense' is no id of this API"),
         ({"segment": "nonsense"}, "filter.segment: 'nonsense' is no id of this API"),
+        ({"segment": None}, "filter.segment: null is no condition; leave it out"),
         ({"tags": {"any": ["x"] * 101}}, "filter.tags: any: 101 tags are too many"),
     ],
 )
