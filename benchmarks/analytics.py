@@ -16,9 +16,10 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import analytics_growth as growth
-from benchmarks.analytics_company import generate, in_duckdb, opened
+from benchmarks.analytics_company import KEPT_SEGMENTS, generate, in_duckdb, opened
 from benchmarks.analytics_writes import show_writes, write_costs
 from benchmarks.company import Size
-from crm_framework import UnitOfWork
+from crm_framework import UnitOfWork, decode_key
 from crm_framework.testing import CrmClient
 from crm_framework.testing.postgres import lasting_folder, running_postgres
 
 REPEATS = 7
 WINDOW = 'window: {first: "2023-01-01", last: "2024-12-31"}'
+FREEZE_DAY = date(2024, 7, 1)
 HALF = 'window: {first: "2024-07-01", last: "2024-12-31"}'
 
 
@@ -84,7 +86,17 @@ QUESTIONS = (
         " GROUP BY ALL ORDER BY ALL",
     ),
     Question(
-        "retention by segment",
+        "retention by segment, kept",
+        f"query ($frozen: [ID!]!) {{ analytics({HALF}) {{"
+        " retentionBySegment(segments: $frozen) { value groups { label value n } } } }",
+        "WITH active AS (SELECT customer, MAX(CASE WHEN moment >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
+        " FROM sale WHERE moment >= '2023-07-01' AND moment < '2025-01-01' AND minor > 0 GROUP BY 1"
+        " HAVING MIN(moment) < '2024-07-01')"
+        " SELECT '', COUNT(*), SUM(kept) FROM active UNION ALL"
+        " SELECT segment, COUNT(*), SUM(kept) FROM active JOIN member USING (customer) GROUP BY segment",
+    ),
+    Question(
+        "retention by segment as of now",
         f"query ($segments: [ID!]) {{ analytics({HALF}) {{"
         " retention(groupBy: {by: SEGMENT, segments: $segments}) { value groups { label value n } } } }",
         "WITH active AS (SELECT customer, MAX(CASE WHEN moment >= '2024-07-01' THEN 1 ELSE 0 END) AS kept"
@@ -107,7 +119,15 @@ SEGMENTS: dict[str, dict[str, Any]] = {
     "tagged": {"tags": {"any": ["segment 3", "segment 4"]}, "attributes": [{"name": "tier", "eq": "gold"}]},
     "best": {"rfmSegment": {"eq": "champion"}},
 }
-"""What `retention by segment` is asked of."""
+"""What `retention by segment as of now` is asked of."""
+FROZEN: dict[str, dict[str, Any]] = {
+    name: {
+        "tags": {"any": [f"segment {number}" for number in range(tags)]},
+        **({"attributes": [{"name": "tier", "eq": tier}]} if tier else {}),
+    }
+    for name, (tags, tier) in KEPT_SEGMENTS.items()
+}
+"""The same for `retention by segment, kept`, of those who belonged to them when the half year began."""
 SAVE = """mutation ($input: CreateSegmentInput!) { createSegment(input: $input) {
   segment { id } errors { message } } }"""
 
@@ -160,13 +180,23 @@ async def rebuilt(client: CrmClient) -> Rebuilt:
     )
 
 
-async def least(work: Callable[[], Awaitable[object]]) -> float:
+Meter = Callable[[CrmClient, list[float]], AbstractAsyncContextManager[None]]
+"""Adds the seconds that its block takes."""
+
+
+@asynccontextmanager
+async def clocked(client: CrmClient, into: list[float]) -> AsyncIterator[None]:
+    began = time.perf_counter()
+    yield
+    into.append(time.perf_counter() - began)
+
+
+async def least(work: Callable[[], Awaitable[object]], client: CrmClient, meter: Meter) -> float:
     """Milliseconds of the quickest of many: what else the machine does only adds to them."""
-    times = []
+    times: list[float] = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
-        await work()
-        times.append(time.perf_counter() - began)
+        async with meter(client, times):
+            await work()
     return 1000 * min(times)
 
 
@@ -189,34 +219,59 @@ async def made(url: str, size: Size, console: Console, by_and_by: bool = False) 
                 f" {1000 * took.middle:.0f} ms"
             )
     if url.startswith("postgres"):
-        # which the server does by itself, a while after so many changes
-        async with connected(url) as connection:
-            await connection.execute("VACUUM (ANALYZE)")
+        await vacuumed(url)
 
 
-async def saved_segments(client: CrmClient) -> list[str]:
-    """The ids of `SEGMENTS`, which are saved where they are not."""
+async def vacuumed(url: str) -> None:
+    """Which the server does by itself, a while after so many changes."""
+    async with connected(url) as connection:
+        await connection.execute("VACUUM (ANALYZE)")
+
+
+async def saved_segments(client: CrmClient) -> dict[str, list[str]]:
+    """The ids of `SEGMENTS` and `FROZEN`, which are saved, and frozen, where they are not."""
+    wanted = {**SEGMENTS, **FROZEN}
     answer = await client.data("{ segments(first: 100) { nodes { id name } } }")
     saved = {one["name"]: one["id"] for one in answer["segments"]["nodes"]}
-    for name in SEGMENTS.keys() - saved:
-        made = await client.data(SAVE, input={"name": name, "filter": SEGMENTS[name]})
+    for name in wanted.keys() - saved:
+        made = await client.data(SAVE, input={"name": name, "filter": wanted[name]})
         saved[name] = made["createSegment"]["segment"]["id"]
-    return [saved[name] for name in SEGMENTS]
+    await frozen([saved[name] for name in FROZEN], client)
+    return {
+        "segments": [saved[name] for name in SEGMENTS],
+        "frozen": [saved[name] for name in FROZEN],
+    }
 
 
-async def measured(url: str, scans: Any) -> dict[str, Beside]:
+async def frozen(segments: Sequence[str], client: CrmClient) -> None:
+    from crm_analytics.segments.freezing import freeze_some, latest, mark
+
+    keys, database = [decode_key(one, "Segment") for one in segments], client.service.database
+    if await latest(keys, FREEZE_DAY, database):
+        return
+    customers = [str(row["id"]) for row in await database.fetch("SELECT id FROM crm_customer ORDER BY id")]
+    for place in range(0, len(customers), 500):
+        async with database.unit_of_work() as tx:
+            await freeze_some(keys, customers[place : place + 500], FREEZE_DAY, tx)
+    async with database.unit_of_work() as tx:
+        await mark(keys, FREEZE_DAY, tx)
+    if database.dialect == "postgres":
+        await vacuumed(client.service.settings.database_url)
+
+
+async def measured(url: str, scans: Any, meter: Meter) -> dict[str, Beside]:
     found = {}
     async with opened(url, "analytics") as client:
         segments = await saved_segments(client)
         for one in QUESTIONS:
-            ask = partial(client.data, one.graphql, segments=segments)
+            ask = partial(client.data, one.graphql, **segments)
 
             async def scan(sql: str = one.scan) -> None:
                 scans.execute(sql).fetchall()
 
             turns = []
             for _ in range(3):
-                turns.append((await least(ask), await least(scan)))
+                turns.append((await least(ask, client, meter), await least(scan, client, meter)))
             found[one.name] = Beside(min(turn[0] for turn in turns), min(turn[1] for turn in turns))
     return found
 
@@ -229,11 +284,15 @@ def main() -> None:
         "--growth", type=int, default=0, help="beside so many times the interactions, instead"
     )
     parser.add_argument("--writes", type=int, default=200)
+    parser.add_argument(
+        "--processor", action="store_true", help="processor time, the database's included, not the clock's"
+    )
     parser.add_argument("--keep", type=Path, help="a folder where the databases stay for the next run")
     parser.add_argument("--sqlite", action="store_true", help="SQLite alone")
     parser.add_argument("--postgres", action="store_true", help="PostgreSQL alone")
     arguments = parser.parse_args()
     console = Console(width=120)
+    meter = growth.worked if arguments.processor else clocked
     sizes = [Size(arguments.customers, arguments.interactions)]
     if arguments.growth:
         sizes.append(Size(arguments.customers, arguments.interactions * arguments.growth))
@@ -266,7 +325,7 @@ def main() -> None:
             found = {}
             for kind in kinds:
                 url = companies[kind][-1]
-                found[kind] = asyncio.run(measured(url, scans))
+                found[kind] = asyncio.run(measured(url, scans, meter))
                 if arguments.writes:
                     show_writes(kind, asyncio.run(write_costs(url, size, arguments.writes)), console)
             table = Table("metric", *(f"{kind}, ms | DuckDB's scan | of it" for kind in kinds))

@@ -26,6 +26,8 @@ from crm_framework.testing.client import issue_token
 START = datetime(2023, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=730)
 TIERS = ("gold", "silver", "bronze")
+KEPT_SEGMENTS = {"many": (6, ""), "few": (5, "gold"), "some": (8, "gold")}
+"""Segments whose members are kept: name → who has one of the first so many tags, and this tier."""
 
 
 def sales(size: Size, by_and_by: bool = False) -> Iterator[tuple[int, int, datetime, int]]:
@@ -111,6 +113,13 @@ def in_duckdb(file: Path, size: Size) -> Any:
         for number in range(size.customers):
             out.write(f"{customer_key(number)},segment {number % 10}\n")
     made.execute(f"COPY tag FROM '{folder / 'tag.csv'}'")
+    made.execute("CREATE TABLE member (customer UUID, segment VARCHAR)")
+    with (folder / "member.csv").open("w") as out:
+        for number in range(size.customers):
+            for name, (tags, tier) in KEPT_SEGMENTS.items():
+                if number % 10 < tags and tier in ("", TIERS[number % len(TIERS)]):
+                    out.write(f"{customer_key(number)},{name}\n")
+    made.execute(f"COPY member FROM '{folder / 'member.csv'}'")
     made.execute("CREATE TABLE customer (customer UUID, stage VARCHAR, tier VARCHAR)")
     with (folder / "customer.csv").open("w") as out:
         out.writelines(f"{','.join(map(str, row))}\n" for row in kept_rows(size))

@@ -6,7 +6,7 @@ Processor time is that of this process and of the database's, on average; clock 
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.table import Table
 
 ROUNDS = 30
 Opened = Callable[[str], Any]
-Saved = Callable[[Any], Awaitable[Sequence[str]]]
+Saved = Callable[[Any], Awaitable[Mapping[str, Sequence[str]]]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cost:
 async def costs(
     urls: Sequence[str], questions: Mapping[str, str], opened: Opened, saved: Saved
 ) -> dict[str, list[Cost]]:
-    """By question, of each company. `saved` gives the ids of the segments that are asked about."""
+    """By question, of each company. `saved` gives the segments that are asked about, by variable."""
     found: dict[str, list[Cost]] = {}
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(opened(url)) for url in urls]
@@ -39,14 +39,14 @@ async def costs(
         for name, graphql in questions.items():
             for client, own in zip(clients, segments, strict=True):
                 for _ in range(3):
-                    await client.data(graphql, segments=own)
+                    await client.data(graphql, **own)
             worked: list[list[float]] = [[] for _ in clients]
             clocks: list[list[float]] = [[] for _ in clients]
             for _ in range(ROUNDS):
                 for which, client in enumerate(clients):
-                    async with _worked(client, worked[which]):
+                    async with worked(client, worked[which]):
                         began = time.perf_counter()
-                        await client.data(graphql, segments=segments[which])
+                        await client.data(graphql, **segments[which])
                         clocks[which].append(time.perf_counter() - began)
             found[name] = [
                 Cost(1000 * statistics.fmean(work), 1000 * min(clock), 1000 * statistics.median(clock))
@@ -72,7 +72,7 @@ def table(kind: str, found: Mapping[str, Sequence[Cost]]) -> Table:
 
 
 @asynccontextmanager
-async def _worked(client: Any, into: list[float]) -> Any:
+async def worked(client: Any, into: list[float]) -> AsyncIterator[None]:
     """Adds the seconds that processors worked inside of the block."""
     database = client.service.database
     processes: list[int] = []

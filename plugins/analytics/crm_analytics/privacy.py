@@ -9,7 +9,7 @@ from crm_framework import UnitOfWork, among, parse_time
 
 from . import answers, moods, support
 from .predictions import privacy as predictions
-from .rollups import kept, totals
+from .rollups import kept, membership, totals
 from .rollups.counted import cohort_differences, cohorts_of, months_of
 from .rollups.figures import Change
 from .rollups.kept import Days, Products
@@ -46,6 +46,7 @@ async def merge(winner: str, losers: Sequence[str], tx: UnitOfWork) -> Mapping[s
         f"UPDATE analytics_answer SET customer_id = ? WHERE {where.sql}", [winner, *where.args]
     )
     counts["analytics_membership"] = await _move_memberships(winner, losers, tx)
+    await membership.recount([winner], tx)
     await _add_told(winner, losers, tx)
     counts["analytics_customer"] = await tx.execute(
         f"DELETE FROM analytics_customer WHERE {where.sql}", where.args
@@ -124,7 +125,8 @@ async def export(customer_id: str, tx: UnitOfWork) -> Mapping[str, Any]:
 
 
 def _told(name: str) -> bool:
-    return name not in ("id", "customer_id", "counted")
+    # what is kept of months beside memberships says no more than the months do
+    return name not in ("id", "customer_id", "counted", "last_before", "first_from")
 
 
 def _camel(name: str) -> str:

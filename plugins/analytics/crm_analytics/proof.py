@@ -12,7 +12,7 @@ from typing import Any
 from crm_framework import UnitOfWork, among
 
 from . import answers, moods
-from .rollups import figures, rebuild, summing
+from .rollups import figures, membership, rebuild, summing
 from .rollups.figures import NOTHING, Standing
 from .rollups.kept import Source
 from .rollups.recount import held
@@ -85,6 +85,7 @@ async def _differences(customers: Mapping[str, Standing], source: Source) -> lis
     scan = await figures.scanned(zones, source)
     kept_answers, given = await answers.compared(customers, source)
     unhappy = await moods.differing({one.id: one.unhappy_at for one in customers.values()}, source)
+    memberships, wanted_memberships = await membership.compared(scan.months.after, source)
     found: list[tuple[str, str]] = []
     for customer, one in customers.items():
         pairs: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
@@ -98,6 +99,7 @@ async def _differences(customers: Mapping[str, Standing], source: Source) -> lis
             )
         ]
         pairs.append(("answers", kept_answers.get(customer, {}), given.get(customer, {})))
+        pairs.append(("memberships", memberships.get(customer, {}), wanted_memberships.get(customer, {})))
         wanted = scan.together[customer]
         if one.together != wanted:
             together = None if one.together == NOTHING else one.together

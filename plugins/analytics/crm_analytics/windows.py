@@ -92,6 +92,11 @@ def month_of(day: date) -> date:
     return day.replace(day=1)
 
 
+def place_of(month: date) -> int:
+    """Which month it is of all that there are: consecutive ones are consecutive numbers."""
+    return month.year * 12 + month.month - 1
+
+
 def months_between(first: date, last: date) -> int:
     """How many months later the month of `last` is."""
     return (last.year - first.year) * 12 + last.month - first.month

@@ -1,13 +1,16 @@
 """A company whose customers do at random what changes figures, and what is compared afterwards."""
 
+import asyncio
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from crm_analytics.rollups import totals
+from crm_analytics.segments import freezing
 
 from crm_framework import (
     CrmError,
+    Fragment,
     NewCustomer,
     NewInteraction,
     NewLine,
@@ -15,6 +18,7 @@ from crm_framework import (
     NewRefund,
     UnitOfWork,
     create_customer,
+    decode_key,
     encode_id,
     log_interaction,
     record_purchase,
@@ -29,6 +33,8 @@ VERIFY = "mutation { verifyFigures { customers differences errors { message } } 
 REBUILD = "mutation { rebuildDailyFigures { customers errors { message } } }"
 MERGE = """mutation ($input: MergeCustomersInput!) {
   mergeCustomers(input: $input) { customer { id } errors { code } } }"""
+SAVE = """mutation ($input: CreateSegmentInput!) {
+  createSegment(input: $input) { segment { id } errors { message } } }"""
 UPDATE = "mutation ($input: UpdateCustomerInput!) { updateCustomer(input: $input) { errors { code } } }"
 ERASE = "mutation ($input: EraseCustomerInput!) { eraseCustomer(input: $input) { errors { code } } }"
 
@@ -66,6 +72,7 @@ KEPT = (
     " SUM(buyers) AS b FROM analytics_goods GROUP BY month, sku, currency HAVING SUM(purchases) <> 0",
     "SELECT basis, cohort, month, SUM(customers) AS c FROM analytics_cohort GROUP BY basis, cohort, month"
     " HAVING SUM(customers) <> 0",
+    "SELECT customer_id, segment_id, day, last_before, first_from FROM analytics_membership",
     "SELECT interaction_id, customer_id, question, score, most, channel, answered_at FROM analytics_answer"
     " WHERE customer_id IS NOT NULL",
 )
@@ -79,6 +86,11 @@ async def tables(client: CrmClient) -> list[list[tuple[str, ...]]]:
 
 
 TAGS = ("new", "vip", 'a "rare" one', "ärgerlich")
+SEGMENTS = (
+    ({"tags": {"any": ["new", "vip"]}}, "g.tag IN ('new', 'vip')"),
+    ({"tags": {"any": ["vip"]}}, "g.tag = 'vip'"),
+)
+"""Their filters, and the conditions on tags that say the same."""
 
 
 class Company:
@@ -90,14 +102,16 @@ class Company:
         self.customers: list[str] = []
         self.purchases: list[str] = []
         self.answers: list[str] = []
+        self.segments: list[str] = []
+        self.saving = asyncio.Lock()
 
     async def step(self) -> None:
         deed = self.random.choices(
             [
                 *(self.join, self.buy, self.give_back, self.note, self.answer, self.correct),
-                *(self.merge, self.erase, self.fold, self.deliver, self.tag),
+                *(self.merge, self.erase, self.fold, self.deliver, self.tag, self.freeze),
             ],
-            [2, 12, 6, 2, 3, 2, 2, 1, 1, 2, 3],
+            [2, 12, 6, 2, 3, 2, 2, 1, 1, 2, 3, 2],
         )[0]
         try:
             await deed()
@@ -213,3 +227,22 @@ class Company:
             given = {"id": encode_id("Customer", self.random.choice(self.customers))}
             answer = await self.client.data(ERASE, input=given)
             assert answer["eraseCustomer"]["errors"] == []
+
+    async def freeze(self, day: date | None = None) -> None:
+        """As the job does it, or the mutation, of a day on which they might have."""
+        async with self.saving:
+            for wanted, _ in SEGMENTS[len(self.segments) :]:
+                given = {"name": f"Segment {len(self.segments)}", "filter": wanted}
+                made = await self.client.data(SAVE, input=given)
+                self.segments.append(made["createSegment"]["segment"]["id"])
+        keys = [decode_key(one, "Segment") for one in self.segments]
+        if day is None:
+            day = date(2024, 2, 28) + timedelta(days=self.random.randrange(4))
+        async with self.client.service.database.unit_of_work() as tx:
+            if self.random.random() < 0.5:
+                await freezing.freeze_some(keys, self.customers, day, tx)
+                await freezing.mark(keys, day, tx)
+                return
+            which = "t.merged_into_id IS NULL AND t.id IN (SELECT g.customer_id FROM crm_customer_tag AS g"
+            conditions = [Fragment(f"{which} WHERE {tagged})") for _, tagged in SEGMENTS]
+            await freezing.freeze(dict(zip(keys, conditions, strict=True)), day, tx)

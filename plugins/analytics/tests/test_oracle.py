@@ -16,10 +16,11 @@ from crm_analytics.metrics.retention import Inactivity, kept_of
 from crm_analytics.metrics.rfm import bounds
 from crm_analytics.rollups import quintiles
 from crm_analytics.rollups.counted import Sale, currencies_of, days_of, months_of, together
+from crm_analytics.rollups.kept import as_day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_framework import parse_time
+from crm_framework import decode_key, parse_time
 from crm_framework.testing import CrmClient, deliver_events
 
 from .random_company import Company
@@ -83,6 +84,12 @@ BY_TAG = """query ($all: CustomerFilter) {
       numerator denominator groups { label numerator denominator } } } }"""
 
 
+BY_SEGMENT = """query ($window: WindowInput!, $all: CustomerFilter, $segments: [ID!]!) {
+  analytics(window: $window, filter: $all) {
+    retentionBySegment(inactivity: {months: 1}, segments: $segments) {
+      numerator denominator groups { label numerator denominator } } } }"""
+
+
 @pytest.mark.parametrize(("seed", "zone"), list(enumerate(ZONES)))
 async def test_metrics_are_those_of_the_oracle(
     open_client: Callable[..., Awaitable[CrmClient]], seed: int, zone: str
@@ -90,7 +97,12 @@ async def test_metrics_are_those_of_the_oracle(
     client = await open_client("analytics", analytics={"time_zone": zone})
     await client.data("mutation { rebuildDailyFigures { customers } }")
     company = Company(client, seed)
+    for _ in range(4):
+        await company.join()
+        await company.buy()
+        await company.tag()
     for steps in (60, 30):
+        await company.freeze(date(2024, 2, 29))
         async with client.service.database.unit_of_work() as tx:
             await quintiles.refresh(tx)  # so that those of everybody move from where they were
         for _ in range(steps):
@@ -123,6 +135,8 @@ async def test_metrics_are_those_of_the_oracle(
         assert all_["coversFrom"] == min(one.day for one in everything).isoformat()
         for name in ("retention", "churn", "gaps", "repeatPurchaseRate", "cohorts"):
             assert all_[name] == own[name]
+    for first, last in ((date(2024, 3, 1), date(2024, 4, 30)), (date(2024, 4, 1), date(2024, 4, 30))):
+        await check_segments(company, raw, first, last)
 
 
 async def check_tags(client: CrmClient, raw: list[Raw]) -> None:
@@ -141,6 +155,33 @@ async def check_tags(client: CrmClient, raw: list[Raw]) -> None:
         found = (await client.data(BY_TAG, all=everybody))["analytics"]["retention"]
         assert parts(found) == (len(february & march), len(february))
         assert {group["label"]: parts(group) for group in found["groups"]} == wanted
+
+
+async def check_segments(company: Company, raw: list[Raw], first: date, last: date) -> None:
+    """Who bought in the month before and in the window, of those who belonged to segments when it began."""
+    fetch = company.client.service.database.fetch
+    before = date(first.year, first.month - 1, 1)
+    bought = [one for one in raw if not one.refund]
+    starting = {one.customer for one in bought if before <= one.day < first}
+    kept = starting & {one.customer for one in bought if first <= one.day <= last}
+    days = [
+        (str(row["segment_id"]), as_day(row["day"]))
+        for row in await fetch("SELECT segment_id, day FROM analytics_freeze")
+    ]
+    members: dict[tuple[str, date], set[str]] = defaultdict(set)
+    for row in await fetch("SELECT segment_id, day, customer_id FROM analytics_membership"):
+        members[str(row["segment_id"]), as_day(row["day"])].add(str(row["customer_id"]))
+    wanted = {}
+    for segment in company.segments:
+        key = decode_key(segment, "Segment")
+        own = members[key, max(day for frozen, day in days if frozen == key and day <= first)]
+        wanted[segment] = (len(kept & own), len(starting & own))
+    for everybody in (None, {"name": {"startsWith": "ada"}}):
+        window = {"first": first.isoformat(), "last": last.isoformat()}
+        found = await company.client.data(BY_SEGMENT, window=window, all=everybody, segments=company.segments)
+        metric = found["analytics"]["retentionBySegment"]
+        assert parts(metric) == (len(kept), len(starting))
+        assert {group["label"]: parts(group) for group in metric["groups"]} == wanted
 
 
 def check_revenue(found: Any, raw: list[Raw], first: date, last: date) -> None:

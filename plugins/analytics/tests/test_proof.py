@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from crm_analytics import answers
@@ -101,6 +101,8 @@ async def test_what_was_owed_when_a_person_was_erased_counts(client: CrmClient) 
         "UPDATE analytics_month SET purchases = purchases + 1",
         "UPDATE analytics_activity SET months = months * 2",
         "UPDATE analytics_activity SET tags = '[\"gone\"]'",
+        "UPDATE analytics_membership SET last_before = last_before - 1",
+        "UPDATE analytics_membership SET first_from = NULL",
         "UPDATE analytics_product SET quantity = quantity + 1",
         "UPDATE analytics_sales SET revenue_minor = revenue_minor + 1",
         "DELETE FROM analytics_goods",
@@ -112,7 +114,9 @@ async def test_damage_is_found_and_mended(client: CrmClient, damage: str) -> Non
     for _ in range(4):
         await company.join()
         await company.buy()
+        await company.tag()
     await deliver_events(client)
+    await company.freeze(date(2024, 3, 1))
     async with client.service.database.unit_of_work() as tx:
         await tx.execute(damage)
     assert await differences(client) != []

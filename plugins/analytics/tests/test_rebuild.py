@@ -34,6 +34,8 @@ async def test_the_worker_counts_what_was_there_before(
         await company.step()
     for _ in range(8):
         await company.answer()
+        await company.tag()
+    await company.freeze()
     kept = await tables(client)
     assert all(kept)
     await forget(client)

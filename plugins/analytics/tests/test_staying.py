@@ -4,7 +4,7 @@ import json
 from datetime import date, datetime, timedelta
 
 import pytest
-from crm_analytics.rollups import quintiles
+from crm_analytics.rollups import membership, quintiles
 from crm_analytics.segments import freezing
 from crm_analytics.segments.graphql import NOT_FROZEN
 
@@ -114,6 +114,7 @@ async def test_retention_by_segment_goes_by_its_members_when_the_window_began(sh
     async with shop.client.service.database.unit_of_work() as tx:
         for table in ("membership", "freeze"):
             await tx.execute(f"UPDATE analytics_{table} SET day = ?", [date(2023, 12, 31)])
+        await membership.recount(keys.values(), tx)
     await shop.tag(keys["Ben"], "vip")  # too late for January
     found = (await shop.ask(select))["retentionBySegment"]
     assert (found["value"], found["groups"][0]["value"], found["groups"][0]["n"]) == (50.0, 100.0, 1)

@@ -61,13 +61,20 @@ async def kept(asked: Question, by: Grouping | None, rule: Inactivity) -> list[t
         return await _by_gaps(asked, by, rule)
     if by is not None:
         return (await kept_with_whole(asked, by, rule))[1]
+    whole = everybody(asked, rule)
+    [(starting, still)] = await asked.reader.rows(whole.sql, whole.args)
+    return [("", Kept(int(starting), int(still or 0)))]
+
+
+def everybody(asked: Question, rule: Inactivity) -> Fragment:
+    """One row: how many were active at the start, and of these who bought in the window; None where nobody
+    was. Not for a rule that goes by gaps."""
     source, about = _active(asked, rule), asked.about("f.customer_id")
     # not as a group of its own, for which SQLite would sort all of them
-    [(starting, still)] = await asked.reader.rows(
+    return Fragment(
         f"SELECT {', '.join(_KEPT)} FROM {source.table.sql} WHERE {about.sql}",
-        [*source.table.args, *about.args],
+        (*source.table.args, *about.args),
     )
-    return [("", Kept(int(starting), int(still or 0)))]
 
 
 async def kept_with_whole(

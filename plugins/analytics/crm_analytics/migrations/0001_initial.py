@@ -157,11 +157,13 @@ class Migration(migrations.Migration):
                 ("segment_id", fields.UUIDField()),
                 ("day", fields.DateField()),
                 ("customer", fields.ForeignKeyField("crm.Customer", on_delete=fields.RESTRICT)),
+                ("last_before", fields.SmallIntField(null=True)),
+                ("first_from", fields.SmallIntField(null=True)),
             ],
             options={
                 "table": "analytics_membership",
                 "unique_together": (("segment_id", "day", "customer_id"),),
-                "indexes": (("customer_id",),),
+                "indexes": (("customer_id",), ("segment_id", "day", "last_before", "first_from")),
             },
         ),
         ops.CreateModel(

@@ -20,15 +20,25 @@ class Freeze(Model):
 
 
 class Membership(Model):
-    """A member of a segment on the day on which that was kept."""
+    """A member of a segment on the day on which that was kept.
+
+    The two months, which are numbers (see `place_of`), tell who was active when the next month began (with
+    that day, if one did) and who bought since, without a look at anything else.
+    """
 
     id = key()
     segment_id = fields.UUIDField()
     day = fields.DateField()
     customer = customer("analytics_memberships")
+    last_before = fields.SmallIntField(
+        null=True, description="the last month with a purchase that began before the day"
+    )
+    first_from = fields.SmallIntField(
+        null=True, description="the first month with one that began on the day or after it"
+    )
 
     class Meta:
         app = "analytics"
         table = "analytics_membership"
         unique_together = (("segment_id", "day", "customer_id"),)
-        indexes = (("customer_id",),)
+        indexes = (("customer_id",), ("segment_id", "day", "last_before", "first_from"))

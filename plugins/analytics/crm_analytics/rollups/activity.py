@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from crm_analytics.windows import place_of
 from crm_framework import Fragment
 
-from .counted import DayKey, MonthSums
+from .counted import DayKey, MonthSums, bought_in
 
 YEARS = 5
 """Of a block."""
@@ -32,9 +33,8 @@ class Active(NamedTuple):
 def active(months: Mapping[DayKey, MonthSums], tags: str) -> dict[int, Active]:
     """By block, of one customer with these tags."""
     bits: dict[int, int] = defaultdict(int)
-    for (month, _, _), sums in months.items():
-        if sums.purchases:
-            bits[_block(month)] |= 1 << _place(month) % MONTHS
+    for month in bought_in(months):
+        bits[_block(month)] |= 1 << place_of(month) % MONTHS
     return {
         block: Active(tags, bits.get(block - 1, 0), own, block + 1 in bits)
         for block, own in sorted(bits.items())
@@ -61,12 +61,12 @@ def rows_of(since: date, start: date, end: date) -> Sequence[Rows] | None:
 
     None where these are more years than a row has.
     """
-    block = _block(end) if _place(end) % MONTHS else _block(end) - 1
+    block = _block(end) if place_of(end) % MONTHS else _block(end) - 1
     low = MONTHS * (block - 1)
-    if _place(since) < low:
+    if place_of(since) < low:
         return None
     first, then = (
-        _bits(_place(one) - low, _place(other) - low) for one, other in ((since, start), (start, end))
+        _bits(place_of(one) - low, place_of(other) - low) for one, other in ((since, start), (start, end))
     )
     rows = [Rows(Fragment("m.block = ?", (block,)), _has(*first), _has(*then))]
     if first[0] or then[0]:
@@ -89,7 +89,3 @@ def _has(earlier: int, months: int) -> Fragment:
 
 def _block(month: date) -> int:
     return month.year // YEARS
-
-
-def _place(month: date) -> int:
-    return month.year * 12 + month.month - 1

@@ -139,6 +139,11 @@ def months_of(days: Mapping[DayKey, DaySums]) -> dict[DayKey, MonthSums]:
     return {key: MonthSums(*numbers) for key, numbers in sums.items()}
 
 
+def bought_in(months: Mapping[DayKey, MonthSums]) -> set[date]:
+    """The months with a purchase."""
+    return {month for (month, _, _), sums in months.items() if sums.purchases}
+
+
 def currencies_of(days: Mapping[DayKey, DaySums]) -> dict[str, CurrencySums]:
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     bought: dict[str, set[date]] = defaultdict(set)
@@ -185,7 +190,7 @@ def together(days: Mapping[DayKey, DaySums], currencies: Mapping[str, CurrencySu
 
 def cohorts_of(months: Mapping[DayKey, MonthSums], signup_month: date | None) -> Counter[CohortKey]:
     """Where a customer counts who signed up in that month."""
-    active = sorted({month for (month, _, _), sums in months.items() if sums.purchases})
+    active = sorted(bought_in(months))
     found: Counter[CohortKey] = Counter()
     if not active:
         return found

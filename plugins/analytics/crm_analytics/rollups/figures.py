@@ -50,6 +50,16 @@ class Figures:
         changes = (self.days, self.months, self.activity, self.revenue, self.products)
         return any(one.differs(customer) for one in changes)
 
+    @property
+    def moved(self) -> list[str]:
+        """Customers who are to have bought in other months than before."""
+        before, after = self.months.before, self.months.after
+        return [
+            customer
+            for customer in {**before, **after}
+            if counted.bought_in(before.get(customer, {})) != counted.bought_in(after.get(customer, {}))
+        ]
+
     def of(self, customers: Collection[str]) -> "Figures":
         """Those of these customers alone."""
         return Figures(

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from crm_analytics.windows import day_in, month_of
-from crm_framework import Reader, UnitOfWork, among, new_id, parse_time
+from crm_framework import Fragment, Reader, UnitOfWork, among, new_id, parse_time
 
 from .activity import Active, tags_text
 from .counted import CurrencySums, DayKey, DaySums, MonthSums, ProductKey, Together
@@ -45,6 +45,7 @@ REVENUE = Table(
 )
 ACTIVITY = Table("analytics_activity", ("block",), ("tags", "earlier", "months", "followed"))
 PRODUCT = Table("analytics_product", ("month", "sku", "currency"), ("quantity", "amount_minor", "purchases"))
+MEMBERSHIP = Table("analytics_membership", ("day", "segment_id"), ("last_before", "first_from"))
 
 TOGETHER = (
     *("purchases", "refunds", "purchase_days", "first_purchase_at", "last_purchase_at", "last_day"),
@@ -65,6 +66,14 @@ _HOLD = {
     ),
 }
 _ZONE = "SELECT COALESCE(next_zone, zone) FROM analytics_state WHERE name = 'rollups'"
+_HOLD_MEMBERS = (
+    # who was merged or erased meanwhile gets no row any more
+    "INSERT INTO analytics_customer (id, customer_id, zone) SELECT gen_random_uuid(), n.id, ({zone})"
+    " FROM (SELECT c.id FROM crm_customer AS c WHERE c.merged_into_id IS NULL AND c.erased_at IS NULL"
+    " AND c.id IN (SELECT b.customer_id FROM analytics_membership AS b WHERE {where})"
+    " ORDER BY c.id FOR KEY SHARE) AS n"
+    " ON CONFLICT (customer_id) DO UPDATE SET counted = analytics_customer.counted + 1"
+)
 _RETURNING = (
     " RETURNING customer_id, zone, signup_month, counted,"
     " (SELECT c.created_at FROM crm_customer AS c WHERE c.id = analytics_customer.customer_id) AS created_at"
@@ -110,6 +119,13 @@ async def hold(customers: Collection[str], tx: UnitOfWork) -> dict[str, Held]:
     }
 
 
+async def hold_members(where: Fragment, tx: UnitOfWork) -> None:
+    """The same for those whose memberships `b` a condition selects, however many. On SQLite, where a change
+    is the only one, it does nothing."""
+    if tx.dialect == "postgres":
+        await tx.execute(_HOLD_MEMBERS.format(zone=_ZONE, where=where.sql), where.args)
+
+
 async def days_of(customers: Collection[str], source: Source) -> dict[str, Days]:
     """All days that are kept, by customer."""
     return await _kept(DAILY, customers, source, _day_sums)
@@ -152,6 +168,13 @@ async def tags_of(customers: Collection[str], source: Source) -> dict[str, str]:
     for row in rows:
         found[str(row["customer_id"])].append(row["tag"])
     return {customer: tags_text(tags) for customer, tags in found.items()}
+
+
+async def memberships_of(
+    customers: Collection[str], source: Source
+) -> dict[str, dict[tuple[date, Any], tuple[int | None, int | None]]]:
+    """By customer, day and segment."""
+    return await _kept(MEMBERSHIP, customers, source, lambda row: (row["last_before"], row["first_from"]))
 
 
 async def products_of(

@@ -13,7 +13,7 @@ from typing import Protocol
 from crm_analytics import answers, moods
 from crm_framework import UnitOfWork
 
-from . import quintiles, summing, totals
+from . import membership, quintiles, summing, totals
 from .figures import Figures, Standing, next_ones, scanned
 from .kept import Held, Source
 from .recount import held, keep, recount
@@ -53,6 +53,7 @@ class Look:
     differing: frozenset[str]
     answers: frozenset[str]
     moods: frozenset[str]
+    memberships: frozenset[str]
 
     @property
     def after(self) -> str | None:
@@ -61,7 +62,7 @@ class Look:
 
     def pieces(self) -> Iterator[list[str]]:
         """Those to be written, as many as make `ROWS` rows at a time."""
-        wanted = self.differing | self.answers | self.moods
+        wanted = self.differing | self.answers | self.moods | self.memberships
         piece: list[str] = []
         rows = 0
         for customer in self.standing:
@@ -118,6 +119,7 @@ async def look(after: str | None, source: Source) -> Look:
         frozenset(differing),
         frozenset(await answers.differing(standing, source)),
         frozenset(await moods.differing({one.id: one.unhappy_at for one in standing.values()}, source)),
+        frozenset(await membership.differing(figures.months.after, source)),
     )
 
 
@@ -137,6 +139,8 @@ async def write(found: Look, customers: Collection[str], tx: UnitOfWork) -> None
         await answers.recount(again, tx)
     if again := [one for one in now if one in found.moods or one in others]:
         await moods.recount(again, tx)
+    if again := [one for one in now if one in found.memberships or one in others]:
+        await membership.recount(again, tx)
 
 
 def _untouched(now: Held, before: Standing) -> bool:

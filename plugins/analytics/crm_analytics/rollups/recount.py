@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from crm_analytics.windows import midnight, month_of, months_later
 from crm_framework import CrmError, Hold, UnitOfWork, live_customers
 
-from . import counted, figures, kept, raw, totals
+from . import counted, figures, kept, membership, raw, totals
 from .counted import DaySums
 from .figures import Change, Figures
 from .kept import Days, Held, Products
@@ -89,7 +89,8 @@ async def keep(
 ) -> None:
     """Keeps the figures of these customers, who are held, and adds what differs to the sums over all.
 
-    Rows are changed first and added last: those go together, and with whatever else the change adds.
+    Rows are changed first and added last: those go together, and with whatever else the change adds. Where
+    somebody bought in another month than before, memberships follow.
     """
     signups = {customer: one.signed_up(zones[customer]) for customer, one in customers.items()}
     await kept.write_together(
@@ -106,8 +107,13 @@ async def keep(
         ],
         tx,
     )
-    if not sums:
-        return
+    if sums:
+        _add(customers, found, signups, tx)
+    if moved := found.moved:
+        await membership.recount(moved, tx)
+
+
+def _add(customers: Mapping[str, Held], found: Figures, signups: Mapping[str, date], tx: UnitOfWork) -> None:
     days, goods, cohorts = totals.Sum(), totals.Sum(), totals.Sum()
     for customer, one in customers.items():
         if found.days.differs(customer):

@@ -2,15 +2,31 @@
 
 The job `analytics.freeze` does it for every segment once a month, in batches of customers that are each
 committed. A segment counts as kept once all of it is.
+
+Beside each member it is kept when they bought last before, and first after. Who counts purchases holds their
+customers: so members are held before their months are looked up, and what is counted at the same moment is
+either among these, or comes after, and finds the member. All members' rows are added before anybody is held,
+so that two who freeze never wait for each other.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from crm_analytics.rollups.kept import as_day
+from crm_analytics.rollups import kept, membership
 from crm_analytics.rollups.state import state
 from crm_analytics.windows import day_in, month_of
-from crm_framework import JobRun, Reader, UnitOfWork, among, new_id, segment_members
+from crm_framework import (
+    CrmError,
+    Fragment,
+    Hold,
+    JobRun,
+    Reader,
+    UnitOfWork,
+    among,
+    live_customers,
+    new_id,
+    segment_members,
+)
 
 CUSTOMERS = 500
 SEGMENTS = 200
@@ -24,6 +40,15 @@ _KEEP = (
     "INSERT INTO analytics_membership (id, segment_id, day, customer_id) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (segment_id, day, customer_id) DO NOTHING"
 )
+_NEW_KEY = {
+    "sqlite": (
+        "LOWER(HEX(RANDOMBLOB(4)) || '-' || HEX(RANDOMBLOB(2)) || '-4' || SUBSTR(HEX(RANDOMBLOB(2)), 2)"
+        " || '-8' || SUBSTR(HEX(RANDOMBLOB(2)), 2) || '-' || HEX(RANDOMBLOB(6)))"
+    ),
+    "postgres": "gen_random_uuid()",
+}
+_UUID = {"sqlite": "TEXT", "postgres": "uuid"}
+_DATE = {"sqlite": "TEXT", "postgres": "date"}
 
 
 async def freeze_job(job: JobRun) -> None:
@@ -38,13 +63,64 @@ async def freeze_job(job: JobRun) -> None:
             job.done(tx)
             return
         customers = await _next(job.payload.get("after"), tx)
-        members = await segment_members(tx, segments, customers)
-        await _keep(members, day, tx)
+        await freeze_some(segments, customers, day, tx)
         if len(customers) == CUSTOMERS:
             job.done(tx, then={"day": day.isoformat(), "segments": segments, "after": customers[-1]})
         else:
             await mark(segments, day, tx)
             job.done(tx, then={})  # there may be more than SEGMENTS
+
+
+async def freeze_some(
+    segments: Collection[str], customers: Collection[str], day: date, tx: UnitOfWork
+) -> None:
+    """Keeps which of these customers belong to the segments now, as of the day."""
+    live = await live_customers(tx, customers, Hold.ADD)
+    keys = {one.id for one in live.values() if not isinstance(one, CrmError)}
+    members = await segment_members(tx, segments, keys)
+    rows: Sequence[tuple[str, str, date, str]] = [
+        (new_id(), segment, day, customer)
+        for segment, found in sorted(members.items())
+        for customer in sorted(found)
+    ]
+    await tx.execute_many(_KEEP, rows)
+    if held := await kept.hold({customer for _, _, _, customer in rows}, tx):
+        where, own = _frozen(segments, day, tx), among("b.customer_id", sorted(held), tx.dialect)
+        await membership.number(Fragment(f"{where.sql} AND {own.sql}", (*where.args, *own.args)), tx)
+
+
+async def freeze(segments: Mapping[str, Fragment], day: date, tx: UnitOfWork) -> int:
+    """Keeps who belongs to the segments now, as of the day: by key, the condition on customers `t`. How many
+    they are. Of one day the last time holds."""
+    for segment, where in sorted(segments.items()):
+        await tx.execute(
+            "INSERT INTO analytics_membership (id, segment_id, day, customer_id) SELECT"
+            f" {_NEW_KEY[tx.dialect]}, CAST(? AS {_UUID[tx.dialect]}), CAST(? AS {_DATE[tx.dialect]}), t.id"
+            f" FROM crm_customer AS t WHERE ({where.sql}) AND t.erased_at IS NULL ORDER BY t.id"
+            " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
+            [segment, day, *where.args],
+        )
+    frozen = _frozen(segments, day, tx)
+    await kept.hold_members(frozen, tx)
+    for segment, where in sorted(segments.items()):
+        await tx.execute(
+            "DELETE FROM analytics_membership AS b WHERE b.segment_id = ? AND b.day = ? AND NOT EXISTS"
+            " (SELECT 1 FROM crm_customer AS t WHERE t.id = b.customer_id AND t.erased_at IS NULL"
+            f" AND ({where.sql}))",
+            [segment, day, *where.args],
+        )
+    await membership.number(frozen, tx)
+    await mark(segments, day, tx)
+    [row] = await tx.fetch(
+        f"SELECT COUNT(*) AS members FROM analytics_membership AS b WHERE {frozen.sql}", frozen.args
+    )
+    return int(row["members"])
+
+
+def _frozen(segments: Collection[str], day: date, tx: UnitOfWork) -> Fragment:
+    """The condition on memberships `b` that they are these segments' of the day."""
+    some = among("b.segment_id", sorted(segments), tx.dialect)
+    return Fragment(f"{some.sql} AND b.day = ?", (*some.args, day))
 
 
 async def mark(segments: Collection[str], day: date, tx: UnitOfWork) -> None:
@@ -60,7 +136,7 @@ async def latest(segments: Collection[str], until: date, reader: Reader) -> dict
         f" WHERE {where.sql} AND day <= ? GROUP BY segment_id",
         [*where.args, until],
     )
-    return {key: as_day(day) for key, day in rows}
+    return {key: kept.as_day(day) for key, day in rows}
 
 
 async def _due(month: date, tx: UnitOfWork) -> list[str]:
@@ -80,12 +156,3 @@ async def _next(after: str | None, tx: UnitOfWork) -> list[str]:
         args,
     )
     return [str(row["id"]) for row in rows]
-
-
-async def _keep(members: Mapping[str, Collection[str]], day: date, tx: UnitOfWork) -> None:
-    rows: Sequence[tuple[str, str, date, str]] = [
-        (new_id(), segment, day, customer)
-        for segment, found in sorted(members.items())
-        for customer in sorted(found)
-    ]
-    await tx.execute_many(_KEEP, rows)

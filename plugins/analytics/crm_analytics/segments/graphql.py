@@ -1,8 +1,8 @@
 """`retentionBySegment` goes by who belonged to segments; `freezeSegments` keeps that beside the job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import Info
@@ -12,7 +12,7 @@ from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.metric import Answer, Metric, metric
 from crm_analytics.asking.question import MOST_GROUPS, Dimension, Grouping, Question
 from crm_analytics.metrics.measured import Measured
-from crm_analytics.metrics.retention import RETENTION, Inactivity, retention
+from crm_analytics.metrics.retention import RETENTION, Inactivity, Kept, retention
 from crm_analytics.rollups.state import state
 from crm_analytics.windows import day_in
 from crm_framework import (
@@ -29,15 +29,9 @@ from crm_framework import (
     required,
 )
 
-from .freezing import latest, mark
+from .freezing import freeze, latest
+from .staying import kept_of_members
 
-_NEW_KEY = {
-    "sqlite": (
-        "LOWER(HEX(RANDOMBLOB(4)) || '-' || HEX(RANDOMBLOB(2)) || '-4' || SUBSTR(HEX(RANDOMBLOB(2)), 2)"
-        " || '-8' || SUBSTR(HEX(RANDOMBLOB(2)), 2) || '-' || HEX(RANDOMBLOB(6)))"
-    ),
-    "postgres": "gen_random_uuid()",
-}
 NOT_FROZEN = (
     "who belonged to the segment was not kept on or before the window's first day: that begins in the hour"
     " after the segment is made"
@@ -68,24 +62,10 @@ async def freeze_segments(tx: UnitOfWork, info: Info, input: FreezeSegmentsInput
     Every month it is done for all segments by itself; this is for other days.
     """
     keys = _keys(input.segments)
-    conditions = await matching_customers(info, [{"segment": one} for one in input.segments])
+    conditions = await matching_customers(info, [{"segment": one} for one in dict.fromkeys(input.segments)])
     today = day_in(tx.now, (await state(tx)).zone)
-    members = 0
-    for key, where in sorted(zip(keys, conditions, strict=True), key=lambda pair: pair[0]):
-        await tx.execute("DELETE FROM analytics_membership WHERE segment_id = ? AND day = ?", [key, today])
-        members += await tx.execute(
-            "INSERT INTO analytics_membership (id, segment_id, day, customer_id) SELECT"
-            f" {_NEW_KEY[tx.dialect]}, CAST(? AS {_UUID[tx.dialect]}), CAST(? AS {_DATE[tx.dialect]}), t.id"
-            f" FROM crm_customer AS t WHERE ({where.sql}) AND t.erased_at IS NULL"
-            " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
-            [key, today, *where.args],
-        )
-    await mark(keys, today, tx)
+    members = await freeze(dict(zip(keys, conditions, strict=True)), today, tx)
     return FreezeSegmentsPayload(day=today, members=members)
-
-
-_UUID = {"sqlite": "TEXT", "postgres": "uuid"}
-_DATE = {"sqlite": "TEXT", "postgres": "date"}
 
 
 def _keys(segments: Sequence[str]) -> list[str]:
@@ -127,7 +107,7 @@ async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inac
             for key, day in days.items()
         ],
     )
-    everybody, parts = await kept_with_whole(asked, by, rule) if days else (await kept(asked, None, rule), [])
+    everybody, parts = await _counted(asked, by, days, rule)
     counted = dict(parts)
     groups: list[tuple[str | None, Measured]] = []
     for key, label in keys.items():
@@ -143,3 +123,16 @@ async def _metric(asked: Question, segments: Sequence[strawberry.ID], rule: Inac
     whole = retention(one for _, one in everybody)
     more = f"Inactive is: {rule.text()}. Members are those of the latest day on which they were kept."
     return metric(asked, RETENTION, Answer(whole, groups), grouping=by, again=again, more=more)
+
+
+async def _counted(
+    asked: Question, by: Grouping, days: Mapping[str, date], rule: Inactivity
+) -> tuple[list[tuple[Any, Kept]], list[tuple[Any, Kept]]]:
+    """Everybody, and the members of each segment."""
+    if not days:
+        return await kept(asked, None, rule), []
+    found = await kept_of_members(asked, days, rule)
+    if found is None:
+        return await kept_with_whole(asked, by, rule)
+    whole, members = found
+    return [("", whole)], [(label, one) for (label, _), one in zip(by.conditions, members, strict=True)]
