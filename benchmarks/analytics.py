@@ -292,7 +292,7 @@ def main() -> None:
     parser.add_argument("--postgres", action="store_true", help="PostgreSQL alone")
     arguments = parser.parse_args()
     console = Console(width=120)
-    meter = growth.worked if arguments.processor else clocked
+    meter = growth.processors if arguments.processor else clocked
     sizes = [Size(arguments.customers, arguments.interactions)]
     if arguments.growth:
         sizes.append(Size(arguments.customers, arguments.interactions * arguments.growth))

@@ -44,7 +44,7 @@ async def costs(
             clocks: list[list[float]] = [[] for _ in clients]
             for _ in range(ROUNDS):
                 for which, client in enumerate(clients):
-                    async with worked(client, worked[which]):
+                    async with processors(client, worked[which]):
                         began = time.perf_counter()
                         await client.data(graphql, **segments[which])
                         clocks[which].append(time.perf_counter() - began)
@@ -72,7 +72,7 @@ def table(kind: str, found: Mapping[str, Sequence[Cost]]) -> Table:
 
 
 @asynccontextmanager
-async def worked(client: Any, into: list[float]) -> AsyncIterator[None]:
+async def processors(client: Any, into: list[float]) -> AsyncIterator[None]:
     """Adds the seconds that processors worked inside of the block."""
     database = client.service.database
     processes: list[int] = []
