@@ -298,7 +298,8 @@ def connection(
     connection(key="customer_id", …)`.
 
     With `key`, the column that holds the parent's `parent` column; without it, a root list of all records.
-    `default_order` names values of `orders`, `-` before those that descend; the key decides ties. `where`
+    `default_order` names values of `orders`, `-` before those that descend, and ` nulls last` or ` nulls
+    first` after those whose NULLs go elsewhere than usual; the key decides ties. `where`
     always holds; `narrow` is a function of further arguments (its parameters, `info` apart) that gives a
     condition on the table `t`, a `KeptList`, or `None`; that of a root list may be awaited. Arguments are
     first, after, last, before and, as declared, filter and orderBy.

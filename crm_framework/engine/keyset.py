@@ -26,7 +26,8 @@ class OrderField:
     compared.
 
     That is a `column` of the table or `sql`, an expression over the table `t`, such as a subselect of one
-    value. NULL is the largest value; `nullable` says whether there may be one: without it, a column has none
+    value. NULL is the largest value, unless a request says otherwise by `nulls`, for which only a sort serves
+    on PostgreSQL; `nullable` says whether there may be one: without it, a column has none
     and an expression may. Text goes by code points; on PostgreSQL an index serves it where the column's
     collation is "C".
     """
@@ -62,10 +63,18 @@ class OrderField:
 
 @strawberry.enum(description="Which end of an order comes first.")
 class OrderDirection(Enum):
-    """Which end of an order comes first. NULL is the largest value."""
+    """Which end of an order comes first. NULL is the largest value, unless `nulls` says otherwise."""
 
-    ASC = strawberry.enum_value("ASC", description="The smallest first; without a value last.")
-    DESC = strawberry.enum_value("DESC", description="The largest first; without a value first.")
+    ASC = strawberry.enum_value("ASC", description="The smallest first; without a value last, if not said.")
+    DESC = strawberry.enum_value("DESC", description="The largest first; without a value first, if not said.")
+
+
+@strawberry.enum(description="Where an order has those without a value.")
+class OrderNulls(Enum):
+    """Where an order has those without a value."""
+
+    FIRST = strawberry.enum_value("FIRST", description="Before all that have one.")
+    LAST = strawberry.enum_value("LAST", description="After all that have one.")
 
 
 @dataclass(frozen=True)
@@ -101,14 +110,20 @@ class Orders:
         return Orders(self.name, (*self.fields, *added)) if added else self
 
     def named(self, order: str) -> "Term":
-        """The term of "CREATED_AT", or of "-CREATED_AT" for descending. Raises `DeclarationError`."""
-        wanted = order.removeprefix("-")
+        """The term of "CREATED_AT", or of "-CREATED_AT" for descending; ` nulls last` or ` nulls first` after
+        it says where NULLs go. Raises `DeclarationError`.
+        """
+        wanted, descends = _field_of(order), order.startswith("-")
+        nulls = order.removeprefix("-").removeprefix(wanted)
+        if nulls not in ("", *_NULLS.values()):
+            raise DeclarationError(self.name, f"{order!r} is no order", "Write -NAME or -NAME nulls last")
         for found in self.fields:
             if found.name == wanted:
                 computed = found.sql is not None
                 sql = found.sql or f"t.{name(found.column or '')}"
                 nullable = computed if found.nullable is None else found.nullable
-                return Term(wanted, sql, found.kind, order.startswith("-"), nullable, computed)
+                least = nullable and nulls == _NULLS[descends]
+                return Term(wanted, sql, found.kind, descends, nullable, computed, least)
         known = ", ".join(one.name for one in self.fields)
         raise DeclarationError(self.name, f"there is no order by {wanted!r}", f"Use one of {known}")
 
@@ -137,6 +152,18 @@ class Term:
     nullable: bool = False
     computed: bool = False
     """Whether it is an expression: of what type that is, nobody knows."""
+    least_null: bool = False
+    """Whether NULL is the smallest value, where it is the largest otherwise."""
+
+    @property
+    def nulls_first(self) -> bool:
+        return self.descending is not self.least_null
+
+    @property
+    def spelt(self) -> str:
+        """As `Orders.named` reads it."""
+        nulls = _NULLS[self.descending] if self.least_null else ""
+        return f"{'-' if self.descending else ''}{self.name}{nulls}"
 
     def value(self, dialect: Dialect) -> str:
         """The expression as it is compared: text by code points, decimals as numbers, on both databases.
@@ -163,7 +190,14 @@ class Term:
         """Its part of `ORDER BY`, over the expression itself or over what selects it as `sql`."""
         shown = sql or self.value(dialect)
         text = self.is_text and sql is not None
-        return ordered(shown, dialect, descending=self.descending, text=text, nullable=self.nullable)
+        return ordered(
+            shown,
+            dialect,
+            descending=self.descending,
+            text=text,
+            nullable=self.nullable,
+            least_null=self.least_null,
+        )
 
 
 @dataclass(frozen=True)
@@ -175,7 +209,7 @@ class Ordering:
     @cached_property
     def fingerprint(self) -> str:
         """What a cursor says of the ordering that it belongs to."""
-        return ",".join(f"-{term.name}" if term.descending else term.name for term in self.terms)
+        return ",".join(term.spelt for term in self.terms)
 
     def reversed(self) -> "Ordering":
         return self._reversed
@@ -224,7 +258,8 @@ class Ordering:
 
 
 def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: Any) -> Ordering:
-    """The ordering that a request chose (`[{"field": …, "direction": …}]`), or the default, ended by the key.
+    """The ordering that a request chose (`[{"field": …, "direction": …, "nulls": …}]`), or the default, ended
+    by the key.
 
     A field given twice counts where it stands first.
     """
@@ -242,7 +277,7 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
 def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted."""
     for each in _first_of_each(chosen):
-        wanted = each.removeprefix("-")
+        wanted = _field_of(each)
         needs = next((one.permission for one in orders.fields if one.name == wanted), None)
         if needs is not None and not granted(needs):
             raise context.refusal([(f"{orders.name}.{wanted}", needs)])
@@ -271,8 +306,18 @@ def _first_of_each(choices: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         shown: str = column.value if isinstance(column, Enum) else column
         if shown not in found:
             descends = choice.get("direction") in (OrderDirection.DESC, "DESC")
-            found[shown] = f"-{shown}" if descends else shown
+            other = OrderNulls.LAST if descends else OrderNulls.FIRST
+            least = choice.get("nulls") in (other, other.value)
+            found[shown] = f"{'-' if descends else ''}{shown}{_NULLS[descends] if least else ''}"
     return tuple(found.values())
+
+
+_NULLS = {True: " nulls last", False: " nulls first"}
+"""Descending or not → what is said of an order in which NULL is the smallest value."""
+
+
+def _field_of(order: str) -> str:
+    return order.removeprefix("-").partition(" ")[0]
 
 
 def beyond(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fragment:
@@ -287,18 +332,18 @@ def beyond(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fr
         if value is not None:
             # it leaves NULLs out: right where they came before, to be mended where they follow
             compared = _row_comparison(terms, values, dialect)
-            return compared if first.descending else any_of([compared, _is_null(first, dialect)])
+            return compared if first.nulls_first else any_of([compared, _is_null(first, dialect)])
     rest = beyond(terms[1:], values[1:], dialect) if len(terms) > 1 else None
     sql = first.value(dialect)
     if value is None:
         tied = all_of([_is_null(first, dialect), rest]) if rest else None
-        later = Fragment(f"{sql} IS NOT NULL") if first.descending else None
+        later = Fragment(f"{sql} IS NOT NULL") if first.nulls_first else None
         return any_of([part for part in (later, tied) if part is not None])
     sign, given = "<" if first.descending else ">", first.argument(dialect)
     parts = [Fragment(f"{sql} {sign} {given}", (value,))]
     if rest is not None:
         parts.append(all_of([Fragment(f"{sql} = {given}", (value,)), rest]))
-    if first.nullable and not first.descending:
+    if first.nullable and not first.nulls_first:
         return any_of([*parts, _is_null(first, dialect)])
     # the bound repeats what follows from the rest, for the index's sake
     return all_of([Fragment(f"{sql} {sign}= {given}", (value,)), any_of(parts)]) if rest else any_of(parts)
@@ -325,9 +370,18 @@ def _order_input(orders: Orders) -> type:
         orders.name,
         (),
         {
-            "__annotations__": {"field": choices, "direction": OrderDirection},
+            "__annotations__": {
+                "field": choices,
+                "direction": OrderDirection,
+                "nulls": OrderNulls | None,
+            },
             "field": StrawberryField(description="What to order by."),
             "direction": StrawberryField(description="Which end comes first.", default=OrderDirection.ASC),
+            "nulls": StrawberryField(
+                description="Where those without a value go. Left out, they come last where the order"
+                " ascends, and first where it descends.",
+                default=strawberry.UNSET,
+            ),
         },
     )
     found: type = strawberry.input(

@@ -235,13 +235,23 @@ def is_text(kind: object) -> bool:
     return kind is str
 
 
-def ordered(sql: str, dialect: Dialect, *, descending: bool, text: bool, nullable: bool = True) -> str:
-    """One term of `ORDER BY`, equal on both databases: PostgreSQL's own NULLs, SQLite's own text."""
-    if dialect == "postgres":
-        collation = ' COLLATE "C"' if text else ""
-        return f"{sql}{collation}{' DESC' if descending else ''}"
-    nulls = (" NULLS FIRST" if descending else " NULLS LAST") if nullable else ""
-    return f"{sql}{' DESC' if descending else ''}{nulls}"
+def ordered(
+    sql: str,
+    dialect: Dialect,
+    *,
+    descending: bool,
+    text: bool,
+    nullable: bool = True,
+    least_null: bool = False,
+) -> str:
+    """One term of `ORDER BY`, equal on both databases: PostgreSQL's own NULLs, which are the largest values,
+    and SQLite's own text. With `least_null` they are the smallest, as they are SQLite's.
+    """
+    collation = ' COLLATE "C"' if text and dialect == "postgres" else ""
+    nulls = ""
+    if nullable and least_null is (dialect == "postgres"):  # otherwise than the database would
+        nulls = " NULLS FIRST" if descending is not least_null else " NULLS LAST"
+    return f"{sql}{collation}{' DESC' if descending else ''}{nulls}"
 
 
 def context_of(info: Info | Context) -> Context:

@@ -34,6 +34,8 @@ TIED = "sorts only rows that are equal in the first term, which the index gives"
 COUNTED = "all rows are counted"
 ANYWHERE = "words in the middle of a text, which this index does not serve"
 
+OTHERWISE = "PostgreSQL keeps NULLs last in an index, and first where that is read from its end"
+
 KEY = library.key(200_003)
 PRIMARY = frozenset({"primary key"})
 
@@ -82,6 +84,12 @@ SHAPES = {
     "page_after_bought_on": page("BOUGHT_ON", [date(2024, 2, 5)], "lib_book_bought"),
     "page_after_lent": page("LENT", [False], "lib_book_lent"),
     "page_after_binding": page("BINDING", ["hard"], "lib_book_binding", passed=True),
+    "page_without_nulls_first": Shape(
+        "{ books(first: 10, orderBy: [{field: YEAR, direction: DESC, nulls: LAST}]) { nodes { title } } }",
+        {},
+        frozenset(),
+        {"postgres: SCAN lib_book": OTHERWISE, "postgres: SORT": OTHERWISE},
+    ),
     "page_of_two_orders": Shape(
         """query ($after: String) { books(first: 10, after: $after,
   orderBy: [{field: TITLE, direction: DESC}, {field: YEAR}]) { nodes { title } } }""",

@@ -3,6 +3,7 @@
 import pytest
 
 from crm_framework.engine import (
+    DeclarationError,
     Dialect,
     Fragment,
     OrderField,
@@ -50,6 +51,13 @@ def terms(*order: str) -> Ordering:
             Fragment("(t.size IS NOT NULL) OR ((t.size IS NULL) AND ((t.id) < (?)))", ("k",)),
         ),
         (
+            ["-SIZE nulls last"],
+            [3, "k"],
+            Fragment("((t.size, t.id) < (?, ?)) OR (t.size IS NULL)", (3, "k")),
+        ),
+        (["-SIZE nulls last"], [None, "k"], Fragment("(t.size IS NULL) AND ((t.id) < (?))", ("k",))),
+        (["SIZE nulls first"], [3, "k"], Fragment("(t.size, t.id) > (?, ?)", (3, "k"))),
+        (
             ["-NAME", "DAY"],
             ["a", "d", "k"],
             Fragment(
@@ -69,6 +77,18 @@ def test_text_goes_by_code_points_and_null_is_the_largest() -> None:
     assert terms("-NAME", "SIZE").clause("postgres") == 'ORDER BY t.name COLLATE "C" DESC, t.size, t.id'
     assert terms("-SIZE").clause("sqlite") == "ORDER BY t.size DESC NULLS FIRST, t.id DESC"
     assert beyond(terms("NAME").terms, ["a", "k"], "postgres").sql == '(t.name COLLATE "C", t.id) > (?, ?)'
+
+
+def test_nulls_go_where_an_order_says() -> None:
+    for said in ("-SIZE nulls first", "SIZE nulls last", "NAME nulls first"):  # as they go anyway
+        assert terms(said) == terms(said.partition(" ")[0])
+    last, first = terms("-SIZE nulls last"), terms("SIZE nulls first")
+    assert last.clause("sqlite") == "ORDER BY t.size DESC, t.id DESC"
+    assert last.clause("postgres") == "ORDER BY t.size DESC NULLS LAST, t.id DESC"
+    assert first.clause("postgres") == "ORDER BY t.size NULLS FIRST, t.id"
+    assert last.reversed().fingerprint == first.fingerprint == "SIZE nulls first,id"
+    with pytest.raises(DeclarationError, match=r"'SIZE nulls away' is no order\. Write -NAME or"):
+        terms("SIZE nulls away")
 
 
 def test_an_ordering_turns_round() -> None:

@@ -66,23 +66,30 @@ async def books(shelves: Library) -> list[dict[str, Any]]:
 
 def in_order(books: list[dict[str, Any]], order: list[str]) -> list[str]:
     """Global ids in an order: by stable sorts from the last term to the first, NULL the largest value."""
-    terms = list(dict.fromkeys(term.removeprefix("-") for term in order))
-    first = {term.removeprefix("-"): term.startswith("-") for term in reversed(order)}
-    last_descends = first[terms[-1]] if terms else False
+    terms: dict[str, tuple[bool, str]] = {}
+    for term in order:
+        name, _, nulls = term.removeprefix("-").partition(" nulls ")
+        terms.setdefault(name, (term.startswith("-"), nulls))
+    last_descends = [*terms.values()][-1][0] if terms else False
     found = sorted(books, key=lambda book: book["id"], reverse=last_descends)
-    for term in reversed(terms):
-        found = sorted(found, key=_comparable(COLUMNS[term]), reverse=first[term])
+    for name, (descends, nulls) in reversed(terms.items()):
+        first = (nulls or ("first" if descends else "last")) == "first"
+        found = sorted(found, key=_comparable(COLUMNS[name], first is descends), reverse=descends)
     return [encode_id("Book", book["id"]) for book in found]
 
 
-def _comparable(column: str) -> Callable[[Any], Any]:
+def _comparable(column: str, largest: bool) -> Callable[[Any], Any]:
     # the flag decides before a NULL meets another value
-    return lambda book: (True, 0) if book[column] is None else (False, book[column])
+    return lambda book: (largest, 0) if book[column] is None else (not largest, book[column])
 
 
 def spelled(order: list[str]) -> list[dict[str, str]]:
-    ways = {True: "DESC", False: "ASC"}
-    return [{"field": term.removeprefix("-"), "direction": ways[term.startswith("-")]} for term in order]
+    found = []
+    for term in order:
+        name, _, nulls = term.removeprefix("-").partition(" nulls ")
+        said = {"nulls": nulls.upper()} if nulls else {}
+        found.append({"field": name, "direction": "DESC" if term.startswith("-") else "ASC", **said})
+    return found
 
 
 WALK = """query ($orderBy: [BookOrder!], $first: Int, $after: String, $last: Int, $before: String) {
@@ -132,6 +139,59 @@ async def test_a_walk_backwards_meets_every_record_once(
         if not info["hasPreviousPage"]:
             break
     assert met == expected
+
+
+SHORT_WALK = """query ($orderBy: [BookOrder!], $first: Int, $after: String, $last: Int, $before: String) {
+  books(orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) {
+    nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
+
+
+async def test_pages_go_both_ways_wherever_nulls_are(shelves: Library, books: list[dict[str, Any]]) -> None:
+    """Each way of an order: alone, before each way of another, and beside one without NULLs."""
+    ways = [(sign, nulls) for sign in ("", "-") for nulls in ("", " nulls first", " nulls last")]
+    years, prices = ([f"{sign}{name}{nulls}" for sign, nulls in ways] for name in ("YEAR", "PRICE"))
+    orders = [[year] for year in years] + [[year, price] for year in years for price in prices]
+    orders += [[year, "-TITLE"] for year in years] + [["TITLE", year] for year in years]
+    chance = random.Random(3)
+    for order in orders:
+        expected = in_order(books, order)
+        assert await walked(shelves, order, chance.choice([3, 7, 11])) == expected, order
+        assert await walked(shelves, order, chance.choice([3, 7, 11]), backward=True) == expected, order
+
+
+async def walked(shelves: Library, order: list[str], size: int, *, backward: bool = False) -> list[str]:
+    """The whole list, page by page."""
+    met: list[str] = []
+    given: dict[str, Any] = {"last" if backward else "first": size}
+    while True:
+        page = (await shelves.data(SHORT_WALK, {"orderBy": spelled(order), **given}))["books"]
+        found = [node["id"] for node in page["nodes"]]
+        met = [*found, *met] if backward else [*met, *found]
+        info = page["pageInfo"]
+        if not info["hasPreviousPage" if backward else "hasNextPage"]:
+            return met
+        given |= {"before": info["startCursor"]} if backward else {"after": info["endCursor"]}
+
+
+async def test_a_cursor_of_other_nulls_is_one_of_another_order(
+    shelves: Library, books: list[dict[str, Any]]
+) -> None:
+    async def ask(order: list[dict[str, Any]], after: str | None = None) -> Any:
+        return await shelves.ask(SHORT_WALK, {"orderBy": order, "first": 2, "after": after})
+
+    plain = spelled(["-YEAR"])
+    cursor = (await ask(plain)).data["books"]["pageInfo"]["endCursor"]
+    for same in ({"nulls": "FIRST"}, {"nulls": None}):
+        assert (await ask([plain[0] | same], cursor)).errors == []
+    [error] = (await ask(spelled(["-YEAR nulls last"]), cursor)).errors
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    assert error["message"] == (
+        "after: this cursor belongs to the order -YEAR,-id, but the list is in the order "
+        "-YEAR nulls last,-id; start again without a cursor, or keep the order"
+    )
+    # where there is always a value it makes no difference
+    cursor = (await ask(spelled(["TITLE nulls first"]))).data["books"]["pageInfo"]["endCursor"]
+    assert (await ask(spelled(["TITLE"]), cursor)).errors == []
 
 
 async def test_both_cursors_bound_the_page(shelves: Library, books: list[dict[str, Any]]) -> None:
@@ -184,7 +244,9 @@ async def test_pages_of_which_nothing_is_selected(filled: Library) -> None:
     }
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=",".join)
+@pytest.mark.parametrize(
+    "order", [*ORDERS, ["-PUBLISHED_AT nulls last", "BINDING nulls first"]], ids=",".join
+)
 async def test_pages_of_each_parent(shelves: Library, books: list[dict[str, Any]], order: list[str]) -> None:
     text = """query ($orderBy: [BookOrder!], $after: String, $first: Int, $last: Int) {
         authors { catalogue(orderBy: $orderBy, after: $after, first: $first, last: $last) {

@@ -112,6 +112,13 @@ async def test_every_customer_comes_once_and_in_order(
     order = f"[{{field: {name}, direction: {direction}}}]"
     assert await walked(client, order) == expected
     assert await walked(client, order, backwards=True) == expected
+    # those without a value at the other end, in the same order among themselves
+    without = [each for each in expected if key(*CONTACTED[each]) is None]
+    having = [each for each in expected if each not in without]
+    nulls, other = ("LAST", [*having, *without]) if direction == "DESC" else ("FIRST", [*without, *having])
+    order = f"[{{field: {name}, direction: {direction}, nulls: {nulls}}}]"
+    assert await walked(client, order) == other
+    assert await walked(client, order, backwards=True) == other
 
 
 async def test_added_orders_break_each_others_ties(client: CrmClient) -> None:

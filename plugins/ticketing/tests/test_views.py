@@ -62,7 +62,10 @@ async def test_tickets_of_a_view(client: CrmClient) -> None:
         "tags": {"none": ["x"]},
         "createdAt": {"lt": "2100-01-01T00:00:00Z"},
     }
-    order = [{"field": "NUMBER", "direction": "DESC"}]
+    order = [
+        {"field": "DUE_AT", "direction": "DESC", "nulls": "LAST"},
+        {"field": "NUMBER", "direction": "DESC"},
+    ]
     view = await saved_view(client, filter=wanted, orderBy=order, shared=True)
 
     async def numbers(**given: Any) -> list[int]:
