@@ -113,7 +113,7 @@ MAX_DEPTH = 6
 """How deep `and`, `or` and `not` may be nested."""
 MAX_CONDITIONS = 100
 """How many members one filter may hold in all."""
-MAXCOMBINED = 500
+MAX_COMBINED = 500
 """How many filters `and`, `or` and `not` may hold in all."""
 MAX_VALUES = 5_000
 """How many values one filter may compare with in all; PostgreSQL takes 32,767 for a whole statement."""
@@ -124,7 +124,7 @@ class _Budget:
 
     def __init__(self) -> None:
         self.conditions = MAX_CONDITIONS
-        self.combined = MAXCOMBINED
+        self.combined = MAX_COMBINED
 
     def condition(self) -> bool:
         self.conditions -= 1
@@ -231,7 +231,7 @@ def _combined(
     for i, one in enumerate(given):
         here = (*path, str(i))
         if not budget.combination():
-            raise refused(here, f"and, or and not may hold {MAXCOMBINED} filters in all")
+            raise refused(here, f"and, or and not may hold {MAX_COMBINED} filters in all")
         inner.append(_group(spec, one, dialect, here, budget, depth))
     return all_of(inner) if key == "and" else any_of(inner)
 

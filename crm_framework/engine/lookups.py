@@ -30,7 +30,7 @@ def _named(spec: FilterSpec, value: Any) -> Iterator[Member]:
         for name, inner in value.items():
             if name in COMBINE:
                 yield from _named(spec, inner)
-            elif name in spec.lookups and not isinstance(inner, Looked):
+            elif name in spec.lookups and inner is not None and not isinstance(inner, Looked):
                 yield spec.lookups[name]
     elif isinstance(value, list | tuple):
         for inner in value:

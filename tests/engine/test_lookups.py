@@ -49,3 +49,6 @@ async def test_a_value_that_does_not_fit_is_refused_at_its_place(filled: Library
     assert [error["message"] for error in result.response["errors"]] == [
         "filter.not.or.0.dearer: 10 times is more than any book"
     ]
+    for none in ({"dearer": None}, {"or": [{"dearer": 1}, {"dearer": None}]}):
+        [error] = (await filled.ask(TOTAL, {"filter": none})).response["errors"]
+        assert error["message"].endswith("dearer: null is no condition; leave it out, or use isNull")

@@ -136,6 +136,18 @@ async def test_whoever_tickets_put_at_risk_is_in_the_table(shop: Shop) -> None:
     assert [node["name"] for node in made["segment"]["members"]["nodes"]] == ["Ada", "Cy"]
     assert made["segment"]["memberCount"] == 2
     segment = made["segment"]["id"]
+    for filter, refusal in (
+        ({"atRisk": None}, "filter.atRisk: null is no condition; leave it out, or use isNull."),
+        (
+            {"or": [{"atRisk": True}] * 101},
+            "filter.or.100.atRisk: a filter may hold 100 conditions at most.",
+        ),
+    ):
+        update = (
+            "mutation ($input: UpdateSegmentInput!) { updateSegment(input: $input) { errors { message } } }"
+        )
+        kept = await client.data(update, input={"id": segment, "filter": filter})
+        assert kept["updateSegment"]["errors"] == [{"message": refusal}]
     assert await names(client, {"segment": segment, "name": {"eq": "Cy"}}) == ["Cy"]
     key = decode_key(segment, "Segment")
     found = await segment_members(client.service.database, [key], [ada, ben, cy])
