@@ -13,7 +13,7 @@ from crm_framework import (
     now,
     record_purchase,
 )
-from crm_framework.testing import CrmClient, deliver_events
+from crm_framework.testing import CrmClient, deliver_events, frozen
 
 from .shop import PARTS, Shop, at, people
 
@@ -253,6 +253,23 @@ async def test_days_are_those_of_the_companys_zone(open_client: Callable[..., Aw
     )
     assert found["timeZone"] == "Asia/Kolkata"
     assert found["revenue"][0]["groups"] == [{"label": "2024-01-01", "n": 1}, {"label": "2024-02-01", "n": 1}]
+    await shop.buy(ada, "2024-03-01T18:29:59.999999")  # by its days, gaps of 1 and 29: 15
+    risk = "query ($id: ID!) { customers(filter: {atRisk: true}) { totalCount } customer(id: $id) {"
+    risk += " metrics { atRisk { kind } } } }"
+    for moment, risky in (("2024-03-31T18:29:00", 0), ("2024-03-31T18:31:00", 1)):
+        with frozen(at(moment)):
+            told = await client.data(risk, id=encode_id("Customer", ada))
+            assert told["customers"]["totalCount"] == len(told["customer"]["metrics"]["atRisk"]) == risky
+            for zone in ("Asia/Kolkata", "UTC", "Pacific/Kiritimati"):
+                counted = await shop.ask(
+                    "atRisk { total rows { reasons { kind } } }", more=f', timeZone: "{zone}"'
+                )
+                assert (counted["atRisk"]["total"], len(counted["atRisk"]["rows"])) == (risky, risky), zone
+    found = await shop.ask(
+        "revenue(groupBy: {by: PERIOD, period: DAY}) { groups { n } }",
+        "2024-03-01", "2024-03-02", ', timeZone: "Asia/Calcutta"',
+    )  # fmt: skip
+    assert found["revenue"][0]["groups"] == [{"n": 1}, {"n": 0}]
 
 
 async def test_charts_are_whole_specifications(shop: Shop) -> None:

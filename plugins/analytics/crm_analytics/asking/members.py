@@ -6,7 +6,9 @@ from typing import Any
 from crm_analytics.metrics.at_risk import LOST, OVERDUE, UNHAPPY_FOR
 from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.rfm import SEGMENTS
+from crm_analytics.rollups.state import state
 from crm_analytics.settings import AnalyticsSettings
+from crm_analytics.windows import day_in
 from crm_framework import FilterContext, Fragment, Member, OrderField, now
 
 READ = "analytics.read"
@@ -105,7 +107,8 @@ def _clv(costs: Costs) -> str:
 async def _at_risk(context: FilterContext) -> Callable[[Any, str], Fragment]:
     """As the metric of this name: what the plugins have signals about, where the actor may see that, too."""
     told = list((await context.signalled()).conditions.values())
-    today, since = now().date(), now() - UNHAPPY_FOR
+    zone = (await state(context.reader)).zone
+    today, since = day_in(now(), zone), now() - UNHAPPY_FOR
 
     def condition(value: Any, dialect: str) -> Fragment:
         waited = (

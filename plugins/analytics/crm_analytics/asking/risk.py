@@ -198,6 +198,7 @@ _EVERYBODY = "crm_customer AS t LEFT JOIN analytics_customer AS f ON f.customer_
 
 async def _conditions(asked: Question) -> list[Fragment]:
     """Who has a reason: one condition for each of our own, and for each plugin that has signals."""
+    today = day_in(asked.data_through, asked.state.zone)  # by these days the figures are kept
     waited = (
         "(CAST(? AS DATE) - f.last_day)"
         if asked.reader.dialect == "postgres"
@@ -205,7 +206,7 @@ async def _conditions(asked: Question) -> list[Fragment]:
     )
     gap = Fragment(
         f"f.expected_on < ? AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} * f.gap_median",
-        (asked.today, asked.today, asked.today),
+        (today, today, today),
     )
     mood = Fragment("f.unhappy_at >= ?", (asked.data_through - UNHAPPY_FOR,))
     told = await asked.info.context.signalled()

@@ -50,7 +50,8 @@ def day(column: str, of: Offsets, dialect: Dialect) -> Fragment:
     seconds = f"CASE {cases} ELSE {begun} END" if cases else str(begun)
     args = tuple(moment for moment, _ in later)
     if dialect == "sqlite":
-        return Fragment(f"DATE({column}, ({seconds}) || ' seconds')", args)
+        # of a whole second: SQLite rounds what is less than a thousandth of one, up to the next day
+        return Fragment(f"DATE(SUBSTR({column}, 1, 19), ({seconds}) || ' seconds')", args)
     return Fragment(f"CAST({column} AT TIME ZONE 'UTC' + ({seconds}) * INTERVAL '1 second' AS DATE)", args)
 
 
