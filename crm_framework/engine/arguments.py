@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -24,11 +25,10 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
 from msgspec import UNSET, Struct
-from msgspec.structs import astuple
 from strawberry.types.field import StrawberryField
 
 from .input_types import Conversion, InputTypes
-from .leaves import IMMUTABLE, fresh
+from .leaves import IMMUTABLE, PLAIN_LEAVES, fresh
 
 Evaluate = Callable[[dict[str, Any]], Any]
 """Values of variables → the inner value, or `Undefined` where it counts as not given. Raises `Awkward`."""
@@ -91,11 +91,21 @@ def _items(value: Any) -> int:
         elif isinstance(one, dict):
             inner = one.values()
         elif isinstance(one, Struct):
-            inner = astuple(one)
+            inner = [getattr(one, name) for name in _not_plain(type(one))]
         else:
             continue
         waiting += [each for each in inner if type(each) not in _PLAIN]
     return found
+
+
+@cache
+def _not_plain(struct: type[Struct]) -> Sequence[str]:
+    """Members that may hold lists or objects: an import has thousands of structs with few of these."""
+    kinds = struct.__annotations__.items()
+    return [name for name, kind in kinds if kind not in PLAIN_LEAVES and kind not in _OR_NULL]
+
+
+_OR_NULL = frozenset(kind | None for kind in PLAIN_LEAVES)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ _PLAIN: dict[GraphQLNamedType, Any] = {
     GraphQLInt: _INT,
 }
 """Scalars whose values msgspec checks by itself."""
+PLAIN_LEAVES = frozenset(_PLAIN.values())
+"""What stands for these in a struct: their values are neither lists nor objects."""
 IMMUTABLE = (str, int, float, bool, type(None), Enum, Decimal, date, timedelta, UUID)
 """Types whose values several can hold."""
 

@@ -8,7 +8,7 @@ digest can still be checked.
 
 import hmac
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -69,34 +69,34 @@ def who_acts(actor: "ActorLike | None") -> Who:
 def audit_row(record: AuditRecord, *, at: datetime, key: bytes | None) -> tuple[Any, ...]:
     """A row of AUDIT_COLUMNS. `key` is the secret, if there is one, without which no digest can be made."""
     subject = record.subject_type, record.subject_id, record.customer_id
-    return entry(
-        record.who, record.action, subject, record.changes, record.request_id, record.reason, at=at, key=key
-    )
+    said = record.action, *subject, record.reason, record.changes
+    return entries(record.who, [said], record.request_id, at=at, key=key)[0]
 
 
-def entry(
-    who: Who,
-    action: str,
-    subject: tuple[str, str, str | None],
-    changes: Mapping[str, Any],
-    request_id: str | None,
-    reason: str | None = None,
-    *,
-    at: datetime,
-    key: bytes | None,
-) -> tuple[Any, ...]:
-    """The same without a record, as an import has thousands; `subject` is type, id and the customer's id."""
+Said = tuple[str, str, str, str | None, str | None, Mapping[str, Any]]
+"""What one entry says by itself: action, subject's type and id, the customer's id, reason, and changes."""
+
+
+def entries(
+    who: Who, many: Iterable[Said], request_id: str | None, *, at: datetime, key: bytes | None
+) -> list[tuple[Any, ...]]:
+    """Rows of AUDIT_COLUMNS for what one did in one transaction: an import has thousands."""
     kind, actor_id, name, token_id = who
-    told = _encode(changes).decode()
-    salt, entry_id = _salt(), new_id()
-    rest = (
-        entry_id, _moment(at), kind, actor_id, None if kind == PERSONAL_KIND else name, token_id,
-        request_id, action, *subject, reason, _personal(salt, kind, name, told).hex(),
-    )  # fmt: skip
-    return (
-        entry_id, at, kind, actor_id, name, token_id, request_id, action, *subject, reason, told, salt,
-        _signed(key, _encode(rest)),
-    )  # fmt: skip
+    moment, shown_name = _moment(at), None if kind == PERSONAL_KIND else name
+    rows = []
+    for action, subject_type, subject_id, customer_id, reason, changes in many:
+        told = _encode(changes).decode()
+        salt, entry_id = _salt(), new_id()
+        rest = (
+            entry_id, moment, kind, actor_id, shown_name, token_id, request_id, action,
+            subject_type, subject_id, customer_id, reason, _personal(salt, kind, name, told).hex(),
+        )  # fmt: skip
+        row = (
+            entry_id, at, kind, actor_id, name, token_id, request_id, action,
+            subject_type, subject_id, customer_id, reason, told, salt, _signed(key, _encode(rest)),
+        )  # fmt: skip
+        rows.append(row)
+    return rows
 
 
 _drawn: list[bytes] = []

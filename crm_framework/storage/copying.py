@@ -60,10 +60,15 @@ def _column(values: tuple[object, ...]) -> Iterable[str]:
     """A column's values; most columns need no look at each."""
     if are_one(values):
         return [_text(values[0])] * len(values)
-    if set(map(type, values)) == {str}:
-        texts: Any = values
-        whole = "".join(texts)
-        return texts if not any(special in whole for special, _ in _ESCAPES) else map(_escaped, texts)
+    kinds = set(map(type, values))
+    known: Any = values
+    if kinds == {str}:
+        whole = "".join(known)
+        return known if not any(special in whole for special, _ in _ESCAPES) else map(_escaped, known)
+    if kinds == {bytes}:
+        return map(_hexadecimal, known)
+    if kinds == {datetime}:
+        return [aware(value).isoformat() for value in known]
     return map(_text, values)
 
 
@@ -72,6 +77,10 @@ def _escaped(text: str) -> str:
         if special in text:
             text = text.replace(special, escaped)
     return text
+
+
+def _hexadecimal(value: bytes) -> str:
+    return f"\\\\x{value.hex()}"
 
 
 def _text(value: object) -> str:
@@ -86,7 +95,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"  # which a column of numbers takes too, as asyncpg does
     if isinstance(value, bytes):
-        return f"\\\\x{value.hex()}"
+        return _hexadecimal(value)
     if isinstance(value, int | float | Decimal | date | UUID):
         return str(value)
     raise Uncopied

@@ -26,7 +26,7 @@ class Insert:
 
     table: str
     columns: tuple[str, ...]
-    rows: list[list[Any]]
+    rows: list[Sequence[Any]]
 
     @property
     def sql(self) -> str:
@@ -45,7 +45,7 @@ class Gathered:
     def __bool__(self) -> bool:
         return bool(self.inserts or self.assumed)
 
-    def add(self, table: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+    def add(self, table: str, columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
         last = self.inserts[-1] if self.inserts else None
         if last is not None and (last.table, last.columns) == (table, columns):
             last.rows += rows

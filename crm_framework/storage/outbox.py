@@ -17,11 +17,11 @@ from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
 from crm_framework.hooks.specs import Handling
 
-from .audit import entry, who_acts
+from .audit import Said, entries, who_acts
 from .debts import FIRST_RETRY, Debts, Stored
 from .events import encode
 from .ids import new_id
-from .turns import in_turns
+from .turns import parts_in_turns
 
 if TYPE_CHECKING:
     from .unit_of_work import UnitOfWork
@@ -110,52 +110,55 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     events = tx.take_events()
     if not events:
         return []
-    await in_turns(lambda event: _check(tx, event), events)
+    _check(tx, events)
     for guard in tx.database.guards:
         await guard(events, tx)
     more = tx.take_events()
-    if more:
-        await in_turns(lambda event: _check(tx, event), more)
+    _check(tx, more)
     stored = [(new_id(), event) for event in (*events, *more)]
     cause = tracing.cause()
     columns, more_values = (EVENT_COLUMNS, ()) if cause is None else (TRACED_COLUMNS, (cause,))
     at, who, key, request_id = tx.now, who_acts(tx.actor), tx.database.audit_key, tx.request_id
 
-    def event_row(one: Stored) -> tuple[Any, ...]:
-        event = one[1]
-        return (one[0], event.type, event.customer_id, encode(event), at, *more_values)
+    def event_rows(part: Sequence[Stored]) -> list[tuple[Any, ...]]:
+        return [(id, event.type, event.customer_id, encode(event), at, *more_values) for id, event in part]
 
-    def audit_row(one: Stored) -> tuple[Any, ...]:
-        event = one[1]
-        subject = (*event.audit_subject, event.customer_id)
-        return entry(who, event.type, subject, event.changes, request_id, at=at, key=key)
+    def audit_rows(part: Sequence[Stored]) -> list[tuple[Any, ...]]:
+        return entries(who, [_said(event) for _, event in part], request_id, at=at, key=key)
 
     parts = [stored[start : start + AT_ONCE] for start in range(0, len(stored), AT_ONCE)]
     for part in parts:
-        tx.insert_values("crm_event", columns, await in_turns(event_row, part))
+        tx.insert_values("crm_event", columns, await parts_in_turns(event_rows, part))
         if len(part) == AT_ONCE:
             await tx.transaction.send_ahead()
     for part in parts:
-        tx.audit(await in_turns(audit_row, part))
+        tx.audit(await parts_in_turns(audit_rows, part))
         if len(part) == AT_ONCE:
             await tx.transaction.send_ahead()
     return stored
 
 
-def _check(tx: "UnitOfWork", event: Event) -> None:
+def _said(event: Event) -> Said:
+    return (event.type, *event.audit_subject, event.customer_id, None, event.changes)
+
+
+def _check(tx: "UnitOfWork", events: Sequence[Event]) -> None:
     known = tx.database.event_types
-    if known is not None and event.type not in known:
-        raise CrmError(
-            ErrorCode.INTERNAL,
-            f"The event type {event.type!r} is not declared.",
-            hint="List the class in the plugin's `Plugin(events=[...])`.",
-        )
-    if event.customer_id is None and not _has_subject(event):
-        raise CrmError(
-            ErrorCode.INTERNAL,
-            f"The event {event.type!r} names neither a customer nor another subject.",
-            hint="Give it a customer_id, or override `subject_id`.",
-        )
+    if known is not None:
+        for type_ in {event.type for event in events}:
+            if type_ not in known:
+                raise CrmError(
+                    ErrorCode.INTERNAL,
+                    f"The event type {type_!r} is not declared.",
+                    hint="List the class in the plugin's `Plugin(events=[...])`.",
+                )
+    for event in events:
+        if event.customer_id is None and not _has_subject(event):
+            raise CrmError(
+                ErrorCode.INTERNAL,
+                f"The event {event.type!r} names neither a customer nor another subject.",
+                hint="Give it a customer_id, or override `subject_id`.",
+            )
 
 
 def _has_subject(event: Event) -> bool:

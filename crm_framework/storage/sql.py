@@ -85,7 +85,7 @@ def sqlite_args(args: Sequence[object]) -> list[Any]:
     return [value if type(value) in _PLAIN else _sqlite_value(value) for value in args]
 
 
-def sqlite_rows(rows: Sequence[Sequence[object]]) -> list[list[Any]]:
+def sqlite_rows(rows: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
     """The same for many rows."""
     return _converted(rows, sqlite_args, _sqlite_value)
 
@@ -100,7 +100,7 @@ def postgres_args(args: Sequence[object]) -> list[Any]:
     ]
 
 
-def postgres_rows(rows: Sequence[Sequence[object]]) -> list[list[Any]]:
+def postgres_rows(rows: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
     """The same for many rows."""
     return _converted(rows, postgres_args, _postgres_value)
 
@@ -109,21 +109,26 @@ def _converted(
     rows: Sequence[Sequence[object]],
     convert: Callable[[Sequence[object]], list[Any]],
     convert_one: Callable[[object], Any],
-) -> list[list[Any]]:
+) -> list[Sequence[Any]]:
     if len(rows) < _BY_COLUMN:
         return [convert(row) for row in rows]
     columns = (_converted_column(column, convert_one) for column in zip(*rows, strict=True))
-    return list(map(list, zip(*columns, strict=True)))
+    return list(zip(*columns, strict=True))
 
 
 def _converted_column(values: tuple[object, ...], convert_one: Callable[[object], Any]) -> Iterable[Any]:
     kinds = set(map(type, values))
     if _PLAIN.issuperset(kinds):
         return values
-    if kinds == {date} and convert_one is _sqlite_value:
-        days: Any = values
-        return map(date.isoformat, days)
-    return [convert_one(values[0])] * len(values) if are_one(values) else map(convert_one, values)
+    if are_one(values):
+        return [convert_one(values[0])] * len(values)
+    for_sqlite = convert_one is _sqlite_value
+    known: Any = values
+    if kinds == {date} and for_sqlite:
+        return map(date.isoformat, known)
+    if kinds == {datetime} and all(value.tzinfo is UTC for value in known):
+        return [value.isoformat(" ", "microseconds") for value in known] if for_sqlite else values
+    return map(convert_one, values)
 
 
 def are_one(values: Sequence[object]) -> bool:

@@ -65,7 +65,7 @@ class Transaction:
     async def run_script(self, sql: str) -> None:
         await self._statement(sql, lambda session: session.script(sql))
 
-    def insert(self, table: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+    def insert(self, table: str, columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
         """Rows that go before the next statement, or with the commit; values as the driver takes them."""
         self.check()
         self._gathered.add(table, columns, rows)
@@ -75,7 +75,7 @@ class Transaction:
         self.check()
         self._gathered.assumed.append((sql, args))
 
-    def unsent(self, table: str) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    def unsent(self, table: str) -> Iterator[tuple[tuple[str, ...], Sequence[Any]]]:
         """Columns and values of each row of the table that is gathered still, and so is as it was given."""
         for insert in self._gathered.inserts:
             if insert.table == table:

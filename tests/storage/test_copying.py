@@ -80,8 +80,8 @@ VALUES = (
 @given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(VALUES, min_size=n, max_size=n), max_size=5)))
 def test_many_rows_are_converted_as_each_is(rows: list[list[object]]) -> None:
     many = rows * 20
-    assert sqlite_rows(many) == [sqlite_args(row) for row in many]
-    assert postgres_rows(many) == [postgres_args(row) for row in many]
+    assert [*map(list, sqlite_rows(many))] == [sqlite_args(row) for row in many]
+    assert [*map(list, postgres_rows(many))] == [postgres_args(row) for row in many]
 
 
 @pytest.mark.parametrize("count", [MANY - 1, MANY, 1234])

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.customers.bulk import ROWS_LIMIT, ImportedRow, ImportReport
 from crm_framework.domain.customers.keys import LiveCustomer
@@ -26,11 +27,11 @@ from crm_framework.domain.interactions.purchase_lines import INSERT_LINE, line_r
 from crm_framework.domain.interactions.purchases import purchase_event
 from crm_framework.domain.interactions.refunds import Refundable, check_refund, refund_event
 from crm_framework.domain.interactions.rows import CheckedRow, InteractionRow, checked_row
-from crm_framework.domain.interactions.touches import COLUMNS, first_changes, row_of
+from crm_framework.domain.interactions.touches import COLUMNS, first_changes_of
 from crm_framework.domain.rows import among, insert_new, not_found
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.events import Event, InteractionLogged
-from crm_framework.storage.turns import Turn, in_turns
+from crm_framework.events import Changes, Event, InteractionLogged
+from crm_framework.storage.turns import Turn, parts_in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -149,7 +150,7 @@ async def _write(tx: "UnitOfWork", batch: Batch) -> None:
         if isinstance(row.purchase, CheckedRow):
             row.values["refund_of_id"] = batch.results[row.purchase.index].id
     written = touches + await _insert(tx, batch, refunds)
-    tx.emit(*await in_turns(_event, sorted(written, key=lambda row: row.index)))
+    tx.emit(*await parts_in_turns(_events, sorted(written, key=lambda row: row.index)))
     await _convert(tx, touches)
 
 
@@ -161,8 +162,9 @@ async def _insert(tx: "UnitOfWork", batch: Batch, rows: Sequence[CheckedRow]) ->
     """
     ordered = sorted(rows, key=lambda row: row.reference or ("", ""))
     unique = any(row.reference is not None for row in ordered)
-    values = await in_turns(lambda row: row_of(row.values), ordered)
-    alone = await insert_new(tx, "crm_interaction", COLUMNS, values, unique=unique)
+    columns = [name for name in COLUMNS if any(row.values.get(name) is not None for row in ordered)]
+    values = await parts_in_turns(partial(_values, columns), ordered)
+    alone = await insert_new(tx, "crm_interaction", columns, values, unique=unique)
     there = {} if alone else await recorded(tx, ordered)
     mine = []
     for row in ordered:
@@ -176,16 +178,25 @@ async def _insert(tx: "UnitOfWork", batch: Batch, rows: Sequence[CheckedRow]) ->
     return mine
 
 
-def _event(row: CheckedRow) -> Event:
+def _values(columns: Sequence[str], rows: Sequence[CheckedRow]) -> list[list[Any]]:
+    return [list(map(row.values.get, columns)) for row in rows]
+
+
+def _events(rows: Sequence[CheckedRow]) -> list[Event]:
+    changes = first_changes_of([row.values for row in rows])
+    return [_event(row, told) for row, told in zip(rows, changes, strict=True)]
+
+
+def _event(row: CheckedRow, changes: Changes) -> Event:
     if row.money is not None:
-        return purchase_event(row.values["id"], row.values, row.money)
+        return purchase_event(row.values["id"], row.values, row.money, changes)
     if row.purchase is not None:
-        return refund_event(row.values["id"], row.values)
+        return refund_event(row.values["id"], row.values, changes)
     return InteractionLogged(
         customer_id=row.values["customer_id"],
         interaction_id=row.values["id"],
         kind=row.values["kind"],
-        changes=first_changes(row.values),
+        changes=changes,
     )
 
 

@@ -24,7 +24,7 @@ from crm_framework.domain.interactions.touches import (
     insert,
     staff_key,
 )
-from crm_framework.events import PurchaseRecorded
+from crm_framework.events import Changes, PurchaseRecorded
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -64,7 +64,7 @@ async def record_purchase(tx: "UnitOfWork", new: NewPurchase) -> str:
     if not created:
         return key
     await tx.execute_many(INSERT_LINE, [line_row(key, line) for line in money.lines])
-    tx.emit(purchase_event(key, values, money))
+    tx.emit(purchase_event(key, values, money, first_changes(values)))
     conversion = converted(customer, [values["occurred_at"]])
     if conversion is not None:
         await tx.execute(CONVERT, conversion.row(tx.now))
@@ -72,10 +72,11 @@ async def record_purchase(tx: "UnitOfWork", new: NewPurchase) -> str:
     return key
 
 
-def purchase_event(key: str, values: Mapping[str, Any], money: CheckedMoney) -> PurchaseRecorded:
-    changes = first_changes(values)
+def purchase_event(
+    key: str, values: Mapping[str, Any], money: CheckedMoney, changes: Changes
+) -> PurchaseRecorded:
     if money.lines:
-        changes["lines"] = (None, [shown(line) for line in money.lines])
+        changes = {**changes, "lines": (None, [shown(line) for line in money.lines])}
     return PurchaseRecorded(
         customer_id=values["customer_id"],
         interaction_id=key,

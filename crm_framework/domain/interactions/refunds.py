@@ -21,7 +21,7 @@ from crm_framework.domain.interactions.touches import (
 from crm_framework.domain.rows import check_key, not_found, time_of, time_text
 from crm_framework.domain.values.money import Money
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.events import RefundRecorded
+from crm_framework.events import Changes, RefundRecorded
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -67,7 +67,7 @@ async def record_refund(tx: "UnitOfWork", new: NewRefund) -> str:
     }
     key, created = await insert(tx, values)
     if created:
-        tx.emit(refund_event(key, values))
+        tx.emit(refund_event(key, values, first_changes(values)))
     return key
 
 
@@ -143,7 +143,7 @@ async def _held_purchase(tx: "UnitOfWork", purchase_id: str) -> Refundable:
     return refundable(held[0])
 
 
-def refund_event(key: str, values: Mapping[str, Any]) -> RefundRecorded:
+def refund_event(key: str, values: Mapping[str, Any], changes: Changes) -> RefundRecorded:
     return RefundRecorded(
         customer_id=values["customer_id"],
         interaction_id=key,
@@ -151,5 +151,5 @@ def refund_event(key: str, values: Mapping[str, Any]) -> RefundRecorded:
         purchase_id=values["refund_of_id"],
         total_minor=-values["total_minor"],
         currency=values["currency"],
-        changes=first_changes(values),
+        changes=changes,
     )

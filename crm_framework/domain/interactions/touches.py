@@ -1,6 +1,6 @@
 """Touches with customers: logged once, corrected later if need be. Purchases have a file of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -263,6 +263,16 @@ def first_changes(values: Mapping[str, Any]) -> Changes:
         for name in _TOLD
         if (value := values.get(name)) is not None
     }
+
+
+def first_changes_of(many: Sequence[Mapping[str, Any]]) -> list[Changes]:
+    """The same of many interactions: by columns, where all of them tell the same."""
+    told = {name: [values.get(name) for values in many] for name in _TOLD}
+    given = {name: column for name, column in told.items() if column.count(None) < len(column)}
+    if any(None in column for column in given.values()):
+        return list(map(first_changes, many))
+    pairs = [[(None, plain(value)) for value in column] for column in given.values()]
+    return [dict(zip(given, row, strict=True)) for row in zip(*pairs, strict=True)]
 
 
 def plain(value: Any) -> Any:

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from crm_framework.domain.interactions.touches import NewInteraction, log_interaction, update_interaction
+from crm_framework.domain.interactions.touches import (
+    NewInteraction,
+    first_changes,
+    first_changes_of,
+    log_interaction,
+    update_interaction,
+)
 from crm_framework.domain.models import Direction, Sentiment
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.clock import frozen, parse_time
@@ -314,3 +320,18 @@ async def test_the_date_of_a_purchase_stays_but_its_words_may_change(
     assert (refused.value.code, refused.value.path) == (ErrorCode.REFUSED, ("occurredAt",))
     await update(database, key, {"outcome": "delivered"})
     assert (await records.row("crm_interaction", key))["outcome"] == "delivered"
+
+
+def test_many_tell_together_what_each_tells() -> None:
+    one: dict[str, Any] = {
+        "id": new_id(),
+        "kind": "call",
+        "subject": "Offer",
+        "occurred_at": NOW,
+        "body": None,
+    }
+    other = {**one, "subject": "Order"}
+    for many in ([], [one, other], [one, {**other, "body": "Yes"}, {"kind": "note"}]):
+        assert [*map(list, map(dict.items, first_changes_of(many)))] == [
+            [*first_changes(values).items()] for values in many
+        ]
