@@ -228,10 +228,12 @@ async def test_customers_are_filtered_by_what_puts_them_at_risk(shop: Shop) -> N
     ]
     found = (await shop.client.data(query, risk=False))["customers"]["nodes"]
     assert [(one["name"], one["metrics"]["atRisk"]) for one in found] == [("Cy", [])]
-    for some in ("analytics.read", "interactions.read"):  # as the field does, the filter needs both
+    for some in ("analytics.read", "interactions.read"):  # as the field, filter and table need both
         blind = await shop.client.acting_with("customers.read", some)
-        [error] = await blind.errors("{ customers(filter: {not: {atRisk: false}}) { nodes { name } } }")
-        assert error["extensions"]["code"] == "FORBIDDEN"
+        table = '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}) { atRisk { total } } }'
+        for text in ("{ customers(filter: {not: {atRisk: false}}) { nodes { name } } }", table):
+            [error] = await blind.errors(text)
+            assert error["extensions"]["code"] == "FORBIDDEN"
     ordered = await shop.client.data(
         "{ customers(filter: {purchases: {gte: 0}}, orderBy: [{field: CLV, direction: DESC}]) {"
         " nodes { name } } }"

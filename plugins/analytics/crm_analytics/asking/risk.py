@@ -143,7 +143,7 @@ class AtRiskTable:
 First = Annotated[int, strawberry.argument(description="How many customers; 200 at most.")]
 
 
-@batch(needs=("asked",), also="customers.read", name="atRisk")
+@batch(needs=("asked",), permission="interactions.read", also="customers.read", about=Customer, name="atRisk")
 async def at_risk_field(each: Batch[Analytics], info: Info, first: First = 50) -> list[AtRiskTable]:
     """Customers at risk now, with what puts them there."""
     if not 1 <= first <= MOST:
