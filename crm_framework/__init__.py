@@ -64,9 +64,9 @@ _HOME = {
     "NewPurchase": "domain.interactions.purchases",
     "NewRefund": "domain.interactions.refunds",
     "Node": "engine.nodes",
-    "OrderDirection": "engine.keyset",
-    "OrderField": "engine.keyset",
-    "Orders": "engine.keyset",
+    "OrderDirection": "engine.orders",
+    "OrderField": "engine.orders",
+    "Orders": "engine.orders",
     "OutgoingMessage": "hooks.messages",
     "Own": "schema.mutation",
     "OwnerAssigned": "events",
@@ -380,9 +380,9 @@ if TYPE_CHECKING:
     from .engine.ids import decode_key, encode_id
     from .engine.integers import BigInt
     from .engine.kept_lists import KeptList
-    from .engine.keyset import OrderDirection, OrderField, Orders
     from .engine.load import load, load_groups, load_where
     from .engine.nodes import Node, node, record
+    from .engine.orders import OrderDirection, OrderField, Orders
     from .engine.parts import SchemaParts
     from .engine.relations import children, one, reference
     from .engine.rows import Batch

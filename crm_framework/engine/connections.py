@@ -26,10 +26,11 @@ from .fields import Root, arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
-from .keyset import Ordering, Orders, check_orders, ordering, orders_of
+from .keyset import Ordering, check_orders, ordering, term_of
 from .load import context_of
 from .lookups import looked_up, waits
 from .order_inputs import OrderInputs
+from .orders import Orders, orders_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
 from .rows import Level, canonical
 from .sql import TRUE, Dialect, Fragment, all_of, name
@@ -307,7 +308,7 @@ def connection(
     for order in default_order:
         if orders is None:
             raise DeclarationError("connection", "default_order without orders", "Declare orders= too")
-        orders.named(order)
+        term_of(orders, order)
     extra = arguments_of(narrow, skip=("info",)) if narrow is not None else []
     for argument in extra:
         if argument.python_name in _OWN_ARGUMENTS:

@@ -14,7 +14,8 @@ from .decode import day, moment
 from .errors import RequestError
 from .ids import check_key
 from .integers import LEAST_BIG, MOST_BIG
-from .keyset import Ordering, OrderKind, Term
+from .keyset import Ordering, Term
+from .orders import OrderKind
 from .sql import Dialect
 
 

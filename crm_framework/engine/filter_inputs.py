@@ -17,7 +17,7 @@ from .comparisons import OPERATORS
 from .errors import DeclarationError
 from .filters import FilterSpec, Member
 from .integers import BigInt
-from .keyset import as_given
+from .orders import as_given
 
 _TYPES: Mapping[str, tuple[str, Any]] = {
     "string": ("StringFilter", str),

@@ -36,8 +36,8 @@ from strawberry.types.base import (
 from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType
 
-from .keyset import mapping
 from .leaves import fresh, leaf, read
+from .orders import mapping
 
 Convert = Callable[[Any], Any]
 Conversion = Convert | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import RequestError
-from .keyset import Orders
+from .orders import Orders
 from .sql import Fragment
 
 

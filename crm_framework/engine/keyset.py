@@ -1,144 +1,18 @@
 """Orderings of a list and the conditions that continue one: after this row, before that one."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
-
-import strawberry
-from strawberry.types.field import StrawberryField
+from typing import TYPE_CHECKING, Any
 
 from .errors import DeclarationError
 from .load import ordered
+from .orders import KINDS, OrderDirection, OrderKind, OrderNulls, Orders
 from .sql import Dialect, Fragment, all_of, any_of, name
 
 if TYPE_CHECKING:
     from .context import Context
-
-OrderKind = Literal["string", "int", "decimal", "datetime", "date", "boolean", "enum", "id"]
-
-
-@dataclass(frozen=True)
-class OrderField:
-    """One thing to order by. `name` is its value in the API, such as "CREATED_AT"; `kind` that of what is
-    compared.
-
-    That is a `column` of the table or `sql`, an expression over the table `t`, such as a subselect of one
-    value. NULL is the largest value, unless a request says otherwise by `nulls`, for which only a sort serves
-    on PostgreSQL; `nullable` says whether there may be one: without it, a column has none
-    and an expression may. Text goes by code points; on PostgreSQL an index serves it where the column's
-    collation is "C".
-    """
-
-    name: str
-    kind: OrderKind
-    description: str
-    column: str | None = None
-    sql: str | None = None
-    nullable: bool | None = None
-    permission: str | None = None
-    """What an actor needs to order by it: cursors hold its values."""
-
-    def __post_init__(self) -> None:
-        if self.column is not None:
-            name(self.column)
-        if (self.column is None) == (self.sql is None) or not self.description:
-            raise DeclarationError(
-                f"order field {self.name}",
-                "it is incomplete",
-                "Give a description and either column= or sql=",
-            )
-        if self.kind not in _CASTS:
-            known = ", ".join(_CASTS)
-            raise DeclarationError(
-                f"order field {self.name}", f"there is no kind {self.kind!r}", f"Use one of {known}"
-            )
-        if self.sql is not None and "?" in self.sql:
-            raise DeclarationError(
-                f"order field {self.name}", "its sql= has a place for an argument", "Write it out"
-            )
-
-
-@strawberry.enum(description="Which end of an order comes first.")
-class OrderDirection(Enum):
-    """Which end of an order comes first. NULL is the largest value, unless `nulls` says otherwise."""
-
-    ASC = strawberry.enum_value("ASC", description="The smallest first; without a value last, if not said.")
-    DESC = strawberry.enum_value("DESC", description="The largest first; without a value first, if not said.")
-
-
-@strawberry.enum(description="Where an order has those without a value.")
-class OrderNulls(Enum):
-    """Where an order has those without a value."""
-
-    FIRST = strawberry.enum_value("FIRST", description="Before all that have one.")
-    LAST = strawberry.enum_value("LAST", description="After all that have one.")
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a type can be ordered by: `name` is that of the input type, such as "CustomerOrder"."""
-
-    name: str
-    fields: Sequence[OrderField]
-    input: type = field(init=False, compare=False, repr=False)
-    known: dict[Any, "Ordering"] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """Orderings that were chosen before."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "input", _order_input(self))
-
-    @cached_property
-    def guarded(self) -> bool:
-        """Whether one of them needs a permission."""
-        return any(one.permission is not None for one in self.fields)
-
-    def extended(self, fields: Iterable[OrderField]) -> "Orders":
-        """The same with further ones. Raises `DeclarationError` for a name that is taken, or none."""
-        added = tuple(fields)
-        names = [one.name for one in (*self.fields, *added)]
-        for one in added:
-            if not _NAME.fullmatch(one.name):
-                problem, todo = "that is no name of an order", "Write it in capitals, such as CREATED_AT"
-            elif names.count(one.name) > 1:
-                problem, todo = "the name is taken", "Choose another one"
-            else:
-                continue
-            raise DeclarationError(f"{self.name}Field.{one.name}", problem, todo)
-        return Orders(self.name, (*self.fields, *added)) if added else self
-
-    def named(self, order: str) -> "Term":
-        """The term of "CREATED_AT", or of "-CREATED_AT" for descending; ` nulls last` or ` nulls first` after
-        it says where NULLs go. Raises `DeclarationError`.
-        """
-        wanted, descends = _field_of(order), order.startswith("-")
-        nulls = order.removeprefix("-").removeprefix(wanted)
-        if nulls not in ("", *_NULLS.values()):
-            raise DeclarationError(self.name, f"{order!r} is no order", "Write -NAME or -NAME nulls last")
-        for found in self.fields:
-            if found.name == wanted:
-                computed = found.sql is not None
-                sql = found.sql or f"t.{name(found.column or '')}"
-                nullable = computed if found.nullable is None else found.nullable
-                least = nullable and nulls == _NULLS[descends]
-                return Term(wanted, sql, found.kind, descends, nullable, computed, least)
-        known = ", ".join(one.name for one in self.fields)
-        raise DeclarationError(self.name, f"there is no order by {wanted!r}", f"Use one of {known}")
-
-
-_NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
-_CASTS: Mapping[OrderKind, str] = {
-    "string": "text",
-    "enum": "text",
-    "int": "bigint",
-    "decimal": "numeric",
-    "datetime": "timestamptz",
-    "date": "date",
-    "boolean": "boolean",
-    "id": "uuid",
-}
 
 
 @dataclass(frozen=True)
@@ -172,7 +46,7 @@ class Term:
         it; on SQLite it is set apart from what it is compared with.
         """
         if dialect == "postgres":
-            sql = f"CAST({self.sql} AS {_CASTS[self.kind]})" if self.computed else self.sql
+            sql = f"CAST({self.sql} AS {KINDS[self.kind]})" if self.computed else self.sql
             return f'{sql} COLLATE "C"' if self.is_text else sql
         if self.kind == "decimal":
             return f"CAST({self.sql} AS NUMERIC)"
@@ -274,6 +148,25 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
     return known
 
 
+def term_of(orders: Orders, order: str) -> Term:
+    """The term of "CREATED_AT", or of "-CREATED_AT" for descending; ` nulls last` or ` nulls first` after
+    it says where NULLs go. Raises `DeclarationError`.
+    """
+    wanted, descends = _field_of(order), order.startswith("-")
+    nulls = order.removeprefix("-").removeprefix(wanted)
+    if nulls not in ("", *_NULLS.values()):
+        raise DeclarationError(orders.name, f"{order!r} is no order", "Write -NAME or -NAME nulls last")
+    for found in orders.fields:
+        if found.name == wanted:
+            computed = found.sql is not None
+            sql = found.sql or f"t.{name(found.column or '')}"
+            nullable = computed if found.nullable is None else found.nullable
+            least = nullable and nulls == _NULLS[descends]
+            return Term(wanted, sql, found.kind, descends, nullable, computed, least)
+    known = ", ".join(one.name for one in orders.fields)
+    raise DeclarationError(orders.name, f"there is no order by {wanted!r}", f"Use one of {known}")
+
+
 def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted."""
     for each in _first_of_each(chosen):
@@ -284,14 +177,13 @@ def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Calla
 
 
 _MOST_KNOWN = 200
-_ORDERS = "__engine_orders__"
 
 
 def _ordering(key: str, orders: Orders | None, wanted: Sequence[str]) -> Ordering:
     found: dict[str, Term] = {}
     if orders is not None:
         for each in wanted:
-            term = orders.named(each)
+            term = term_of(orders, each)
             found.setdefault(term.name, term)
     terms = list(found.values())
     # the key goes the way of the last term, so that one comparison of row values can serve all of them
@@ -357,52 +249,3 @@ def _row_comparison(terms: Sequence[Term], values: Sequence[Any], dialect: Diale
 
 def _is_null(term: Term, dialect: Dialect) -> Fragment:
     return Fragment(f"{term.value(dialect)} IS NULL")
-
-
-def _order_input(orders: Orders) -> type:
-    members = {
-        one.name: strawberry.enum_value(one.name, description=one.description) for one in orders.fields
-    }
-    of = orders.name.removesuffix("Order")
-    enum: Any = Enum(f"{orders.name}Field", members)  # type: ignore[misc]  # its values are known at run time only
-    choices = strawberry.enum(enum, description=f"What {of} records can be ordered by.")
-    made = type(
-        orders.name,
-        (),
-        {
-            "__annotations__": {
-                "field": choices,
-                "direction": OrderDirection,
-                "nulls": OrderNulls | None,
-            },
-            "field": StrawberryField(description="What to order by."),
-            "direction": StrawberryField(description="Which end comes first.", default=OrderDirection.ASC),
-            "nulls": StrawberryField(
-                description="Where those without a value go. Left out, they come last where the order"
-                " ascends, and first where it descends.",
-                default=strawberry.UNSET,
-            ),
-        },
-    )
-    found: type = strawberry.input(
-        made, name=orders.name, description=f"One term of an order of {of} records."
-    )
-    as_given(found)
-    setattr(found, _ORDERS, orders)
-    return found
-
-
-def orders_of(input_type: Any) -> Orders | None:
-    """What an input type is one term of an order of; None for all other types."""
-    found = vars(input_type).get(_ORDERS) if isinstance(input_type, type) else None
-    return found if isinstance(found, Orders) else None
-
-
-def as_given(input_type: Any) -> None:
-    """Lets resolvers get the values of an input type as the plain mapping that the client sent, coerced."""
-    input_type.__strawberry_definition__.from_input = mapping
-
-
-def mapping(_: type, value: Mapping[str, Any], __: object) -> dict[str, Any]:
-    """How the value of an input type is made that resolvers get as it was given."""
-    return dict(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from .keyset import OrderField, Orders
+from .orders import OrderField, Orders
 
 
 class OrderInputs:

@@ -8,7 +8,7 @@ from strawberry.types.field import StrawberryField
 
 if TYPE_CHECKING:
     from .filters import Member
-    from .keyset import OrderField
+    from .orders import OrderField
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ from strawberry.types.info import Info
 from .context import Context
 from .declarations import AS_FAR, PUBLIC, Declaration, DeclaredField, Source, level_of, require_source
 from .fields import arguments_of, declared
-from .keyset import Ordering, OrderKind, Term
+from .keyset import Ordering, Term
 from .layouts import Layout
 from .load import context_of, is_text, load, load_groups
+from .orders import OrderKind
 from .pages import Asked, Chunk, Listing, Window, read_pages
 from .rows import Level, canonical
 from .sql import Fragment, all_of, name

@@ -15,8 +15,8 @@ from .connections import bound
 from .declarations import DeclaredField
 from .filter_inputs import FilterInputs
 from .filters import Member
-from .keyset import OrderField
 from .order_inputs import OrderInputs
+from .orders import OrderField
 
 
 class EngineSchema(strawberry.Schema):

@@ -12,8 +12,8 @@ from crm_framework.engine.errors import RequestError
 from crm_framework.engine.fields import batch, column, computed
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.ids import check_key, decode_id, encode_id
-from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
+from crm_framework.engine.orders import OrderField, Orders
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch

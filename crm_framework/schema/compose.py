@@ -19,7 +19,7 @@ from crm_framework.engine.declarations import PUBLIC, Source, source_of
 from crm_framework.engine.errors import DeclarationError
 from crm_framework.engine.filter_inputs import OF_SCALARS
 from crm_framework.engine.filters import FilterSpec, Member
-from crm_framework.engine.keyset import OrderField
+from crm_framework.engine.orders import OrderField
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.prepare import prepared
 from crm_framework.engine.rows import type_name

@@ -9,7 +9,7 @@ from crm_framework.domain.models import Consent, CustomerKind, CustomerStage
 from crm_framework.domain.values.text import fold, words
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, Member
-from crm_framework.engine.keyset import OrderField, Orders
+from crm_framework.engine.orders import OrderField, Orders
 from crm_framework.engine.sql import FALSE, Dialect, Fragment, all_of, listed, none_of
 from crm_framework.security.actors import INTERNAL
 

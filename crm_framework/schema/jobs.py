@@ -9,8 +9,8 @@ from crm_framework.domain.models import JobStatus
 from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.fields import column
 from crm_framework.engine.filters import FilterSpec, Member
-from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
+from crm_framework.engine.orders import OrderField, Orders
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.security.actors import ALL

@@ -10,8 +10,8 @@ from crm_framework.engine.connections import Connection, checked_ordering, conne
 from crm_framework.engine.declarations import require_source
 from crm_framework.engine.fields import batch, column
 from crm_framework.engine.filters import FilterSpec, Member
-from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.nodes import Node, node
+from crm_framework.engine.orders import OrderField, Orders
 from crm_framework.engine.pages import window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference

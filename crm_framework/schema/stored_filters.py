@@ -12,7 +12,7 @@ from crm_framework.domain.customers import segments
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, Looked, check_members, compile_filter
 from crm_framework.engine.ids import decode_key, encode_id
-from crm_framework.engine.keyset import Orders
+from crm_framework.engine.orders import Orders
 from crm_framework.engine.sql import TRUE
 from crm_framework.errors import CrmError, ErrorCode
 

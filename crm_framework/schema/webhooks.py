@@ -12,9 +12,9 @@ from crm_framework.engine.connections import Connection, connection
 from crm_framework.engine.fields import batch, column, root
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.ids import decode_key
-from crm_framework.engine.keyset import OrderField, Orders
 from crm_framework.engine.load import load
 from crm_framework.engine.nodes import Node, node
+from crm_framework.engine.orders import OrderField, Orders
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch

@@ -10,7 +10,7 @@ from strawberry.relay import GlobalID
 from strawberry.schema.config import StrawberryConfig
 
 from crm_framework.engine import BigInt
-from crm_framework.engine.keyset import as_given
+from crm_framework.engine.orders import as_given
 from crm_framework.schema.scalars import SCALARS
 
 
