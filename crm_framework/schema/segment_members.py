@@ -14,6 +14,7 @@ from crm_framework.engine.lookups import looked_up
 from crm_framework.engine.pages import Pages, Window, bounds_of, chunk_of
 from crm_framework.engine.rows import Level
 from crm_framework.engine.sql import Fragment, all_of, join
+from crm_framework.errors import CrmError
 
 from .customers import Customer
 from .segment_conditions import Known, named_segments, replaced
@@ -33,6 +34,8 @@ async def _compiled(spec: FilterSpec, value: Any, known: Known, context: Context
         return compile_filter(spec, whole, context.reader.dialect)
     except RequestError as error:
         return RequestError(error.code, f"the segment's filter does not fit any more: {error.message}")
+    except CrmError as error:  # of what had to be looked up: nobody belongs to it rather than too many
+        return RequestError(str(error.code), f"the segment's filter cannot be looked at: {error.message}")
 
 
 def member_pages(

@@ -71,7 +71,9 @@ TABLE = """query ($days: WindowInput!, $filter: CustomerFilter) { analytics(wind
 EACH = "{ customers { nodes { name metrics { atRisk { kind referenceId } } } } }"
 
 
-async def test_whoever_tickets_put_at_risk_is_in_the_table(shop: Shop) -> None:
+async def test_whoever_tickets_put_at_risk_is_in_the_table(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also of a ticket that was late and is resolved, and of one from before the figures were counted."""
     client, moment = shop.client, now()
     handlers, client.service.database.handlers = client.service.database.handlers, ()
@@ -157,3 +159,15 @@ async def test_whoever_tickets_put_at_risk_is_in_the_table(shop: Shop) -> None:
     blind = await client.acting_with("customers.read", "analytics.read", "interactions.read")
     assert await names(blind, {"atRisk": True}) == []
     assert (await blind.data(TABLE, days=today))["analytics"]["atRisk"] == {"total": 0, "rows": []}
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    # then nobody is said to be at no risk
+    monkeypatch.setattr("crm_ticketing.report.figures.signalled", fails)
+    for one in ({"atRisk": False}, {"not": {"atRisk": True}}, {"segment": segment}):
+        [error] = await client.errors(risky, filter=one)
+        assert error["extensions"]["code"] == "TIMEOUT"  # which may be asked again
+        assert "the plugin ticketing" in error["message"]
+    assert await segment_members(client.service.database, [key], [ada]) == {key: frozenset()}
+    assert (await client.data(risky, filter=only))["customers"]["totalCount"] == 1

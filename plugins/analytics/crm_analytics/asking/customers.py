@@ -14,6 +14,7 @@ from crm_analytics.metrics.rfm import Bounds, Rfm
 from crm_analytics.predictions import customers as predictions
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.rollups.quintiles import COLUMNS
+from crm_analytics.rollups.state import state
 from crm_analytics.settings import AnalyticsSettings
 from crm_analytics.windows import day_in
 from crm_framework import (
@@ -160,7 +161,8 @@ class CustomerMetrics:
     async def prospect_score(each: Batch["CustomerMetrics"], info: Info) -> list[ProspectScore | None]:
         """How promising a prospect is; null for who is none."""
         found = await _prospects(each.ids, info.context.reader)
-        scores = {key: prospect_score(one, day_in(now(), "UTC")) for key, one in found.items()}
+        today = day_in(now(), (await state(info.context.reader)).zone) if found else date.min
+        scores = {key: prospect_score(one, today) for key, one in found.items()}
         return [
             ProspectScore(
                 value=scores[key].value,

@@ -9,7 +9,7 @@ from crm_analytics.metrics.rfm import SEGMENTS
 from crm_analytics.rollups.state import state
 from crm_analytics.settings import AnalyticsSettings
 from crm_analytics.windows import day_in
-from crm_framework import FilterContext, Fragment, Member, OrderField, now
+from crm_framework import CrmError, ErrorCode, FilterContext, Fragment, Member, OrderField, now
 
 READ = "analytics.read"
 
@@ -106,7 +106,15 @@ def _clv(costs: Costs) -> str:
 
 async def _at_risk(context: FilterContext) -> Callable[[Any, str], Fragment]:
     """As the metric of this name: what the plugins have signals about, where the actor may see that, too."""
-    told = list((await context.signalled()).conditions.values())
+    signalled = await context.signalled()
+    if signalled.failures:  # without their signals more customers would seem to be at no risk
+        raise CrmError(
+            ErrorCode.UNAVAILABLE,
+            " ".join(signalled.failures.values()),
+            path=("filter", "atRisk"),
+            hint="Ask without it, or for those at risk by their metrics, until the plugin is mended.",
+        )
+    told = list(signalled.conditions.values())
     zone = (await state(context.reader)).zone
     today, since = day_in(now(), zone), now() - UNHAPPY_FOR
 

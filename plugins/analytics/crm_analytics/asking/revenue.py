@@ -46,6 +46,7 @@ async def sums_of(asked: Question, by: Grouping | None) -> list[tuple[Any, Sum]]
             Sum(as_day(on), currency, int(minor), int(purchases)),
         )
         for group, on, currency, minor, purchases in found
+        if minor or purchases  # of what was corrected, nothing is left until it is folded
     ]
 
 
