@@ -12,7 +12,7 @@ from tests.browser.conftest import Serve
 URL = "https://crm.example.com"
 SETTINGS = {"survey_url": URL, "survey_secrets": ["correct horse battery staple"]}
 HEADING = "document.querySelector('h1')?.textContent"
-TEXT = "document.body.innerText"
+TEXT = "(document.body?.innerText ?? '')"  # there is none while the next page comes
 CHOSEN = "document.querySelector('input[name=score]:checked')?.value"
 FOCUSED = "document.activeElement.name || document.activeElement.type"
 NARROW = 320
