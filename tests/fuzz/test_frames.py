@@ -19,8 +19,8 @@ TYPES = {"connection_ack", "next", "error", "complete", "pong"}
 CLOSES = {1000, 1001, 1002, 1003, 1005, 1007, 1009, 1012, 4400, 4401, 4406, 4409, 4429}
 """What a server may say of what it was sent. A close of the client's is answered with its own code, 1001 or
 1012 too, or without any, which is shown as 1005."""
-SPARE = 10
-"""Descriptors that may be opened meanwhile for other reasons, such as another connection to the database."""
+SPARE = 20
+"""Descriptors that may be opened meanwhile for other reasons: up to 16 connections to the database."""
 
 
 async def test_spoilt_frames(server: FuzzServer) -> None:
