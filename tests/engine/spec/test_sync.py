@@ -67,7 +67,7 @@ async def test_the_result_is_awaited_whatever_it_is(ask: Ask, text: str, data: A
         ),
         (
             "fragment Example on Query { unknownField }",
-            {"Fragment 'Example' is never used."},
+            {"1:1: Fragment 'Example' is never used."},
         ),
     ],
 )
