@@ -243,6 +243,30 @@ async def test_customers_are_filtered_by_what_puts_them_at_risk(shop: Shop) -> N
     assert [one["customer"]["name"] for one in rows] == ["Ada", "Ben"]
 
 
+async def test_who_is_at_risk_now_does_not_wait_for_what_is_still_to_be_counted(shop: Shop) -> None:
+    """Neither in the table nor in its total: both go by the moment that the filter and the customer go by."""
+    ada, ben = await shop.customer("Ada"), await shop.customer("Ben")
+    for days in (60, 50, 40):  # every 10 days, and none for 40
+        await shop.buy(ada, (now() - timedelta(days=days)).isoformat())
+    with frozen(now() - timedelta(days=25)):  # when Ada had no reason yet
+        async with shop.client.service.database.unit_of_work() as tx:
+            await log_interaction(tx, NewInteraction(customer_id=ben, kind="call", sentiment="NEGATIVE"))
+    told = await shop.client.data(
+        "query ($id: ID!) { customers(filter: {atRisk: true}) { nodes { name } }"
+        " customer(id: $id) { metrics { atRisk { kind } } }"
+        ' analytics(window: {first: "2024-01-01", last: "2024-01-31"}) {'
+        " dataThrough atRisk { total rows { customer { name } reasons { kind } } } } }",
+        id=encode_id("Customer", ada),
+    )
+    assert at(told["analytics"]["dataThrough"]) < now() - timedelta(days=24)
+    assert told["customers"]["nodes"] == [{"name": "Ada"}]
+    assert told["customer"]["metrics"]["atRisk"] == [{"kind": "gap"}]
+    assert told["analytics"]["atRisk"] == {
+        "total": 1,
+        "rows": [{"customer": {"name": "Ada"}, "reasons": [{"kind": "gap"}]}],
+    }
+
+
 async def test_days_are_those_of_the_companys_zone(open_client: Callable[..., Awaitable[CrmClient]]) -> None:
     client = await open_client("analytics", analytics={"time_zone": "Asia/Kolkata"})
     await client.data("mutation { rebuildDailyFigures { customers errors { message } } }")

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from crm_analytics.metrics.at_risk import LOST, OVERDUE, UNHAPPY_FOR
 from crm_analytics.metrics.clv import Costs
 from crm_analytics.metrics.rfm import SEGMENTS
 from crm_analytics.rollups.state import state
 from crm_analytics.settings import AnalyticsSettings
 from crm_analytics.windows import day_in
 from crm_framework import CrmError, ErrorCode, FilterContext, Fragment, Member, OrderField, now
+
+from .reasons import either, own_reasons
 
 READ = "analytics.read"
 
@@ -114,24 +115,14 @@ async def _at_risk(context: FilterContext) -> Callable[[Any, str], Fragment]:
             path=("filter", "atRisk"),
             hint="Ask without it, or for those at risk by their metrics, until the plugin is mended.",
         )
-    told = list(signalled.conditions.values())
-    zone = (await state(context.reader)).zone
-    today, since = day_in(now(), zone), now() - UNHAPPY_FOR
+    at = now()
+    today = day_in(at, (await state(context.reader)).zone)
 
     def condition(value: Any, dialect: str) -> Fragment:
-        waited = (
-            "(CAST(? AS DATE) - f.last_day)"
-            if dialect == "postgres"
-            else "(julianday(?) - julianday(f.last_day))"
-        )
-        own = (
-            "EXISTS (SELECT 1 FROM analytics_customer AS f WHERE f.customer_id = t.id AND (f.gap_median > 0"
-            f" AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} * f.gap_median"
-            " OR f.unhappy_at >= ?))"
-        )
-        any_ = " OR ".join([own, *(f"({one.sql})" for one in told)])
-        args = (today, today, since, *(arg for one in told for arg in one.args))
-        return Fragment(f"({any_}) IS {'' if value else 'NOT '}TRUE", args)
+        own = either(own_reasons(today, at, dialect))
+        exists = "EXISTS (SELECT 1 FROM analytics_customer AS f WHERE f.customer_id = t.id AND ({0}))"
+        any_ = either([Fragment(exists.format(own.sql), own.args), *signalled.conditions.values()])
+        return Fragment(f"({any_.sql}) IS {'' if value else 'NOT '}TRUE", any_.args)
 
     return condition
 

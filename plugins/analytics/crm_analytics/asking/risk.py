@@ -10,7 +10,7 @@ import strawberry
 from strawberry import Info
 
 from crm_analytics import charts
-from crm_analytics.metrics.at_risk import DEFINITION, LOST, OVERDUE, UNHAPPY_FOR, Reason, lengthening_gap
+from crm_analytics.metrics.at_risk import DEFINITION, UNHAPPY_FOR, Reason, lengthening_gap
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import day_in
@@ -23,12 +23,14 @@ from crm_framework import (
     among,
     batch,
     computed,
+    now,
     parse_time,
     reference,
 )
 
 from .analytics import Analytics
 from .question import Question
+from .reasons import either, own_reasons
 
 JSON = strawberry.scalars.JSON
 MOST = 200
@@ -152,9 +154,10 @@ async def at_risk_field(each: Batch[Analytics], info: Info, first: First = 50) -
 
 
 async def _table(asked: Question, first: int) -> AtRiskTable:
-    candidates = await _candidates(asked)
+    at = now()
+    candidates = await _candidates(asked, at)
     standing = {key: one for key, (one, _) in candidates.items()}
-    reasons = await reasons_of(asked.info, standing, asked.data_through)
+    reasons = await reasons_of(asked.info, standing, at)
     risky = sorted(
         (key for key, why in reasons.items() if why),
         key=lambda key: (-len(reasons[key]), -candidates[key][1], key),
@@ -168,11 +171,11 @@ async def _table(asked: Question, first: int) -> AtRiskTable:
     )
 
 
-async def _candidates(asked: Question) -> dict[str, tuple[Standing, int]]:
+async def _candidates(asked: Question, at: datetime) -> dict[str, tuple[Standing, int]]:
     """Key → standing, and what the customer brought."""
     about = asked.about("t.id")
     found: dict[str, tuple[Standing, int]] = {}
-    for condition in await _conditions(asked):
+    for condition in await _conditions(asked, at):
         for key, last_day, gap, unhappy, zone, net in await asked.reader.rows(
             "SELECT CAST(t.id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, f.zone,"
             f" COALESCE(f.net_minor, 0) FROM {_EVERYBODY} WHERE ({condition.sql}) AND {about.sql}"
@@ -184,11 +187,10 @@ async def _candidates(asked: Question) -> dict[str, tuple[Standing, int]]:
 
 
 async def _total(asked: Question) -> int:
-    about, conditions = asked.about("t.id"), await _conditions(asked)
-    either = " OR ".join(f"({one.sql})" for one in conditions)
+    about, risky = asked.about("t.id"), either(await _conditions(asked, now()))
     [(number,)] = await asked.reader.rows(
-        f"SELECT COUNT(*) FROM {_EVERYBODY} WHERE ({either}) AND {about.sql} AND t.erased_at IS NULL",
-        [*(arg for one in conditions for arg in one.args), *about.args],
+        f"SELECT COUNT(*) FROM {_EVERYBODY} WHERE ({risky.sql}) AND {about.sql} AND t.erased_at IS NULL",
+        [*risky.args, *about.args],
     )
     return int(number)
 
@@ -196,21 +198,11 @@ async def _total(asked: Question) -> int:
 _EVERYBODY = "crm_customer AS t LEFT JOIN analytics_customer AS f ON f.customer_id = t.id"
 
 
-async def _conditions(asked: Question) -> list[Fragment]:
+async def _conditions(asked: Question, at: datetime) -> list[Fragment]:
     """Who has a reason: one condition for each of our own, and for each plugin that has signals."""
-    today = day_in(asked.data_through, asked.state.zone)  # by these days the figures are kept
-    waited = (
-        "(CAST(? AS DATE) - f.last_day)"
-        if asked.reader.dialect == "postgres"
-        else "(julianday(?) - julianday(f.last_day))"
-    )
-    gap = Fragment(
-        f"f.expected_on < ? AND {waited} > {OVERDUE} * f.gap_median AND {waited} <= {LOST} * f.gap_median",
-        (today, today, today),
-    )
-    mood = Fragment("f.unhappy_at >= ?", (asked.data_through - UNHAPPY_FOR,))
+    own = own_reasons(day_in(at, asked.state.zone), at, asked.reader.dialect)
     told = await asked.info.context.signalled()
-    return [gap, mood, *told.conditions.values()]
+    return [*own, *told.conditions.values()]
 
 
 def standing_of(last_day: Any, gap: float | None, unhappy: Any, zone: str | None) -> Standing:
