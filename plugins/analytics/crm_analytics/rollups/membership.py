@@ -48,8 +48,10 @@ async def number(where: Fragment, tx: UnitOfWork) -> None:
         for which, than in (("MAX", "<"), ("MIN", ">="))
     )
     await tx.execute(
-        f"UPDATE analytics_membership AS b SET last_before = {last}, first_from = {first} WHERE {where.sql}"
-        f" AND (b.last_before IS DISTINCT FROM {last} OR b.first_from IS DISTINCT FROM {first})",
+        "UPDATE analytics_membership AS b SET last_before = n.last, first_from = n.first"
+        f" FROM (SELECT b.id, b.last_before, b.first_from, {last} AS last, {first} AS first"
+        f" FROM analytics_membership AS b WHERE {where.sql}) AS n WHERE b.id = n.id"
+        " AND (n.last_before IS DISTINCT FROM n.last OR n.first_from IS DISTINCT FROM n.first)",
         where.args,
     )
 
