@@ -90,7 +90,7 @@ async def keep(
     """Keeps the figures of these customers, who are held, and adds what differs to the sums over all.
 
     Rows are changed first and added last: those go together, and with whatever else the change adds. Where
-    somebody bought in another month than before, memberships follow.
+    somebody bought in another month than before, memberships follow what is kept of the months by then.
     """
     signups = {customer: one.signed_up(zones[customer]) for customer, one in customers.items()}
     await kept.write_together(
@@ -107,10 +107,10 @@ async def keep(
         ],
         tx,
     )
-    if sums:
-        _add(customers, found, signups, tx)
     if moved := found.moved:
         await membership.recount(moved, tx)
+    if sums:
+        _add(customers, found, signups, tx)
 
 
 def _add(customers: Mapping[str, Held], found: Figures, signups: Mapping[str, date], tx: UnitOfWork) -> None:
