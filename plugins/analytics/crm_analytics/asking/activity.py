@@ -126,7 +126,7 @@ def _active(asked: Question, rule: Inactivity, table: str = _ACTIVITY) -> Source
 def _months(asked: Question, rule: Inactivity) -> Sequence[Rows] | None:
     """None where it goes by days, is about more years than a row has, or about months of another zone."""
     window, since = asked.window, rule.since(asked.window.first)
-    if not asked.kept or not window.whole_months or since.day != 1:
+    if not asked.in_own_zone or not window.whole_months or since.day != 1:
         return None
     return rows_of(since, window.first, window.end)
 

@@ -139,7 +139,7 @@ Cells = dict[tuple[date, date], int]
 
 async def _counted(asked: Question, basis: CohortBasis, first: date, last: date) -> tuple[Cells, Cells]:
     """By cohort and month: customers who bought in it, and who bought last in it."""
-    if asked.where is None and asked.kept:
+    if asked.where is None and asked.in_own_zone:
         both = []
         for which in (basis.value, f"{basis.value}_last"):
             sums = await asked.reader.rows(
@@ -152,12 +152,12 @@ async def _counted(asked: Question, basis: CohortBasis, first: date, last: date)
     month = "signup_month" if basis is CohortBasis.SIGN_UP else "first_month"
     about = asked.about("f.customer_id")
     active = await asked.reader.rows(
-        f"SELECT f.{month}, f.month, COUNT(DISTINCT f.customer_id) FROM {_MONTHS[asked.kept]} AS f"
+        f"SELECT f.{month}, f.month, COUNT(DISTINCT f.customer_id) FROM {_MONTHS[asked.in_own_zone]} AS f"
         f" WHERE f.{month} BETWEEN ? AND ? AND {about.sql} GROUP BY 1, 2",
         [first, last, *about.args],
     )
     latest = await asked.reader.rows(
-        f"SELECT f.{month}, f.last_month, COUNT(DISTINCT f.customer_id) FROM {_LATEST[asked.kept]} AS f"
+        f"SELECT f.{month}, f.last_month, COUNT(DISTINCT f.customer_id) FROM {_LATEST[asked.in_own_zone]} AS f"
         f" WHERE f.{month} BETWEEN ? AND ? AND f.last_month IS NOT NULL AND {about.sql} GROUP BY 1, 2",
         [first, last, *about.args],
     )

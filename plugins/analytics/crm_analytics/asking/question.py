@@ -141,8 +141,8 @@ class Question:
     covers_from: date | None
 
     @property
-    def kept(self) -> bool:
-        """Whether the days are those by which figures are kept."""
+    def in_own_zone(self) -> bool:
+        """Whether the days are the company's, by which figures are kept."""
         return self.zone == self.state.zone
 
     @cached_property

@@ -20,7 +20,7 @@ async def kept_of_members(
     segment was kept before the month in front of the window.
     """
     window = asked.window
-    if not asked.kept or asked.where is not None or rule.gaps is not None or not window.whole_months:
+    if not asked.in_own_zone or asked.where is not None or rule.gaps is not None or not window.whole_months:
         return None
     since = rule.since(window.first)
     if since.day != 1 or any(boundary(day) != window.first for day in days.values()):
