@@ -32,7 +32,7 @@ from crm_framework import (
 )
 
 from .members import beside_figures, customers
-from .zoned import recorded, zoned
+from .zoned import zoned
 
 LONGEST = 3660
 """Days of one window."""
@@ -201,9 +201,8 @@ async def question(
     )
     covers_from = None if first is None else as_day(first)
     if zone != counted.zone:
-        found = await recorded(reader)
-        reader = await zoned(zone, found, reader)
-        covers_from = None if found.first is None else day_in(found.first, zone)
+        other = await zoned(zone, reader)
+        reader, covers_from = other, None if other.first is None else day_in(other.first, zone)
     return Question(
         info,
         reader,

@@ -116,6 +116,8 @@ class Zoned:
 
     reader: Reader
     known: Offsets
+    first: datetime | None
+    """When the first purchase or refund was; None where there is none."""
 
     @property
     def dialect(self) -> Dialect:
@@ -141,34 +143,25 @@ class Zoned:
         return await self.reader.rows(*self._whole(sql, args))
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """Of all purchases and refunds: when the first and the last was; None where there are none."""
-
-    first: datetime | None
-    last: datetime | None
-
-
-async def recorded(reader: Reader) -> Recorded:
-    """Two steps along an index for either kind."""
-    parts = [
-        f"(SELECT {which}(occurred_at) FROM crm_interaction WHERE kind = '{kind}')"
-        for which in ("MIN", "MAX")
-        for kind in ("purchase", "refund")
-    ]
-    [row] = await reader.rows(f"SELECT {', '.join(parts)}", ())
-    moments = [None if value is None else parse_time(value) for value in row]
-    firsts, lasts = ([one for one in some if one is not None] for some in (moments[:2], moments[2:]))
-    return Recorded(min(firsts, default=None), max(lasts, default=None))
+_SALES = [
+    f"(SELECT {which}(occurred_at) FROM crm_interaction WHERE kind = '{kind}')"
+    for which in ("MIN", "MAX")
+    for kind in ("purchase", "refund")
+]
+_EDGES = f"SELECT {', '.join(_SALES)}, (SELECT MIN(created_at) FROM crm_customer)"
+"""Steps along an index, two for either kind. Customers who came before the first purchase are counted by
+their sign-up."""
 
 
-async def zoned(zone: str, found: Recorded, reader: Reader) -> Zoned:
-    """The reader for the days of a zone. Customers who came before the first purchase are counted by their
-    sign-up: that is looked for, too."""
-    [(came,)] = await reader.rows("SELECT MIN(created_at) FROM crm_customer", ())
-    moments = [now(), *(one for one in (found.first, found.last) if one is not None)]
-    if came is not None:
-        moments.append(parse_time(came))
+async def zoned(zone: str, reader: Reader) -> Zoned:
+    """The reader for the days of a zone."""
+    [row] = await reader.rows(_EDGES, ())
+    *sales, came = [None if value is None else parse_time(value) for value in row]
+    moments = [now(), *(one for one in (*sales, came) if one is not None)]
     edges = min(moments), max(moments)
     first, last = (one.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) for one in edges)
-    return Zoned(reader, offsets(zone, first, last + timedelta(days=1)))
+    return Zoned(
+        reader,
+        offsets(zone, first, last + timedelta(days=1)),
+        min((one for one in sales if one is not None), default=None),
+    )
