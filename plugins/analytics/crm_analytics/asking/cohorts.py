@@ -1,5 +1,6 @@
 """`analytics { cohorts }`: from the sums over all customers, or from the months of those asked about."""
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any
@@ -151,31 +152,31 @@ async def _counted(asked: Question, basis: CohortBasis, first: date, last: date)
         return both[0], both[1]
     month = "signup_month" if basis is CohortBasis.SIGN_UP else "first_month"
     about = asked.about("f.customer_id")
-    active = await asked.reader.rows(
-        f"SELECT f.{month}, f.month, COUNT(DISTINCT f.customer_id) FROM {_MONTHS[asked.in_own_zone]} AS f"
-        f" WHERE f.{month} BETWEEN ? AND ? AND {about.sql} GROUP BY 1, 2",
+    rows = await asked.reader.rows(
+        f"SELECT f.{month}, f.month, COUNT(DISTINCT f.customer_id),"
+        " COUNT(DISTINCT CASE WHEN f.month = f.last_month THEN f.customer_id END)"
+        f" FROM {_MONTHS[asked.in_own_zone]} AS f WHERE f.{month} BETWEEN ? AND ? AND {about.sql}"
+        " GROUP BY 1, 2",
         [first, last, *about.args],
     )
-    latest = await asked.reader.rows(
-        f"SELECT f.{month}, f.last_month, COUNT(DISTINCT f.customer_id) FROM {_LATEST[asked.in_own_zone]} AS f"
-        f" WHERE f.{month} BETWEEN ? AND ? AND f.last_month IS NOT NULL AND {about.sql} GROUP BY 1, 2",
-        [first, last, *about.args],
+    return (
+        _cells((cohort, month, active) for cohort, month, active, _ in rows),
+        _cells((cohort, month, latest) for cohort, month, _, latest in rows),
     )
-    return _cells(active), _cells(latest)
 
 
 _MONTHS = {
     True: (
-        "(SELECT b.customer_id, b.first_month, b.signup_month, m.month FROM analytics_customer AS b"
+        "(SELECT b.customer_id, b.first_month, b.last_month, b.signup_month, m.month"
+        " FROM analytics_customer AS b"
         " JOIN analytics_month AS m ON m.customer_id = b.customer_id AND m.purchases > 0)"
     ),
     False: "zoned_month",
 }
-_LATEST = {True: "analytics_customer", False: "zoned_month"}
-"""By whether the days are the kept ones."""
+"""Months in which customers bought, by whether the days are the company's."""
 
 
-def _cells(rows: Any) -> Cells:
+def _cells(rows: Iterable[Sequence[Any]]) -> Cells:
     return {(as_day(cohort), as_day(month)): int(number) for cohort, month, number in rows if number}
 
 
