@@ -34,7 +34,7 @@ ASK = f"""query ($window: WindowInput!, $zone: String, $filter: CustomerFilter) 
     gaps: churn(inactivity: {{gaps: 1.5}}) {{ {MEASURED} }}
     repeatPurchaseRate(groupBy: {{by: CHANNEL}}) {{ {MEASURED} }}
     cohorts(periods: 2) {{ rows {{ month size periods {{ value n }} unbounded {{ value }} }} }}
-    signUp: cohorts(basis: SIGN_UP, periods: 2) {{ rows {{ month size periods {{ value n }} }} }}
+    signUp: cohorts(basis: SIGN_UP, periods: 2) {{ rows {{ month size periods {{ n }} unbounded {{ n }} }} }}
     products {{ {SOLD} }}
     byMonth: products(groupBy: {{by: PERIOD}}) {{ {SOLD} }}
     productPattern {{ reason rows {{ sku }} }}

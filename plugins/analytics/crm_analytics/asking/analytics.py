@@ -31,9 +31,11 @@ TimeZone = Annotated[
     str | None,
     strawberry.argument(
         description="The zone (IANA) whose days the window and its periods are of; the company's, if left"
-        " out. Figures are kept by its days: those of another zone are made of all purchases for each"
-        " question. What tells of customers as they are now (`rfm`, `clvHistoric` and `atRisk` without a"
-        " day, filters, kept segments) goes by the company's days in either case."
+        " out. Figures are kept by the company's days: those of another zone are made of all purchases for"
+        " each question. What tells of customers as they are now goes by the company's days, whatever is"
+        " asked for: `rfm`, `clvHistoric` and `purchasePattern` without `asOf`, `atRisk`, what filters"
+        " compare, and the days on which segments were kept (`retentionBySegment`). `productPattern` goes by"
+        " days in UTC."
     ),
 ]
 
