@@ -43,7 +43,8 @@ SUBJECTS = {
     " new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings sign_link open_link",
-    "Testing": "CrmClient CommandResult PluginConformance deliver_events frozen queued_messages run_jobs",
+    "Testing": "CrmClient CommandResult PluginConformance deliver_events frozen queued_messages run_jobs"
+    " waiting",
 }
 
 CONSTRUCTED = {"CrmError", "DialectSQL"}

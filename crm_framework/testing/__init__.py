@@ -11,6 +11,7 @@ _HOME = {
     "frozen": "clock",
     "queued_messages": "messages",
     "run_jobs": "jobs",
+    "waiting": "locks",
 }
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "frozen",
     "queued_messages",
     "run_jobs",
+    "waiting",
 ]
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .commands import CommandResult
     from .conformance import PluginConformance
     from .jobs import deliver_events, run_jobs
+    from .locks import waiting
     from .messages import queued_messages
 
 

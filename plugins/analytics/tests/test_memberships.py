@@ -1,6 +1,5 @@
 """When members of segments bought is kept beside the memberships, whoever was first."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import date
 from functools import partial
@@ -12,7 +11,7 @@ from crm_analytics.rollups.recount import held, recount
 from crm_analytics.segments import freezing
 
 from crm_framework import Fragment, NewPurchase, UnitOfWork, decode_key, encode_id, record_purchase
-from crm_framework.testing import CrmClient, deliver_events
+from crm_framework.testing import CrmClient, deliver_events, waiting
 
 from .random_company import ERASE, MERGE, differences
 from .shop import Shop, at
@@ -87,23 +86,6 @@ async def test_a_purchase_in_another_month_is_followed(shop: Shop) -> None:
     assert await kept(client) == []
 
 
-async def waiting(client: CrmClient, change: Change) -> "asyncio.Task[None]":
-    """The change as a task that waits for a lock by now."""
-    database = client.service.database
-
-    async def run() -> None:
-        async with database.unit_of_work() as tx:
-            await change(tx)
-
-    task = asyncio.create_task(run())
-    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(60):
-        while not await database.fetch(waits):
-            assert not task.done(), "it did not wait"
-            await asyncio.sleep(0.01)
-    return task
-
-
 @pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 async def test_who_freezes_and_who_counts_wait_for_each_other(shop: Shop) -> None:
     """On two connections, whoever commits first. An erasure at the same moment leaves nothing."""
@@ -134,7 +116,7 @@ async def test_who_freezes_and_who_counts_wait_for_each_other(shop: Shop) -> Non
             frozen = partial(freeze, segment, customer)
             async with database.unit_of_work() as tx:
                 await (partial(before, customer) if before else frozen)(tx)
-                second = await waiting(client, partial(after, customer) if after else frozen)
+                second = await waiting(database, partial(after, customer) if after else frozen)
             await second
             assert await kept(client) == wanted
             async with database.unit_of_work() as tx:

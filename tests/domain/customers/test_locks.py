@@ -1,8 +1,7 @@
 """Who waits for whom. On SQLite, where one change is made at a time, nobody does."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,30 +12,13 @@ from crm_framework.domain.privacy.erasure import erase_customer
 from crm_framework.domain.privacy.merge import merge_customers
 from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
+from crm_framework.testing import waiting
 
 if TYPE_CHECKING:
     from tests.domain.conftest import Records
 
 COLUMNS = ("id", "merged_into_id")
 postgres = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
-
-
-async def waiting(
-    database: Database, change: Callable[[UnitOfWork], Coroutine[Any, Any, None]]
-) -> "asyncio.Task[None]":
-    """The change as a task that waits for a lock by now."""
-
-    async def run() -> None:
-        async with database.unit_of_work() as tx:
-            await change(tx)
-
-    task = asyncio.create_task(run())
-    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(10):
-        while not await database.fetch(waits):
-            assert not task.done(), "it did not wait"
-            await asyncio.sleep(0.01)
-    return task
 
 
 async def test_a_key_leads_to_the_customer_that_it_stands_for(database: Database, records: "Records") -> None:
