@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -37,23 +37,19 @@ class Turn:
 
 async def in_turns(make: Callable[[S], T], items: Sequence[S]) -> list[T]:
     """What `make` makes of each item."""
-    if len(items) <= _AT_ONCE:
-        return list(map(make, items))
-    made: list[T] = []
-    turn = Turn()
-    for start in range(0, len(items), _AT_ONCE):
-        if turn.is_over:
-            await turn.end()
-        made += map(make, items[start : start + _AT_ONCE])
-    return made
+    return await _in_parts(_AT_ONCE, lambda part: map(make, part), items)
 
 
 async def parts_in_turns(make: Callable[[Sequence[S]], Sequence[T]], items: Sequence[S]) -> list[T]:
     """What `make` makes of them, for many together: of what it is given, in its order."""
+    return await _in_parts(_PART, make, items)
+
+
+async def _in_parts(size: int, make: Callable[[Sequence[S]], Iterable[T]], items: Sequence[S]) -> list[T]:
     made: list[T] = []
     turn = Turn()
-    for start in range(0, len(items), _PART):
+    for start in range(0, len(items), size):
         if turn.is_over:
             await turn.end()
-        made += make(items[start : start + _PART])
+        made += make(items[start : start + size])
     return made

@@ -162,7 +162,8 @@ async def _insert(tx: "UnitOfWork", batch: Batch, rows: Sequence[CheckedRow]) ->
     """
     ordered = sorted(rows, key=lambda row: row.reference or ("", ""))
     unique = any(row.reference is not None for row in ordered)
-    columns = [name for name in COLUMNS if any(row.values.get(name) is not None for row in ordered)]
+    given = {name for row in ordered for name, value in row.values.items() if value is not None}
+    columns = [name for name in COLUMNS if name in given]
     values = await parts_in_turns(partial(_values, columns), ordered)
     alone = await insert_new(tx, "crm_interaction", columns, values, unique=unique)
     there = {} if alone else await recorded(tx, ordered)
