@@ -1,7 +1,8 @@
 """What differs between the dialects in a statement: placeholders and the values that fill them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -85,11 +86,6 @@ def sqlite_args(args: Sequence[object]) -> list[Any]:
     return [value if type(value) in _PLAIN else _sqlite_value(value) for value in args]
 
 
-def sqlite_rows(rows: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
-    """The same for many rows."""
-    return _converted(rows, sqlite_args, _sqlite_value)
-
-
 def postgres_args(args: Sequence[object]) -> list[Any]:
     """Values as asyncpg takes them; keys stay text, times must carry a zone."""
     return [
@@ -100,44 +96,9 @@ def postgres_args(args: Sequence[object]) -> list[Any]:
     ]
 
 
-def postgres_rows(rows: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
-    """The same for many rows."""
-    return _converted(rows, postgres_args, _postgres_value)
-
-
-def _converted(
-    rows: Sequence[Sequence[object]],
-    convert: Callable[[Sequence[object]], list[Any]],
-    convert_one: Callable[[object], Any],
-) -> list[Sequence[Any]]:
-    if len(rows) < _BY_COLUMN:
-        return [convert(row) for row in rows]
-    columns = (_converted_column(column, convert_one) for column in zip(*rows, strict=True))
-    return list(zip(*columns, strict=True))
-
-
-def _converted_column(values: tuple[object, ...], convert_one: Callable[[object], Any]) -> Iterable[Any]:
-    kinds = set(map(type, values))
-    if _PLAIN.issuperset(kinds):
-        return values
-    if are_one(values):
-        return [convert_one(values[0])] * len(values)
-    for_sqlite = convert_one is _sqlite_value
-    known: Any = values
-    if kinds == {date} and for_sqlite:
-        return map(date.isoformat, known)
-    if kinds == {datetime} and all(value.tzinfo is UTC for value in known):
-        return [value.isoformat(" ", "microseconds") for value in known] if for_sqlite else values
-    return map(convert_one, values)
-
-
 def are_one(values: Sequence[object]) -> bool:
     """Whether all are the same object, such as the moment of a transaction in each of its rows."""
     return len(set(map(id, values))) == 1
-
-
-_BY_COLUMN = 20
-"""Rows from which on it pays to go by columns: most of them need no look at each value."""
 
 
 def _sqlite_value(value: object) -> Any:
@@ -194,6 +155,54 @@ def aware(value: datetime) -> datetime:
             hint="Pass an aware datetime, such as crm_framework.now() gives.",
         )
     return value
+
+
+def _as_they_are(values: Sequence[Any]) -> Sequence[Any]:
+    return values
+
+
+def _moments_as_text(values: Sequence[datetime]) -> list[str]:
+    return [value.isoformat(" ", "microseconds") for value in values]
+
+
+_BY_COLUMN = 20
+"""Rows from which on it pays to go by columns: most of them need no look at each value."""
+
+
+@dataclass(frozen=True)
+class Converter:
+    """Makes of values what a database's driver takes."""
+
+    args: Callable[[Sequence[object]], list[Any]]
+    value: Callable[[object], Any]
+    days: Callable[[Sequence[date]], Iterable[Any]]
+    """Of a column of nothing but days."""
+    moments: Callable[[Sequence[datetime]], Iterable[Any]]
+    """Of a column of nothing but moments in UTC."""
+
+    def rows(self, rows: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
+        """As `args`, for many rows."""
+        if len(rows) < _BY_COLUMN:
+            return [self.args(row) for row in rows]
+        return list(zip(*map(self._column, zip(*rows, strict=True)), strict=True))
+
+    def _column(self, values: tuple[Any, ...]) -> Iterable[Any]:
+        kinds = set(map(type, values))
+        if _PLAIN.issuperset(kinds):
+            return values
+        if are_one(values):
+            return [self.value(values[0])] * len(values)
+        if kinds == {date}:
+            return self.days(values)
+        if kinds == {datetime} and all(value.tzinfo is UTC for value in values):
+            return self.moments(values)
+        return map(self.value, values)
+
+
+CONVERTERS: Mapping[Dialect, Converter] = {
+    "sqlite": Converter(sqlite_args, _sqlite_value, lambda days: map(date.isoformat, days), _moments_as_text),
+    "postgres": Converter(postgres_args, _postgres_value, _as_they_are, _as_they_are),
+}
 
 
 def _unfit(value: object) -> CrmError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import sqlite_steps as steps
 from .gathered import Gathered
 from .sessions import Rows, to_the_end
-from .sql import is_read, sqlite_args, sqlite_rows
+from .sql import CONVERTERS, is_read, sqlite_args
 from .sqlite_again import Done
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class SqliteSession:
         return await self._change(steps.query, sql, values)
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        await self._change(steps.execute_many, sql, sqlite_rows(rows))
+        await self._change(steps.execute_many, sql, CONVERTERS["sqlite"].rows(rows))
 
     async def insert(self, sql: str, args: Sequence[object]) -> int | None:
         return await self._change(steps.insert, sql, sqlite_args(args))

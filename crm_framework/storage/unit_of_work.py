@@ -16,16 +16,7 @@ from .clock import now
 from .gathered import Insert
 from .orm import Entered
 from .sessions import Rows
-from .sql import (
-    Dialect,
-    controls_transaction,
-    name,
-    numbered,
-    postgres_args,
-    postgres_rows,
-    sqlite_args,
-    sqlite_rows,
-)
+from .sql import CONVERTERS, Dialect, controls_transaction, name, numbered
 from .transaction import Transaction
 from .turns import Turn
 
@@ -84,7 +75,7 @@ class UnitOfWork:
         """Keys of customers that were found within `reach`, where there is one."""
         self.now: datetime = now()
         """When the transaction began; every row it writes carries the same moment."""
-        self._args = sqlite_args if database.dialect == "sqlite" else postgres_args
+        self._converter = CONVERTERS[database.dialect]
         self._repeatable = repeatable
         self._begun = False
         self._transaction: Transaction | None = None
@@ -188,8 +179,7 @@ class UnitOfWork:
     def insert_values(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """The same for many rows: their values in the order of `columns`."""
         if rows:
-            convert = sqlite_rows if self.dialect == "sqlite" else postgres_rows
-            self.transaction.insert(name(table), tuple(columns), convert(rows))
+            self.transaction.insert(name(table), tuple(columns), self._converter.rows(rows))
 
     async def insert_in_turns(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
@@ -216,7 +206,7 @@ class UnitOfWork:
         """
         if not self._repeatable or self.database.guards:
             return False
-        self.transaction.assume(sql, self._args(args))
+        self.transaction.assume(sql, self._converter.args(args))
         return True
 
     def emit(self, *events: Event) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from crm_framework.storage import copying
 from crm_framework.storage.copying import MANY, Uncopied, copied_rows, copied_table
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
-from crm_framework.storage.sql import postgres_args, postgres_rows, sqlite_args, sqlite_rows
+from crm_framework.storage.sql import CONVERTERS, postgres_args, sqlite_args
 
 INSERT = "INSERT INTO crm_event (id, type, customer_id, payload, created_at) VALUES (?, ?, ?, ?, ?)"
 AT = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
@@ -73,15 +74,20 @@ async def test_each_kind_of_value_has_its_text() -> None:
 
 
 VALUES = (
-    st.none() | st.text(max_size=3) | st.integers() | st.booleans() | st.datetimes(timezones=st.just(UTC))
+    st.none()
+    | st.text(max_size=3)
+    | st.integers()
+    | st.booleans()
+    | st.dates()
+    | st.datetimes(timezones=st.sampled_from((UTC, ZoneInfo("Asia/Kolkata"))))
 )
 
 
 @given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(VALUES, min_size=n, max_size=n), max_size=5)))
 def test_many_rows_are_converted_as_each_is(rows: list[list[object]]) -> None:
     many = rows * 20
-    assert [*map(list, sqlite_rows(many))] == [sqlite_args(row) for row in many]
-    assert [*map(list, postgres_rows(many))] == [postgres_args(row) for row in many]
+    assert [*map(list, CONVERTERS["sqlite"].rows(many))] == [sqlite_args(row) for row in many]
+    assert [*map(list, CONVERTERS["postgres"].rows(many))] == [postgres_args(row) for row in many]
 
 
 @pytest.mark.parametrize("count", [MANY - 1, MANY, 1234])

@@ -18,7 +18,7 @@ from tortoise.exceptions import IntegrityError
 from crm_framework.storage.audit import CONTENT, Written, is_genuine
 from crm_framework.storage.gathered import Gathered, Outdated
 from crm_framework.storage.sessions import to_the_end
-from crm_framework.storage.sql import postgres_rows, sqlite_rows
+from crm_framework.storage.sql import CONVERTERS
 
 from .chain import LINK_COLUMNS, NO_KEYS, START, AuditKeys, Head, links
 
@@ -132,9 +132,9 @@ class Sealer:
         raise TimeoutError(f"other processes were faster {ATTEMPTS} times")
 
     async def _insert(self, position: int, rows: Sequence[tuple[Any, ...]]) -> None:
-        convert = sqlite_rows if self._database.dialect == "sqlite" else postgres_rows
+        converter = CONVERTERS[self._database.dialect]
         gathered = Gathered(assumed=[(UNMOVED, [position])])
-        gathered.add("crm_audit_chain", LINK_COLUMNS, convert(rows))
+        gathered.add("crm_audit_chain", LINK_COLUMNS, converter.rows(rows))
         session = await self._database.begin()
         try:
             await session.commit(gathered)
