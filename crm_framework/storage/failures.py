@@ -28,6 +28,18 @@ LOST = (
 """What a statement fails with when its connection is gone."""
 
 
+class Unconfirmed(CrmError):
+    """UNAVAILABLE: the connection broke off while a change was being stored."""
+
+
+def unconfirmed(target: PostgresTarget) -> Unconfirmed:
+    return Unconfirmed(
+        ErrorCode.UNAVAILABLE,
+        f"{target} did not confirm the change: it may be stored, or not.",
+        hint="Look before you repeat it, or repeat it with the same idempotency key.",
+    )
+
+
 def unavailable(message: str, hint: str) -> CrmError:
     return CrmError(ErrorCode.UNAVAILABLE, message, hint=hint)
 

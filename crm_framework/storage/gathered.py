@@ -4,16 +4,25 @@ On PostgreSQL that is one statement, and so one round trip; alone in its transac
 COMMIT either. On SQLite it is one visit to the writer's thread.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
-from .sql import name, numbered
+from .sql import filled, name, numbered
 
 FEW = 24
 """Rows that go in one statement on PostgreSQL. Each number of rows is another text to prepare, so that many
 rows rather go table by table."""
+
+
+Kind = tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...], int], ...]]
+"""What is the same in all that one prepared statement can do: the SELECTs that are assumed to find a row, and
+table, columns and number of rows of each insert."""
+
+_LOCKS = re.compile(r"\bFOR (NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\s*\Z")
 
 
 class Outdated(Exception):
@@ -52,38 +61,77 @@ class Gathered:
         else:
             self.inserts.append(Insert(table, columns, rows))
 
-    def in_one(self) -> tuple[str, list[Any]] | None:
-        """All of it as one statement for PostgreSQL and its values; None if that would be none or too long.
-
-        It inserts rows, into the last table at least one, if all that is assumed is so, and else none.
-        """
+    @property
+    def kind(self) -> Kind | None:
+        """What one statement of PostgreSQL can do it all; None if that would be none, or too long."""
         if not self.inserts or sum(len(insert.rows) for insert in self.inserts) > FEW:
             return None
         shape = tuple((insert.table, insert.columns, len(insert.rows)) for insert in self.inserts)
+        return tuple(sql for sql, _ in self.assumed), shape
+
+    @property
+    def values(self) -> list[Any]:
+        """All values, in the order of the placeholders of its kind."""
         values = [value for _, values in self.assumed for value in values]
         values += [value for insert in self.inserts for row in insert.rows for value in row]
-        return _in_one(tuple(sql for sql, _ in self.assumed), shape), values
+        return values
 
 
 @lru_cache(maxsize=2048)
 def insert_sql(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {name(table)} ({_listed(columns)}) VALUES ({_marks(columns)})"
+    return f"{_into(table, columns)} VALUES ({_marks(columns)})"
 
 
 @lru_cache(maxsize=512)
-def _in_one(assumed: tuple[str, ...], shape: tuple[tuple[str, tuple[str, ...], int], ...]) -> str:
+def in_one(kind: Kind) -> str:
+    """The statement for one of a kind.
+
+    It inserts rows, into the last table at least one, if all that is assumed is so, and else none.
+    """
+    assumed, shape = kind
     # MATERIALIZED: once for all the inserts, and before any of them
     parts = [f"a{number} AS MATERIALIZED ({sql})" for number, sql in enumerate(assumed)]
     condition = " AND ".join(f"EXISTS (SELECT 1 FROM a{number})" for number in range(len(assumed)))
     inserts: list[str] = []
-    for table, columns, count in shape:
-        into = f"INSERT INTO {name(table)} ({_listed(columns)})"
+    for table, columns, rows in shape:
+        into = _into(table, columns)
         if assumed:
-            inserts += [f"{into} SELECT {_marks(columns)} WHERE {condition}"] * count
+            inserts += [f"{into} SELECT {_marks(columns)} WHERE {condition}"] * rows
         else:
-            inserts.append(f"{into} VALUES {', '.join([f'({_marks(columns)})'] * count)}")
+            inserts.append(f"{into} VALUES {', '.join([f'({_marks(columns)})'] * rows)}")
     parts += [f"w{number} AS ({insert})" for number, insert in enumerate(inserts[:-1])]
     return numbered(f"WITH {', '.join(parts)} {inserts[-1]}" if parts else inserts[-1])
+
+
+@lru_cache(maxsize=512)
+def for_many(kind: Kind, types: tuple[str, ...]) -> str:
+    """The statement for any number of a kind: its values are arrays, with one item for each of them.
+
+    `types` are those of the single values. It returns the numbers, from 1, of those that it stored. It does
+    not wait for rows that others hold: what assumes something of them is not stored, as if it were not so.
+    """
+    assumed, shape = kind
+    places = count()
+    seen = [filled(sql, lambda: f"whole.v{next(places)}") for sql in assumed]
+    seen = [f"{sql} SKIP LOCKED" if _LOCKS.search(sql) else sql for sql in seen]
+    conditions = [f"EXISTS ({sql})" for sql in seen]
+    inserts = [
+        f"{_into(table, columns)} SELECT {', '.join(f'v{next(places)}' for _ in columns)} FROM stored"
+        for table, columns, rows in shape
+        for _ in range(rows)
+    ]
+    arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 1))
+    names = ", ".join(f"v{number}" for number in range(len(types)))
+    given = f"unnest({arrays}) WITH ORDINALITY AS whole({names}, number)"
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    # MATERIALIZED: before any of the inserts, so that each of these has the same
+    parts = [f"stored AS MATERIALIZED (SELECT * FROM {given}{where})"]
+    parts += [f"w{number} AS ({insert})" for number, insert in enumerate(inserts)]
+    return f"WITH {', '.join(parts)} SELECT number FROM stored"
+
+
+def _into(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {name(table)} ({_listed(columns)})"
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -16,9 +16,11 @@ import asyncpg
 
 from .durability import POSTGRES_SETTINGS, check_postgres
 from .failures import changing_read, postgres_failure, postgres_refusal
+from .gathered import Gathered, Kind
 from .postgres_idle import Idle
 from .postgres_reads import PostgresReads
 from .postgres_session import PostgresSession
+from .postgres_wholes import Wholes
 from .sessions import Rows, Slots, Tuples
 from .sql import Dialect, postgres_args
 from .urls import PostgresTarget
@@ -40,7 +42,7 @@ class PostgresDriver:
     def __init__(
         self, target: PostgresTarget, writers: asyncpg.Pool, reads: PostgresReads, wait_seconds: float
     ) -> None:
-        self._target = target
+        self.target = target
         self._writers = writers
         self._reads = reads
         self._write_slots = Slots(
@@ -48,6 +50,7 @@ class PostgresDriver:
         )
         self._wait_seconds = wait_seconds
         self._idle_writers = Idle(self._writers_back)
+        self._wholes = Wholes(lambda: PostgresSession(self))
         self._cleanups: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -84,18 +87,26 @@ class PostgresDriver:
             async with asyncio.timeout(self._wait_seconds):
                 await pool
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise postgres_refusal(error, self._target) from None
+            raise postgres_refusal(error, self.target) from None
 
     async def _check_durability(self) -> None:
         async with self._writers.acquire() as connection:
-            check_postgres(dict(await connection.fetchrow(POSTGRES_SETTINGS)), self._target)
+            check_postgres(dict(await connection.fetchrow(POSTGRES_SETTINGS)), self.target)
 
     async def begin(self) -> PostgresSession:
+        return PostgresSession(self)
+
+    def store_whole(self, kind: Kind, gathered: Gathered) -> asyncio.Future[None]:
+        """Done when it is on the server's disk."""
+        return self._wholes.add(kind, gathered)
+
+    async def connect(self) -> Any:
+        """A connection for changes, which `finish` gives back."""
         await self._write_slots.take()
         connection = self._idle_writers.take()
         if connection is not None:
-            return self._session(connection)
-        opening = asyncio.ensure_future(self._begin())
+            return connection
+        opening = asyncio.ensure_future(self._acquire())
         try:
             await asyncio.wait([opening])
         except asyncio.CancelledError:
@@ -108,18 +119,12 @@ class PostgresDriver:
             self._write_slots.give_back()
             raise
 
-    async def _begin(self) -> PostgresSession:
-        return self._session(await self._acquire(self._writers))
-
-    def _session(self, connection: Any) -> PostgresSession:
-        return PostgresSession(connection, self._target, partial(self._finish, connection))
-
-    async def _abandon(self, opening: asyncio.Future[PostgresSession]) -> None:
+    async def _abandon(self, opening: asyncio.Future[Any]) -> None:
         await asyncio.wait([opening])
         if opening.cancelled() or opening.exception() is not None:
             self._write_slots.give_back()
         else:
-            await opening.result().close()
+            await self.finish(opening.result(), settled=True, spotless=True)
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows:
         return [dict(record) for record in await self.rows(sql, args, bounded=bounded)]
@@ -133,16 +138,16 @@ class PostgresDriver:
         except asyncpg.ReadOnlySQLTransactionError:
             raise changing_read() from None
         except Exception as error:
-            raise postgres_failure(error, self._target) from None
+            raise postgres_failure(error, self.target) from None
 
-    async def _acquire(self, pool: asyncpg.Pool) -> Any:
+    async def _acquire(self) -> Any:
         # The slots admit no more than the pool has connections: this may have to connect, never to queue
         try:
-            return await pool.acquire(timeout=self._wait_seconds)
+            return await self._writers.acquire(timeout=self._wait_seconds)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise postgres_refusal(error, self._target) from None
+            raise postgres_refusal(error, self.target) from None
 
-    async def _finish(self, connection: Any, settled: bool, spotless: bool) -> None:
+    async def finish(self, connection: Any, settled: bool, spotless: bool) -> None:
         """Rolls back what is not `settled`, gives the connection back, and then the slot."""
         try:
             if not (settled and spotless and self._idle_writers.keep(connection)):
@@ -165,7 +170,7 @@ class PostgresDriver:
             await pool.release(connection, timeout=CLEANUP_SECONDS)
         except Exception as error:
             # asyncpg has dropped the connection already; the next one who asks gets a new one
-            log.warning("A connection to %s was dropped: %s", self._target, error)
+            log.warning("A connection to %s was dropped: %s", self.target, error)
 
     def _writers_back(self, connection: Any) -> None:
         self._later(self._release(self._writers, connection))
@@ -176,9 +181,10 @@ class PostgresDriver:
         task.add_done_callback(self._cleanups.discard)
 
     def failure(self, error: BaseException) -> BaseException:
-        return postgres_failure(error, self._target) if isinstance(error, Exception) else error
+        return postgres_failure(error, self.target) if isinstance(error, Exception) else error
 
     async def close(self) -> None:
+        await self._wholes.close()
         self._idle_writers.clear()
         if self._cleanups:
             await asyncio.wait(self._cleanups, timeout=2 * CLEANUP_SECONDS)

@@ -1,22 +1,25 @@
 """One transaction on a connection of PostgreSQL, in as few round trips as it can.
 
-BEGIN is sent before the first statement. Where all that there is to do is inserts that fit into one
-statement, that one goes alone: a statement by itself is a transaction.
+It has a connection from its first statement on, before which BEGIN is sent. Where all that there is to do is
+inserts that fit into one statement, none is needed: that one is a transaction by itself, and goes together
+with others.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
 from crm_framework.errors import CrmError
 
 from .copying import MANY, Uncopied, copied_rows, copied_table, each
-from .failures import postgres_failure, postgres_refused_it, unavailable
-from .gathered import Gathered, Outdated
+from .failures import postgres_failure, postgres_refused_it, unconfirmed
+from .gathered import Gathered, Outdated, in_one
 from .sessions import Rows, to_the_end
 from .sql import leaves_nothing_behind, numbered, postgres_args, returns_rows
-from .urls import PostgresTarget
+
+if TYPE_CHECKING:
+    from .postgres import PostgresDriver
 
 T = TypeVar("T")
 
@@ -25,18 +28,12 @@ COMMIT_SECONDS = 30.0
 
 
 class PostgresSession:
-    """A transaction on a connection of its own; `finish(settled, spotless)` gives the connection back."""
+    """A transaction."""
 
-    def __init__(
-        self,
-        connection: Any,
-        target: PostgresTarget,
-        finish: Callable[[bool, bool], Coroutine[Any, Any, None]],
-    ) -> None:
-        self._connection = connection
-        self._target = target
-        self._finish = finish
-        self._open = True
+    def __init__(self, driver: "PostgresDriver") -> None:
+        self._driver = driver
+        self._target = driver.target
+        self._connection: Any = None
         self._settled = True
         """Whether there is nothing to roll back."""
         self._spotless = True
@@ -101,9 +98,9 @@ class PostgresSession:
         await self._run(f"ROLLBACK TO SAVEPOINT {label}; RELEASE SAVEPOINT {label}")
 
     async def write(self, gathered: Gathered) -> None:
-        one = gathered.in_one()
-        if one is not None:
-            if not await self._change(*one) and gathered.assumed:
+        kind = gathered.kind
+        if kind is not None:
+            if not await self._change(in_one(kind), gathered.values) and gathered.assumed:
                 raise Outdated
             return
         for sql, args in gathered.assumed:
@@ -113,40 +110,48 @@ class PostgresSession:
             await self.execute_many(numbered(insert.sql), insert.rows)
 
     async def commit(self, gathered: Gathered) -> None:
-        alone = gathered.in_one() if self._settled else None
-        if alone is None:
-            if gathered:
-                await self.write(gathered)
-            if self._settled:
-                return  # there was nothing to do
-        await to_the_end(self._commit(alone, assuming=bool(gathered.assumed)))
+        kind = gathered.kind if self._settled else None
+        if kind is not None:
+            await to_the_end(self._driver.store_whole(kind, gathered))
+            return
+        if gathered:
+            await self.write(gathered)
+        if not self._settled:
+            await to_the_end(self._commit())
+
+    async def _commit(self) -> None:
+        status: str = await self._settle(lambda: self._connection.execute("COMMIT", timeout=COMMIT_SECONDS))
+        if status != "COMMIT":
+            # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
+            raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
+        self._settled = True
+        await self._give_back()
 
     async def alone(self, sql: str, args: Sequence[object]) -> Rows:
         if not leaves_nothing_behind(sql):
             self._spotless = False
         values = postgres_args(args)
-        answer = self._settle(lambda: self._connection.fetch(sql, *values, timeout=COMMIT_SECONDS))
-        return [dict(record) for record in await to_the_end(answer)]
+        await self.connect()
+        return [dict(record) for record in await to_the_end(self.returned(sql, values))]
 
-    async def _commit(self, alone: tuple[str, list[Any]] | None, *, assuming: bool) -> None:
-        if alone is not None:
-            status = await self._settled_by(*alone)
-            if assuming and not _count(status):
-                raise Outdated
-        elif not self._settled:
-            status = await self._settled_by("COMMIT", [])
-            if status != "COMMIT":
-                # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
-                raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
-            self._settled = True
-        await self._give_back()
+    async def connect(self) -> None:
+        """Takes a connection, if it has none yet. Raises what keeps it from getting one."""
+        if self._connection is None:
+            self._connection = await self._driver.connect()
 
-    async def _settled_by(self, sql: str, values: list[Any]) -> str:
-        """Runs the statement that makes the changes last; its status."""
-        status: str = await self._settle(
-            lambda: self._connection.execute(sql, *values, timeout=COMMIT_SECONDS)
-        )
-        return status
+    async def types_of(self, sql: str) -> Sequence[asyncpg.Type]:
+        """The types of a statement's values."""
+        types: Sequence[asyncpg.Type] = (await self._connection.prepare(sql)).get_parameters()
+        return types
+
+    async def changed(self, sql: str, values: Sequence[Any]) -> int:
+        """Rows that a statement changed, which is the whole transaction."""
+        status = await self._settle(lambda: self._connection.execute(sql, *values, timeout=COMMIT_SECONDS))
+        return _count(status)
+
+    async def returned(self, sql: str, values: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        """What a statement returned, which is the whole transaction."""
+        return await self._settle(lambda: self._connection.fetch(sql, *values, timeout=COMMIT_SECONDS))
 
     async def _settle(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer to a statement that makes changes last. Asking fails where the connection is gone."""
@@ -154,12 +159,12 @@ class PostgresSession:
         try:
             answered = await ask()
         except TimeoutError:
-            raise self._unknown_outcome() from None
+            raise unconfirmed(self._target) from None
         except Exception as error:
             failure = postgres_failure(error, self._target)
             if isinstance(failure, CrmError) and not postgres_refused_it(error):
                 # the connection broke off, before or after it was stored
-                raise self._unknown_outcome() from None
+                raise unconfirmed(self._target) from None
             raise failure from None
         self._spotless = spotless
         return answered
@@ -171,6 +176,7 @@ class PostgresSession:
             await self._run("BEGIN")
 
     async def _run(self, sql: str) -> str:
+        await self.connect()
         self._settled = False  # as soon as it may have begun
         try:
             status: str = await self._connection.execute(sql)
@@ -179,19 +185,13 @@ class PostgresSession:
         return status
 
     async def close(self) -> None:
-        if self._open:
+        if self._connection is not None:
             await to_the_end(self._give_back())
 
     async def _give_back(self) -> None:
-        if self._open:
-            self._open = False
-            await self._finish(self._settled, self._spotless)
-
-    def _unknown_outcome(self) -> CrmError:
-        return unavailable(
-            f"{self._target} did not confirm the change: it may be stored, or not.",
-            "Look before you repeat it, or repeat it with the same idempotency key.",
-        )
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._driver.finish(connection, self._settled, self._spotless)
 
 
 def _count(status: str) -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
@@ -32,14 +33,17 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 @lru_cache(maxsize=2048)
 def numbered(sql: str) -> str:
     """The statement with each `?` as `$1`, `$2` …; `??` stands for PostgreSQL's own `?` operators."""
-    count = 0
+    places = count(1)
+    return filled(sql, lambda: f"${next(places)}")
+
+
+def filled(sql: str, place: Callable[[], str]) -> str:
+    """The statement with what `place` gives for each `?`, in their order; of `??`, one is left."""
 
     def replace(match: re.Match[str]) -> str:
-        nonlocal count
         token = match[0]
         if token == "?":
-            count += 1
-            return f"${count}"
+            return place()
         return "?" if token == "??" else token
 
     return _TOKEN.sub(replace, sql)

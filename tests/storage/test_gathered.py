@@ -8,10 +8,10 @@ import pytest
 from tortoise.exceptions import IntegrityError, OperationalError
 
 from crm_framework.domain.models import Segment, Staff
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError
 from crm_framework.events import Event, SettingChanged
 from crm_framework.storage.database import Database
-from crm_framework.storage.gathered import FEW, Gathered, Outdated
+from crm_framework.storage.gathered import FEW, Gathered, Outdated, for_many, in_one
 from crm_framework.storage.ids import new_id
 from crm_framework.storage.unit_of_work import UnitOfWork
 
@@ -200,19 +200,24 @@ async def test_only_its_task_and_only_inside(database: Database) -> None:
     assert await names(database) == ["mine"]
 
 
+def one(gathered: Gathered) -> tuple[str, list[Any]]:
+    assert gathered.kind is not None
+    return in_one(gathered.kind), gathered.values
+
+
 def test_all_in_one_statement() -> None:
     gathered = Gathered()
-    assert gathered.in_one() is None
+    assert gathered.kind is None
     gathered.add("crm_a", ("x", "y"), [[1, 2], [3, 4]])
-    assert gathered.in_one() == ("INSERT INTO crm_a (x, y) VALUES ($1, $2), ($3, $4)", [1, 2, 3, 4])
+    assert one(gathered) == ("INSERT INTO crm_a (x, y) VALUES ($1, $2), ($3, $4)", [1, 2, 3, 4])
     gathered.add("crm_b", ("z",), [[5]])
-    assert gathered.in_one() == (
+    assert one(gathered) == (
         "WITH w0 AS (INSERT INTO crm_a (x, y) VALUES ($1, $2), ($3, $4)) INSERT INTO crm_b (z) VALUES ($5)",
         [1, 2, 3, 4, 5],
     )
     gathered.assumed.append(("SELECT 1 WHERE ? = 0", [0]))
     condition = "WHERE EXISTS (SELECT 1 FROM a0)"
-    assert gathered.in_one() == (
+    assert one(gathered) == (
         "WITH a0 AS MATERIALIZED (SELECT 1 WHERE $1 = 0),"
         f" w0 AS (INSERT INTO crm_a (x, y) SELECT $2, $3 {condition}),"
         f" w1 AS (INSERT INTO crm_a (x, y) SELECT $4, $5 {condition})"
@@ -220,7 +225,27 @@ def test_all_in_one_statement() -> None:
         [0, 1, 2, 3, 4, 5],
     )
     gathered.add("crm_b", ("z",), [[number] for number in range(FEW)])
-    assert gathered.in_one() is None
+    assert gathered.kind is None
+
+
+def test_one_statement_for_many() -> None:
+    gathered = Gathered(
+        assumed=[("SELECT 1 FROM crm_c WHERE id = ? FOR KEY SHARE", [0]), ("SELECT '?' WHERE ? = 1", [1])]
+    )
+    gathered.add("crm_a", ("x",), [[2], [3]])
+    gathered.add("crm_b", ("y", "z"), [[4, 5]])
+    assert gathered.kind is not None
+    assert for_many(gathered.kind, ("uuid", "int4", "text", "text", "bool", "date")) == (
+        "WITH stored AS MATERIALIZED (SELECT * FROM"
+        " unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bool[], $6::date[])"
+        " WITH ORDINALITY AS whole(v0, v1, v2, v3, v4, v5, number)"
+        " WHERE EXISTS (SELECT 1 FROM crm_c WHERE id = whole.v0 FOR KEY SHARE SKIP LOCKED)"
+        " AND EXISTS (SELECT '?' WHERE whole.v1 = 1)),"
+        " w0 AS (INSERT INTO crm_a (x) SELECT v2 FROM stored),"
+        " w1 AS (INSERT INTO crm_a (x) SELECT v3 FROM stored),"
+        " w2 AS (INSERT INTO crm_b (y, z) SELECT v4, v5 FROM stored)"
+        " SELECT number FROM stored"
+    )
 
 
 @pytest.mark.parametrize("count", [1, FEW + 1])
@@ -303,25 +328,3 @@ async def test_handlers_hear_only_of_what_is_so(database: Database) -> None:
         assert hook.called == heard
     assert await database.fetch("SELECT handler FROM crm_delivery") == []
     assert await names(database) == ["a"]
-
-
-async def test_a_connection_lost_before_the_only_statement_leaves_the_outcome_open(
-    database: Database,
-) -> None:
-    if database.dialect == "sqlite":
-        return  # it has no connection to lose
-    async with database.unit_of_work() as tx:
-        pids: list[dict[str, Any]] = await tx.fetch("SELECT pg_backend_pid() AS pid")
-    with pytest.raises(CrmError, match="may be stored, or not") as caught:
-        async with database.unit_of_work() as tx:  # on the same connection, which was kept
-            tx.insert("crm_staff", staff(tx, "a"))
-            await asyncio.create_task(terminate(database, pids[0]["pid"]))
-    assert caught.value.code == ErrorCode.UNAVAILABLE
-    async with database.unit_of_work() as tx:
-        tx.insert("crm_staff", staff(tx, "b"))
-    assert await names(database) == ["b"]
-
-
-async def terminate(database: Database, pid: int) -> None:
-    async with database.unit_of_work() as tx:
-        await tx.fetch("SELECT pg_terminate_backend(?, 5000)", [pid])
