@@ -179,7 +179,7 @@ async def open_runtime(
     tracing.start()  # a plugin may have set up what traces go to
     schema = compose(host)
     database = await open_database(settings, host, read_seconds=read_seconds)
-    database.segments = SegmentReaches(schema, database, host)
+    database.segments = SegmentReaches(schema, database, host, certain=True)
     try:
         async with sealing(database, audit_keys(settings)) as sealer:
             yield Runtime(settings, host, database, schema, sealer)

@@ -24,11 +24,11 @@ from .declarations import (
 from .errors import DeclarationError
 from .fields import Root, arguments_of, declared
 from .filter_inputs import FilterInputs
-from .filters import FilterSpec, check_members, compile_filter
+from .filters import FilterSpec, Found, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
 from .keyset import Ordering, check_orders, ordering, term_of
 from .load import context_of
-from .lookups import looked_up, waits
+from .lookups import look_up, waits
 from .order_inputs import OrderInputs
 from .orders import Orders, orders_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
@@ -178,52 +178,69 @@ class Connected(Declaration):
         self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
     ) -> Asked | Awaitable[Asked]:
         """The list and the part of it that arguments ask for. Raises `RequestError` BAD_INPUT."""
-        value = arguments.get("filter")
-        if value and self.filter is not None and waits(self.filter, value):
-            return self._once_looked_up(self.filter, field, info, arguments)
-        if self.narrow is None:
-            return self._listed(field, info, arguments, None)
-        own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
-        narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
+        context = context_of(info)
+        narrowed: Narrowed | Awaitable[Narrowed] = None
+        if self.narrow is not None:
+            own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
+            narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
         if isinstance(narrowed, Awaitable):
-            return self._once_narrowed(field, info, arguments, narrowed)
-        return self._listed(field, info, arguments, narrowed)
+            return self._once_narrowed(field, context, arguments, narrowed)
+        filters = _filters(arguments, narrowed)
+        if self.filter is not None and waits(self.filter, filters):
+            return self._once_looked_up(self.filter, filters, field, context, arguments, narrowed)
+        return self._listed(field, context, arguments, narrowed)
 
     def waits(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether something has to be awaited before it is known what is asked for."""
-        value = arguments.get("filter")
-        return self.narrow is not None or bool(
-            value and self.filter is not None and waits(self.filter, value)
+        """Whether something may have to be awaited before it is known what is asked for."""
+        return self.narrow is not None or (
+            self.filter is not None and waits(self.filter, arguments.get("filter"))
         )
 
-    async def _once_looked_up(
-        self, spec: FilterSpec, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
-    ) -> Asked:
-        context = context_of(info)
-        self.check_filter(field, arguments["filter"], context)
-        found = await looked_up(spec, arguments["filter"], context)
-        asked = self.asked(field, info, {**arguments, "filter": found})
-        return asked if isinstance(asked, Asked) else await asked
-
     async def _once_narrowed(
-        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any], later: Awaitable[Narrowed]
+        self,
+        field: DeclaredField,
+        context: Context,
+        arguments: Mapping[str, Any],
+        later: Awaitable[Narrowed],
     ) -> Asked:
-        return self._listed(field, info, arguments, await later)
+        narrowed = await later
+        filters = _filters(arguments, narrowed)
+        if self.filter is not None and waits(self.filter, filters):
+            return await self._once_looked_up(self.filter, filters, field, context, arguments, narrowed)
+        return self._listed(field, context, arguments, narrowed)
+
+    async def _once_looked_up(
+        self,
+        spec: FilterSpec,
+        filters: Sequence[Any],
+        field: DeclaredField,
+        context: Context,
+        arguments: Mapping[str, Any],
+        narrowed: Narrowed,
+    ) -> Asked:
+        for each in filters:
+            self._check_filter(field, each, context)  # before anything is told by a lookup
+        found = await look_up(spec, filters, context)
+        return self._listed(field, context, arguments, narrowed, found)
 
     def _listed(
-        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any], narrowed: Narrowed
+        self,
+        field: DeclaredField,
+        context: Context,
+        arguments: Mapping[str, Any],
+        narrowed: Narrowed,
+        found: Found = MappingProxyType({}),
     ) -> Asked:
-        context = context_of(info)
         source = field.listed
         given = arguments.get
         wanted = window(context, given("first"), given("after"), given("last"), given("before"))
         conditions = [Fragment(self.where) if self.where else None]
         if (value := given("filter")) is not None:
-            conditions.append(self._condition(field, value, context))
+            conditions.append(self._condition(field, value, context, found))
         chosen = given("order_by")
         if isinstance(narrowed, KeptList):
             with of_kept():
-                conditions.append(self._condition(field, narrowed.filter, context))
+                conditions.append(self._condition(field, narrowed.filter, context, found))
                 chosen = chosen or kept_order(self.orders, narrowed.order_by)
             narrowed = narrowed.where
         where = _leading(conditions, narrowed, context.reader.dialect)
@@ -232,16 +249,20 @@ class Connected(Declaration):
         bounds = bounds_of(listing.ordering, source, wanted, context.reader.dialect)
         return Asked(listing, wanted, bounds)
 
-    def _condition(self, field: DeclaredField, value: Any, context: Context) -> Fragment | None:
+    def _condition(self, field: DeclaredField, value: Any, context: Context, found: Found) -> Fragment | None:
         if self.filter is None:
             return None
-        self.check_filter(field, value, context)
-        return compile_filter(self.filter, value, context.reader.dialect)
+        self._check_filter(field, value, context)
+        return compile_filter(self.filter, value, context.reader.dialect, found)
 
-    def check_filter(self, field: DeclaredField, value: Any, context: Context) -> None:
-        """Raises `RequestError` FORBIDDEN for members that need a permission which is not granted."""
+    def _check_filter(self, field: DeclaredField, value: Any, context: Context) -> None:
         if self.filter is not None:
             check_members(self.filter, value, context, granted_on(context, field.listed))
+
+
+def _filters(arguments: Mapping[str, Any], narrowed: Narrowed) -> list[Any]:
+    kept = narrowed.filter if isinstance(narrowed, KeptList) else None
+    return [each for each in (arguments.get("filter"), kept) if each]
 
 
 def checked_ordering(

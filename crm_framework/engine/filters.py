@@ -1,10 +1,10 @@
 """What a type can be filtered by, as data. Each schema makes its input types of it; plugins add members."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from .comparisons import OPERATORS, compared
 from .errors import DeclarationError, RequestError, going_on
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 Kind = Literal["string", "int", "bigint", "decimal", "datetime", "date", "boolean", "enum", "id", "custom"]
 Condition = Callable[[Any, Dialect], Fragment]
 """(value as the client gave it, dialect) → condition on the table `t`."""
-Lookup = Callable[[Any], Awaitable[Condition]]
-"""Context of the request → what makes its conditions."""
+Lookup = Callable[[Any, Sequence[Any]], Awaitable[Condition]]
+"""(context of the request, the values that filters have for the member) → what makes conditions of them."""
+Filter = Mapping[str, Any]
+"""A filter with the API's names and plain values."""
+Names = Callable[[Any, Sequence[str]], Awaitable[Mapping[str, Filter | RequestError]]]
+"""(context of the request, names) → what these stand for, and those which that names in turn."""
+Found = Mapping[str, Callable[[Any, Dialect], Fragment | Filter] | Exception]
+"""What was looked up: member → (value, dialect) → what it means; or why nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,9 @@ class Member:
     to the texts of a "string" member, where the column holds a normal form. A member of kind "custom" has its
     own GraphQL type, `input`, and a function `condition`; it raises `RequestError` BAD_INPUT for a value that
     does not fit. Where a condition rests on what has to be awaited, there is `lookup` in its place, which
-    gives that function: it is called with the request's context, once for a filter that has the member.
+    gives that function: it is called with the request's context and the values that there are of the member,
+    once for all filters that are looked at together. Where a value is the name of another filter, there is
+    `names`, which gives these.
     `permission` is what an actor needs to filter by it, where the list itself needs another: what is found
     tells the value. `also` is a second one, where the value is made of what needs two.
     """
@@ -47,6 +55,7 @@ class Member:
     input: Any = None
     condition: Condition | None = None
     lookup: Lookup | None = None
+    names: Names | None = None
     permission: str | None = None
     also: str | None = None
 
@@ -59,8 +68,11 @@ class Member:
             (self.kind == "id" and self.of is None, "Name the type whose ids it takes: of="),
             (
                 self.kind == "custom"
-                and (self.input is None or (self.condition is None) == (self.lookup is None)),
-                "Give input=, and either condition= or lookup=",
+                and (
+                    self.input is None
+                    or [self.condition, self.lookup, self.names].count(None) != 2  # one of them
+                ),
+                "Give input=, and one of condition=, lookup= and names=",
             ),
             (
                 self.kind != "custom" and (self.column is None) == (self.sql is None),
@@ -95,7 +107,7 @@ class FilterSpec:
     @cached_property
     def lookups(self) -> Mapping[str, Member]:
         """The members that have to be looked up, by name."""
-        return {member.name: member for member in self.members if member.lookup is not None}
+        return {member.name: member for member in self.members if member.lookup or member.names}
 
     def extended(self, members: Iterable[Member]) -> "FilterSpec":
         """The same with further members. Raises `DeclarationError` for a name that is taken."""
@@ -115,16 +127,20 @@ MAX_CONDITIONS = 100
 """How many members one filter may hold in all."""
 MAX_COMBINED = 500
 """How many filters `and`, `or` and `not` may hold in all."""
+MAX_NAMED = 50
+"""How many others one filter may name in all, each as often as it is named, and those that they name."""
 MAX_VALUES = 5_000
 """How many values one filter may compare with in all; PostgreSQL takes 32,767 for a whole statement."""
 
 
+@dataclass
 class _Budget:
     """What a filter may still hold. Each method takes one away, and is false when there was none."""
 
-    def __init__(self) -> None:
-        self.conditions = MAX_CONDITIONS
-        self.combined = MAX_COMBINED
+    conditions: int = MAX_CONDITIONS
+    combined: int = MAX_COMBINED
+    named: Iterator[int] = field(default_factory=lambda: iter(range(MAX_NAMED)))
+    """Those of the outermost one are for all."""
 
     def condition(self) -> bool:
         self.conditions -= 1
@@ -134,21 +150,15 @@ class _Budget:
         self.combined -= 1
         return self.combined >= 0
 
-
-class Looked(NamedTuple):
-    """Stands in a filter for the value of a member that had to be looked up: what it means."""
-
-    condition: Fragment
-
-
-class Nested(dict[str, Any]):
-    """A filter that stands in another one for its name: how deep it goes and what it holds counts anew."""
+    def name(self) -> "_Budget | None":
+        """What the named filter may hold: how deep it goes and what it holds counts anew."""
+        return None if next(self.named, None) is None else _Budget(named=self.named)
 
 
 def check_members(spec: FilterSpec, value: Any, context: "Context", may: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for members that need a permission which `may` denies.
 
-    What stands in the filter for a name is not looked at: who gave the name vouched for it.
+    What a filter names is not looked at: who gave it the name vouched for it.
     """
     denied = {
         member.name: need
@@ -165,7 +175,7 @@ def _names(value: Any) -> Iterator[str]:
     if isinstance(value, list | tuple):
         for inner in value:
             yield from _names(inner)
-    elif isinstance(value, Mapping) and not isinstance(value, Nested):
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             if name in COMBINE:
                 yield from _names(inner)
@@ -173,80 +183,89 @@ def _names(value: Any) -> Iterator[str]:
                 yield name
 
 
-def compile_filter(spec: FilterSpec, value: Mapping[str, Any], dialect: Dialect) -> Fragment:
+_NOTHING: Found = {}
+
+
+def compile_filter(spec: FilterSpec, value: Filter, dialect: Dialect, found: Found = _NOTHING) -> Fragment:
     """The condition that a filter means, on the table `t`.
 
-    `value` has the API's names and plain values: those of a request, coerced, or of stored JSON. A comparison
-    with NULL is false, and `not` is the complement. Raises `RequestError` BAD_INPUT with the path of what
-    does not fit.
+    `value` has the API's names and plain values: those of a request, coerced, or of stored JSON. `found` is
+    what `look_up` gave for it. A comparison with NULL is false, and `not` is the complement. Raises
+    `RequestError` BAD_INPUT with the path of what does not fit, and what a lookup that failed has raised.
     """
-    found = _group(spec, value, dialect, (), _Budget(), 0)
-    if len(found.args) > MAX_VALUES:
-        raise refused((), f"{len(found.args)} values are too many; {MAX_VALUES} may be compared with in all")
-    return found
+    condition = _Compiler(spec, dialect, found).group(value, (), _Budget(), 0)
+    if len(condition.args) > MAX_VALUES:
+        problem = f"{len(condition.args)} values are too many; {MAX_VALUES} may be compared with in all"
+        raise refused((), problem)
+    return condition
 
 
-def _group(
-    spec: FilterSpec, value: Any, dialect: Dialect, path: tuple[str, ...], budget: _Budget, depth: int
-) -> Fragment:
-    if not isinstance(value, Mapping):
-        raise refused(path, "a filter is an object of members")
-    if isinstance(value, Nested):
-        budget, depth = _Budget(), 0
-    if depth > MAX_DEPTH:
-        raise refused(path, f"and, or and not are nested more than {MAX_DEPTH} deep")
-    members = {member.name: member for member in spec.members}
-    parts: list[Fragment] = []
-    for key, given in value.items():
-        here = (*path, key)
-        if given is None:
-            raise refused(here, "null is no condition; leave it out, or use isNull")
-        if key in COMBINE:
-            parts.append(_combined(spec, key, given, dialect, here, budget, depth + 1))
-        elif key in members:
-            if not budget.condition():
-                raise refused(here, f"a filter may hold {MAX_CONDITIONS} conditions at most")
-            parts.append(_member(members[key], given, dialect, here))
-        else:
-            raise refused(
-                here, f"there is no such member; {spec.name} has {', '.join(members)}, and, or, not"
-            )
-    return all_of(parts)
+@dataclass(frozen=True)
+class _Compiler:
+    spec: FilterSpec
+    dialect: Dialect
+    found: Found
 
+    @cached_property
+    def members(self) -> Mapping[str, Member]:
+        return {member.name: member for member in self.spec.members}
 
-def _combined(
-    spec: FilterSpec,
-    key: str,
-    given: Any,
-    dialect: Dialect,
-    path: tuple[str, ...],
-    budget: _Budget,
-    depth: int,
-) -> Fragment:
-    if key == "not":
-        return none_of(_group(spec, given, dialect, path, budget, depth))
-    if not isinstance(given, list | tuple):
-        raise refused(path, "a list of filters is expected")
-    inner = []
-    for i, one in enumerate(given):
-        here = (*path, str(i))
-        if not budget.combination():
-            raise refused(here, f"and, or and not may hold {MAX_COMBINED} filters in all")
-        inner.append(_group(spec, one, dialect, here, budget, depth))
-    return all_of(inner) if key == "and" else any_of(inner)
+    def group(self, value: Any, path: tuple[str, ...], budget: _Budget, depth: int) -> Fragment:
+        if not isinstance(value, Mapping):
+            raise refused(path, "a filter is an object of members")
+        if depth > MAX_DEPTH:
+            raise refused(path, f"and, or and not are nested more than {MAX_DEPTH} deep")
+        parts: list[Fragment] = []
+        for key, given in value.items():
+            here = (*path, key)
+            if given is None:
+                raise refused(here, "null is no condition; leave it out, or use isNull")
+            if key in COMBINE:
+                parts.append(self._combined(key, given, here, budget, depth + 1))
+            elif key in self.members:
+                if not budget.condition():
+                    raise refused(here, f"a filter may hold {MAX_CONDITIONS} conditions at most")
+                parts.append(self._member(self.members[key], given, here, budget))
+            else:
+                known = ", ".join(self.members)
+                raise refused(here, f"there is no such member; {self.spec.name} has {known}, and, or, not")
+        return all_of(parts)
 
+    def _combined(self, key: str, given: Any, path: tuple[str, ...], budget: _Budget, depth: int) -> Fragment:
+        if key == "not":
+            return none_of(self.group(given, path, budget, depth))
+        if not isinstance(given, list | tuple):
+            raise refused(path, "a list of filters is expected")
+        inner = []
+        for i, one in enumerate(given):
+            here = (*path, str(i))
+            if not budget.combination():
+                raise refused(here, f"and, or and not may hold {MAX_COMBINED} filters in all")
+            inner.append(self.group(one, here, budget, depth))
+        return all_of(inner) if key == "and" else any_of(inner)
 
-def _member(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...]) -> Fragment:
-    if isinstance(given, Looked):
-        return given.condition
-    if member.lookup is not None:
-        raise refused(path, "it rests on what cannot be looked up here")
-    if member.condition is not None:
+    def _member(self, member: Member, given: Any, path: tuple[str, ...], budget: _Budget) -> Fragment:
+        if member.kind != "custom":
+            return _comparisons(member, given, self.dialect, path)
+        condition = member.condition or self.found.get(member.name)
+        if condition is None:
+            raise refused(path, "it rests on what cannot be looked up here")
+        if isinstance(condition, Exception):
+            raise condition
         try:
             with going_on():
-                return member.condition(given, dialect)
+                meant = condition(given, self.dialect)
         except RequestError as error:
             raise RequestError(error.code, f"{'.'.join(('filter', *path))}: {error.message}") from None
+        if isinstance(meant, Fragment):
+            return meant
+        inner = budget.name()
+        if inner is None:
+            raise refused(path, f"the filter builds on more than {MAX_NAMED} others")
+        return self.group(meant, path, inner, 0)
+
+
+def _comparisons(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...]) -> Fragment:
     if not isinstance(given, Mapping):
         raise refused(path, "an object of comparisons is expected")
     parts: list[Fragment] = []

@@ -1,58 +1,79 @@
 """Members of filters whose conditions rest on what has to be awaited: looked up before one is compiled."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from .context import Context
 from .errors import RequestError, awaited, going_on
-from .filters import COMBINE, Condition, FilterSpec, Looked, Member
+from .filters import COMBINE, Filter, FilterSpec, Found, Lookup, Member, Names
+from .sql import TRUE, Dialect
 
 
 def waits(spec: FilterSpec, value: Any) -> bool:
-    """Whether a filter has such a member, also in what stands in it for a name."""
-    return bool(spec.lookups) and next(_named(spec, value), None) is not None
+    """Whether a filter has such a member."""
+    return bool(spec.lookups) and next(_given(spec, value), None) is not None
 
 
-async def looked_up(spec: FilterSpec, value: Any, context: Context) -> Any:
-    """The filter, or list of filters, with a `Looked` in place of each value of such a member."""
-    found: dict[str, Condition] = {}
-    for member in _named(spec, value):
-        if member.name not in found:
-            assert member.lookup is not None
-            with going_on():
-                later = member.lookup(context)
-            found[member.name] = await awaited(later)
-    return _with(value, found, context, ("filter",)) if found else value
+async def look_up(spec: FilterSpec, filters: Iterable[Any], context: Context) -> Found:
+    """What such members of these filters, and of those that they name, mean: each is asked for once.
+
+    What one of them raises is kept, and raised again of each filter that has the member, when that is
+    compiled: the others are not to suffer.
+    """
+    found: dict[str, Any] = {}
+    whole = list(filters)
+    for member in spec.lookups.values():
+        names = [name for name in _values(spec, member, whole) if isinstance(name, str)]
+        if member.names is not None and names:
+            named = await _asked(member.names, context, list(dict.fromkeys(names)))
+            if isinstance(named, Exception):
+                found[member.name] = named
+            else:
+                found[member.name] = partial(_named, named)
+                whole += [one for one in named.values() if isinstance(one, Mapping)]
+    for member in spec.lookups.values():
+        values = _values(spec, member, whole)
+        if member.lookup is not None and values:
+            found[member.name] = await _asked(member.lookup, context, values)
+    return found
 
 
-def _named(spec: FilterSpec, value: Any) -> Iterator[Member]:
+async def _asked(ask: Lookup | Names, context: Context, values: list[Any]) -> Any:
+    try:
+        with going_on():
+            later: Awaitable[Any] = ask(context, values)
+        return await awaited(later)
+    except Exception as error:
+        return error
+
+
+def assumed(spec: FilterSpec) -> Found:
+    """As if all had been looked up, to see whether the rest of a filter fits."""
+    return {name: lambda value, dialect: TRUE for name in spec.lookups}
+
+
+def _named(named: Mapping[str, Filter | RequestError], name: Any, dialect: Dialect) -> Filter:
+    found = named.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise RequestError("BAD_INPUT", "there is none of this name")
+    if isinstance(found, RequestError):
+        raise found
+    return found
+
+
+def _values(spec: FilterSpec, member: Member, filters: Sequence[Any]) -> list[Any]:
+    return [value for one, value in _given(spec, filters) if one is member]
+
+
+def _given(spec: FilterSpec, value: Any) -> Iterator[tuple[Member, Any]]:
+    """Such members with their values, at whatever depth of a filter, or of several."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if name in COMBINE:
-                yield from _named(spec, inner)
-            elif name in spec.lookups and inner is not None and not isinstance(inner, Looked):
-                yield spec.lookups[name]
+                yield from _given(spec, inner)
+            elif name in spec.lookups and inner is not None:
+                yield spec.lookups[name], inner
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _named(spec, inner)
-
-
-def _with(value: Any, found: Mapping[str, Condition], context: Context, path: tuple[str, ...]) -> Any:
-    if isinstance(value, list | tuple):
-        return [_with(inner, found, context, (*path, str(place))) for place, inner in enumerate(value)]
-    if not isinstance(value, Mapping):
-        return value
-    result: dict[str, Any] = {}
-    for name, inner in value.items():
-        here = (*path, name)
-        if name in COMBINE:
-            result[name] = _with(inner, found, context, here)
-        elif name in found and inner is not None:
-            try:
-                with going_on():
-                    result[name] = Looked(found[name](inner, context.reader.dialect))
-            except RequestError as error:
-                raise RequestError(error.code, f"{'.'.join(here)}: {error.message}") from None
-        else:
-            result[name] = inner
-    return type(value)(result) if isinstance(value, dict) else result
+            yield from _given(spec, inner)

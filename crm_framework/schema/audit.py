@@ -24,7 +24,7 @@ from crm_framework.storage.ids import is_key
 from . import enums  # noqa: F401  # makes ActorKind an enumeration of the API
 from .additions import fields_of
 from .customers import Customer, customers_of
-from .history import historic, of_customer
+from .history import of_customer
 from .inputs import optional
 from .staff import Staff
 from .tokens import Token
@@ -144,14 +144,12 @@ AUDIT_ORDERS = Orders("AuditOrder", [OrderField("AT", "id", "By the moment of th
 
 
 class _Queries:
-    audit_log: Connection[AuditEntry] = historic(
-        connection(
-            description="All changes, the latest first.",
-            filter=AUDIT_FILTER,
-            orders=AUDIT_ORDERS,
-            default_order=("-AT",),
-            permission="audit.read",
-        )
+    audit_log: Connection[AuditEntry] = connection(
+        description="All changes, the latest first.",
+        filter=AUDIT_FILTER,
+        orders=AUDIT_ORDERS,
+        default_order=("-AT",),
+        permission="audit.read",
     )
 
 

@@ -16,6 +16,7 @@ from crm_framework.security.actors import INTERNAL
 from . import enums  # noqa: F401  # makes the domain's enumerations known to GraphQL
 from .attribute_filter import AttributeFilter, attribute_condition
 from .inputs import optional
+from .segment_conditions import named_segments
 
 MAX_TAGS = 100
 MAX_SEARCH = 200
@@ -100,11 +101,6 @@ _POINT_COLUMNS: Mapping[str, tuple[str, type]] = {
 }
 
 
-def _segment(value: Any, dialect: Dialect) -> Fragment:
-    # lists that know segments put the segment's own condition in its place before they get here
-    raise RequestError("BAD_INPUT", "this list cannot be filtered by segment")
-
-
 def _lower(text: str) -> str:
     return text.strip().lower()
 
@@ -182,7 +178,7 @@ CUSTOMER_FILTER = FilterSpec(
             "custom",
             "The customer belongs to this segment. It needs the permission to see segments, `settings.read`.",
             input=strawberry.ID,
-            condition=_segment,
+            names=named_segments,
             # it tells what the segment's own members would, as `Segment.members` does
             permission="settings.read",
         ),

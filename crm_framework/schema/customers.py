@@ -22,7 +22,6 @@ from crm_framework.security.actors import INTERNAL
 from .additions import fields_of
 from .customer_filter import CUSTOMER_FILTER, CUSTOMER_ORDERS, search_condition
 from .merged import losers, winners
-from .segment_conditions import segmented
 from .staff import Staff
 
 JSON = strawberry.scalars.JSON
@@ -152,15 +151,13 @@ def _text(value: str) -> str:
 
 
 class _Queries:
-    customers: Connection[Customer] = segmented(
-        connection(
-            description="Customers, by name. Merged ones are left out, archived ones are not.",
-            filter=CUSTOMER_FILTER,
-            orders=CUSTOMER_ORDERS,
-            default_order=("NAME",),
-            narrow=search_condition,
-            permission="customers.read",
-        )
+    customers: Connection[Customer] = connection(
+        description="Customers, by name. Merged ones are left out, archived ones are not.",
+        filter=CUSTOMER_FILTER,
+        orders=CUSTOMER_ORDERS,
+        default_order=("NAME",),
+        narrow=search_condition,
+        permission="customers.read",
     )
 
 

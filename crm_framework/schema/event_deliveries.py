@@ -22,7 +22,7 @@ from crm_framework.storage.unit_of_work import UnitOfWork
 from . import enums  # noqa: F401  # makes DeliveryStatus an enumeration of the API
 from .additions import fields_of
 from .customers import Customer, customers_of
-from .history import historic, of_customer
+from .history import of_customer
 from .inputs import chosen, keys_of, optional, optional_key, required
 from .mutation import mutation, payload
 
@@ -109,23 +109,19 @@ async def event(
 
 
 class _Queries:
-    events: Connection[Event] = historic(
-        connection(
-            description="Events, the latest first.",
-            filter=EVENT_FILTER,
-            orders=EVENT_ORDERS,
-            default_order=("-CREATED_AT",),
-            permission=READ,
-        )
+    events: Connection[Event] = connection(
+        description="Events, the latest first.",
+        filter=EVENT_FILTER,
+        orders=EVENT_ORDERS,
+        default_order=("-CREATED_AT",),
+        permission=READ,
     )
-    event_deliveries: Connection[EventDelivery] = historic(
-        connection(
-            description="What plugins' handlers still owe, the oldest first. What is done is not listed.",
-            filter=DELIVERY_FILTER,
-            orders=DELIVERY_ORDERS,
-            default_order=("CREATED_AT",),
-            permission=READ,
-        )
+    event_deliveries: Connection[EventDelivery] = connection(
+        description="What plugins' handlers still owe, the oldest first. What is done is not listed.",
+        filter=DELIVERY_FILTER,
+        orders=DELIVERY_ORDERS,
+        default_order=("CREATED_AT",),
+        permission=READ,
     )
 
 

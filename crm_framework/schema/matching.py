@@ -10,12 +10,11 @@ from crm_framework.engine.declarations import require_source
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
 from crm_framework.engine.load import context_of, visible
-from crm_framework.engine.lookups import looked_up
+from crm_framework.engine.lookups import look_up
 from crm_framework.engine.sql import Fragment, all_of
 from crm_framework.errors import CrmError, ErrorCode
 
 from .customers import Customer
-from .segment_conditions import with_segments
 from .stored_filters import customer_filter
 
 
@@ -23,8 +22,9 @@ async def matching_customers(info: Info, filters: Sequence[Mapping[str, Any]]) -
     """For each customer filter, the condition on the table `t` (`crm_customer AS t`) for the customers
     that it selects, of those that the actor may see: `SELECT t.id FROM crm_customer AS t WHERE …`.
 
-    Segments in them are looked up, for all filters in one statement for each depth. Raises `RequestError`:
-    BAD_INPUT for what does not fit, FORBIDDEN for a member that needs another permission.
+    Segments in them, and what else has to be, are looked up once for all filters. Raises `RequestError`:
+    BAD_INPUT for what does not fit, FORBIDDEN for a member that needs another permission; and what a lookup
+    raises.
     """
     context, source = context_of(info), require_source(Customer)
     spec = customer_filter(info.schema)
@@ -32,24 +32,25 @@ async def matching_customers(info: Info, filters: Sequence[Mapping[str, Any]]) -
         raise context.refusal([(spec.name, source.permission)])  # who is found tells of customers
     for value in filters:
         check_members(spec, value, context, granted_on(context, source))
-    whole = await looked_up(spec, await with_segments(context, list(filters)), context)
+    found = await look_up(spec, filters, context)
     seen = visible(source, context)
-    return [all_of([compile_filter(spec, value, context.reader.dialect), seen]) for value in whole]
+    return [all_of([compile_filter(spec, value, context.reader.dialect, found), seen]) for value in filters]
 
 
-def filter_condition(info: Info, spec: FilterSpec, value: Mapping[str, Any]) -> Fragment:
+async def filter_condition(info: Info, spec: FilterSpec, value: Mapping[str, Any]) -> Fragment:
     """The condition on the table `t` that a filter means, members of plugins included: also to look through
     one that is to be kept, before it is.
 
     Raises `CrmError`: BAD_INPUT for what does not fit, FORBIDDEN for a member that needs a permission which
-    is not granted. What a segment selects is for `matching_customers`.
+    is not granted, and what a lookup raises.
     """
     context = context_of(info)
     schema: Any = info.schema
     whole: FilterSpec = schema.filters.extended(spec)
     try:
         check_members(whole, value, context, context.granted)
-        return compile_filter(whole, value, context.reader.dialect)
+        found = await look_up(whole, [value], context)
+        return compile_filter(whole, value, context.reader.dialect, found)
     except RequestError as error:
         code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
         raise CrmError(code, f"{error.message}.", path=("filter",)) from None

@@ -1,4 +1,4 @@
-"""Whom segments mean, for the scopes of roles and partners."""
+"""Whom segments mean: for the scopes of roles and partners, and for changes that depend on it."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crm_framework.engine.context import Reader
 from crm_framework.engine.sql import Fragment, among
+from crm_framework.errors import CrmError
 from crm_framework.security.scopes import Reach, where
 from crm_framework.storage.ids import is_key
 
@@ -24,11 +25,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SegmentReaches:
-    """Reads segments, with the members of filters that plugins of this schema add."""
+    """Reads segments, with the members of filters that plugins of this schema add.
+
+    `certain` is for who decides by it: where nobody knows now whom a segment means, as a plugin fails, it
+    raises the `CrmError` of that. Without it such a segment means nobody, and who is limited by it sees
+    nothing until the plugin is mended.
+    """
 
     schema: ComposedSchema
     reader: Reader
     host: "PluginHost"
+    certain: bool = False
 
     async def __call__(self, keys: Sequence[str]) -> Mapping[str, Reach | None]:
         """Key → whom the segment means now; None if its filter fits no more. Unknown ones are left out."""
@@ -43,7 +50,9 @@ class SegmentReaches:
         for row, condition in zip(rows, found, strict=True):
             if isinstance(condition, Fragment):
                 reaches[str(row["id"])] = where(condition.sql, condition.args)
+            elif self.certain and isinstance(condition, CrmError):
+                raise condition
             else:
-                log.warning("a scope reaches nobody: segment %s: %s", row["id"], condition)
+                log.warning("nobody is meant by segment %s: %s", row["id"], condition)
                 reaches[str(row["id"])] = None
         return reaches

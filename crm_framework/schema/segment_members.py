@@ -7,35 +7,39 @@ from crm_framework.engine.connections import Connection
 from crm_framework.engine.context import Context
 from crm_framework.engine.declarations import require_source
 from crm_framework.engine.errors import RequestError
-from crm_framework.engine.filters import FilterSpec, compile_filter
+from crm_framework.engine.filters import FilterSpec, Found, compile_filter
 from crm_framework.engine.keyset import Ordering
 from crm_framework.engine.load import GROUP, visible
-from crm_framework.engine.lookups import looked_up
+from crm_framework.engine.lookups import look_up
 from crm_framework.engine.pages import Pages, Window, bounds_of, chunk_of
 from crm_framework.engine.rows import Level
-from crm_framework.engine.sql import Fragment, all_of, join
+from crm_framework.engine.sql import Dialect, Fragment, all_of, join
 from crm_framework.errors import CrmError
 
 from .customers import Customer
-from .segment_conditions import Known, named_segments, replaced
 
-Compiled = Sequence[Fragment | RequestError]
+Compiled = Sequence[Fragment | RequestError | CrmError]
 
 
 async def conditions_of(context: Context, spec: FilterSpec, stored: Sequence[Any]) -> Compiled:
-    """What stored filters mean; an error for one that fits no more, say because its plugin is off."""
-    known = await named_segments(context, list(stored))
-    return [await _compiled(spec, value, known, context) for value in stored]
+    """What stored filters mean; what they rest on is looked up once for all of them.
+
+    A `RequestError` for one that fits no more, say because its plugin is off; a `CrmError` for one of which
+    nobody knows now whom it means.
+    """
+    found = await look_up(spec, stored, context)
+    return [_compiled(spec, value, found, context.reader.dialect) for value in stored]
 
 
-async def _compiled(spec: FilterSpec, value: Any, known: Known, context: Context) -> Fragment | RequestError:
+def _compiled(
+    spec: FilterSpec, value: Any, found: Found, dialect: Dialect
+) -> Fragment | RequestError | CrmError:
     try:
-        whole = await looked_up(spec, replaced(value, known), context)
-        return compile_filter(spec, whole, context.reader.dialect)
+        return compile_filter(spec, value, dialect, found)
     except RequestError as error:
         return RequestError(error.code, f"the segment's filter does not fit any more: {error.message}")
-    except CrmError as error:  # of what had to be looked up: nobody belongs to it rather than too many
-        return RequestError(str(error.code), f"the segment's filter cannot be looked at: {error.message}")
+    except CrmError as error:
+        return error
 
 
 def member_pages(
@@ -67,9 +71,9 @@ def member_pages(
             groups[raw[-1]].append(raw)
         level = Level(context, Customer, layout)
         return [
-            condition
-            if isinstance(condition, RequestError)
-            else chunk_of(group, wanted).content(ordering, wanted, layout, level)
+            chunk_of(group, wanted).content(ordering, wanted, layout, level)
+            if isinstance(condition, Fragment)
+            else condition
             for condition, group in zip(conditions, groups, strict=True)
         ]
 
@@ -80,7 +84,7 @@ def member_pages(
     return pages
 
 
-async def count_members(context: Context, conditions: Compiled) -> list[int | RequestError]:
+async def count_members(context: Context, conditions: Compiled) -> list[int | RequestError | CrmError]:
     """How many customers each condition holds for, in one statement."""
     source = require_source(Customer)
 
@@ -92,7 +96,7 @@ async def count_members(context: Context, conditions: Compiled) -> list[int | Re
 
     found = dict(await _union(context, conditions, number))
     return [
-        condition if isinstance(condition, RequestError) else found[index]
+        found[index] if isinstance(condition, Fragment) else condition
         for index, condition in enumerate(conditions)
     ]
 

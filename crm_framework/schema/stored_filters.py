@@ -1,6 +1,6 @@
 """Customer filters that are kept: checked and made plain when they come, given back as clients write them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -10,10 +10,10 @@ import strawberry
 
 from crm_framework.domain.customers import segments
 from crm_framework.engine.errors import RequestError
-from crm_framework.engine.filters import FilterSpec, Looked, check_members, compile_filter
+from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
 from crm_framework.engine.ids import decode_key, encode_id
+from crm_framework.engine.lookups import assumed
 from crm_framework.engine.orders import Orders
-from crm_framework.engine.sql import TRUE
 from crm_framework.errors import CrmError, ErrorCode
 
 from .customer_filter import CUSTOMER_FILTER, CUSTOMER_ORDERS
@@ -40,25 +40,12 @@ def check_of(info: strawberry.Info) -> segments.Check:
     def check(condition: Mapping[str, Any]) -> None:
         try:
             check_members(spec, condition, info.context, info.context.may)
-            compile_filter(spec, _as_if_found(spec.lookups, condition), dialect)
+            compile_filter(spec, condition, dialect, assumed(spec))
         except RequestError as error:
             code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
             raise CrmError(code, f"{error.message}.") from None
 
     return check
-
-
-def _as_if_found(lookups: Collection[str], value: Any, name: str = "") -> Any:
-    """Without segments; what is looked up later counts as a condition, and is none if it is null."""
-    if name in lookups:
-        return value if value is None else Looked(TRUE)
-    if isinstance(value, Mapping):
-        return {
-            member: _as_if_found(lookups, inner, member)
-            for member, inner in value.items()
-            if member != "segment"
-        }
-    return [_as_if_found(lookups, inner) for inner in value] if isinstance(value, list) else value
 
 
 def stored(value: Any, name: str = "") -> Any:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.webhooks.passing import Matches
-from crm_framework.engine.context import Context
-from crm_framework.engine.errors import RequestError
 from crm_framework.engine.ids import encode_id
-from crm_framework.engine.sql import among
+from crm_framework.engine.sql import Fragment, among
 
 from .filter_context import SystemContext
 from .segment_members import conditions_of
@@ -33,20 +31,15 @@ class WebhookApi:
         """For each condition, by any key, those of the customers that it holds for now, or why it fits no
         more. For a merged one, its winner decides. One statement a condition."""
         context = SystemContext(reader=self.database, host=self.host)
-        found: dict[str, frozenset[str] | str] = {}
-        for key, condition in conditions.items():
-            try:
-                found[key] = await self._matching(context, condition, sorted(customers))
-            except RequestError as error:
-                found[key] = error.message
-        return found
+        compiled = await conditions_of(context, customer_filter(self.schema), list(conditions.values()))
+        return {
+            key: await self._matching(condition, sorted(customers))
+            if isinstance(condition, Fragment)
+            else condition.message
+            for key, condition in zip(conditions, compiled, strict=True)
+        }
 
-    async def _matching(
-        self, context: Context, condition: Mapping[str, Any], customers: Sequence[str]
-    ) -> frozenset[str]:
-        (compiled,) = await conditions_of(context, customer_filter(self.schema), [condition])
-        if isinstance(compiled, RequestError):
-            raise compiled
+    async def _matching(self, compiled: Fragment, customers: Sequence[str]) -> frozenset[str]:
         chosen = among("named.id", customers, self.database.dialect)
         rows = await self.database.fetch(
             "SELECT named.id FROM crm_customer AS named JOIN crm_customer AS t"

@@ -29,7 +29,7 @@ from .additions import fields_of
 from .customer_filter import CUSTOMER_FILTER
 from .customers import Customer, customers_of
 from .event_deliveries import Event
-from .history import historic, of_customer
+from .history import of_customer
 from .inputs import (
     chosen,
     expected,
@@ -153,14 +153,12 @@ class _Queries:
         default_order=("CREATED_AT",),
         permission=READ,
     )
-    webhook_deliveries: Connection[WebhookDelivery] = historic(
-        connection(
-            description="What was, or is to be, sent to webhooks, the latest first.",
-            filter=DELIVERY_FILTER,
-            orders=DELIVERY_ORDERS,
-            default_order=("-CREATED_AT",),
-            permission=READ,
-        )
+    webhook_deliveries: Connection[WebhookDelivery] = connection(
+        description="What was, or is to be, sent to webhooks, the latest first.",
+        filter=DELIVERY_FILTER,
+        orders=DELIVERY_ORDERS,
+        default_order=("-CREATED_AT",),
+        permission=READ,
     )
 
 

@@ -56,7 +56,8 @@ class Database:
         """Called at once after every commit of this process with the entries that it added to the audit log.
         Must not raise."""
         self.segments: Callable[[Sequence[str]], Awaitable[Mapping[str, Reach | None]]] | None = None
-        """Whom segments mean now, by their keys; set by the app, as filters have members of plugins."""
+        """Whom segments mean now, by their keys; set by the app, as filters have members of plugins. Raises
+        `CrmError` where nobody knows that now."""
         self.audit_key: bytes | None = None
         """The secret without which nobody can make an entry of the audit log that passes for one of ours."""
         self.seals = Seals()

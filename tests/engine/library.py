@@ -367,6 +367,7 @@ async def broken() -> AsyncIterator[Shelf]:
 KEPT = {
     "old": KeptList({"year": {"lt": 1900}}, [{"field": "TITLE", "direction": "DESC"}]),
     "coloured": KeptList({"colour": {"eq": "red"}}),
+    "dear": KeptList({"dearer": 1}),
     "by colour": KeptList({}, [{"field": "COLOUR", "direction": "ASC"}]),
 }
 
@@ -410,7 +411,7 @@ class Subscription:
     broken = broken
 
 
-async def _dear(context: Any) -> Callable[[Any, str], Fragment]:
+async def _dear(context: Any, values: Sequence[int]) -> Callable[[Any, str], Fragment]:
     """Dearer than most: what most are is read before a list is."""
     CALLS.append(("dear", 1))
     [(middle,)] = await context.reader.rows("SELECT AVG(price) FROM lib_book")

@@ -1,10 +1,16 @@
 """Members of filters that have to be looked up before a list is read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from crm_framework.engine.context import Context
+from crm_framework.engine.errors import DeclarationError, RequestError
 from crm_framework.engine.execute import reference_execute
+from crm_framework.engine.filters import Condition, Filter, FilterSpec, Found, Member, compile_filter
+from crm_framework.engine.lookups import assumed, look_up, waits
+from crm_framework.engine.sql import Fragment
 
 from . import library
 from .conftest import Library
@@ -52,3 +58,114 @@ async def test_a_value_that_does_not_fit_is_refused_at_its_place(filled: Library
     for none in ({"dearer": None}, {"or": [{"dearer": 1}, {"dearer": None}]}):
         [error] = (await filled.ask(TOTAL, {"filter": none})).response["errors"]
         assert error["message"].endswith("dearer: null is no condition; leave it out, or use isNull")
+
+
+async def test_a_kept_list_is_looked_up_with_the_filter_of_the_request(filled: Library) -> None:
+    text = """query ($kept: String, $filter: BookFilter) {
+        books(kept: $kept, filter: $filter) { totalCount nodes { title } } }"""
+    dear = await titles(filled, {"dearer": 1})
+    for filter, expected in (
+        (None, dear),
+        ({"not": {"dearer": 2}}, dear - await titles(filled, {"dearer": 2})),
+    ):
+        found = (await filled.data(text, {"kept": "dear", "filter": filter}))["books"]
+        assert {node["title"] for node in found["nodes"]} == expected
+        assert library.CALLS.count(("dear", 1)) == 1
+        reference = await reference_execute(
+            filled.schema, text, {"kept": "dear", "filter": filter}, None, filled.visit()
+        )
+        assert reference.response["data"] == {"books": found}
+
+
+class Shelves:
+    """A filter by what is asked for before, and by filters that are kept under names."""
+
+    def __init__(self, **kept: Filter) -> None:
+        self.asked: list[tuple[str, list[Any]]] = []
+        self.kept = kept
+        self.spec = FilterSpec(
+            "ShelfFilter",
+            [
+                Member("room", "string", "The room.", column="room"),
+                Member("free", "custom", "So much is free.", input=int, lookup=self.free),
+                Member("lost", "custom", "Nobody knows.", input=bool, lookup=self.lost),
+                Member("kept", "custom", "As kept.", input=str, names=self.names),
+            ],
+        )
+
+    async def free(self, context: Context, values: Sequence[Any]) -> Condition:
+        self.asked.append(("free", list(values)))
+
+        def condition(value: Any, dialect: str) -> Fragment:
+            if value < 0:
+                raise RequestError("BAD_INPUT", "less than nothing")
+            return Fragment("t.free >= ?", (value,))
+
+        return condition
+
+    async def lost(self, context: Context, values: Sequence[Any]) -> Condition:
+        self.asked.append(("lost", list(values)))
+        raise LookupError("nobody knows")
+
+    async def names(self, context: Context, names: Sequence[str]) -> dict[str, Filter | RequestError]:
+        self.asked.append(("kept", list(names)))
+        return {**self.kept, "gone": RequestError("BAD_INPUT", "it is gone")}
+
+    async def found(self, *filters: Filter) -> Found:
+        return await look_up(self.spec, filters, Context(reader=None))  # type: ignore[arg-type]  # nobody reads
+
+
+async def test_many_filters_are_looked_up_together() -> None:
+    shelves = Shelves(big={"free": 5, "kept": "north"}, north={"room": {"eq": "N"}, "or": [{"free": 7}]})
+    filters: list[Filter] = [
+        {"kept": "big", "not": {"free": 9}},
+        {"or": [{"kept": "big"}, {"kept": "north"}]},
+        {"room": {"eq": "S"}},
+        {"free": None},
+    ]
+    found = await shelves.found(*filters)
+    assert shelves.asked == [("kept", ["big", "north"]), ("free", [9, 5, 7])]
+    assert [waits(shelves.spec, each) for each in filters] == [True, True, False, False]
+    big = ("(t.free >= ?) AND ((t.room = ?) AND (t.free >= ?))", (5, "N", 7))
+    assert compile_filter(shelves.spec, {"kept": "big"}, "sqlite", found) == Fragment(*big)
+    for each in filters[:3]:
+        compile_filter(shelves.spec, each, "sqlite", found)
+    assert await shelves.found({"room": {"eq": "S"}}) == {}
+
+
+async def test_what_fails_in_one_filter_leaves_the_others_alone() -> None:
+    shelves = Shelves(lost={"lost": True}, bad={"and": [{"free": -1}]}, round={"kept": "round"})
+    found = await shelves.found(
+        *({"kept": name} for name in ("lost", "bad", "round", "gone", "other")), {"free": 1}, {"kept": 4}
+    )
+    assert compile_filter(shelves.spec, {"free": 1}, "sqlite", found).args == (1,)
+    with pytest.raises(LookupError, match="nobody knows"):
+        compile_filter(shelves.spec, {"kept": "lost"}, "sqlite", found)
+    refusals = {
+        "bad": "filter.kept.and.0.free: less than nothing",
+        "gone": "filter.kept: it is gone",
+        "other": "filter.kept: there is none of this name",
+        "round": f"filter{'.kept' * 51}: the filter builds on more than 50 others",
+    }
+    for name, refusal in refusals.items():
+        with pytest.raises(RequestError) as refused:
+            compile_filter(shelves.spec, {"kept": name}, "sqlite", found)
+        assert (refused.value.code, refused.value.message) == ("BAD_INPUT", refusal)
+    with pytest.raises(RequestError, match=r"filter\.kept: there is none of this name"):
+        compile_filter(shelves.spec, {"kept": 4}, "sqlite", found)
+
+
+def test_without_a_lookup_a_filter_can_only_be_looked_through() -> None:
+    spec = Shelves().spec
+    value = {"free": 1, "not": {"kept": "any"}}
+    compile_filter(spec, value, "sqlite", assumed(spec))
+    with pytest.raises(RequestError, match=r"filter\.free: it rests on what cannot be looked up here"):
+        compile_filter(spec, value, "sqlite")
+    with pytest.raises(RequestError, match=r"filter\.room\.eq: a text is expected"):
+        compile_filter(spec, {**value, "room": {"eq": 4}}, "sqlite", assumed(spec))
+
+
+def test_a_member_has_one_way_to_its_condition() -> None:
+    shelves = Shelves()
+    with pytest.raises(DeclarationError, match="one of condition=, lookup= and names="):
+        Member("free", "custom", "F.", input=int, lookup=shelves.free, names=shelves.names)

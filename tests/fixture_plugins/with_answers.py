@@ -1,6 +1,6 @@
 """Shows what other plugins tell, whichever there are, and uses it by night."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -62,7 +62,7 @@ async def warned(info: Info) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def stands_out(context: FilterContext) -> Callable[[bool, str], Fragment]:
+async def stands_out(context: FilterContext, values: Sequence[bool]) -> Callable[[bool, str], Fragment]:
     """What a filter by `warned` compares: looked up once, before the list is read."""
     conditions = list((await context.signalled()).conditions.values())
     some = " OR ".join(f"({condition.sql})" for condition in conditions) or "1 = 0"

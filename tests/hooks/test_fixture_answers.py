@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from crm_framework import (
     Window,
     new_id,
 )
+from crm_framework.schema.webhook_filters import webhook_api
 from crm_framework.security.actors import Actor, ActorKind, Grant
 from crm_framework.security.scopes import NOBODY, Reach, own_customers, where
 from crm_framework.testing import CrmClient, run_jobs
@@ -135,6 +137,50 @@ async def test_hook_signalled_finds_those_of_whom_signals_tell(open_client: Open
                 f"SELECT t.name FROM crm_customer AS t WHERE {one.sql}", one.args
             )
             assert [each["name"] for each in found] == names, actor
+
+
+async def test_filters_of_many_segments_and_webhooks_are_looked_up_together(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await with_touches(open_client, "with_signals")
+    create = """mutation ($name: String!, $filter: CustomerFilter!) {
+        createSegment(input: {name: $name, filter: $filter}) { segment { id } errors { message } } }"""
+    for name, filter in (("A", {"warned": True}), ("B", {"warned": False}), ("C", {"name": {"eq": "Ada"}})):
+        made = await client.data(create, name=name, filter=filter)
+        assert made["createSegment"]["errors"] == []
+    signalled, asked = client.service.host.signalled, []
+
+    async def counted(*given: Any, **more: Any) -> Any:
+        asked.append(given)
+        return await signalled(*given, **more)
+
+    monkeypatch.setattr(client.service.host, "signalled", counted)
+    found = await client.data("{ segments { nodes { name previewCount } } }")
+    assert [(one["name"], one["previewCount"]) for one in found["segments"]["nodes"]] == [
+        ("A", 1),
+        ("B", 2),
+        ("C", 1),
+    ]
+    assert len(asked) == 1
+    asked.clear()
+    database = client.service.database
+    keys = {row["name"]: row["id"] for row in await database.fetch("SELECT id, name FROM crm_customer")}
+    api = webhook_api(database, client.service.schema.schema, client.service.host)
+    conditions: dict[str, dict[str, Any]] = {
+        "warned": {"warned": True},
+        "calm": {"not": {"warned": True}},
+        "odd": {"colour": {"eq": "red"}},
+    }
+    matches = await api.matching(conditions, keys.values())
+    problem = matches["odd"]
+    assert isinstance(problem, str)
+    assert "filter.colour: there is no such member" in problem
+    assert matches == {
+        "warned": frozenset({keys["Ada"]}),
+        "calm": frozenset({keys["Ben"], keys["Cem"]}),
+        "odd": problem,
+    }
+    assert len(asked) == 1
 
 
 async def test_hook_figures_tell_nothing_to_those_who_see_some_customers(open_client: OpenClient) -> None:

@@ -125,7 +125,7 @@ async def test_segments_cannot_multiply(api: Api) -> None:
         "query($f: CustomerFilter) { customers(filter: $f) { totalCount } }",
         f={"or": [{"segment": whole}, {"segment": one}]},
     )
-    assert (code, text) == ("BAD_INPUT", "filter.segment: segments build on more than 50 others")
+    assert (code, text) == ("BAD_INPUT", "filter.or.1.segment: the filter builds on more than 50 others")
 
 
 async def test_update(api: Api) -> None:

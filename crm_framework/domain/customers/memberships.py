@@ -17,7 +17,8 @@ async def segment_members(
     """Key of a segment → those of these customers that belong to it now, as the transaction sees them.
 
     Outside of one, a reader will do. A statement a segment, and a few to read what the segments mean, however
-    many customers there are. Unknown segments, and those whose filter fits no more, have no members.
+    many customers there are. Unknown segments, and those whose filter fits no more, have no members. Raises
+    `CrmError` where a filter rests on what nobody knows now, as the signals of a plugin that fails.
     """
     keys = sorted({key for key in segments if is_key(key)})
     found: dict[str, frozenset[str]] = {key: frozenset() for key in segments}

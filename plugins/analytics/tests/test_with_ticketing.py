@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework import decode_key, encode_id, now, segment_members
+from crm_framework import CrmError, ErrorCode, decode_key, encode_id, now, segment_members
 from crm_framework.testing import CrmClient, deliver_events, frozen, run_jobs
 
 from .shop import Shop
@@ -169,5 +169,82 @@ async def test_whoever_tickets_put_at_risk_is_in_the_table(
         [error] = await client.errors(risky, filter=one)
         assert error["extensions"]["code"] == "TIMEOUT"  # which may be asked again
         assert "the plugin ticketing" in error["message"]
-    assert await segment_members(client.service.database, [key], [ada]) == {key: frozenset()}
+    with pytest.raises(CrmError, match="the plugin ticketing"):
+        await segment_members(client.service.database, [key], [ada])
     assert (await client.data(risky, filter=only))["customers"]["totalCount"] == 1
+
+
+async def test_nobody_is_frozen_while_a_plugin_cannot_tell(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the segments that do not rest on its signals: the job keeps all of a month or nothing."""
+    client = shop.client
+    await shop.customer("Ada")
+    made = [
+        await change(client, "createSegment", "segment { id }", name=name, filter=filter)
+        for name, filter in (("Calm", {"not": {"atRisk": True}}), ("All", {"name": {"eq": "Ada"}}))
+    ]
+    segments = [one["segment"]["id"] for one in made]
+    freeze = """mutation ($segments: [ID!]!) { freezeSegments(input: {segments: $segments}) {
+        members errors { code message } } }"""
+
+    async def frozen_rows() -> list[int]:
+        fetch = client.service.database.fetch
+        tables = ("analytics_freeze", "analytics_membership")
+        return [(await fetch(f"SELECT COUNT(*) AS n FROM {table}"))[0]["n"] for table in tables]
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    soon = now() + timedelta(hours=1)
+    with monkeypatch.context() as broken:
+        broken.setattr("crm_ticketing.report.figures.signalled", fails)
+        with pytest.raises(CrmError, match="the plugin ticketing") as refused:
+            await run_jobs(client, at=soon, since=now())
+        assert refused.value.code is ErrorCode.UNAVAILABLE
+        answer = await client.execute(freeze, {"segments": segments})
+        assert "the plugin ticketing" in str(answer)
+        assert await frozen_rows() == [0, 0]
+        counts = "{ segments { nodes { name previewCount } } }"
+        answer = await client.execute(counts)
+        assert answer["data"]["segments"]["nodes"] == [
+            {"name": "All", "previewCount": 1},
+            {"name": "Calm", "previewCount": None},
+        ]
+        [error] = answer["errors"]
+        assert (error["path"], error["extensions"]["code"]) == (
+            ["segments", "nodes", 1, "previewCount"],
+            "TIMEOUT",
+        )
+    answer = await client.data(freeze, segments=segments)
+    assert answer["freezeSegments"] == {"members": 2, "errors": []}
+    assert await frozen_rows() == [2, 2]
+
+
+async def test_who_is_limited_to_a_segment_sees_nobody_while_a_plugin_cannot_tell(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = shop.client
+    await shop.customer("Ada")
+    segment = await change(
+        client, "createSegment", "segment { id }", name="Calm", filter={"not": {"atRisk": True}}
+    )
+    given = {"permissions": ["customers.read"], "scope": "SEGMENT", "segment": segment["segment"]["id"]}
+    role = await change(client, "createRole", "role { id }", name="Calm", **given)
+    member = await change(client, "createStaff", "staff { id }", name="Sam")
+    await change(
+        client, "setStaffRoles", "staff { id }", staff=member["staff"]["id"], roles=[role["role"]["id"]]
+    )
+    token = await change(
+        client, "createToken", "secret", name="Sam", kind="STAFF", staff=member["staff"]["id"]
+    )
+    sam = CrmClient(client.app, client.http, token["secret"])
+    names = "{ customers { nodes { name } } }"
+    assert await sam.data(names) == {"customers": {"nodes": [{"name": "Ada"}]}}
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("crm_ticketing.report.figures.signalled", fails)
+    client.service.verifier.forget()
+    assert await sam.data(names) == {"customers": {"nodes": []}}

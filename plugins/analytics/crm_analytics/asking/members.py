@@ -1,6 +1,6 @@
 """What customers can be filtered by, and so what segments and groups can be made of: from one row each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from crm_analytics.metrics.clv import Costs
@@ -105,7 +105,7 @@ def _clv(costs: Costs) -> str:
     )
 
 
-async def _at_risk(context: FilterContext) -> Callable[[Any, str], Fragment]:
+async def _at_risk(context: FilterContext, values: Sequence[Any]) -> Callable[[Any, str], Fragment]:
     """As the metric of this name: what the plugins have signals about, where the actor may see that, too."""
     signalled = await context.signalled()
     if signalled.failures:  # without their signals more customers would seem to be at no risk

@@ -266,7 +266,7 @@ async def delete_knowledge_note(tx: UnitOfWork, input: DeleteDeskTextInput) -> K
 async def save_ticket_view(tx: UnitOfWork, info: Info, input: SaveTicketViewInput) -> TicketViewPayload:
     """Saves a filter over tickets with an order, for oneself or for all."""
     kept = views.plain(input.filter)
-    filter_condition(info, TICKET_FILTER, kept)
+    await filter_condition(info, TICKET_FILTER, kept)
     new = views.NewView(
         name=input.name,
         filter=kept,
