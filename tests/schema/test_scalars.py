@@ -6,9 +6,13 @@ from decimal import Decimal
 import pytest
 import strawberry
 from graphql import GraphQLError
+from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
 
 from crm_framework import BigInt
+from crm_framework.engine import EngineSchema
 from crm_framework.schema import scalars
+from tests.engine.spec.harness import ASKS, answering
 
 
 def read(kind: object, value: object) -> object:
@@ -122,12 +126,65 @@ def test_decimal_is_shown_without_an_exponent() -> None:
     assert show(Decimal, Decimal("12.50")) == "12.50"
 
 
-@pytest.mark.parametrize("value", [Decimal(1), {"a": {1}}, [2**64], {1: 2}, "\ud800"])
-def test_what_cannot_be_written_as_json_fails_its_own_field(value: object) -> None:
+UNWRITABLE = [
+    (Decimal(1), "Type is not JSON serializable: decimal.Decimal"),
+    ({"a": {1}}, "Type is not JSON serializable: set"),
+    ([2**64], "Integer exceeds 64-bit range"),
+    ({1: 2}, "Dict key must be str"),
+    ("\ud800", "str is not valid UTF-8: surrogates not allowed"),
+]
+
+
+@pytest.mark.parametrize("asked", list(ASKS))
+@pytest.mark.parametrize(("value", "problem"), UNWRITABLE, ids=[problem for _, problem in UNWRITABLE])
+async def test_what_cannot_be_written_as_json_fails_its_own_field(
+    value: object, problem: str, asked: str
+) -> None:
+    """From a resolver of the engine's, from Strawberry's own, and from one that graphql-core is left."""
     fine = {"a": [1, None, "x", 1.5]}
-    assert show(strawberry.scalars.JSON, fine) is fine
-    with pytest.raises(TypeError):
-        show(strawberry.scalars.JSON, value)
+
+    @strawberry.type
+    class Facts:
+        given: JSON | None
+
+        @strawberry.field
+        def plain(self) -> JSON | None:
+            "By Strawberry."
+            return self.given
+
+        @strawberry.field
+        def informed(self, info: strawberry.Info) -> JSON | None:
+            "By graphql-core."
+            return self.given
+
+        @strawberry.field
+        def surely(self) -> JSON:
+            "Never null."
+            return JSON(value)
+
+        @strawberry.field
+        def several(self) -> list[JSON | None]:
+            "Of which one can be written."
+            return [JSON(fine), self.given]
+
+    fields = [
+        answering("bad", Facts | None, lambda: Facts(given=JSON(value))),
+        answering("fine", JSON, lambda: fine),
+    ]
+    query = strawberry.type(type("Query", (), {field.python_name: field for field in fields}))
+    schema = EngineSchema(
+        query, config=StrawberryConfig(scalar_map=scalars.SCALARS), plain_scalars=scalars.PLAIN_SCALARS
+    )
+    for key in ("given", "plain", "informed"):
+        result = await ASKS[asked].result(schema, f"{{ fine bad {{ {key} several }} }}")
+        assert result.data == {"fine": fine, "bad": {key: None, "several": [fine, None]}}
+        assert {(*error["path"], error["message"].partition(": ")[2]) for error in result.errors} == {
+            ("bad", key, problem),
+            ("bad", "several", 1, problem),
+        }
+    result = await ASKS[asked].result(schema, "{ fine bad { given surely } }")
+    assert result.data == {"fine": fine, "bad": None}
+    assert [error["path"] for error in result.errors] == [["bad", "surely"]]
 
 
 @pytest.mark.parametrize(
