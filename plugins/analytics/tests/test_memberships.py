@@ -1,11 +1,13 @@
 """When members of segments bought is kept beside the memberships, whoever was first."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import date
 from functools import partial
 from typing import Any
 
 import pytest
+from crm_analytics.rollups import kept as figures
 from crm_analytics.rollups import membership
 from crm_analytics.rollups.recount import held, recount
 from crm_analytics.segments import freezing
@@ -36,10 +38,11 @@ async def kept(client: CrmClient) -> list[tuple[int | None, int | None]]:
     return [(row["last_before"], row["first_from"]) for row in rows]
 
 
-async def saved(client: CrmClient) -> str:
+async def saved(client: CrmClient, name: str = "All") -> str:
     made = await client.data(
-        'mutation { createSegment(input: {name: "All", filter: {name: {startsWith: "a"}}}) {'
-        " segment { id } } }"
+        'mutation ($name: String!) { createSegment(input: {name: $name, filter: {name: {startsWith: "a"}}}) {'
+        " segment { id } } }",
+        name=name,
     )
     return decode_key(made["createSegment"]["segment"]["id"], "Segment")
 
@@ -84,6 +87,21 @@ async def test_a_purchase_in_another_month_is_followed(shop: Shop) -> None:
     assert await differences(client) == []
     await client.data(ERASE, input={"id": encode_id("Customer", ben)})
     assert await kept(client) == []
+
+
+async def begun(database: Any, work: Coroutine[Any, Any, None], *, of: int) -> "asyncio.Task[None]":
+    """As a task that is done by now, or the last of so many that wait for locks."""
+    task = asyncio.create_task(work)
+    waits = (
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        f" HAVING COUNT(*) >= {of}"
+    )
+    async with asyncio.timeout(60):
+        while not await database.fetch(waits):
+            if task.done():
+                break
+            await asyncio.sleep(0.01)
+    return task
 
 
 @pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
@@ -157,3 +175,57 @@ async def test_what_is_kept_is_asked_with_nothing_beside(shop: Shop) -> None:
     assert not await asked("2024-03-01", months)
     assert not await asked("2024-02-01", months, filter)
     assert not await asked("2024-02-01", months, ', timeZone: "Asia/Kolkata"')
+
+
+async def merged(client: CrmClient, winner: str, loser: str) -> None:
+    given = {"winner": encode_id("Customer", winner), "losers": [encode_id("Customer", loser)]}
+    assert (await client.data(MERGE, input=given))["mergeCustomers"]["errors"] == []
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_who_freezes_several_segments_and_who_merges_do_not_wait_for_each_other(shop: Shop) -> None:
+    """Of the customers of the second segment one is waited for, and the merge has another and the first's."""
+    client, database = shop.client, shop.client.service.database
+    ada, ben, cem = [await shop.customer(name) for name in ("ada", "ben", "cem")]
+    segments = sorted([await saved(client, "First"), await saved(client, "Second")])
+
+    async def freeze(tx: UnitOfWork) -> None:
+        live = "t.merged_into_id IS NULL AND t.id"
+        first, second = Fragment(f"{live} = ?", (cem,)), Fragment(f"{live} IN (?, ?)", (ada, ben))
+        await freezing.freeze(dict(zip(segments, (first, second), strict=True)), DAY, tx)
+
+    async with database.unit_of_work() as tx:
+        await tx.lock("crm_customer", [ada])
+        frozen = await waiting(database, freeze)
+        merging = await begun(database, merged(client, ben, cem), of=2)
+    await merging
+    await frozen
+    rows = await database.fetch("SELECT segment_id, customer_id FROM analytics_membership")
+    assert {(str(row["segment_id"]), str(row["customer_id"])) for row in rows} == {
+        (segments[1], ada),
+        (segments[1], ben),
+    }
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_who_freezes_again_and_who_merges_do_not_wait_for_each_other(shop: Shop) -> None:
+    """The merge gives its winner a membership that is about to be added."""
+    client, database = shop.client, shop.client.service.database
+    ben, amy = await shop.customer("ben"), await shop.customer("amy")
+    segment = await saved(client)
+    async with database.unit_of_work() as tx:
+        await as_the_job(segment, amy, tx)
+        await figures.hold([ben], tx)
+
+    async def freeze() -> None:
+        async with database.unit_of_work() as tx:
+            await freezing.freeze({segment: Fragment("t.merged_into_id IS NULL")}, DAY, tx)
+
+    async with database.unit_of_work() as tx:
+        await figures.hold([ben], tx)
+        merging = await begun(database, merged(client, ben, amy), of=1)
+        frozen = await begun(database, freeze(), of=2)
+    await merging
+    await frozen
+    rows = await database.fetch("SELECT customer_id FROM analytics_membership")
+    assert [str(row["customer_id"]) for row in rows] == [ben]

@@ -6,7 +6,8 @@ committed. A segment counts as kept once all of it is.
 Beside each member it is kept when they bought last before, and first after. Who counts purchases holds their
 customers: so members are held before their months are looked up, and what is counted at the same moment is
 either among these, or comes after, and finds the member. All members' rows are added before anybody is held,
-so that two who freeze never wait for each other.
+and by customer, so that two who freeze never wait for each other. The customers themselves are held before
+that, in one order, so that who freezes and who merges never do.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,6 +50,14 @@ _NEW_KEY = {
 }
 _UUID = {"sqlite": "TEXT", "postgres": "uuid"}
 _DATE = {"sqlite": "TEXT", "postgres": "date"}
+_HOLD = {
+    "sqlite": "SELECT t.id, {belongs} FROM crm_customer AS t WHERE {some}",
+    "postgres": (
+        "SELECT t.id, s.* FROM crm_customer AS t CROSS JOIN LATERAL (SELECT {belongs}) AS s"
+        " WHERE {some} ORDER BY t.id FOR KEY SHARE OF t"
+    ),
+}
+"""The customers who belong to some of the segments, and to which of them; held on PostgreSQL."""
 
 
 async def freeze_job(job: JobRun) -> None:
@@ -80,8 +89,9 @@ async def freeze_some(
     members = await segment_members(tx, segments, keys)
     rows: Sequence[tuple[str, str, date, str]] = [
         (new_id(), segment, day, customer)
+        for customer in sorted(keys)
         for segment, found in sorted(members.items())
-        for customer in sorted(found)
+        if customer in found
     ]
     await tx.execute_many(_KEEP, rows)
     if held := await kept.hold({customer for _, _, _, customer in rows}, tx):
@@ -92,15 +102,8 @@ async def freeze_some(
 async def freeze(segments: Mapping[str, Fragment], day: date, tx: UnitOfWork) -> int:
     """Keeps who belongs to the segments now, as of the day: by key, the condition on customers `t`. How many
     they are. Of one day the last time holds."""
-    for segment, where in sorted(segments.items()):
-        await tx.execute(
-            "INSERT INTO analytics_membership (id, segment_id, day, customer_id) SELECT"
-            f" {_NEW_KEY[tx.dialect]}, CAST(? AS {_UUID[tx.dialect]}), CAST(? AS {_DATE[tx.dialect]}), t.id"
-            f" FROM crm_customer AS t WHERE ({where.sql}) AND t.erased_at IS NULL ORDER BY t.id"
-            " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
-            [segment, day, *where.args],
-        )
     frozen = _frozen(segments, day, tx)
+    await _add(segments, frozen, day, tx)
     await kept.hold_members(frozen, tx)
     for segment, where in sorted(segments.items()):
         await tx.execute(
@@ -115,6 +118,26 @@ async def freeze(segments: Mapping[str, Fragment], day: date, tx: UnitOfWork) ->
         f"SELECT COUNT(*) AS members FROM analytics_membership AS b WHERE {frozen.sql}", frozen.args
     )
     return int(row["members"])
+
+
+async def _add(segments: Mapping[str, Fragment], frozen: Fragment, day: date, tx: UnitOfWork) -> None:
+    """Rows for whoever belongs to them now. All customers are held first, also who will belong no more."""
+    keys = sorted(segments)
+    belongs = ", ".join(f"({segments[key].sql}) AS s{number}" for number, key in enumerate(keys))
+    before = f"t.id IN (SELECT b.customer_id FROM analytics_membership AS b WHERE {frozen.sql})"
+    some = " OR ".join([*(f"s{number}" for number in range(len(keys))), before])
+    held = _HOLD[tx.dialect].format(belongs=belongs, some=f"t.erased_at IS NULL AND ({some})")
+    members = " UNION ALL ".join(
+        f"SELECT CAST(? AS {_UUID[tx.dialect]}) AS segment_id, held.id FROM held WHERE held.s{number}"
+        for number in range(len(keys))
+    )
+    await tx.execute(
+        f"WITH held AS MATERIALIZED ({held}) INSERT INTO analytics_membership (id, segment_id, day,"
+        f" customer_id) SELECT {_NEW_KEY[tx.dialect]}, n.segment_id, CAST(? AS {_DATE[tx.dialect]}), n.id"
+        f" FROM ({members}) AS n WHERE true ORDER BY n.id, n.segment_id"
+        " ON CONFLICT (segment_id, day, customer_id) DO NOTHING",
+        [*(arg for key in keys for arg in segments[key].args), *frozen.args, day, *keys],
+    )
 
 
 def _frozen(segments: Collection[str], day: date, tx: UnitOfWork) -> Fragment:
