@@ -138,3 +138,26 @@ async def opened(url: str, *plugins: str) -> AsyncIterator[CrmClient]:
             transport=httpx2.ASGITransport(app=app), base_url="http://crm.test", timeout=600
         ) as http:
             yield CrmClient(app, http, await issue_token(service, "*"))
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def vacuumed(url: str) -> None:
+    """Which the server does by itself, a while after so many changes."""
+    async with connected(url) as connection:
+        await connection.execute("VACUUM (ANALYZE)")
+
+
+async def server_database(url: str, name: str) -> None:
+    async with connected(url) as connection:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}"')

@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,23 +73,31 @@ def table(kind: str, found: Mapping[str, Sequence[Cost]]) -> Table:
 
 @asynccontextmanager
 async def processors(client: Any, into: list[float]) -> AsyncIterator[None]:
-    """Adds the seconds that processors worked inside of the block."""
+    """Adds the seconds that processors worked inside of the block: this process's and the database's. What
+    ended there, such as helpers of a parallel scan, is told in hundredths of a second."""
     database = client.service.database
-    processes: list[int] = []
+    backends: list[int] = []
     if database.dialect == "postgres":
         rows = await database.fetch("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
-        processes = [int(row["pid"]) for row in rows]
-    before = _seconds(processes)
+        backends = [int(row["pid"]) for row in rows]
+    server = int(_stat(backends[0])[1]) if backends else None
+    before = _seconds(server, backends)
     own = time.process_time()
     yield
-    into.append(time.process_time() - own + _seconds(processes) - before)
+    into.append(time.process_time() - own + _seconds(server, backends) - before)
 
 
-def _seconds(backends: Sequence[int]) -> float:
-    """Of these backends, and of those that ended, such as helpers of a parallel scan."""
-    if not backends:
+def _seconds(server: int | None, backends: Sequence[int]) -> float:
+    """Of these backends, and of all that ended."""
+    if server is None:
         return 0.0
-    running = sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in backends)
-    parent = Path(f"/proc/{backends[0]}/stat").read_text().rpartition(")")[2].split()[1]
-    ended = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[13:15]
-    return running / 1e9 + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+    running = 0
+    for backend in backends:
+        with suppress(FileNotFoundError):  # it is among those that ended
+            running += int(Path(f"/proc/{backend}/schedstat").read_text().split()[0])
+    return running / 1e9 + sum(map(int, _stat(server)[13:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(process: int) -> list[str]:
+    """From its state on."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
