@@ -97,8 +97,10 @@ async def _at_once(
     everybody = customers([where for _, where in grouping.conditions])
     about = asked.about("f.customer_id")
     found = await asked.reader.rows(
-        f"SELECT {belongs}, {', '.join(numbers)} FROM {source.table.sql} JOIN {everybody}"
-        f" WHERE t.id = f.customer_id AND ({source.where.sql}) AND {about.sql} GROUP BY 1",
+        # the limit keeps the inner query apart: else all that conditions look at is sorted with the rows
+        f"SELECT f.belongs, {', '.join(numbers)} FROM (SELECT {belongs} AS belongs, f.*"
+        f" FROM {source.table.sql} JOIN {everybody}"
+        f" WHERE t.id = f.customer_id AND ({source.where.sql}) AND {about.sql} LIMIT -1) AS f GROUP BY 1",
         [
             *(arg for _, where in grouping.conditions for arg in where.args),
             *(*source.table.args, *source.where.args, *about.args),
