@@ -104,11 +104,11 @@ def in_one(kind: Kind) -> str:
 
 
 @lru_cache(maxsize=512)
-def for_many(kind: Kind, types: tuple[str, ...]) -> str:
-    """The statement for any number of a kind: its values are arrays, with one item for each of them.
+def for_many(kind: Kind, many: int, types: tuple[str, ...]) -> str:
+    """The statement for so many of a kind, whose values follow one another; `types` are those of one.
 
-    `types` are those of the single values. It returns the numbers, from 1, of those that it stored. It does
-    not wait for rows that others hold: what assumes something of them is not stored, as if it were not so.
+    It returns the numbers, from 0, of those that it stored. It does not wait for rows that others hold: what
+    assumes something of them is not stored, as if it were not so.
     """
     assumed, shape = kind
     places = count()
@@ -120,12 +120,14 @@ def for_many(kind: Kind, types: tuple[str, ...]) -> str:
         for table, columns, rows in shape
         for _ in range(rows)
     ]
-    arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 1))
+    # the types of the first row are those of the others
+    given = [f"({', '.join(f'?::{type_}' for type_ in types)}, 0)"]
+    given += [f"({_marks(types)}, {number})" for number in range(1, many)]
     names = ", ".join(f"v{number}" for number in range(len(types)))
-    given = f"unnest({arrays}) WITH ORDINALITY AS whole({names}, number)"
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    whole = numbered(f"(VALUES {', '.join(given)})")
     # MATERIALIZED: before any of the inserts, so that each of these has the same
-    parts = [f"stored AS MATERIALIZED (SELECT * FROM {given}{where})"]
+    parts = [f"stored AS MATERIALIZED (SELECT * FROM {whole} AS whole({names}, number){where})"]
     parts += [f"w{number} AS ({insert})" for number, insert in enumerate(inserts)]
     return f"WITH {', '.join(parts)} SELECT number FROM stored"
 

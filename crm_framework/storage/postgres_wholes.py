@@ -1,8 +1,8 @@
 """Transactions of a single statement, on their way to PostgreSQL: those of a kind that wait go together.
 
 A statement costs the server, and Python, almost as much for one of them as for several. So one is sent at
-once, and those of its kind that come while it is under way are stored by the next one, as arrays. Each is
-still a transaction of its own: where anything is amiss with one of them, it is stored by itself, and waits
+once, and those of its kind that come while it is under way are stored by the next one. Each is still a
+transaction of its own: where anything is amiss with one of them, it is stored by itself, and waits
 for others' locks or fails as it would have done alone. Nobody hears of it before the server has it.
 """
 
@@ -20,8 +20,9 @@ from .gathered import Gathered, Kind, Outdated, for_many, in_one
 if TYPE_CHECKING:
     from .postgres_session import PostgresSession
 
-MOST = 32
-"""Transactions in one statement at most, so that the first of them need not wait for very many."""
+MOST = 8
+"""Transactions in one statement at most; more of them are hardly cheaper. There are two, four or so many in
+one, as each number is another statement to prepare."""
 
 PATIENCE_SECONDS = 0.005
 """How long they wait for the one that is under way, which may wait itself: for a disk, or for a lock."""
@@ -52,7 +53,7 @@ class Wholes:
     def __init__(self, begin: "Callable[[], PostgresSession]") -> None:
         self._begin = begin
         self._lanes: dict[Kind, _Lane] = {}
-        self._types: dict[Kind, tuple[str, ...] | None] = {}
+        self._types: dict[Kind, tuple[str, ...]] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
     def add(self, kind: Kind, gathered: Gathered) -> asyncio.Future[None]:
@@ -63,7 +64,7 @@ class Wholes:
         if lane is None:
             lane = self._lanes[kind] = _Lane()
         lane.waiting.append(whole)
-        if lane.under_way:
+        if lane.under_way and len(lane.waiting) % MOST:
             self._be_patient(kind, lane)
         else:
             self._send(kind, lane)
@@ -80,14 +81,14 @@ class Wholes:
             lane.timer = loop.call_later(PATIENCE_SECONDS, self._send, kind, lane)
 
     def _send(self, kind: Kind, lane: _Lane) -> None:
-        if lane.timer is not None:
-            lane.timer.cancel()
-            lane.timer = None
         lane.under_way += 1
         self._later(self._sent(kind, lane))
 
     async def _sent(self, kind: Kind, lane: _Lane) -> None:
-        group = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), MOST))]
+        group = [lane.waiting.popleft() for _ in range(_at_once(len(lane.waiting)))]
+        if lane.timer is not None:
+            lane.timer.cancel()
+            lane.timer = None
         if lane.waiting:
             self._be_patient(kind, lane)
         try:
@@ -103,7 +104,7 @@ class Wholes:
                 del self._lanes[kind]
 
     async def _store_together(self, kind: Kind, group: Sequence[_Whole]) -> None:
-        stored: frozenset[int] = frozenset()
+        stored: set[int] = set()
         session = self._begin()
         try:
             await session.connect()
@@ -111,11 +112,9 @@ class Wholes:
             _tell(group, error)
             return
         try:
-            types = await self._types_of(session, kind)
-            if types is not None:
-                columns = zip(*(whole.gathered.values for whole in group), strict=True)
-                rows = await session.returned(for_many(kind, types), list(map(list, columns)))
-                stored = frozenset(row[0] for row in rows)
+            sql = for_many(kind, len(group), await self._types_of(session, kind))
+            values = [value for whole in group for value in whole.gathered.values]
+            stored.update(row[0] for row in await session.returned(sql, values))
         except Unconfirmed as error:
             _tell(group, error)
             return
@@ -123,8 +122,8 @@ class Wholes:
             pass  # nothing is stored; each finds out by itself whether it was at fault
         finally:
             await session.close()
-        _tell([whole for number, whole in enumerate(group, 1) if number in stored])
-        for number, whole in enumerate(group, 1):
+        _tell([whole for number, whole in enumerate(group) if number in stored])
+        for number, whole in enumerate(group):
             if number not in stored:
                 self._later(self._store_alone(kind, whole))
 
@@ -139,14 +138,12 @@ class Wholes:
         finally:
             await session.close()
 
-    async def _types_of(self, session: "PostgresSession", kind: Kind) -> tuple[str, ...] | None:
-        """The types of which arrays are sent; None where a value is an array itself."""
+    async def _types_of(self, session: "PostgresSession", kind: Kind) -> tuple[str, ...]:
         if kind not in self._types:
-            types = await session.types_of(in_one(kind))
+            types = tuple(map(_spelt, await session.types_of(in_one(kind))))
             if len(self._types) >= _KINDS:
                 self._types.clear()
-            scalars = all(type_.kind == "scalar" for type_ in types)
-            self._types[kind] = tuple(map(_spelt, types)) if scalars else None
+            self._types[kind] = types
         return self._types[kind]
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
@@ -157,7 +154,13 @@ class Wholes:
 
 def _spelt(type_: asyncpg.Type) -> str:
     schema, name = (part.replace('"', '""') for part in (type_.schema, type_.name))
-    return f'"{schema}"."{name}"'
+    item = name.removesuffix("[]")
+    return f'"{schema}"."{item}"' + name[len(item) :]
+
+
+def _at_once(waiting: int) -> int:
+    """How many of so many go now: a power of two."""
+    return min(MOST, 1 << waiting.bit_length() >> 1)
 
 
 def _tell(group: Sequence[_Whole], error: Exception | None = None) -> None:

@@ -235,10 +235,10 @@ def test_one_statement_for_many() -> None:
     gathered.add("crm_a", ("x",), [[2], [3]])
     gathered.add("crm_b", ("y", "z"), [[4, 5]])
     assert gathered.kind is not None
-    assert for_many(gathered.kind, ("uuid", "int4", "text", "text", "bool", "date")) == (
+    assert for_many(gathered.kind, 2, ("uuid", "int4", "text", "text", "bool", "date")) == (
         "WITH stored AS MATERIALIZED (SELECT * FROM"
-        " unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bool[], $6::date[])"
-        " WITH ORDINALITY AS whole(v0, v1, v2, v3, v4, v5, number)"
+        " (VALUES ($1::uuid, $2::int4, $3::text, $4::text, $5::bool, $6::date, 0),"
+        " ($7, $8, $9, $10, $11, $12, 1)) AS whole(v0, v1, v2, v3, v4, v5, number)"
         " WHERE EXISTS (SELECT 1 FROM crm_c WHERE id = whole.v0 FOR KEY SHARE SKIP LOCKED)"
         " AND EXISTS (SELECT '?' WHERE whole.v1 = 1)),"
         " w0 AS (INSERT INTO crm_a (x) SELECT v2 FROM stored),"
