@@ -153,9 +153,9 @@ class Wholes:
 
 
 def _spelt(type_: asyncpg.Type) -> str:
-    schema, name = (part.replace('"', '""') for part in (type_.schema, type_.name))
+    schema, name = (str(part).replace('"', '""') for part in (type_.schema, type_.name))
     item = name.removesuffix("[]")
-    return f'"{schema}"."{item}"' + name[len(item) :]
+    return f'"{schema}"."{item}"{name[len(item) :]}'
 
 
 def _at_once(waiting: int) -> int:
