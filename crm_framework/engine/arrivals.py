@@ -8,6 +8,7 @@ from graphql.pyutils import is_iterable
 
 from .errors import awaited
 from .plans import Shape
+from .rows import is_list
 
 
 def all_here(values: Iterable[Any]) -> bool:
@@ -41,7 +42,7 @@ async def shared(shape: Shape, values: Sequence[Any]) -> list[Any]:
 
 
 def _kept(shape: Shape, value: Any) -> Any:
-    if shape.item is None or not is_iterable(value):
+    if shape.item is None or not is_list(value):
         return value
     inner = shape.item
     try:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from inspect import isawaitable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from graphql.pyutils import is_iterable
@@ -237,13 +237,18 @@ def _wrap(context: "Context", value: Any, levels: dict[type, Level]) -> Any:
         return [_wrap(context, item, levels) for item in value]
     kind = getattr(value, "__as_strawberry_type__", None) or type(value)
     if not has_object_definition(kind):
-        if is_iterable(value):
-            return [_wrap(context, item, levels) for item in value]
-        return value
+        return [_wrap(context, item, levels) for item in value] if is_list(value) else value
     level = levels.get(kind)
     if level is None:
         level = levels[kind] = Level(context, kind)
     return level.add(value)
+
+
+def is_list(value: Any) -> TypeGuard[Iterable[Any]]:
+    """Whether a value that a function gave is a list, in whatever it has its items. A future is none, which
+    can be gone through as well: by `await`.
+    """
+    return is_iterable(value) and not isinstance(value, Awaitable)
 
 
 def canonical(value: Any) -> Any:

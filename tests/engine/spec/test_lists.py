@@ -1,5 +1,6 @@
 """Lists: what counts as one, and null and errors in them and in lists of lists."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -336,6 +337,28 @@ async def test_what_can_be_gone_through_once_is_there_under_every_key(ask: Ask, 
         )
 
     assert found.data == {"once": {"x": shown(made, "index"), "y": shown(made, "checked", "checkedTogether")}}
+
+
+async def _soon(*rows: list[int]) -> "list[Row]":
+    return [Row(cells=[*row]) for row in rows]
+
+
+@strawberry.type
+class Row:
+    cells: list[int]
+
+    @strawberry.field
+    def others(self) -> "list[list[Row]]":
+        return [asyncio.ensure_future(_soon(self.cells))]  # type: ignore[list-item]  # it is one soon
+
+
+@pytest.mark.parametrize("text", ["{{ a: rows {{ {0} }} }}", "{{ a: rows {{ {0} }} b: rows {{ {0} }} }}"])
+async def test_a_future_in_a_list_is_awaited_and_not_gone_through(ask: Ask, text: str) -> None:
+    """Which it lets one do as well, and for objects a list of lists would."""
+    rows = answering("rows", list[list[Row]], lambda: [asyncio.ensure_future(_soon([1], [2]))])
+    found = await ask(schema_of(rows), text.format("cells a: others { cells } b: others { cells }"))
+    expected = [[{"cells": [n], "a": [[{"cells": [n]}]], "b": [[{"cells": [n]}]]} for n in (1, 2)]]
+    assert found == ({key: expected for key in ("a", "b") if f"{key}: rows" in text}, set())
 
 
 class _Stream:
