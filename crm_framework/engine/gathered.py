@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from graphql.pyutils import is_iterable
 
-from .errors import CompletionFailure, NullFailure
+from .errors import CompletionFailure, NullFailure, going_on
 from .layouts import Layout
 from .plans import PlannedField, Selection, Shape
-from .rows import Level, Row, type_name
+from .rows import Level, Row, is_list, type_name
 
 if TYPE_CHECKING:
     from .run import Run
@@ -71,7 +71,9 @@ class Gathered:
 
     async def output(self, values: Sequence[Any]) -> list[Any]:
         """The results' output, in their shape."""
-        self._run.context.give(_number(self._shape, values))
+        if self._shape.item is not None:
+            values = [in_lists(self._shape, value) for value in values]
+        self._run.context.give(number(self._shape, values))
         alike = self._alike(values) if self._shape.item is None else None
         if alike is not None:
             await self._complete(alike)
@@ -171,12 +173,26 @@ class Gathered:
         return found
 
 
-def _number(shape: Shape, values: Sequence[Any]) -> int:
-    """How many objects there are, those in lists of lists too."""
+def in_lists(shape: Shape, value: Any) -> Any:
+    """A result with lists in place of whatever else it has its objects in: these can be counted before
+    anything is made of them. An exception, where going through it raises one.
+    """
+    inner = shape.item
+    if inner is None or (type(value) is list and inner.item is None) or not is_list(value):
+        return value
+    try:
+        with going_on():
+            return [in_lists(inner, item) for item in value]
+    except Exception as error:
+        return error
+
+
+def number(shape: Shape, values: Sequence[Any]) -> int:
+    """How many objects there are in results whose lists are lists, those in lists of lists too."""
     if shape.item is None:
         return sum(value is not None for value in values)
     inner = shape.item
-    return sum(_number(inner, value) for value in values if isinstance(value, list | tuple))
+    return sum(number(inner, value) for value in values if type(value) is list)
 
 
 def _is_wrapped(value: Any) -> bool:

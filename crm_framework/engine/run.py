@@ -20,7 +20,7 @@ from .context import Context
 from .declarations import DeclaredField
 from .errors import ENDING, STOPPING, Exited, NullFailure, RequestError, awaited, is_cancelled
 from .fields import Batched, Called, Computed
-from .gathered import Gathered, items_of
+from .gathered import Gathered, in_lists, items_of, number
 from .info import FieldInfo
 from .layouts import Layout
 from .load import rows_by_key, rows_by_parent
@@ -307,11 +307,12 @@ class Run:
         room, objects = self.context.limits.max_objects - self.context.objects_given, 0
         for parent in parents:
             result = self._tried(lambda parent: resolve(parent, raw, **given), parent)
-            results.append(result)
-            if field.leaf is None and type(result) is list:
-                objects += len(result)
+            if field.leaf is None and not isinstance(result, Awaitable):
+                result = in_lists(field.shape, result)
+                objects += number(field.shape, [result])
                 if objects > room:  # the others are not asked for more
                     self.context.give(objects)
+            results.append(result)
         waiting = [result for result in results if isinstance(result, Awaitable)]
         if waiting:
             found = iter(await asyncio.gather(*map(awaited, waiting), return_exceptions=True))

@@ -1,5 +1,6 @@
 import gc
 import time
+from collections import deque
 from typing import Any
 
 import pytest
@@ -283,8 +284,20 @@ class Ring:
     def told(self, info: strawberry.Info) -> "list[Ring]":
         return [Ring()] * 20
 
+    @strawberry.field
+    def queued(self) -> "list[Ring]":
+        return deque([Ring()] * 20)  # type: ignore[return-value]  # GraphQL has lists only
 
-@pytest.mark.parametrize("field", ["rings", "told"])
+    @strawberry.field
+    def named(self) -> "list[Ring]":
+        return dict.fromkeys(range(20), Ring()).values()  # type: ignore[return-value]  # the same
+
+    @strawberry.field
+    def made(self) -> "list[Ring]":
+        return (Ring() for _ in range(20))  # type: ignore[return-value]  # the same
+
+
+@pytest.mark.parametrize("field", ["rings", "told", "queued", "named", "made"])
 @pytest.mark.parametrize("run", [execute, reference_execute])
 async def test_objects_that_functions_give_are_counted_before_anything_is_made_of_them(
     run: Any, field: str
