@@ -26,7 +26,7 @@ from .fields import Root, arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, Found, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
-from .keyset import Ordering, check_orders, ordering, term_of
+from .keyset import By, Ordering, check_orders, declared_order, ordering
 from .load import context_of
 from .lookups import look_up, waits
 from .order_inputs import OrderInputs
@@ -147,7 +147,7 @@ class Connected(Declaration):
     parent: str
     filter: FilterSpec | None
     orders: Orders | None
-    default_order: tuple[str, ...]
+    default_order: tuple[By, ...]
     where: str | None
     narrow: Narrow | None
     narrow_arguments: tuple[str, ...]
@@ -266,7 +266,7 @@ def _filters(arguments: Mapping[str, Any], narrowed: Narrowed) -> list[Any]:
 
 
 def checked_ordering(
-    context: Context, source: Source, orders: Orders | None, default: Sequence[str], chosen: Any
+    context: Context, source: Source, orders: Orders | None, default: Sequence[By], chosen: Any
 ) -> Ordering:
     """The ordering of a list of a source's records that a request chose, or the default one.
 
@@ -326,10 +326,8 @@ def connection(
     condition on the table `t`, a `KeptList`, or `None`; that of a root list may be awaited. Arguments are
     first, after, last, before and, as declared, filter and orderBy.
     """
-    for order in default_order:
-        if orders is None:
-            raise DeclarationError("connection", "default_order without orders", "Declare orders= too")
-        term_of(orders, order)
+    if default_order and orders is None:
+        raise DeclarationError("connection", "default_order without orders", "Declare orders= too")
     extra = arguments_of(narrow, skip=("info",)) if narrow is not None else []
     for argument in extra:
         if argument.python_name in _OWN_ARGUMENTS:
@@ -341,7 +339,7 @@ def connection(
         parent=parent,
         filter=filter,
         orders=orders,
-        default_order=tuple(default_order),
+        default_order=tuple(declared_order(orders, one) for one in default_order) if orders else (),
         where=where,
         narrow=narrow,
         narrow_arguments=tuple(argument.python_name for argument in extra),

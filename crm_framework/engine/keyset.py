@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import DeclarationError
 from .load import ordered
@@ -13,6 +13,32 @@ from .sql import Dialect, Fragment, all_of, any_of, name
 
 if TYPE_CHECKING:
     from .context import Context
+
+
+class By(NamedTuple):
+    """What to order by, as a request or a declaration says it: a field of `Orders`, and which way."""
+
+    name: str
+    descending: bool = False
+    least_null: bool = False
+    """Whether NULL is to be the smallest value, where it is the largest otherwise."""
+
+
+_NULLS = {True: " nulls last", False: " nulls first"}
+"""Descending or not → what is said of an order in which NULL is the smallest value."""
+
+
+def declared_order(orders: Orders, order: str) -> By:
+    """That of "CREATED_AT", or of "-CREATED_AT" for descending; ` nulls last` or ` nulls first` after it says
+    where NULLs go. Raises `DeclarationError`.
+    """
+    descends = order.startswith("-")
+    wanted, space, nulls = order.removeprefix("-").partition(" ")
+    if space + nulls not in ("", *_NULLS.values()):
+        raise DeclarationError(orders.name, f"{order!r} is no order", "Write -NAME or -NAME nulls last")
+    by = By(wanted, descends, space + nulls == _NULLS[descends])
+    _term(orders, by)
+    return by
 
 
 @dataclass(frozen=True)
@@ -35,7 +61,7 @@ class Term:
 
     @property
     def spelt(self) -> str:
-        """As `Orders.named` reads it."""
+        """As a cursor says it, and a declaration."""
         nulls = _NULLS[self.descending] if self.least_null else ""
         return f"{'-' if self.descending else ''}{self.name}{nulls}"
 
@@ -131,7 +157,7 @@ class Ordering:
         return "ORDER BY " + ", ".join(terms)
 
 
-def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: Any) -> Ordering:
+def ordering(key: str, orders: Orders | None, default: Sequence[By], chosen: Any) -> Ordering:
     """The ordering that a request chose (`[{"field": …, "direction": …, "nulls": …}]`), or the default, ended
     by the key.
 
@@ -148,68 +174,49 @@ def ordering(key: str, orders: Orders | None, default: Sequence[str], chosen: An
     return known
 
 
-def term_of(orders: Orders, order: str) -> Term:
-    """The term of "CREATED_AT", or of "-CREATED_AT" for descending; ` nulls last` or ` nulls first` after
-    it says where NULLs go. Raises `DeclarationError`.
-    """
-    wanted, descends = _field_of(order), order.startswith("-")
-    nulls = order.removeprefix("-").removeprefix(wanted)
-    if nulls not in ("", *_NULLS.values()):
-        raise DeclarationError(orders.name, f"{order!r} is no order", "Write -NAME or -NAME nulls last")
+def _term(orders: Orders, by: By) -> Term:
     for found in orders.fields:
-        if found.name == wanted:
+        if found.name == by.name:
             computed = found.sql is not None
             sql = found.sql or f"t.{name(found.column or '')}"
             nullable = computed if found.nullable is None else found.nullable
-            least = nullable and nulls == _NULLS[descends]
-            return Term(wanted, sql, found.kind, descends, nullable, computed, least)
+            least = nullable and by.least_null
+            return Term(by.name, sql, found.kind, by.descending, nullable, computed, least)
     known = ", ".join(one.name for one in orders.fields)
-    raise DeclarationError(orders.name, f"there is no order by {wanted!r}", f"Use one of {known}")
+    raise DeclarationError(orders.name, f"there is no order by {by.name!r}", f"Use one of {known}")
 
 
 def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted."""
-    for each in _first_of_each(chosen):
-        wanted = _field_of(each)
-        needs = next((one.permission for one in orders.fields if one.name == wanted), None)
+    for by in _first_of_each(chosen):
+        needs = next((one.permission for one in orders.fields if one.name == by.name), None)
         if needs is not None and not granted(needs):
-            raise context.refusal([(f"{orders.name}.{wanted}", needs)])
+            raise context.refusal([(f"{orders.name}.{by.name}", needs)])
 
 
 _MOST_KNOWN = 200
 
 
-def _ordering(key: str, orders: Orders | None, wanted: Sequence[str]) -> Ordering:
+def _ordering(key: str, orders: Orders | None, wanted: Sequence[By]) -> Ordering:
     found: dict[str, Term] = {}
     if orders is not None:
-        for each in wanted:
-            term = term_of(orders, each)
-            found.setdefault(term.name, term)
+        for by in wanted:
+            found.setdefault(by.name, _term(orders, by))
     terms = list(found.values())
     # the key goes the way of the last term, so that one comparison of row values can serve all of them
     descending = terms[-1].descending if terms else False
     return Ordering((*terms, Term("id", f"t.{key}", "id", descending)))
 
 
-def _first_of_each(choices: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    found: dict[str, str] = {}
+def _first_of_each(choices: Iterable[Mapping[str, Any]]) -> tuple[By, ...]:
+    found: dict[str, By] = {}
     for choice in choices:
-        column = choice["field"]
-        shown: str = column.value if isinstance(column, Enum) else column
-        if shown not in found:
-            descends = choice.get("direction") in (OrderDirection.DESC, "DESC")
-            other = OrderNulls.LAST if descends else OrderNulls.FIRST
-            least = choice.get("nulls") in (other, other.value)
-            found[shown] = f"{'-' if descends else ''}{shown}{_NULLS[descends] if least else ''}"
+        field = choice["field"]
+        shown = field.value if isinstance(field, Enum) else field
+        descends = choice.get("direction") in (OrderDirection.DESC, "DESC")
+        other = OrderNulls.LAST if descends else OrderNulls.FIRST
+        found.setdefault(shown, By(shown, descends, choice.get("nulls") in (other, other.value)))
     return tuple(found.values())
-
-
-_NULLS = {True: " nulls last", False: " nulls first"}
-"""Descending or not → what is said of an order in which NULL is the smallest value."""
-
-
-def _field_of(order: str) -> str:
-    return order.removeprefix("-").partition(" ")[0]
 
 
 def beyond(terms: Sequence[Term], values: Sequence[Any], dialect: Dialect) -> Fragment:

@@ -10,6 +10,7 @@ from crm_framework.engine.connections import Connection, checked_ordering, conne
 from crm_framework.engine.declarations import require_source
 from crm_framework.engine.fields import batch, column
 from crm_framework.engine.filters import FilterSpec, Member
+from crm_framework.engine.keyset import By
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.orders import OrderField, Orders
 from crm_framework.engine.pages import window
@@ -75,7 +76,7 @@ class Segment(Node):
         """The customers that belong to it now, by name; null, with an error, if its filter fits no more."""
         wanted = window(info.context, first, after, last, before)
         orders = customer_orders(info.schema)
-        order = checked_ordering(info.context, require_source(Customer), orders, ("NAME",), order_by)
+        order = checked_ordering(info.context, require_source(Customer), orders, (By("NAME"),), order_by)
         return member_pages(info.context, await _conditions(each, info), order, wanted)
 
 

@@ -13,7 +13,7 @@ from crm_framework.engine import (
     encode_cursor,
 )
 from crm_framework.engine.cursors import place
-from crm_framework.engine.keyset import Ordering, beyond, ordering
+from crm_framework.engine.keyset import By, Ordering, beyond, declared_order, ordering
 
 from . import library
 from .conftest import Library
@@ -29,7 +29,7 @@ ORDERS = Orders(
 
 
 def terms(*order: str) -> Ordering:
-    return ordering("id", ORDERS, order, None)
+    return ordering("id", ORDERS, [declared_order(ORDERS, one) for one in order], None)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_cursor_of_another_list_does_not_reach_the_database() -> None:
     dialect: Dialect
     for dialect in ("sqlite", "postgres"):
         with pytest.raises(RequestError, match="damaged or was altered"):
-            place(ordering("id", made, ["MADE"], None), cursor, "after", dialect, "uuid")
+            place(ordering("id", made, [By("MADE")], None), cursor, "after", dialect, "uuid")
 
 
 async def test_a_page_is_read_from_the_index(filled: Library) -> None:
