@@ -183,44 +183,30 @@ class Connected(Declaration):
         if self.narrow is not None:
             own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
             narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
-        if isinstance(narrowed, Awaitable):
-            return self._once_narrowed(field, context, arguments, narrowed)
-        filters = _filters(arguments, narrowed)
-        if self.filter is not None and waits(self.filter, filters):
-            return self._once_looked_up(self.filter, filters, field, context, arguments, narrowed)
+        if isinstance(narrowed, Awaitable) or self._waits(_filters(arguments, narrowed)):
+            return self._once_known(field, context, arguments, narrowed)
         return self._listed(field, context, arguments, narrowed)
 
     def waits(self, arguments: Mapping[str, Any]) -> bool:
         """Whether something may have to be awaited before it is known what is asked for."""
-        return self.narrow is not None or (
-            self.filter is not None and waits(self.filter, arguments.get("filter"))
-        )
+        return self.narrow is not None or self._waits(arguments.get("filter"))
 
-    async def _once_narrowed(
+    def _waits(self, filters: Any) -> bool:
+        return self.filter is not None and waits(self.filter, filters)
+
+    async def _once_known(
         self,
         field: DeclaredField,
         context: Context,
         arguments: Mapping[str, Any],
-        later: Awaitable[Narrowed],
+        narrowed: Narrowed | Awaitable[Narrowed],
     ) -> Asked:
-        narrowed = await later
+        if isinstance(narrowed, Awaitable):
+            narrowed = await narrowed
         filters = _filters(arguments, narrowed)
-        if self.filter is not None and waits(self.filter, filters):
-            return await self._once_looked_up(self.filter, filters, field, context, arguments, narrowed)
-        return self._listed(field, context, arguments, narrowed)
-
-    async def _once_looked_up(
-        self,
-        spec: FilterSpec,
-        filters: Sequence[Any],
-        field: DeclaredField,
-        context: Context,
-        arguments: Mapping[str, Any],
-        narrowed: Narrowed,
-    ) -> Asked:
         for each in filters:
             self._check_filter(field, each, context)  # before anything is told by a lookup
-        found = await look_up(spec, filters, context)
+        found = await look_up(self.filter, filters, context) if self.filter is not None else {}
         return self._listed(field, context, arguments, narrowed, found)
 
     def _listed(
