@@ -221,6 +221,51 @@ async def test_nobody_is_frozen_while_a_plugin_cannot_tell(
     assert await frozen_rows() == [2, 2]
 
 
+async def test_a_complaint_is_heard_while_nobody_knows_whom_a_policy_is_for(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = shop.client
+    ada = await shop.customer("Ada")
+    filters = (("Calm", {"not": {"atRisk": True}}), ("A", {"name": {"startsWith": "A"}}))
+    segments = [
+        (await change(client, "createSegment", "segment { id }", name=name, filter=filter))["segment"]["id"]
+        for name, filter in filters
+    ]
+    rules = {"timeZone": "UTC", "alwaysOpen": True}
+    hours = (await change(client, "createBusinessCalendar", "calendar { id }", name="All", rules=rules))[
+        "calendar"
+    ]
+    targets = [{"clock": "FIRST_RESPONSE", "target": "PT1H"}]
+    for name, conditions in (
+        ("Usual", {}),
+        ("Calm", {"segments": segments[:1]}),
+        ("A", {"segments": segments[1:]}),
+    ):
+        given = {"targets": targets, "conditions": conditions}
+        made = await change(
+            client, "createSlaPolicy", "policy { id }", name=name, calendar=hours["id"], rules=given
+        )
+        await change(client, "switchSlaPolicies", "changed", on=[made["policy"]["id"]])
+    policy = "query ($id: ID!) { ticket(id: $id) { policy { policy { name } } } }"
+
+    async def applies(ticket: str) -> str:
+        return str((await client.data(policy, id=ticket))["ticket"]["policy"]["policy"]["name"])
+
+    before = await opened(client, ada)
+    assert await applies(before) == "Calm"
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("crm_ticketing.report.figures.signalled", fails)
+    assert await applies(await opened(client, ada)) == "A"
+    recalculate = """mutation ($tickets: [ID!]!) { recalculateTickets(input: {tickets: $tickets}) {
+        changed errors { code } } }"""
+    answer = (await client.data(recalculate, tickets=[before]))["recalculateTickets"]
+    assert answer == {"changed": 0, "errors": [{"code": "UNAVAILABLE"}]}
+    assert await applies(before) == "Calm"
+
+
 async def test_who_is_limited_to_a_segment_sees_nobody_while_a_plugin_cannot_tell(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,16 @@
 conditions comes after all others, wherever it stands: it is for what no other fits.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crm_framework import UnitOfWork, among, segment_members
+from crm_framework import CrmError, UnitOfWork, among, segment_members
 
 from .rules import Conditions, Facts, fits, rules_of
 from .versions import Fetching
+
+log = logging.getLogger("crm_ticketing")
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,16 @@ async def facts_of(
 ) -> dict[str, Facts]:
     """What the conditions look at, by the keys of `tickets`: that of a ticket, or "" for one to be opened.
 
-    Tags and segments are looked up only where one of the offers asks for them.
+    Tags and segments are looked up only where one of the offers asks for them. Raises `CrmError` where nobody
+    knows now who belongs to one of the segments, as a plugin fails: but a ticket that is to be opened is then
+    taken not to belong, since a complaint is to be heard whatever else is broken.
     """
     customers = list(dict.fromkeys(one.customer_id for one in tickets.values()))
     tags: dict[str, set[str]] = {}
     if any(offer.conditions.tags for offer in offers):
         tags = await _tags(tx, [key for key in tickets if key], customers)
     asked = list(dict.fromkeys(key for offer in offers for key in offer.conditions.segments))
-    members = await segment_members(tx, asked, customers) if asked else {}
+    members = await _members(tx, asked, customers, certain="" not in tickets)
     return {
         key: Facts(
             priority=one.priority,
@@ -83,6 +88,26 @@ async def facts_of(
         )
         for key, one in tickets.items()
     }
+
+
+async def _members(
+    tx: UnitOfWork, asked: Sequence[str], customers: Sequence[str], *, certain: bool
+) -> dict[str, frozenset[str]]:
+    if not asked:
+        return {}
+    try:
+        return await segment_members(tx, asked, customers)
+    except CrmError:
+        if certain:
+            raise
+    found: dict[str, frozenset[str]] = {}
+    for key in asked:
+        try:
+            found |= await segment_members(tx, [key], customers)
+        except CrmError as error:
+            log.warning("no policy is chosen by segment %s now: %s", key, error)
+            found[key] = frozenset()
+    return found
 
 
 async def _tags(tx: UnitOfWork, tickets: Sequence[str], customers: Sequence[str]) -> dict[str, set[str]]:
