@@ -24,6 +24,9 @@ MOST = 8
 """Transactions in one statement at most; more of them are hardly cheaper. There are two, four or so many in
 one, as each number is another statement to prepare."""
 
+MOST_VALUES = 1_000
+"""Values in one statement at most: a longer one the driver would not keep prepared."""
+
 PATIENCE_SECONDS = 0.005
 """How long they wait for the one that is under way, which may wait itself: for a disk, or for a lock."""
 
@@ -41,6 +44,8 @@ class _Whole:
 class _Lane:
     """Those of one kind."""
 
+    most: int
+    """How many of them go in one statement."""
     waiting: deque[_Whole] = field(default_factory=deque)
     under_way: int = 0
     """Statements."""
@@ -62,9 +67,9 @@ class Wholes:
         whole = _Whole(gathered, loop.create_future())
         lane = self._lanes.get(kind)
         if lane is None:
-            lane = self._lanes[kind] = _Lane()
+            lane = self._lanes[kind] = _Lane(_most(kind))
         lane.waiting.append(whole)
-        if lane.under_way and len(lane.waiting) % MOST:
+        if lane.under_way and len(lane.waiting) % lane.most:
             self._be_patient(kind, lane)
         else:
             self._send(kind, lane)
@@ -85,7 +90,7 @@ class Wholes:
         self._later(self._sent(kind, lane))
 
     async def _sent(self, kind: Kind, lane: _Lane) -> None:
-        group = [lane.waiting.popleft() for _ in range(_at_once(len(lane.waiting)))]
+        group = [lane.waiting.popleft() for _ in range(min(lane.most, _power(len(lane.waiting))))]
         if lane.timer is not None:
             lane.timer.cancel()
             lane.timer = None
@@ -158,9 +163,14 @@ def _spelt(type_: asyncpg.Type) -> str:
     return f'"{schema}"."{item}"{name[len(item) :]}'
 
 
-def _at_once(waiting: int) -> int:
-    """How many of so many go now: a power of two."""
-    return min(MOST, 1 << waiting.bit_length() >> 1)
+def _most(kind: Kind) -> int:
+    values = sum(len(columns) * rows for _, columns, rows in kind[1])
+    return _power(max(1, min(MOST, MOST_VALUES // values)))
+
+
+def _power(number: int) -> int:
+    """The greatest power of two that is no greater; 0 for 0."""
+    return 1 << number.bit_length() >> 1
 
 
 def _tell(group: Sequence[_Whole], error: Exception | None = None) -> None:

@@ -89,6 +89,27 @@ async def test_those_that_come_together_are_stored_by_one_transaction(
     assert sorted(Counter(stored.values()).values()) == by
 
 
+@pytest.mark.parametrize(("rows", "by"), [(16, [2, 2, 2, 2]), (24, [1] * 8)])
+async def test_those_of_many_values_go_with_fewer_others(
+    database: Database, rows: int, by: list[int]
+) -> None:
+    """25 values a row."""
+    names = [f"c{number}" for number in range(25)]
+    async with database.unit_of_work() as tx:
+        await tx.execute(f"CREATE TABLE crm_wide ({', '.join(f'{name} text' for name in names)})")
+
+    async def keep(number: int) -> None:
+        async with database.unit_of_work() as tx:
+            tx.insert("crm_wide", *(dict.fromkeys(names, f"{number}") for _ in range(rows)))
+
+    await asyncio.gather(*map(keep, range(8)))
+    found = await database.fetch(
+        "SELECT c24, xmin::text AS stored_by, count(*) AS n FROM crm_wide GROUP BY 1, 2"
+    )
+    assert {row["c24"]: row["n"] for row in found} == {f"{number}": rows for number in range(8)}
+    assert sorted(Counter(row["stored_by"] for row in found).values()) == by
+
+
 async def test_one_that_fails_takes_nothing_from_the_others(database: Database) -> None:
     key = new_id()
     several = [change(database, "a"), change(database, "b", key), change(database, "c", key)]
