@@ -91,6 +91,8 @@ class Context:
     """Where to record how the operation is run; `None` to leave that out, which is quicker."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set, init=False, repr=False)
     """Batches under way; cancelled when the request ends before they do."""
+    changed: bool = field(default=False, init=False, repr=False)
+    """Whether the change is stored that is being answered: who hears of an error then is not to repeat it."""
     rows_read: int = field(default=0, init=False, repr=False)
     objects_written: int = field(default=0, init=False, repr=False)
     objects_given: int = field(default=0, init=False, repr=False)

@@ -34,13 +34,18 @@ class Failures:
         if refusal is None and cause is not None:
             refusal = self._context.translate(cause)
         if refusal is not None:
-            return _formatted(error, refusal.message, {"code": refusal.code, **refusal.extensions})
+            extensions = {"code": refusal.code, **refusal.extensions}
+            if not self._context.changed:
+                return _formatted(error, refusal.message, extensions)
+            message = f"The change is stored, but this could not be read back: {refusal.message}"
+            return _formatted(error, message, {**extensions, "stored": True})
         if cause is None:
             extensions = {"code": "BAD_INPUT", **(error.extensions or {})}
             return _formatted(error, _cut(error.message), extensions)
         reference = self._reference(cause, error)
         message = f"An internal error occurred; the log has it under reference {reference}"
-        return _formatted(error, message, {"code": "INTERNAL", "reference": reference})
+        stored = {"stored": True} if self._context.changed else {}
+        return _formatted(error, message, {"code": "INTERNAL", "reference": reference, **stored})
 
     def _reference(self, cause: BaseException, error: GraphQLError) -> str:
         known = self._references.get(id(cause))

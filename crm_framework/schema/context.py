@@ -299,7 +299,10 @@ class RequestContext(Context):
             return RequestError("INTERNAL", str(error), reference=self.request_id)
         if not isinstance(error, CrmError) or error.code not in _TOP_LEVEL:
             return None
-        return RequestError(_TOP_LEVEL[error.code], str(self.told(error)))
+        told = self.told(error)
+        if self.changed and error.code is ErrorCode.UNAVAILABLE:
+            told = CrmError(error.code, told.message, hint="Read it; do not repeat the change.")
+        return RequestError(_TOP_LEVEL[error.code], str(told))
 
     def told(self, error: CrmError) -> CrmError:
         """The error without the address of the database, which is for the log alone."""

@@ -215,8 +215,10 @@ class Mutation(Called):
 
     async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
         input_ = arguments.get("input")
+        info.context.changed = False  # there may be another one before it
         try:
             answer = await self._change(field, info, input_, arguments)
+            info.context.changed = True
         except CrmError as error:
             if error.code in TOP_LEVEL:
                 raise

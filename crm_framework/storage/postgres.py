@@ -50,7 +50,10 @@ class PostgresDriver:
         )
         self._wait_seconds = wait_seconds
         self._idle_writers = Idle(self._writers_back)
-        self._wholes = Wholes(lambda: PostgresSession(self))
+        waiters = Slots(
+            max(1, writers.get_max_size() // 2), wait_seconds, "Other changes of the same records are waiting"
+        )
+        self._wholes = Wholes(lambda: PostgresSession(self), waiters)
         self._cleanups: set[asyncio.Task[None]] = set()
 
     @classmethod

@@ -7,6 +7,7 @@ for others' locks or fails as it would have done alone. Nobody hears of it befor
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from crm_framework.errors import CrmError
+
 from .failures import Unconfirmed
 from .gathered import Gathered, Kind, Outdated, for_many, in_one
+from .sessions import Slots
 
 if TYPE_CHECKING:
     from .postgres_session import PostgresSession
+
+log = logging.getLogger(__name__)
 
 MOST = 8
 """Transactions in one statement at most; more of them are hardly cheaper. There are two, four or so many in
@@ -53,10 +59,13 @@ class _Lane:
 
 
 class Wholes:
-    """Those of one driver; `begin` opens a session."""
+    """Those of one driver; `begin` opens a session. Those that have to wait for others' locks take no more
+    than `waiters` connections for that.
+    """
 
-    def __init__(self, begin: "Callable[[], PostgresSession]") -> None:
+    def __init__(self, begin: "Callable[[], PostgresSession]", waiters: Slots) -> None:
         self._begin = begin
+        self._waiters = waiters
         self._lanes: dict[Kind, _Lane] = {}
         self._types: dict[Kind, tuple[str, ...]] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -97,9 +106,9 @@ class Wholes:
         if lane.waiting:
             self._be_patient(kind, lane)
         try:
-            if len(group) == 1:
+            if len(group) == 1 and lane.under_way == 1:
                 await self._store_alone(kind, group[0])
-            elif group:
+            elif group:  # one beside another, too: that may be waiting for a lock
                 await self._store_together(kind, group)
         finally:
             lane.under_way -= 1
@@ -123,14 +132,23 @@ class Wholes:
         except Unconfirmed as error:
             _tell(group, error)
             return
-        except Exception:
-            pass  # nothing is stored; each finds out by itself whether it was at fault
+        except Exception as error:
+            # nothing is stored; each finds out by itself whether it was at fault
+            log.debug("%d changes could not be stored together: %r", len(group), error)
         finally:
             await session.close()
         _tell([whole for number, whole in enumerate(group) if number in stored])
         for number, whole in enumerate(group):
             if number not in stored:
-                self._later(self._store_alone(kind, whole))
+                self._later(self._store_after_all(kind, whole))
+
+    async def _store_after_all(self, kind: Kind, whole: _Whole) -> None:
+        """One that could not go with others, most likely since another change holds what it needs."""
+        try:
+            async with self._waiters.one():
+                await self._store_alone(kind, whole)
+        except CrmError as error:
+            _tell([whole], error)
 
     async def _store_alone(self, kind: Kind, whole: _Whole) -> None:
         session = self._begin()

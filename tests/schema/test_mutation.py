@@ -215,6 +215,37 @@ async def test_what_a_handler_may_have_changed_is_read_back(api: Api) -> None:
     assert made["customer"] == {"name": "Renamed"}
 
 
+async def test_who_cannot_be_told_what_is_stored_is_told_that_it_is(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a client asks for it once more, and has it twice."""
+    fetch = api.database.fetch
+
+    async def away(sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Any:
+        if "crm_customer_tag" in sql:
+            raise CrmError(ErrorCode.UNAVAILABLE, "The server is away.", hint="Try again.")
+        return await fetch(sql, args, bounded=bounded)
+
+    monkeypatch.setattr(api.database, "fetch", away)
+    asked = """mutation {
+        made: createCustomer(input: {name: "Ann"}) { customer { name tags } errors { code } }
+        refused: createCustomer(input: {name: ""}) { customer { tags } errors { code } } }"""
+    answer = await api.ask(asked)
+    assert answer.output is not None
+    assert answer.output["refused"] == {"customer": None, "errors": [{"code": "BAD_INPUT"}]}
+    [error] = answer.errors
+    assert error["path"][:2] == ["made", "customer"]
+    assert error["message"] == (
+        "The change is stored, but this could not be read back: The server is away."
+        " Read it; do not repeat the change."
+    )
+    assert error["extensions"] == {"code": "TIMEOUT", "stored": True}
+    assert len(await fetch("SELECT id FROM crm_customer")) == 1
+    answer = await api.ask("{ customers { nodes { tags } } }")
+    assert answer.errors[0]["message"] == "The server is away. Try again."
+    assert answer.errors[0]["extensions"] == {"code": "TIMEOUT"}
+
+
 async def test_the_same_key_again_runs_nothing(trials: Api) -> None:
     for _ in range(2):
         await trials.change("trial", {"idempotencyKey": "k"}, "calls")

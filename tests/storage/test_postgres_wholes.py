@@ -163,6 +163,32 @@ async def test_one_that_waits_for_a_lock_keeps_nobody_else_waiting(
     assert await names(database) == ["a", "b", "c", "free", "held"]
 
 
+async def test_many_that_wait_for_one_record_leave_connections_to_the_others(database_url: str) -> None:
+    held, free = new_id(), new_id()
+    async with (
+        await Database.open(
+            database_url, apps={}, pool_size=4, read_pool_size=1, wait_seconds=20
+        ) as database,
+        another(database_url) as other,
+        another(database_url) as looker,
+    ):
+        await together(change(database, "held", held), change(database, "free", free))
+        async with other.transaction():
+            await other.execute("SELECT 1 FROM crm_staff WHERE id = $1 FOR UPDATE", held)
+            waiting = [change(database, f"{number:02}", sql=THERE, given=held) for number in range(16)]
+            await waits_for_a_lock(looker, 2)
+            for number in range(16, 24):
+                waiting.append(change(database, f"{number:02}", sql=THERE, given=held))
+                await asyncio.sleep(2 * PATIENCE_SECONDS)  # so that it goes alone
+            await waits_for_a_lock(looker, 3)
+            others = [change(database, name, sql=THERE, given=free) for name in "abcd"]
+            assert await together(*others) == [None] * 4
+            await add(database, "e", sql=THERE, given=free)
+            assert not any(one.done() for one in waiting)
+        assert await together(*waiting) == [None] * 24
+        assert len(await names(database)) == 2 + 5 + 24
+
+
 async def test_a_lock_on_the_table_is_waited_for_by_more_than_one_statement(
     database: Database, database_url: str
 ) -> None:
