@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
-from crm_framework import Reader
+from crm_framework import Reader, parse_time
 
 from .asking.money import digits_of
 from .tables import as_csv
@@ -65,20 +65,26 @@ TABLES = {
 
 
 async def tables(reader: Reader) -> AsyncIterator[tuple[str, str, int]]:
-    """Name, CSV, and number of rows of each. Amounts are in units of their currency."""
+    """Name, CSV, and number of rows of each. Amounts are in units of their currency, times in UTC (ISO 8601)."""
     for name, (columns, source, order) in TABLES.items():
         found = await reader.rows(f"SELECT {', '.join(columns)} FROM {source} AS o ORDER BY {order}")
         header = [column.removesuffix("_minor") for column in columns]
-        yield name, as_csv(header, [_amounts(columns, row) for row in found]), len(found)
+        yield name, as_csv(header, [_cells(columns, row) for row in found]), len(found)
 
 
-def _amounts(columns: tuple[str, ...], row: Any) -> list[Any]:
-    if "currency" not in columns:
-        return list(row)
-    currency = row[columns.index("currency")]
-    return [
-        Decimal(int(value)).scaleb(-digits_of(currency))
-        if column.endswith("_minor") and value is not None and currency is not None
-        else value
-        for column, value in zip(columns, row, strict=True)
-    ]
+def _cells(columns: tuple[str, ...], row: Any) -> list[Any]:
+    """One form of each value, in whichever the database has it."""
+    currency = row[columns.index("currency")] if "currency" in columns else None
+    return [_cell(column, value, currency) for column, value in zip(columns, row, strict=True)]
+
+
+def _cell(column: str, value: Any, currency: str | None) -> Any:
+    if value is None:
+        return None
+    if column.endswith("_at"):
+        return parse_time(value)
+    if column == "main":
+        return "true" if value else "false"
+    if column.endswith("_minor") and currency is not None:
+        return Decimal(int(value)).scaleb(-digits_of(currency))
+    return value

@@ -267,6 +267,39 @@ async def test_who_is_at_risk_now_does_not_wait_for_what_is_still_to_be_counted(
     }
 
 
+@pytest.mark.parametrize(("zone", "begun"), [("UTC", "00:00:00"), ("Asia/Kolkata", "18:30:00")])
+async def test_a_gap_tells_since_when_and_prospects_go_by_the_companys_days(
+    open_client: Callable[..., Awaitable[CrmClient]], zone: str, begun: str
+) -> None:
+    client = await open_client("analytics", analytics={"time_zone": zone})
+    await client.data("mutation { rebuildDailyFigures { customers errors { message } } }")
+    shop = Shop(client)
+    ada, eve = await shop.customer("Ada"), await shop.customer("Eve", stage="PROSPECT")
+    for day in ("2024-01-01", "2024-01-11", "2024-01-21"):
+        await shop.buy(ada, f"{day}T{begun}")  # the beginning of a day
+    await shop.touch(eve, "call", "2024-02-14T20:00:00")  # of the 15th in Kolkata
+    text = (
+        "query ($id: ID!) { customer(id: $id) {"
+        " metrics { atRisk { kind text at referenceId } prospectScore { reasons { text } } } } }"
+    )
+    with frozen(at("2024-02-15T12:00:00")):
+        told = await client.data(text, id=encode_id("Customer", ada))
+        waited = 25 if zone == "UTC" else 24
+        assert told["customer"]["metrics"]["atRisk"] == [
+            {
+                "kind": "gap",
+                "text": f"no purchase for {waited} days; the median between two is 10",
+                "at": f"2024-01-21T{begun}Z",
+                "referenceId": None,
+            }
+        ]
+        told = await client.data(text, id=encode_id("Customer", eve))
+        latest = "yesterday" if zone == "UTC" else "today"
+        assert told["customer"]["metrics"]["prospectScore"] == {
+            "reasons": [{"text": f"the latest touch was {latest}"}]
+        }
+
+
 async def test_days_are_those_of_the_companys_zone(open_client: Callable[..., Awaitable[CrmClient]]) -> None:
     client = await open_client("analytics", analytics={"time_zone": "Asia/Kolkata"})
     await client.data("mutation { rebuildDailyFigures { customers errors { message } } }")

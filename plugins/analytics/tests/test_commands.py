@@ -81,7 +81,7 @@ async def test_all_tables_are_exported(shop: Shop, tmp_path: Path) -> None:
     bought = await shop.buy(ada, "2024-01-03", 1000, channel="web")
     await shop.buy(ada, "2024-02-05", 500, "JPY")
     await shop.refund(bought, "2024-02-06", 150)
-    await shop.touch(ada, "survey", "2024-02-07", outcome="nps 9")
+    await shop.touch(ada, "survey", "2024-02-07T09:30:00+02:00", outcome="nps 9")
     result = await shop.client.command("analytics", "export", str(tmp_path))
     assert result.code == 0
     assert f"3 rows are written to {tmp_path / 'sales.csv'}." in result.output
@@ -94,8 +94,10 @@ async def test_all_tables_are_exported(shop: Shop, tmp_path: Path) -> None:
     ]
     assert found["products"][1:] == ["2024-01-01,A,EUR,1,10.00,1,1", "2024-02-01,A,JPY,1,500,1,1"]
     assert found["cohorts"][1:3] == ["purchase,2024-01-01,2024-01-01,1", "purchase,2024-01-01,2024-02-01,1"]
-    assert found["customers"][1].startswith(f"{ada},2,1,2,2024-01-03")
-    assert found["answers"][1].endswith(",,nps,9,10")
+    assert found["customers"][1].startswith(
+        f"{ada},2,1,2,2024-01-03T00:00:00+00:00,2024-02-05T00:00:00+00:00,2024-02-05,"
+    )
+    assert found["answers"][1:] == ["2024-02-07T07:30:00+00:00,,nps,9,10"]
     assert (found["predictions"][1:], found["rules"][1:]) == ([], [])
     result = await shop.client.command("analytics", "export", str(tmp_path / "none"))
     assert (result.code, "cannot be written: No such file" in result.errors) == (1, True)

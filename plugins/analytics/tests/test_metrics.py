@@ -128,6 +128,8 @@ def test_gaps_between_days_with_a_purchase() -> None:
 def test_historic_value() -> None:
     relationship = Relationship(D(2024, 1, 31), D(2024, 3, 1), 9_000, 1_500)
     assert (relationship.months, relationship.value_minor) == (3, 7_500)
+    much = 2**53 + 1  # more than a quotient of it is exact for
+    assert Relationship(D(2024, 1, 31), D(2024, 3, 1), much, 1).value_minor == 2**53
     costs = Costs("EUR", 1_000, 250)
     assert (costs.of("EUR", 2), costs.of("JPY", 2)) == (1_500, 0)
     assert mean_clv(7_500, 3, 2) == Measured(25.0, 75.0, 3, 3)
@@ -181,6 +183,20 @@ def test_a_prospects_score_is_the_sum_of_its_reasons() -> None:
     assert hot.value == 35 + 20 + 15 + 15 + 10
     assert sum(one.points for one in hot.reasons) == hot.value
     assert prospect_score(Prospect(mood="NEGATIVE"), today).value == 0
+
+
+@pytest.mark.parametrize(
+    ("inbound", "day", "told"),
+    [
+        (1, D(2024, 3, 2), ["came to us or answered once", "the latest touch was today"]),
+        (1, D(2024, 3, 1), ["came to us or answered once", "the latest touch was today"]),
+        (2, D(2024, 2, 29), ["came to us or answered 2 times", "the latest touch was yesterday"]),
+        (2, D(2024, 2, 28), ["came to us or answered 2 times", "the latest touch was 2 days ago"]),
+    ],
+)
+def test_a_prospects_score_in_words(inbound: int, day: date, told: list[str]) -> None:
+    found = prospect_score(Prospect(inbound, day), D(2024, 3, 1))
+    assert [one.text for one in found.reasons] == told
 
 
 @pytest.mark.parametrize(

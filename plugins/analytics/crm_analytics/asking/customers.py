@@ -9,7 +9,7 @@ import strawberry
 from strawberry import Info
 from strawberry.types.field import StrawberryField
 
-from crm_analytics.metrics.prospect import Prospect, prospect_score
+from crm_analytics.metrics.prospect import Prospect, Score, prospect_score
 from crm_analytics.metrics.rfm import Bounds, Rfm
 from crm_analytics.predictions import customers as predictions
 from crm_analytics.rollups.kept import as_day
@@ -160,9 +160,7 @@ class CustomerMetrics:
     @staticmethod
     async def prospect_score(each: Batch["CustomerMetrics"], info: Info) -> list[ProspectScore | None]:
         """How promising a prospect is; null for who is none."""
-        found = await _prospects(each.ids, info.context.reader)
-        today = day_in(now(), (await state(info.context.reader)).zone) if found else date.min
-        scores = {key: prospect_score(one, today) for key, one in found.items()}
+        scores = await _scores(each.ids, info.context.reader)
         return [
             ProspectScore(
                 value=scores[key].value,
@@ -264,15 +262,24 @@ _PROSPECTS = (
 )
 
 
-async def _prospects(keys: Sequence[str], reader: Reader) -> dict[str, Prospect]:
+async def _scores(keys: Sequence[str], reader: Reader) -> dict[str, Score]:
+    """Of those who are prospects, by the company's days."""
     where = among("c.id", keys, reader.dialect)
+    rows = await reader.fetch(f"{_PROSPECTS}{where.sql}", where.args)
+    if not rows:
+        return {}
+    zone = (await state(reader)).zone
+    today = day_in(now(), zone)
     return {
-        row["id"]: Prospect(
-            int(row["inbound"]),
-            None if row["touched"] is None else day_in(parse_time(row["touched"]), "UTC"),
-            row["mood"],
-            bool(row["opted_in"]),
-            bool(row["reachable"]),
+        row["id"]: prospect_score(
+            Prospect(
+                int(row["inbound"]),
+                None if row["touched"] is None else day_in(parse_time(row["touched"]), zone),
+                row["mood"],
+                bool(row["opted_in"]),
+                bool(row["reachable"]),
+            ),
+            today,
         )
-        for row in await reader.fetch(f"{_PROSPECTS}{where.sql}", where.args)
+        for row in rows
     }

@@ -13,7 +13,7 @@ from crm_analytics import charts
 from crm_analytics.metrics.at_risk import DEFINITION, UNHAPPY_FOR, Reason, lengthening_gap
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
-from crm_analytics.windows import day_in
+from crm_analytics.windows import Window, day_in
 from crm_framework import (
     Batch,
     CrmError,
@@ -42,7 +42,9 @@ CANDIDATES = 1000
 class RiskReason:
     kind: str = strawberry.field(description="gap, mood, or what another plugin calls it.")
     text: str = strawberry.field(description="In words.")
-    at: datetime | None = strawberry.field(description="Since when; null where only a day is known.")
+    at: datetime | None = strawberry.field(
+        description="Since when: of a gap, the beginning of the day of the latest purchase."
+    )
     reference_id: str | None = strawberry.field(
         description="The id or key of the record that says so, if any."
     )
@@ -68,7 +70,7 @@ async def reasons_of(
         if one.last_day is not None and one.gap_median is not None:
             gap = lengthening_gap(one.last_day, one.gap_median, day_in(at, one.zone))
             if gap is not None:
-                found[key].append(_shown(gap))
+                found[key].append(_shown(gap, one.zone))
         if one.unhappy_at is not None and one.unhappy_at >= at - UNHAPPY_FOR:
             found[key].append(
                 RiskReason(
@@ -84,13 +86,9 @@ async def reasons_of(
     return found
 
 
-def _shown(reason: Reason) -> RiskReason:
-    return RiskReason(
-        kind=reason.kind,
-        text=reason.text,
-        at=reason.at if isinstance(reason.at, datetime) else None,
-        reference_id=reason.reference,
-    )
+def _shown(reason: Reason, zone: str) -> RiskReason:
+    begun, _ = Window(reason.day, reason.day).bounds(zone)
+    return RiskReason(kind=reason.kind, text=reason.text, at=begun, reference_id=None)
 
 
 @strawberry.type(description="A customer at risk.")

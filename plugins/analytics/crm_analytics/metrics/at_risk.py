@@ -1,7 +1,7 @@
 """Customers at risk, with what puts them there."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from .measured import Definition
 
@@ -23,12 +23,11 @@ UNHAPPY_FOR = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Reason:
-    """`kind` in a word, such as `gap`; `reference` is the key of the record that says so."""
+    """`kind` in a word, such as `gap`; `day` is that since when it is so."""
 
     kind: str
     text: str
-    at: datetime | date
-    reference: str | None = None
+    day: date
 
 
 def lengthening_gap(last: date, median_days: float, today: date) -> Reason | None:

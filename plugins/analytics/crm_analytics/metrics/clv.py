@@ -44,8 +44,8 @@ class Relationship:
 
     @property
     def value_minor(self) -> int:
-        average = self.net_minor / self.months
-        return round(average * self.months) - self.cost_minor
+        # the average of a month times the months: exactly what they brought
+        return self.net_minor - self.cost_minor
 
 
 def mean_clv(total_minor: int, customers: int, digits: int) -> Measured:

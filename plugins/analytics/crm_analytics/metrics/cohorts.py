@@ -11,9 +11,8 @@ from .measured import Definition, Measured, share
 DEFINITION = Definition(
     "cohorts",
     "%",
-    "Of the customers who first bought (or signed up) in a month, those who bought in the n-th month"
-    " after it;"
-    " unbounded: who bought in the n-th month or later. Months that have not begun are left out.",
+    "Of the customers who first bought (or signed up) in a month, those who bought in the n-th month after"
+    " it; unbounded: who bought in the n-th month or later. Months that have not begun are left out.",
 )
 NOTHING = "the cohort is empty"
 

@@ -8,8 +8,8 @@ DEFINITION = Definition(
     "conversion",
     "%",
     "Prospects recorded in the window who have become customers / prospects recorded in the window. The"
-    " funnel:"
-    " recorded; reached by us; answered or came to us; converted. Each step counts those of the step before.",
+    " funnel: recorded; reached by us; answered or came to us; converted. Each step counts those of the step"
+    " before.",
 )
 NOTHING = "no prospect was recorded in the window"
 STEPS = ("recorded", "reached", "answered", "converted")

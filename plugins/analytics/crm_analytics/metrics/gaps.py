@@ -12,8 +12,7 @@ DEFINITION = Definition(
     "purchasePattern",
     "days",
     "Days between consecutive days with a purchase, by customer: median and mean. The next purchase is"
-    " expected"
-    " the median after the latest. With fewer than two such days there is none.",
+    " expected the median after the latest. With fewer than two such days there is none.",
 )
 
 

@@ -41,11 +41,12 @@ def prospect_score(prospect: Prospect, today: date) -> Score:
     reasons = []
     if prospect.inbound:
         more = min(15, 5 * (prospect.inbound - 1))
-        reasons.append(Point(25 + more, f"came to us or answered {prospect.inbound} times"))
+        times = "once" if prospect.inbound == 1 else f"{prospect.inbound} times"
+        reasons.append(Point(25 + more, f"came to us or answered {times}"))
     if prospect.last_touch is not None:
         ago = (today - prospect.last_touch).days
         if ago <= 90:
-            reasons.append(Point(20 if ago <= 30 else 10, f"the latest touch was {ago} days ago"))
+            reasons.append(Point(20 if ago <= 30 else 10, f"the latest touch was {_ago(ago)}"))
     if prospect.mood == "POSITIVE":
         reasons.append(Point(15, "the mood was good"))
     elif prospect.mood == "NEGATIVE":
@@ -55,3 +56,8 @@ def prospect_score(prospect: Prospect, today: date) -> Score:
     if prospect.reachable:
         reasons.append(Point(10, "has an e-mail address or a telephone"))
     return Score(max(0, sum(one.points for one in reasons)), tuple(reasons))
+
+
+def _ago(days: int) -> str:
+    # one that was recorded ahead of its time is of today, too
+    return "today" if days <= 0 else "yesterday" if days == 1 else f"{days} days ago"

@@ -19,8 +19,7 @@ RETENTION = Definition(
     "retention",
     "%",
     "Customers who were active when the window began and bought in it / customers who were active when it"
-    " began. Active is who bought within the inactivity rule's time before. Who had lapsed and came back"
-    " is in"
+    " began. Active is who bought within the inactivity rule's time before. Who had lapsed and came back is in"
     " neither, and is not new.",
 )
 CHURN = Definition(
@@ -89,5 +88,5 @@ def _active(before: Sequence[date], start: date, rule: Inactivity) -> bool:
     if rule.gaps is None:
         return before[-1] >= rule.since(start)
     gaps = [(later - earlier).days for earlier, later in itertools.pairwise(before)]
-    # one purchase has no gap to go by: such a customer is judged by the median of nothing, as not active
+    # one day has no gap to go by: such a customer is in no set, neither active nor lost
     return bool(gaps) and (start - before[-1]).days <= rule.gaps * median(gaps)

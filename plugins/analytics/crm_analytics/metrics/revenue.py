@@ -10,9 +10,8 @@ from .measured import Definition, Measured
 DEFINITION = Definition(
     "revenue",
     "money",
-    "Purchases less refunds of the window, each on the day it took place; one figure for each currency,"
-    " or one"
-    " in all, converted day by day by the rates that the company entered. n is the number of purchases.",
+    "Purchases less refunds of the window, each on the day it took place; one figure for each currency, or"
+    " one in all, converted day by day by the rates that the company entered. n is the number of purchases.",
 )
 NOTHING = "nothing was bought or given back"
 
