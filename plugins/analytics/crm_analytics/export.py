@@ -65,7 +65,7 @@ TABLES = {
 
 
 async def tables(reader: Reader) -> AsyncIterator[tuple[str, str, int]]:
-    """Name, CSV, and number of rows of each. Amounts are in units of their currency, times in UTC (ISO 8601)."""
+    """Name, CSV, and number of rows of each. Amounts are in units of their currency, times in UTC."""
     for name, (columns, source, order) in TABLES.items():
         found = await reader.rows(f"SELECT {', '.join(columns)} FROM {source} AS o ORDER BY {order}")
         header = [column.removesuffix("_minor") for column in columns]

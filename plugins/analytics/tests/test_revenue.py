@@ -73,6 +73,41 @@ async def test_revenue_is_converted_by_the_rates_that_were_entered(shop: Shop) -
     assert refused["setExchangeRates"] == {"count": None, "errors": [{"path": ["rates", "0", "rate"]}]}
 
 
+@pytest.mark.parametrize(
+    "selected",
+    [
+        "clvHistoric { value }",
+        "products { rows { sku } }",
+        "serviceRecovery { groups { label } }",
+        'forecast(currency: "EUR") { reason }',
+        "otherFigures { value }",
+    ],
+)
+async def test_what_has_amounts_and_does_not_convert_is_refused_where_they_are_to_be_converted(
+    shop: Shop, selected: str
+) -> None:
+    await shop.buy(await shop.customer(), "2024-01-05", 500, "JPY")
+    name = selected.split("(")[0].split(" ")[0]
+    window = 'window: {first: "2024-01-01", last: "2024-01-31"}'
+    [error] = await shop.client.errors(f'{{ analytics({window}, convertTo: "eur") {{ {selected} }} }}')
+    assert error["message"] == (
+        f"`{name}` has amounts in each currency, and is not converted to EUR (at convertTo)."
+        f" Ask for `{name}` in another `analytics`, without `convertTo`: it converts `revenue`."
+    )
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    found = await shop.client.data(
+        f'{{ analytics({window}, convertTo: "EUR") {{ revenue {{ unit }} rfm {{ currency }} }}'
+        f" beside: analytics({window}) {{ {selected} }} }}"
+    )
+    assert found["analytics"] == {"revenue": [{"unit": "EUR"}], "rfm": [{"currency": "JPY"}]}
+
+
+async def test_a_currency_to_convert_to_must_be_one(shop: Shop) -> None:
+    text = '{ analytics(window: {first: "2024-01-01", last: "2024-01-31"}, convertTo: "EURO") { complete } }'
+    [error] = await shop.client.errors(text)
+    assert error["message"].startswith("'EURO' is no currency (at convertTo).")
+
+
 @pytest.mark.parametrize("rate", ["1e999", "1E-999", "1000000000001", "0", "-1", "NaN", "Infinity", "1" * 41])
 async def test_a_rate_by_which_nothing_can_be_converted_is_refused(shop: Shop, rate: str) -> None:
     answer = (await shop.client.data(SET_RATE, rate=rate))["setExchangeRates"]

@@ -21,8 +21,9 @@ WindowArgument = Annotated[WindowInput, strawberry.argument(description="Which d
 ConvertTo = Annotated[
     str | None,
     strawberry.argument(
-        description="The currency (ISO 4217) that revenue is converted to, by the rates that were entered; if"
-        " left out, each currency has its own figures."
+        description="The currency (ISO 4217) that `revenue` is converted to, by the rates that were entered;"
+        " if left out, each currency has its own figures. Nothing else converts: with it, `clvHistoric`,"
+        " `products`, `serviceRecovery`, `forecast` and `otherFigures`, which have amounts, are refused."
     ),
 ]
 

@@ -37,6 +37,7 @@ async def others_field(each: Batch[Analytics], info: Info, group_by: By = None) 
 
 
 async def _figures(asked: Question, group_by: str | None) -> list[OtherFigure]:
+    asked.not_converted("otherFigures")
     if asked.where is not None:
         raise CrmError(
             ErrorCode.BAD_INPUT,

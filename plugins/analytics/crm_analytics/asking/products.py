@@ -136,6 +136,7 @@ async def products_field(
 
 
 async def _table(asked: Question, first: int, by: Grouping | None) -> ProductTable:
+    asked.not_converted("products")
     found = [] if asked.undefined else await _rows(asked, first, by)
     return ProductTable(
         name=DEFINITION.name,

@@ -21,6 +21,7 @@ from crm_framework import (
     ErrorCode,
     Fragment,
     Reader,
+    currency_code,
     describe,
     filter_member,
     matching_customers,
@@ -163,6 +164,16 @@ class Question:
             return "the window has not begun"
         return None
 
+    def not_converted(self, field: str) -> None:
+        """BAD_INPUT where amounts are to be converted, which those of this field are not."""
+        if self.convert_to is not None:
+            raise CrmError(
+                ErrorCode.BAD_INPUT,
+                f"`{field}` has amounts in each currency, and is not converted to {self.convert_to}.",
+                path=("convertTo",),
+                hint=f"Ask for `{field}` in another `analytics`, without `convertTo`: it converts `revenue`.",
+            )
+
     def about(self, column: str) -> Fragment:
         """The condition that a column with customers' keys is of those asked about."""
         if self.where is None:
@@ -193,6 +204,7 @@ async def question(
     counted = await state(reader)
     zone = counted.zone if given_zone is None else time_zone(given_zone, path=("timeZone",))
     where = (await _conditions(info, [filter], settings))[0] if filter else None
+    converted = None if convert_to is None else currency_code(convert_to, path=("convertTo",))
     [(first, owed)] = await reader.rows(
         "SELECT (SELECT MIN(day) FROM analytics_sales),"
         " (SELECT e.created_at FROM crm_delivery AS d JOIN crm_event AS e ON e.id = d.event_id"
@@ -210,7 +222,7 @@ async def question(
         settings,
         window,
         where,
-        convert_to,
+        converted,
         counted,
         now() if owed is None else parse_time(owed),
         covers_from,

@@ -72,6 +72,7 @@ _KIND = (
 
 
 async def _recovery(asked: Question) -> ServiceRecovery:
+    asked.not_converted("serviceRecovery")
     first, last = asked.window.first, asked.window.last
     buying = Fragment(
         "(SELECT d.customer_id, MAX(CASE WHEN d.day >= ? THEN 1 ELSE 0 END) AS kept FROM analytics_daily AS d"

@@ -8,7 +8,7 @@ from strawberry import Info
 from crm_analytics.metrics.measured import Measured
 from crm_analytics.metrics.revenue import DEFINITION, NOTHING, Sum, converted, revenue
 from crm_analytics.rollups.kept import as_day
-from crm_framework import Batch, Fragment, batch, currency_code
+from crm_framework import Batch, Fragment, batch
 
 from .analytics import Analytics, GroupBy
 from .grouped import Source, rows
@@ -80,7 +80,7 @@ async def _revenue(asked: Question, by: Grouping | None) -> list[Metric]:
         else await sums_of(asked, None)
     )
     if asked.convert_to is not None:
-        return [await _converted(asked, by, sums, [one for _, one in whole])]
+        return [await _converted(asked, asked.convert_to, by, sums, [one for _, one in whole])]
     currencies = sorted({one.currency for _, one in whole} | {one.currency for _, one in sums})
     return [_of_currency(asked, by, currency, sums, [one for _, one in whole]) for currency in currencies]
 
@@ -98,9 +98,8 @@ def _of_currency(
 
 
 async def _converted(
-    asked: Question, by: Grouping | None, sums: list[tuple[Any, Sum]], whole: Sequence[Sum]
+    asked: Question, base: str, by: Grouping | None, sums: list[tuple[Any, Sum]], whole: Sequence[Sum]
 ) -> Metric:
-    base = currency_code(asked.convert_to, path=("convertTo",))
     known = await rates(asked.reader, base)
 
     def measure(some: Sequence[Sum]) -> Measured:

@@ -52,6 +52,7 @@ async def _values(asked: Question, by: Grouping | None, as_of: date | None) -> l
 
 
 async def _clv(asked: Question, by: Grouping | None, as_of: date | None) -> list[Metric]:
+    asked.not_converted("clvHistoric")
     periods = by is not None and by.by is Dimension.PERIOD
     whole = await _values(asked, None, as_of)
     parts = [] if by is None or periods else await _values(asked, by, as_of)

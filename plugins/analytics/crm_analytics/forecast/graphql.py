@@ -138,6 +138,7 @@ async def forecast_field(
 
 
 async def _forecast(asked: Question, currency: str, months: int, probability: float) -> RevenueForecast:
+    asked.not_converted("forecast")
     digits = digits_of(currency)
     series = {} if asked.undefined else await _series(asked, currency)
     # it tries some hundred weights: nobody else waits for that
@@ -200,7 +201,7 @@ async def _series(asked: Question, currency: str) -> dict[date, int]:
     begin = months_later(end, -LONGEST)
     if begin >= end:
         return {}
-    whole = replace(asked, window=Window(begin, end - timedelta(days=1)), convert_to=None)
+    whole = replace(asked, window=Window(begin, end - timedelta(days=1)))
     sums: dict[date, int] = {}
     for month, one in await sums_of(whole, Grouping(Dimension.PERIOD, Period.MONTH)):
         if one.currency == currency:

@@ -19,8 +19,8 @@ RETENTION = Definition(
     "retention",
     "%",
     "Customers who were active when the window began and bought in it / customers who were active when it"
-    " began. Active is who bought within the inactivity rule's time before. Who had lapsed and came back is in"
-    " neither, and is not new.",
+    " began. Active is who bought within the inactivity rule's time before. Who had lapsed and came back is"
+    " in neither, and is not new.",
 )
 CHURN = Definition(
     "churn",
