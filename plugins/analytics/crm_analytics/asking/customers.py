@@ -33,6 +33,7 @@ from crm_framework import (
     record,
 )
 
+from .members import COUNTS
 from .risk import RiskReason, reasons_of, standings
 
 READ = "analytics.read"
@@ -187,7 +188,7 @@ Quintiles = tuple[datetime, list[Bounds]]
 class OfCustomer:
     metrics: CustomerMetrics = one(
         key="customer_id",
-        otherwise={"purchases": 0, "refunds": 0, "net_minor": 0},
+        otherwise=dict.fromkeys(COUNTS, 0),
         permission=READ,
         description="Figures about the customer, kept with each purchase and refund.",
     )

@@ -13,6 +13,9 @@ from crm_framework import CrmError, ErrorCode, FilterContext, Fragment, Member, 
 from .reasons import either, own_reasons
 
 READ = "analytics.read"
+COUNTS = ("purchases", "refunds", "net_minor")
+"""Columns of the figures that are 0 of who has no row: nothing was counted of them yet, or nothing is kept
+of them any more."""
 
 
 def customers(conditions: Iterable[Fragment]) -> str:
@@ -46,6 +49,13 @@ def _score(measure: str, column: str) -> str:
 
 def _of_figures(expression: str) -> str:
     return f"(SELECT {expression} FROM analytics_customer AS figures WHERE figures.customer_id = t.id)"
+
+
+def _of_everybody(expression: str) -> str:
+    """Of who has no row, what it is where the counts are 0. That is said outside of the look-up, so that it
+    stays where a join takes its place."""
+    found = _of_figures(expression)
+    return f"COALESCE({found}, 0)" if any(f"figures.{one}" in expression for one in COUNTS) else found
 
 
 def _scored(expression: str) -> str:
@@ -156,17 +166,18 @@ def _compared(settings: AnalyticsSettings) -> list[Member]:
             name,
             kind,  # type: ignore[arg-type]  # a Kind each
             description,
-            sql=_scored(_SCORED[name]) if name in _SCORED else _of_figures(figures[name]),
+            sql=_scored(_SCORED[name]) if name in _SCORED else _of_everybody(figures[name]),
             permission=READ,
         )
         for name, kind, description in (
-            ("purchases", "int", "How many purchases were recorded."),
+            ("purchases", "int", "How many purchases were recorded; 0 of who never bought."),
             ("lastPurchaseOn", "date", "The day of the latest purchase."),
             ("mainCurrency", "string", "The currency of most of the purchases."),
             (
                 "clvMinor",
                 "bigint",
-                "Historic lifetime value in minor units (cents) of the main currency; name that too.",
+                "Historic lifetime value in minor units (cents) of the main currency; name that too. 0 of who"
+                " never bought.",
             ),
             ("purchaseGapDays", "decimal", "The median days between purchases."),
             ("nextPurchaseExpected", "date", "The day on which the next purchase is to be expected."),
@@ -179,18 +190,25 @@ def _compared(settings: AnalyticsSettings) -> list[Member]:
 
 
 def order_fields(settings: AnalyticsSettings) -> list[OrderField]:
-    """What customers can be ordered by; who has no figures has no value."""
+    """What customers can be ordered by."""
+    figures = _figures(settings)
+    value = (
+        "By historic lifetime value, in minor units of the main currency: filter by that too. 0 of who never"
+        " bought."
+    )
     return [
-        OrderField(name, kind, description, sql=_of_figures(sql), nullable=True, permission=READ)  # type: ignore[arg-type]  # a kind each
-        for name, kind, description, sql in (
-            (
-                "CLV",
-                "int",
-                "By historic lifetime value, in minor units of the main currency: filter by that too.",
-                _clv(settings.costs),
-            ),
-            ("PURCHASES", "int", "By the number of purchases.", "figures.purchases"),
-            ("LAST_PURCHASE", "date", "By the day of the latest purchase.", "figures.last_day"),
-            ("NEXT_PURCHASE_EXPECTED", "date", "By when the next is to be expected.", "figures.expected_on"),
+        OrderField(
+            name,
+            kind,  # type: ignore[arg-type]  # a kind each
+            description,
+            sql=_of_everybody(figures[member]),
+            nullable=kind == "date",
+            permission=READ,
+        )
+        for name, kind, description, member in (
+            ("CLV", "int", value, "clvMinor"),
+            ("PURCHASES", "int", "By the number of purchases.", "purchases"),
+            ("LAST_PURCHASE", "date", "By the day of the latest purchase.", "lastPurchaseOn"),
+            ("NEXT_PURCHASE_EXPECTED", "date", "By when the next is to be expected.", "nextPurchaseExpected"),
         )
     ]
