@@ -157,6 +157,7 @@ _HOME = {
     "send_message": "domain.messages.queueing",
     "send_messages": "domain.messages.queueing",
     "sign_link": "security.links",
+    "stream_safe": "domain.values.marks",
     "tag_customers": "domain.customers.tags",
     "time_zone": "zones",
     "update_interaction": "domain.interactions.touches",
@@ -313,6 +314,7 @@ __all__ = [
     "send_message",
     "send_messages",
     "sign_link",
+    "stream_safe",
     "tag_customers",
     "time_zone",
     "update_interaction",
@@ -346,6 +348,7 @@ if TYPE_CHECKING:
     )
     from crm_framework.domain.kinds import check_channel, check_kind
     from crm_framework.domain.messages.queueing import QueuedMessage, send_message, send_messages
+    from crm_framework.domain.values.marks import stream_safe
     from crm_framework.domain.values.money import currency_code, format_minor
     from crm_framework.domain.values.text import fold, without_controls, words
     from crm_framework.events import (

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from reprlib import Repr
 
 
 class ErrorCode(StrEnum):
@@ -61,11 +62,16 @@ class CrmError(Exception):
         return f"{text}{where}{stop}{todo}"
 
 
+_SHORT = Repr()
+"""Writes the beginnings of lists and objects: of all that a request may hold, a message needs no more."""
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 100, 100
+
+
 def cut(value: object, limit: int = 60) -> str:
     """A value for a message, as Python writes it, of which at most so many characters are shown."""
     if isinstance(value, str):
         return repr(value if len(value) <= limit else f"{value[: limit - 1]}…")
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -39,7 +39,7 @@ SUBJECTS = {
     " contact_decisions ContactDecision log_interaction update_interaction NewInteraction record_purchase"
     " NewPurchase NewLine record_refund NewRefund send_message send_messages OutgoingMessage QueuedMessage"
     " currency_code format_minor time_zone check_kind check_channel usual_channel check_event_type fold words"
-    " without_controls"
+    " without_controls stream_safe"
     " new_id now parse_time",
     "Errors": "CrmError ErrorCode",
     "Settings": "PluginSettings Secret Settings load_settings sign_link open_link",

@@ -131,6 +131,8 @@ MAX_NAMED = 50
 """How many others one filter may name in all, each as often as it is named, and those that they name."""
 MAX_VALUES = 5_000
 """How many values one filter may compare with in all; PostgreSQL takes 32,767 for a whole statement."""
+MAX_TEXT = 2_000
+"""Characters of a text that a filter compares with."""
 
 
 @dataclass
@@ -245,6 +247,8 @@ class _Compiler:
         return all_of(inner) if key == "and" else any_of(inner)
 
     def _member(self, member: Member, given: Any, path: tuple[str, ...], budget: _Budget) -> Fragment:
+        for place, length in long_texts(given, path):
+            raise refused(place, f"{length} characters are too many; a text may have {MAX_TEXT}. Shorten it")
         if member.kind != "custom":
             return _comparisons(member, given, self.dialect, path)
         condition = member.condition or self.found.get(member.name)
@@ -263,6 +267,19 @@ class _Compiler:
         if inner is None:
             raise refused(path, f"the filter builds on more than {MAX_NAMED} others")
         return self.group(meant, path, inner, 0)
+
+
+def long_texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
+    """The texts in a member's value that have too many characters: where each is, and how many those are."""
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            yield path, len(value)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from long_texts(inner, (*path, str(name)))
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from long_texts(inner, (*path, str(i)))
 
 
 def _comparisons(member: Member, given: Any, dialect: Dialect, path: tuple[str, ...]) -> Fragment:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .context import Context
 from .errors import RequestError, awaited, going_on
-from .filters import COMBINE, Filter, FilterSpec, Found, Lookup, Member, Names
+from .filters import COMBINE, Filter, FilterSpec, Found, Lookup, Member, Names, long_texts
 from .sql import TRUE, Dialect
 
 
@@ -63,7 +63,12 @@ def _named(named: Mapping[str, Filter | RequestError], name: Any, dialect: Diale
 
 
 def _values(spec: FilterSpec, member: Member, filters: Sequence[Any]) -> list[Any]:
-    return [value for one, value in _given(spec, filters) if one is member]
+    """Without those that are refused for their length when the filter is compiled."""
+    return [
+        value
+        for one, value in _given(spec, filters)
+        if one is member and next(long_texts(value), None) is None
+    ]
 
 
 def _given(spec: FilterSpec, value: Any) -> Iterator[tuple[Member, Any]]:

@@ -11,9 +11,13 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from crm_framework.engine.integers import LEAST_BIG, MOST_BIG, SAFE, BigInt
+from crm_framework.errors import cut
 
 MAX_DECIMAL_DIGITS = 30
 """Of one decimal, on either side of its point; "1e999999999" would fill the memory."""
+
+LONGEST_TEXT = 100
+"""Characters of the text of a moment, a day, a length of time or a number; a longer one is not looked at."""
 
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -26,13 +30,16 @@ _DURATION = re.compile(
 
 
 def _refusal(scalar: str, value: object, expected: str) -> GraphQLError:
-    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
-    return GraphQLError(f"{shown} is not a {scalar}: {expected}")
+    return GraphQLError(f"{cut(value)} is not a {scalar}: {expected}")
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > LONGEST_TEXT
 
 
 def _of_text(scalar: str, expected: str, parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or _is_long(value):
             raise _refusal(scalar, value, expected)
         try:
             return parse(value)
@@ -92,7 +99,7 @@ def format_duration(value: timedelta) -> str:
 def parse_decimal(value: Any) -> Decimal:
     """A finite decimal from text or a JSON number. Raises `GraphQLError`."""
     expected = f'write a number such as "12.50", with {MAX_DECIMAL_DIGITS} digits at most'
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal) or _is_long(value):
         raise _refusal("Decimal", value, expected)
     try:
         number = Decimal(str(value))
@@ -111,7 +118,7 @@ def parse_big_int(value: Any) -> int:
     number = None
     if type(value) is int:
         number = value
-    elif isinstance(value, str) and _BIG_INT.fullmatch(value):
+    elif isinstance(value, str) and not _is_long(value) and _BIG_INT.fullmatch(value):
         number = int(value)
     elif isinstance(value, float) and value.is_integer() and abs(value) <= SAFE:
         number = int(value)  # a greater one was rounded before it came here

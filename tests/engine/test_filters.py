@@ -263,6 +263,12 @@ BAD: list[tuple[Any, str]] = [
         {"and": [{"title": {"in": ["a"] * 1000}}] * 6},
         "filter: 6000 values are too many; 5000 may be compared with in all",
     ),
+    (
+        {"title": {"contains": "a" * 2_001}},
+        "filter.title.contains: 2001 characters are too many; a text may have 2000. Shorten it",
+    ),
+    ({"or": [{"title": {"in": ["a", "a" * 2_001]}}]}, "filter.or.0.title.in.1: 2001 characters are too many"),
+    ({"price": {"eq": "1" * 2_001}}, "filter.price.eq: 2001 characters are too many"),
 ]
 
 

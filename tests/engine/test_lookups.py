@@ -155,6 +155,18 @@ async def test_what_fails_in_one_filter_leaves_the_others_alone() -> None:
         compile_filter(shelves.spec, {"kept": 4}, "sqlite", found)
 
 
+async def test_a_text_that_is_too_long_is_not_looked_up() -> None:
+    shelves = Shelves(north={"free": 2})
+    wrong: dict[str, Any] = {"kept": "n" * 2_001}
+    found = await shelves.found(wrong, {"kept": "north"}, {"or": [wrong, {"free": ["n" * 2_001]}]})
+    assert shelves.asked == [("kept", ["north"]), ("free", [2])]
+    with pytest.raises(RequestError) as refused:
+        compile_filter(shelves.spec, wrong, "sqlite", found)
+    assert refused.value.message == (
+        "filter.kept: 2001 characters are too many; a text may have 2000. Shorten it"
+    )
+
+
 def test_without_a_lookup_a_filter_can_only_be_looked_through() -> None:
     spec = Shelves().spec
     value = {"free": 1, "not": {"kept": "any"}}

@@ -147,6 +147,14 @@ async def test_filter(api: Api, filter: dict[str, Any], found: list[str]) -> Non
         ({"segment": "nonsense"}, "filter.segment: 'nonsense' is no id of this API"),
         ({"segment": None}, "filter.segment: null is no condition; leave it out"),
         ({"tags": {"any": ["x"] * 101}}, "filter.tags: any: 101 tags are too many"),
+        ({"name": {"eq": "x" * 2001}}, "filter.name.eq: 2001 characters are too many; a text may have 2000"),
+        ({"city": {"in": ["x", "x" * 2001]}}, "filter.city.in.1: 2001 characters are too many"),
+        ({"tags": {"any": ["x" * 2001]}}, "filter.tags.any.0: 2001 characters are too many"),
+        ({"contactPoint": {"value": "x" * 2001}}, "filter.contactPoint.value: 2001 characters are too many"),
+        (
+            {"not": {"attributes": [{"name": "size", "in": [1, "x" * 2001]}]}},
+            "filter.not.attributes.0.in.1: 2001 characters are too many",
+        ),
     ],
 )
 async def test_filter_that_does_not_fit(api: Api, filter: dict[str, Any], message: str) -> None:

@@ -121,6 +121,40 @@ def test_decimal_that_is_none_is_refused(value: object) -> None:
         read(Decimal, value)
 
 
+@pytest.mark.parametrize("size", [101, 100_000])
+def test_a_long_text_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    class Unread(Decimal):
+        def __new__(cls, *args: object) -> "Unread":
+            raise AssertionError("it was read")
+
+    class Unmatched:
+        def fullmatch(self, text: str) -> None:
+            raise AssertionError("it was read")
+
+    monkeypatch.setattr(scalars, "Decimal", Unread)
+    for name in ("_DATE_TIME", "_DATE", "_DURATION", "_BIG_INT"):
+        monkeypatch.setattr(scalars, name, Unmatched())
+    kinds = {datetime: "DateTime", date: "Date", timedelta: "Duration", Decimal: "Decimal", BigInt: "BigInt"}
+    for kind, name in kinds.items():
+        with pytest.raises(GraphQLError, match=rf"^'{'1' * 59}…' is not a {name}: write "):
+            read(kind, "1" * size)
+
+
+def test_of_a_wrong_value_no_more_is_written_than_is_shown() -> None:
+    class Told:
+        times = 0
+
+        def __repr__(self) -> str:
+            Told.times += 1
+            return "told"
+
+    with pytest.raises(
+        GraphQLError, match=r"^\[told, told, told, told, told, told, \.\.\.\] is not a Date: "
+    ):
+        read(date, [Told()] * 1_000)
+    assert Told.times == 6
+
+
 def test_decimal_is_shown_without_an_exponent() -> None:
     assert show(Decimal, Decimal("1E+3")) == "1000"
     assert show(Decimal, Decimal("12.50")) == "12.50"

@@ -162,10 +162,11 @@ def _choice(definition: Definition, value: object, path: Sequence[str | int]) ->
     choices = definition.choices or ()
     if not isinstance(value, str):
         raise _unfit(definition, value, path)
-    wanted = fold(value)
-    for choice in choices:
-        if fold(choice) == wanted:
-            return choice
+    if len(value) <= TEXT_LIMIT:  # more are no choice, and cost time to fold
+        wanted = fold(value)
+        for choice in choices:
+            if fold(choice) == wanted:
+                return choice
     meant = nearest(value, choices)
     shown = ", ".join(choices[:10]) + (" …" if len(choices) > 10 else "")
     raise CrmError(

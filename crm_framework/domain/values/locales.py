@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from crm_framework.domain.values.countries import COUNTRIES
 from crm_framework.errors import CrmError, ErrorCode, cut
 
+_LONGEST = 35
+"""Characters of a language tag."""
+
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(-(?P<script>[a-z]{4}))?(-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
@@ -15,9 +18,10 @@ _TAG = re.compile(
 
 def locale_tag(value: object, *, path: Sequence[str | int] = ()) -> str:
     """The language tag (`de`, `pt-BR`, `zh-Hant-TW`); BAD_INPUT for what has not the form of one."""
-    match = _TAG.fullmatch(value.strip().replace("_", "-")) if isinstance(value, str) else None
+    written = value.strip() if isinstance(value, str) else ""
+    match = _TAG.fullmatch(written.replace("_", "-")) if len(written) <= _LONGEST else None
     region = (match["region"] or "").upper() if match else ""
-    if match is None or (len(region) == 2 and region not in COUNTRIES) or len(match[0]) > 35:
+    if match is None or (len(region) == 2 and region not in COUNTRIES):
         raise CrmError(
             ErrorCode.BAD_INPUT,
             f"{cut(value)} is no language tag.",

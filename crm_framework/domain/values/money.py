@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from crm_framework.domain.values.currencies import EXPONENTS
 from crm_framework.domain.values.text import kind_of
-from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.errors import CrmError, ErrorCode, cut
 
 MAX_MINOR = 10**15
 """The most that one amount may be, in either direction: sums of thousands still fit 64 bits, beyond which
@@ -52,7 +52,7 @@ def currency_code(code: object, *, path: Sequence[str | int] = ()) -> str:
         return code.strip().upper()
     raise CrmError(
         ErrorCode.BAD_INPUT,
-        f"{code!r} is no currency.",
+        f"{cut(code)} is no currency.",
         path=path,
         hint="Give an ISO 4217 code, such as EUR, USD or JPY.",
     )

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from crm_framework.domain.values.marks import MOST_MARKS, has_long_run, stream_safe
 from crm_framework.errors import CrmError, ErrorCode
 
 # Letters that Unicode does not decompose into a base letter and a mark.
@@ -18,12 +19,15 @@ _WORD = re.compile(r"[^\W_]+")
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
+_SHRINKS = 4
+"""How many characters of a text composing it makes one of, at most: a letter and three marks."""
+
 
 def fold(text: str) -> str:
     """Lower case, without accents, runs of white space as one blank: for search, order and comparison."""
     if text.isascii():
         return " ".join(text.lower().split())
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", stream_safe(text).casefold())
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return " ".join(bare.casefold().translate(_PLAIN).split())
 
@@ -36,7 +40,8 @@ def words(text: str) -> list[str]:
 def line(value: object, what: str, limit: int, *, path: Sequence[str | int] = ()) -> str:
     """One line of text, trimmed and composed (NFC). `what` names it in errors; `limit` is in characters.
 
-    Refused with BAD_INPUT: what is no text, is empty, is longer than `limit`, or holds control characters.
+    Refused with BAD_INPUT: what is no text, is empty, is longer than `limit`, or holds control characters or
+    more than 30 combining marks after each other.
     """
     return _checked(value, what, limit, path, allowed="")
 
@@ -57,11 +62,11 @@ def optional_lines(value: object, what: str, limit: int, *, path: Sequence[str |
 
 def without_controls(text: str) -> str:
     """A text of several lines as a record may hold it, for what somebody typed or pasted who never saw the
-    rest: trimmed, its line ends as "\\n", without control characters and marks of direction. "" where nothing
-    of it can be seen.
+    rest: trimmed, its line ends as "\\n", without control characters and marks of direction, and with 30
+    combining marks after each other at most. "" where nothing of it can be seen.
     """
     found = "".join(c for c in _LINE_END.sub("\n", text) if c in "\t\n" or not _is_control(c)).strip()
-    return found if _is_seen(found) else ""
+    return stream_safe(found) if _is_seen(found) else ""
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
@@ -74,12 +79,23 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
 def _checked(value: object, what: str, limit: int, path: Sequence[str | int], *, allowed: str) -> str:
     if not isinstance(value, str):
         raise CrmError(ErrorCode.BAD_INPUT, f"{what} must be text, not {kind_of(value)}.", path=path)
-    if value.isascii():
-        text = value.strip()
-        # as most is: in bulk, looking at each character costs more than all the rest
-        if text.isprintable() and 0 < len(text) <= limit:
-            return text
-    text = unicodedata.normalize("NFC", value).strip()
+    text = value.strip()
+    # as most is: in bulk, looking at each character costs more than all the rest
+    if 0 < len(text) <= limit and text.isascii() and text.isprintable():
+        return text
+    # what costs more comes after what costs less: the text may be as long as a request
+    if len(text) > _SHRINKS * limit:
+        raise _too_long(len(text), what, limit, path)
+    if has_long_run(text):
+        raise CrmError(
+            ErrorCode.BAD_INPUT,
+            f"{what} holds more than {MOST_MARKS} combining marks after each other.",
+            path=path,
+            hint="Leave marks out.",
+        )
+    text = unicodedata.normalize("NFC", text)
+    if len(text) > limit:
+        raise _too_long(len(text), what, limit, path)
     for c in text:
         if c in allowed:
             continue
@@ -92,14 +108,16 @@ def _checked(value: object, what: str, limit: int, path: Sequence[str | int], *,
             )
     if not _is_seen(text):
         raise CrmError(ErrorCode.BAD_INPUT, f"{what} is empty.", path=path, hint="Give some text.")
-    if len(text) > limit:
-        raise CrmError(
-            ErrorCode.BAD_INPUT,
-            f"{what} has {len(text)} characters; {limit} are allowed.",
-            path=path,
-            hint="Shorten it.",
-        )
     return text
+
+
+def _too_long(length: int, what: str, limit: int, path: Sequence[str | int]) -> CrmError:
+    return CrmError(
+        ErrorCode.BAD_INPUT,
+        f"{what} has {length} characters; {limit} are allowed.",
+        path=path,
+        hint="Shorten it.",
+    )
 
 
 def _is_control(c: str) -> bool:

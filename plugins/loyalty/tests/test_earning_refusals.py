@@ -42,6 +42,12 @@ MAKES_NO_SENSE: list[tuple[dict[str, Any], list[str], str | None]] = [
     ({"expiresDays": 1, "neverExpires": True}, ["expiresDays"], "Points expire in one way only."),
     ({"conditions": {"segments": ["x"]}}, ["conditions", "segments", "0"], None),
     (
+        {"conditions": {"skus": ["tea", "a" + "\u0301" * 400]}},
+        ["conditions", "skus", "1"],
+        "This text has 401 characters; 400 are allowed.",
+    ),
+    ({"conditions": {"tagsNone": ["a" * 401]}}, ["conditions", "tagsNone", "0"], None),
+    (
         {"conditions": {"attributes": [{"name": "age"}]}},
         ["conditions", "attributes", "0"],
         "Nothing is said about the attribute age.",

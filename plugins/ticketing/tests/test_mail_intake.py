@@ -187,6 +187,22 @@ async def test_letters_that_cannot_be_kept_are_left_out(client: CrmClient) -> No
     assert ticket["subject"] == "L id"
 
 
+async def test_runs_of_marks_are_cut_wherever_they_are(client: CrmClient) -> None:
+    """Who writes so is heard, and the time that it takes does not grow with the square of what he wrote."""
+    marks = "\u0301" * 100 + "\u0316" * 100
+    raw = (
+        f"From: A{marks}da <ada{marks[:35]}@example.com>\nSubject: Li{marks}d\n"
+        f"Content-Type: text/plain; charset=utf-8\n\nNo l{marks}id.\n"
+    ).encode()
+    mail = read_mail(raw)
+    cut = "\u0301" * 30
+    assert (mail.sender_name, mail.sender) == (f"A{cut}da", f"ada{cut}@example.com")
+    assert (mail.subject, mail.text) == (f"Li{cut}d", f"No l{cut}id.")
+    assert (await take(client, mail)).outcome == "OPENED"
+    [message] = await rows(client, "SELECT body FROM ticketing_message")
+    assert message["body"] == f"No l{cut}id."
+
+
 async def test_an_erasure_leaves_no_word(client: CrmClient) -> None:
     await take(client, "alternative_with_picture")
     [row] = await rows(client, "SELECT id FROM crm_customer")

@@ -43,6 +43,13 @@ async def test_a_ticket_that_is_resolved_again_is_rated_again(client: CrmClient)
     assert len(await rows(client, "SELECT id FROM ticketing_survey")) == 2
 
 
+async def test_runs_of_marks_in_a_comment_are_cut(client: CrmClient) -> None:
+    ticket = await opened(client, await customer(client))
+    await change(client, "changeTicketStatus", ticket=ticket, status="RESOLVED")
+    rated = await change(client, "rateTicket", RATED, ticket=ticket, rating=4, comment="x" + "\u0316" * 40)
+    assert rated["ticket"]["surveys"] == [{"rating": 4, "comment": "x" + "\u0316" * 30}]
+
+
 @pytest.mark.parametrize("rating", [0, 6])
 async def test_a_rating_is_one_to_five(client: CrmClient, rating: int) -> None:
     ticket = await opened(client, await customer(client))

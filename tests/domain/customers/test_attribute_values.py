@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_framework.domain.customers import attribute_values
 from crm_framework.domain.customers.attribute_values import Definition, check_value, check_values
 from crm_framework.domain.models import AttributeType
 from crm_framework.errors import CrmError, ErrorCode
@@ -164,3 +165,11 @@ def test_cells_of_tables(kind: str, cell: str, kept: object) -> None:
 def test_a_cell_that_is_no_boolean_is_refused() -> None:
     with pytest.raises(CrmError, match="must be true or false, not 'maybe'"):
         check_values({"field": "maybe"}, {"field": definition("BOOLEAN")}, from_text=True)
+
+
+def test_a_text_longer_than_any_choice_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[str] = []
+    monkeypatch.setattr(attribute_values, "fold", folded.append)
+    with pytest.raises(CrmError, match="is no choice of the attribute 'field'"):
+        check_value(definition("CHOICE"), "é" * 5_001)
+    assert folded == []

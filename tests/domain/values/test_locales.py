@@ -1,5 +1,6 @@
 import pytest
 
+from crm_framework.domain.values import locales
 from crm_framework.domain.values.locales import locale_region, locale_tag
 from crm_framework.errors import CrmError
 
@@ -23,3 +24,9 @@ def test_language_tags(given: str, tag: str, region: str | None) -> None:
 def test_what_is_no_language_tag(given: object) -> None:
     with pytest.raises(CrmError, match="is no language tag"):
         locale_tag(given)
+
+
+def test_a_long_text_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(locales, "_TAG")
+    with pytest.raises(CrmError, match=r"^'de-(abcde-){9}ab…' is no language tag"):
+        locale_tag("de" + "-abcde" * 100_000)

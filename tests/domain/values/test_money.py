@@ -52,6 +52,7 @@ def test_parse(amount: object, currency: str, minor: int) -> None:
         (True, "EUR", "An amount must be decimal text, not a boolean."),
         (None, "EUR", "An amount must be decimal text, not null."),
         ("1", "XXX", "'XXX' is no currency."),
+        ("1", "X" * 1_000, f"'{'X' * 59}…' is no currency."),
         ("1", None, "None is no currency."),
     ],
 )

@@ -1,7 +1,28 @@
+import unicodedata
+
 import pytest
 
-from crm_framework.domain.values import text
+from crm_framework.domain.values import marks, text
 from crm_framework.errors import CrmError, ErrorCode
+
+MARKS = "\u0301" * 80_000 + "\u0316" * 80_000
+"""Putting these into order would take minutes."""
+
+
+@pytest.fixture
+def composed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are normalised."""
+    texts: list[str] = []
+    normalize = unicodedata.normalize
+
+    def kept(form: "unicodedata._NormalizationForm", text: str) -> str:
+        assert len(text) <= 100
+        texts.append(text)
+        return normalize(form, text)
+
+    marks.stream_safe("\u0301" * 31)  # what a mark is, is found once, by such calls
+    monkeypatch.setattr(unicodedata, "normalize", kept)
+    return texts
 
 
 @pytest.mark.parametrize(
@@ -25,6 +46,12 @@ def test_fold(given: str, folded: str) -> None:
 def test_folding_twice_changes_nothing() -> None:
     for given in ("Müller & Söhne", "İI", "ẞ", "ﬃ"):
         assert text.fold(text.fold(given)) == text.fold(given)
+
+
+def test_a_run_of_marks_is_cut_before_it_is_folded(composed: list[str]) -> None:
+    assert text.fold(f"A{MARKS}b") == "ab"
+    assert text.words(f"A{MARKS} b") == ["a", "b"]
+    assert composed == ["a" + "\u0301" * 30 + "b", "a" + "\u0301" * 30 + " b"]
 
 
 def test_words() -> None:
@@ -61,6 +88,38 @@ def test_what_is_no_line_is_refused(value: object, message: str) -> None:
     assert refused.value.path == ("name",)
 
 
+def test_a_run_of_marks_is_refused_before_it_is_composed(composed: list[str]) -> None:
+    for checked in (text.line, text.optional_line, text.optional_lines):
+        with pytest.raises(CrmError) as refused:
+            checked(f"a{MARKS}", "The name", 200_000, path=("name",))
+        assert refused.value.message == "The name holds more than 30 combining marks after each other."
+        assert (refused.value.path, refused.value.hint) == (("name",), "Leave marks out.")
+    assert composed == []
+    assert text.line("a" + "\u0301" * 30, "The name", 40) == "á" + "\u0301" * 29
+    with pytest.raises(CrmError, match="more than 30 combining marks"):
+        text.line("a" + "\u0301" * 31, "The name", 40)
+
+
+def test_a_text_that_is_too_long_is_not_looked_at(
+    composed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(unicodedata, "category")
+    for given in (f"a{MARKS}", "é" * 160_001, "\n" + "a" * 160_000 + "\n\nb" * 2, "a\0" * 80_000 + "b"):
+        with pytest.raises(CrmError) as refused:
+            text.optional_lines(given, "The body", 10)
+        assert refused.value.message == f"The body has {len(given.strip())} characters; 10 are allowed."
+    with pytest.raises(CrmError, match=r"The body has 11 characters; 10 are allowed\."):
+        text.line("é" * 11, "The body", 10)
+    assert composed == ["é" * 11]
+
+
+def test_the_length_is_that_of_the_composed_text() -> None:
+    four = "\u03b1\u0313\u0300\u0345"  # one letter, composed: the most that becomes one
+    assert text.line(four * 10, "The name", 10) == "\u1f82" * 10
+    with pytest.raises(CrmError, match=r"The name has 11 characters; 10 are allowed\."):
+        text.line(four * 9 + "ab", "The name", 10)
+
+
 def test_optional_text() -> None:
     assert text.optional_line(None, "The city", 5) is None
     assert text.optional_line("  ", "The city", 5) is None
@@ -77,6 +136,7 @@ def test_optional_text() -> None:
         ("\u2067\u05e9\u05dc\u05d5\u05dd\u2069 \x07\ud800", "\u05e9\u05dc\u05d5\u05dd"),
         ("\u200b \x00", ""),
         ("", ""),
+        ("e" + "\u0316" * 40 + "x", "e" + "\u0316" * 30 + "x"),
     ],
 )
 def test_what_nobody_saw_is_left_out(typed: str, held: str) -> None:

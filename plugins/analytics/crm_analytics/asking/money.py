@@ -26,6 +26,9 @@ from crm_framework import (
 GREATEST_RATE = Decimal(10) ** 12
 """And its inverse is the smallest one."""
 
+_LONGEST_RATE = 40
+"""Characters of a rate."""
+
 
 def digits_of(currency: str) -> int:
     """Decimals of the currency: of one minor unit's amount."""
@@ -110,10 +113,10 @@ def _row(one: ExchangeRateInput, path: Sequence[str | int]) -> tuple[str, str, s
     if currency == base:
         raise CrmError(ErrorCode.BAD_INPUT, "A currency needs no rate to itself.", path=(*path, "base"))
     try:
-        rate = Decimal(one.rate)
+        rate = Decimal(one.rate[: _LONGEST_RATE + 1])
     except InvalidOperation:
         rate = Decimal(0)
-    if len(one.rate) > 40 or not (rate.is_finite() and 1 / GREATEST_RATE <= rate <= GREATEST_RATE):
+    if len(one.rate) > _LONGEST_RATE or not (rate.is_finite() and 1 / GREATEST_RATE <= rate <= GREATEST_RATE):
         raise CrmError(
             ErrorCode.BAD_INPUT,
             f"{one.rate[:40]!r} is no decimal number from 1E-12 to 1E+12.",

@@ -24,6 +24,9 @@ from crm_framework import (
 from .conditions import WEEKDAYS, AttributeIs, Conditions
 from .plain import from_plain
 
+LONGEST_TEXT = 400
+"""Characters of a SKU, a category, a tag or a channel: the core keeps a hundred, each with its marks."""
+
 
 class Weekday(StrEnum):
     MONDAY = "MONDAY"
@@ -79,12 +82,12 @@ def conditions_of(given: EarningConditionsInput | None, currency: str) -> Condit
     return Conditions(
         least_minor=_minor(given.least_total, currency, "leastTotal"),
         most_minor=_minor(given.most_total, currency, "mostTotal"),
-        channels=_texts(given.channels),
-        skus=_texts(given.skus),
-        categories=_texts(given.categories),
-        tags_any=_tags(given.tags_any),
-        tags_all=_tags(given.tags_all),
-        tags_none=_tags(given.tags_none),
+        channels=_texts(given.channels, "channels"),
+        skus=_texts(given.skus, "skus"),
+        categories=_texts(given.categories, "categories"),
+        tags_any=_tags(given.tags_any, "tagsAny"),
+        tags_all=_tags(given.tags_all, "tagsAll"),
+        tags_none=_tags(given.tags_none, "tagsNone"),
         segments=keys(given.segments, "Segment", "conditions", "segments"),
         tiers=keys(given.tiers, "LoyaltyTier", "conditions", "tiers"),
         attributes=tuple(
@@ -170,15 +173,22 @@ def _minor(given: MoneyInput | None, currency: str, name: str) -> int | None:
     return in_currency(given, currency, "conditions", name)
 
 
-def _tags(values: Any) -> tuple[str, ...]:
+def _tags(values: Any, name: str) -> tuple[str, ...]:
     """As tags are kept: in small letters, with single blanks."""
-    return tuple(" ".join(text.lower().split()) for text in _texts(values))
+    return tuple(" ".join(text.lower().split()) for text in _texts(values, name))
 
 
-def _texts(values: Any) -> tuple[str, ...]:
-    return tuple(text for value in chosen(values) or () if (text := one_text(value)))
+def _texts(values: Any, name: str) -> tuple[str, ...]:
+    texts = (one_text(value, "conditions", name, index) for index, value in enumerate(chosen(values) or ()))
+    return tuple(text for text in texts if text)
 
 
-def one_text(value: str) -> str:
-    """As the core keeps it: trimmed, and its letters composed."""
-    return normalize("NFC", value).strip()
+def one_text(value: str, *path: str | int) -> str:
+    """As the core keeps it: trimmed, and its letters composed. BAD_INPUT for one that is too long."""
+    text = value.strip()
+    if len(text) > LONGEST_TEXT:  # composing it would take time with the square of its length
+        raise CrmError(
+            ErrorCode.BAD_INPUT, f"This text has {len(text)} characters; {LONGEST_TEXT} are allowed.",
+            path=path, hint="Shorten it.",
+        )  # fmt: skip
+    return normalize("NFC", text)

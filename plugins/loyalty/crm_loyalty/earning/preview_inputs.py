@@ -133,8 +133,8 @@ def _line(line: PreviewLineInput, currency: str, path: tuple[str | int, ...]) ->
             hint=f"Give 1 to {MOST_PIECES}.",
         )  # fmt: skip
     return Line(
-        sku=one_text(line.sku),
-        category=one_text(chosen(line.category) or "") or None,
+        sku=one_text(line.sku, *path, "sku"),
+        category=one_text(chosen(line.category) or "", *path, "category") or None,
         quantity=line.quantity,
         amount_minor=in_currency(line.amount, currency, *path, "amount") or 0,
     )

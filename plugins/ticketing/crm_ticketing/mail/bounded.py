@@ -9,6 +9,8 @@ from email import message_from_bytes
 from email.message import EmailMessage, Message
 from email.policy import EmailPolicy
 
+from crm_framework import stream_safe
+
 from .charsets import decoded
 
 LONGEST_HEADER = 16_000
@@ -123,5 +125,5 @@ def line_of(text: str, limit: int) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without control characters, but with its line ends and tabs."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """The text without control characters, but with its line ends and tabs, and its runs of marks cut."""
+    return stream_safe(_CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))

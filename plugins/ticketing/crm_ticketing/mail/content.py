@@ -117,7 +117,7 @@ def _sender(message: Message) -> tuple[str, str]:
 
 
 def _lowered(address: str) -> str:
-    return clean(address).lower()
+    return clean(address.lower())
 
 
 def _recipients(message: Message) -> tuple[str, ...]:

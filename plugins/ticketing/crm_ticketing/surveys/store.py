@@ -12,6 +12,7 @@ from crm_framework import (
     log_interaction,
     new_id,
     parse_time,
+    stream_safe,
 )
 from crm_ticketing.clocks.history import SETTLED, HappenedKind
 from crm_ticketing.clocks.store import HeldTicket, record
@@ -37,7 +38,7 @@ def checked(stars: int, comment: str | None) -> Rating:
     """BAD_INPUT for what is no rating."""
     if not 1 <= stars <= 5:
         raise CrmError(ErrorCode.BAD_INPUT, "A rating is 1 to 5.", path=("rating",))
-    said = (comment or "").strip()
+    said = stream_safe((comment or "").strip())
     if len(said) > COMMENT_LIMIT or "\0" in said:
         raise CrmError(
             ErrorCode.BAD_INPUT, f"A comment has {COMMENT_LIMIT} characters at most.", path=("comment",)
