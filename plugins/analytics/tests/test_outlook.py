@@ -12,7 +12,8 @@ from crm_framework import NewLine
 
 from .shop import Shop, at
 
-FORECAST = """forecast(currency: "%s", months: 2) { currency method probability reason compared errorPercent
+FORECAST = """forecast(currency: "%s", months: 2) { name definition definitionVersion
+  currency method probability reason compared errorPercent
   errorPercentReason  error { amount } otherError { amount } known { month revenue { amount } low { amount } }
   expected { month revenue { amount } low { amount } high { amount } } csv chart }"""
 MONTHS = [f"2023-0{month}-01" for month in range(1, 9)]
@@ -78,6 +79,8 @@ async def test_months_without_revenue_are_known_to_be_without(shop: Shop) -> Non
 async def test_too_little_is_known_for_a_forecast(shop: Shop) -> None:
     await shop.buy(await shop.customer(), "2023-06-01")
     found = await forecast(shop)
+    assert found["definition"].startswith("Revenue (purchases less refunds) of the months that follow")
+    assert (found["name"], found["definitionVersion"]) == ("forecast", 1)
     assert found["reason"] == "3 whole months are known; 6 are needed."
     assert (found["method"], found["error"], found["expected"]) == (None, None, [])
     assert len(found["known"]) == 3
@@ -127,7 +130,10 @@ async def baskets(shop: Shop) -> None:
 
 async def test_what_a_segment_has_not_bought_yet(shop: Shop) -> None:
     await baskets(shop)
-    found = await shop.ask(f"unbought {UNBOUGHT} one: unbought(first: 1) {{ rows {{ sku }} }}", more=VIP)
+    found = await shop.ask(
+        f"unbought {UNBOUGHT} one: unbought(first: 1) {{ name definition definitionVersion rows {{ sku }} }}",
+        more=VIP,
+    )
     numbers = {"customers": 2, "otherCustomers": 3}
     assert found["unbought"]["rows"] == [
         {"sku": "tea", "name": "Tea", "buyers": 0, "otherBuyers": 3, "gap": 100.0, **numbers},
@@ -138,7 +144,15 @@ async def test_what_a_segment_has_not_bought_yet(shop: Shop) -> None:
         "sku,name,buyers,customers,other_buyers,other_customers,gap",
         "tea,Tea,0,2,3,3,100.0",
     ]
-    assert found["one"]["rows"] == [{"sku": "tea"}]
+    assert found["one"].pop("definition").startswith("Of those who bought anything in the months that the")
+    assert found["one"] == {"name": "unbought", "definitionVersion": 1, "rows": [{"sku": "tea"}]}
+
+
+async def test_others_may_have_bought_nothing_more(shop: Shop) -> None:
+    for name in ("Ann", "Fay"):
+        await shop.buy(await shop.customer(name), "2024-01-02")
+    found = (await shop.ask(f"unbought {UNBOUGHT}", more=', filter: {name: {eq: "Fay"}}'))["unbought"]
+    assert (found["rows"], found["reason"]) == ([], "there is no product that more of the others bought")
 
 
 async def test_without_others_there_is_nothing_to_compare_with(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from crm_analytics import charts
 from crm_analytics.asking.analytics import Analytics
 from crm_analytics.asking.members import customers
 from crm_analytics.asking.question import Question
+from crm_analytics.metrics.measured import Definition
 from crm_analytics.metrics.products import labels
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import month_of
@@ -16,6 +17,13 @@ from crm_framework import Batch, CrmError, ErrorCode, batch, computed
 
 JSON = strawberry.scalars.JSON
 MOST = 100
+DEFINITION = Definition(
+    "unbought",
+    "percentage points",
+    "Of those who bought anything in the months that the window touches: the share of the other customers who"
+    " bought the product, less the share of the customers asked about who did. Products of which it is above"
+    " 0. Refunds name no product, and are not taken off.",
+)
 
 
 @strawberry.type(description="A product that others buy and the customers asked about mostly do not.")
@@ -33,16 +41,19 @@ class UnboughtProduct:
 
 @strawberry.type(description="What customers have not bought yet, the greatest gap first.")
 class UnboughtTable:
+    name: str = strawberry.field(description="What it is called.")
+    definition: str = strawberry.field(description="What it means.")
+    definition_version: int = strawberry.field(description="Grows when the definition changes.")
     reason: str | None = strawberry.field(description="Why there are no rows.")
     rows: list[UnboughtProduct] = strawberry.field(description="The products.")
 
     @computed()
     @staticmethod
-    def chart(rows: list[UnboughtProduct]) -> JSON:
+    def chart(name: str, rows: list[UnboughtProduct]) -> JSON:
         """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
         called = labels((row.sku, row.name) for row in rows)
         shown = [{"label": called[row.sku], "value": row.gap} for row in rows]
-        return charts.bars("unbought", shown, "percentage points")
+        return charts.bars(name, shown, "percentage points")
 
     @computed()
     @staticmethod
@@ -73,7 +84,7 @@ async def unbought_field(each: Batch[Analytics], info: Info, first: First = 20) 
 async def _table(asked: Question, first: int) -> UnboughtTable:
     if asked.undefined or asked.where is None:
         reason = asked.undefined or "without a filter there are no others to compare with"
-        return UnboughtTable(reason=reason, rows=[])
+        return _told([], reason)
     members = f"SELECT t.id FROM {customers([asked.where])} WHERE {asked.where.sql}"
     span = (month_of(asked.window.first), asked.window.last)
     bought = (
@@ -89,7 +100,7 @@ async def _table(asked: Question, first: int) -> UnboughtTable:
     )
     inside, outside = (int(one) for one in sizes)
     if not inside or not outside:
-        return UnboughtTable(reason="on one side nobody bought anything in these months", rows=[])
+        return _told([], "on one side nobody bought anything in these months")
     found = await asked.reader.rows(
         f"{bought} SELECT b.sku, (SELECT MAX(l.name) FROM crm_purchase_line AS l WHERE l.sku = b.sku),"
         " SUM(b.inside), SUM(1 - b.inside) FROM bought AS b GROUP BY b.sku"
@@ -98,18 +109,26 @@ async def _table(asked: Question, first: int) -> UnboughtTable:
         " LIMIT ?",
         [*args, inside, outside, inside, outside, first],
     )
+    products = [
+        UnboughtProduct(
+            sku=sku,
+            name=name,
+            buyers=int(own),
+            customers=inside,
+            other_buyers=int(other),
+            other_customers=outside,
+            gap=100 * (int(other) / outside - int(own) / inside),
+        )
+        for sku, name, own, other in found
+    ]
+    return _told(products, None if products else "there is no product that more of the others bought")
+
+
+def _told(products: list[UnboughtProduct], reason: str | None) -> UnboughtTable:
     return UnboughtTable(
-        reason=None,
-        rows=[
-            UnboughtProduct(
-                sku=sku,
-                name=name,
-                buyers=int(own),
-                customers=inside,
-                other_buyers=int(other),
-                other_customers=outside,
-                gap=100 * (int(other) / outside - int(own) / inside),
-            )
-            for sku, name, own, other in found
-        ],
+        name=DEFINITION.name,
+        definition=DEFINITION.text,
+        definition_version=DEFINITION.version,
+        reason=reason,
+        rows=products,
     )

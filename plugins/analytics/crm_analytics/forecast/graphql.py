@@ -17,7 +17,7 @@ from crm_analytics.tables import as_csv
 from crm_analytics.windows import Period, Window, month_of, months_between, months_later
 from crm_framework import Batch, CrmError, ErrorCode, Money, batch, computed, currency_code, describe
 
-from .revenue import FARTHEST, Forecast, Method, forecast
+from .revenue import DEFINITION, FARTHEST, Forecast, Method, forecast
 
 JSON = strawberry.scalars.JSON
 LONGEST = 120
@@ -43,6 +43,9 @@ class ForecastMonth:
 
 @strawberry.type(description="What revenue is to be expected in one currency.")
 class RevenueForecast:
+    name: str = strawberry.field(description="What it is called.")
+    definition: str = strawberry.field(description="What it means.")
+    definition_version: int = strawberry.field(description="Grows when the definition changes.")
     currency: str = strawberry.field(description="ISO 4217.")
     method: Method | None = strawberry.field(description="The one that erred less in the back-test.")
     probability: float = strawberry.field(description="That of each month's interval, from 0 to 1.")
@@ -158,6 +161,9 @@ async def _forecast(asked: Question, currency: str, months: int, probability: fl
 
     if isinstance(found, str):
         return RevenueForecast(
+            name=DEFINITION.name,
+            definition=DEFINITION.text,
+            definition_version=DEFINITION.version,
             currency=currency,
             method=None,
             probability=probability,
@@ -173,6 +179,9 @@ async def _forecast(asked: Question, currency: str, months: int, probability: fl
     other = next(error for method, error in found.errors.items() if method is not found.method)
     start = months_later(max(series), 1)
     return RevenueForecast(
+        name=DEFINITION.name,
+        definition=DEFINITION.text,
+        definition_version=DEFINITION.version,
         currency=currency,
         method=found.method,
         probability=probability,

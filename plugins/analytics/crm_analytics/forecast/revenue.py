@@ -6,6 +6,8 @@ from enum import Enum
 from math import sqrt
 from statistics import NormalDist
 
+from crm_analytics.metrics.measured import Definition
+
 from .methods import SEASON, holt_winters, seasonal_naive
 
 FEWEST = 6
@@ -13,6 +15,14 @@ FEWEST = 6
 SMALLEST = 0.1
 """The mean that was to be foretold in a back-test, as a part of that of all months known, below which an
 error in percent of it tells nothing."""
+DEFINITION = Definition(
+    "forecast",
+    "money",
+    "Revenue (purchases less refunds) of the months that follow the last whole one of the window, carried on"
+    " from up to 120 whole months before by the seasonal naive method or Holt-Winters': the one that erred"
+    " less where the months of the last year were foretold from those before them. The intervals are as wide"
+    " as its errors were.",
+)
 FARTHEST = 24
 """Months ahead at most."""
 ORIGINS = 12
