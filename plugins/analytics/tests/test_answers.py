@@ -57,8 +57,8 @@ async def test_nps_and_csat_follow_answers_and_corrections(shop: Shop) -> None:
 async def test_nothing_is_null_with_a_reason_and_never_0(shop: Shop) -> None:
     found = await shop.ask(
         f"nps {{ {PARTS} }} retention {{ {PARTS} }} churn {{ {PARTS} }} repeatPurchaseRate {{ {PARTS} }}"
-        f" revenue {{ {PARTS} }} conversion {{ rate {{ {PARTS} }} }} clvHistoric {{ value }}"
-        " rfm { currency } cohorts { rows { size } reason } products { rows { sku } reason }"
+        f" revenue {{ unit {PARTS} }} conversion {{ rate {{ {PARTS} }} }} clvHistoric {{ unit {PARTS} }}"
+        " rfm { currency customers reason } cohorts { rows { size } reason } products { rows { sku } reason }"
         " purchasePattern { medianGap { value reason } } atRisk { rows { customer { id } } } complete"
         " coversFrom"
     )
@@ -66,7 +66,14 @@ async def test_nothing_is_null_with_a_reason_and_never_0(shop: Shop) -> None:
         assert found[name]["value"] is None
         assert found[name]["reason"]
     assert found["conversion"]["rate"]["reason"] == "no prospect was recorded in the window"
-    assert found["revenue"] == found["clvHistoric"] == found["rfm"] == []
+    nothing = {"unit": "money", "value": None, "numerator": None, "denominator": None, "n": 0}
+    nobody = "none of the customers asked about has bought"
+    assert found["revenue"] == [{**nothing, "reason": "nothing was bought or given back"}]
+    assert found["clvHistoric"] == [{**nothing, "reason": nobody}]
+    assert found["rfm"] == [{"currency": None, "customers": 0, "reason": nobody}]
+    assert found["cohorts"] == {
+        "rows": [], "reason": "none of the customers asked about came in these months",
+    }  # fmt: skip
     assert found["purchasePattern"]["medianGap"] == {
         "value": None, "reason": "no customer has bought on two days",
     }  # fmt: skip

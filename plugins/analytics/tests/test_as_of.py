@@ -45,7 +45,8 @@ async def test_lifetime_value_and_intervals_of_a_day(shop: Shop) -> None:
         today: clvHistoric(asOf: "{now().date()}") {{ unit value n }}
         now: clvHistoric {{ unit value n definition }}
         months: clvHistoric(groupBy: {{by: PERIOD}}) {{ unit groups {{ label value n reason }} }}
-        none: clvHistoric(asOf: "2023-12-31") {{ unit }}
+        none: clvHistoric(asOf: "2023-12-31") {{ unit value n reason }}
+        nobody: rfm(asOf: "2023-12-31") {{ currency customers reason cells {{ customers }} chart csv }}
         gaps: purchasePattern(asOf: "2024-01-31") {{ medianGap {{ {GROUPS} }} meanGap {{ value n }} }}
         before: purchasePattern(asOf: "2024-01-02") {{ medianGap {{ value reason }} }}
         all: purchasePattern(groupBy: {{by: PERIOD}}) {{
@@ -72,7 +73,12 @@ async def test_lifetime_value_and_intervals_of_a_day(shop: Shop) -> None:
         {"label": "2024-01-01", "value": 50.0, "n": 1, "reason": None},
         {"label": "2024-02-01", "value": pytest.approx((54 + 18 + 4) / 3), "n": 3, "reason": None},
     ]}]  # fmt: skip
-    assert found["none"] == []
+    reason = "none of the customers asked about had bought by the end of 2023-12-31"
+    assert found["none"] == [{"unit": "money", "value": None, "n": 0, "reason": reason}]
+    [nobody] = found["nobody"]
+    assert nobody.pop("chart")["title"] == "rfm"
+    assert nobody.pop("csv").splitlines() == ["currency,recency,frequency,monetary,segment,customers"]
+    assert nobody == {"currency": None, "customers": 0, "reason": reason, "cells": []}
     assert found["gaps"] == {
         "medianGap": {"value": 6.0, "n": 1, "groups": []}, "meanGap": {"value": 6.0, "n": 1},
     }  # fmt: skip

@@ -101,6 +101,9 @@ async def cohorts_field(
     return [await _table(asked, basis, periods) for asked in each.column("asked")]
 
 
+NOBODY = "none of the customers asked about came in these months"
+
+
 async def _table(asked: Question, basis: CohortBasis, periods: int) -> CohortTable:
     found = [] if asked.undefined else await _cohorts(asked, basis, periods)
     return CohortTable(
@@ -108,7 +111,7 @@ async def _table(asked: Question, basis: CohortBasis, periods: int) -> CohortTab
         unit=DEFINITION.unit,
         definition=DEFINITION.text,
         definition_version=DEFINITION.version,
-        reason=asked.undefined,
+        reason=asked.undefined or (None if found else NOBODY),
         rows=[_row(one) for one in found],
     )
 

@@ -73,7 +73,9 @@ class Metric:
     numerator: float | None = strawberry.field(description="What was counted.")
     denominator: float | None = strawberry.field(description="What it was divided by; null for sums.")
     n: int = strawberry.field(description="Number of observations.")
-    unit: str = strawberry.field(description="`%`, `points`, `days`, or a currency (ISO 4217).")
+    unit: str = strawberry.field(
+        description="`%`, `points`, `days`, or a currency (ISO 4217); `money` where there is nothing in any."
+    )
     reason: str | None = strawberry.field(description="Why there is no value.")
     definition: str = strawberry.field(description="What it means.")
     definition_version: int = strawberry.field(description="Grows when the definition changes.")
@@ -156,9 +158,12 @@ def metric(
     again: Again | None = None,
     unit: str | None = None,
     more: str = "",
+    of_window: bool = True,
 ) -> Metric:
-    """`more` is said after the definition: the rule that was chosen, say."""
-    whole = answer.whole if asked.undefined is None else answer.whole.because(asked.undefined)
+    """`more` is said after the definition: the rule that was chosen, say. What is not `of_window` is of some
+    moment, and defined whether or not the window has begun."""
+    undefined = asked.undefined if of_window else asked.uncounted
+    whole = answer.whole if undefined is None else answer.whole.because(undefined)
     return Metric(
         name=definition.name,
         value=whole.value,
@@ -178,6 +183,22 @@ def metric(
         asked=asked,
         again=again,
     )
+
+
+def without_currency(
+    asked: Question,
+    definition: Definition,
+    reason: str,
+    *,
+    grouping: Grouping | None = None,
+    more: str = "",
+    of_window: bool = True,
+) -> Metric:
+    """What stands where there is an amount in no currency: for a list of metrics would be empty, and say no
+    reason."""
+    nothing = Measured(None, None, None, 0, reason)
+    answer = Answer(nothing, by_group(asked, grouping, [], lambda _: nothing))
+    return metric(asked, definition, answer, grouping=grouping, more=more, of_window=of_window)
 
 
 def group_of(label: str | None, one: Measured) -> MetricGroup:

@@ -156,13 +156,14 @@ class Question:
         return replace(self, window=self.window.previous)
 
     @property
+    def uncounted(self) -> str | None:
+        """Why there is no figure at all, whatever the window."""
+        return None if self.state.complete else "the figures are still being counted"
+
+    @property
     def undefined(self) -> str | None:
         """Why there is no figure for the window at all."""
-        if not self.state.complete:
-            return "the figures are still being counted"
-        if self.window.first > self.today:
-            return "the window has not begun"
-        return None
+        return self.uncounted or ("the window has not begun" if self.window.first > self.today else None)
 
     def not_converted(self, field: str) -> None:
         """BAD_INPUT where amounts are to be converted, which those of this field are not."""

@@ -105,12 +105,14 @@ async def _recovery(asked: Question) -> ServiceRecovery:
         unit=DEFINITION.unit,
         definition=DEFINITION.text,
         definition_version=DEFINITION.version,
-        groups=[_group(kind, *counts.get(kind, (0, 0)), spend[kind]) for kind in KINDS],
+        groups=[_group(asked, kind, *counts.get(kind, (0, 0)), spend[kind]) for kind in KINDS],
     )
 
 
-def _group(kind: str, customers: int, buying: int, spend: list[Money]) -> RecoveryGroup:
+def _group(asked: Question, kind: str, customers: int, buying: int, spend: list[Money]) -> RecoveryGroup:
     measured = recovered(customers, buying)
+    if asked.undefined is not None:
+        measured = measured.because(asked.undefined)
     return RecoveryGroup(
         label=kind,
         customers=customers,

@@ -12,7 +12,7 @@ from crm_framework import Batch, Fragment, batch
 
 from .analytics import Analytics, GroupBy
 from .grouped import Source, rows
-from .metric import Answer, Metric, by_group, metric
+from .metric import Answer, Metric, by_group, metric, without_currency
 from .money import digits_of, rates
 from .question import Dimension, Grouping, Question, grouping
 
@@ -67,7 +67,8 @@ def _measure(asked: Question, currency: str, sums: Sequence[Sum]) -> Measured:
 
 @batch(needs=("asked",), name="revenue")
 async def revenue_field(each: Batch[Analytics], info: Info, group_by: GroupBy = None) -> list[list[Metric]]:
-    """Revenue: one metric for each currency, or one where `convertTo` names the currency."""
+    """Revenue: one metric for each currency, or one where `convertTo` names the currency. Where nothing was
+    bought or given back there is one metric without a value, in no currency."""
     return [await _revenue(asked, await grouping(asked, group_by)) for asked in each.column("asked")]
 
 
@@ -82,6 +83,8 @@ async def _revenue(asked: Question, by: Grouping | None) -> list[Metric]:
     if asked.convert_to is not None:
         return [await _converted(asked, asked.convert_to, by, sums, [one for _, one in whole])]
     currencies = sorted({one.currency for _, one in whole} | {one.currency for _, one in sums})
+    if not currencies:
+        return [without_currency(asked, DEFINITION, asked.undefined or NOTHING, grouping=by)]
     return [_of_currency(asked, by, currency, sums, [one for _, one in whole]) for currency in currencies]
 
 

@@ -17,7 +17,7 @@ from .metric import MetricGroup, group_of
 from .question import Question
 from .rfm_then import scores_then
 from .scores import Scores, counted_by_scores
-from .then import AsOf, checked
+from .then import AsOf, checked, nobody
 
 JSON = strawberry.scalars.JSON
 
@@ -34,10 +34,13 @@ class RfmCell:
 @strawberry.type(description="RFM of everybody with one main currency, as they are now or were on a day.")
 class RfmTable:
     name: str = strawberry.field(description="What it is called.")
-    currency: str = strawberry.field(description="The main currency of these customers (ISO 4217).")
+    currency: str | None = strawberry.field(
+        description="The main currency of these customers (ISO 4217); null where there are none at all."
+    )
     customers: int = strawberry.field(description="How many they are.")
     definition: str = strawberry.field(description="What it means.")
     definition_version: int = strawberry.field(description="Grows when the definition changes.")
+    reason: str | None = strawberry.field(description="Why nobody is in it, or not yet everybody.")
     segments: list[MetricGroup] = strawberry.field(
         description="Share of the customers in each segment, in percent; the best segment first."
     )
@@ -45,14 +48,14 @@ class RfmTable:
 
     @computed()
     @staticmethod
-    def chart(name: str, currency: str, segments: list[MetricGroup]) -> JSON:
+    def chart(name: str, currency: str | None, segments: list[MetricGroup]) -> JSON:
         """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
         rows = [{"label": one.label, "value": one.numerator} for one in segments]
-        return charts.bars(f"{name} ({currency})", rows, "customers")
+        return charts.bars(name if currency is None else f"{name} ({currency})", rows, "customers")
 
     @computed()
     @staticmethod
-    def csv(currency: str, cells: list[RfmCell]) -> str:
+    def csv(currency: str | None, cells: list[RfmCell]) -> str:
         """The cells as CSV."""
         header = ("currency", "recency", "frequency", "monetary", "segment", "customers")
         return as_csv(
@@ -67,7 +70,7 @@ class RfmTable:
 @batch(needs=("asked",), name="rfm")
 async def rfm_field(each: Batch[Analytics], info: Info, as_of: AsOf = None) -> list[list[RfmTable]]:
     """Recency, frequency and monetary value of everybody, as of now or another day, whatever the window: a
-    table for each main currency.
+    table for each main currency, or an empty one where nobody bought.
 
     The quintiles are those of all customers; a filter only chooses whom is counted.
     """
@@ -76,10 +79,14 @@ async def rfm_field(each: Batch[Analytics], info: Info, as_of: AsOf = None) -> l
 
 async def _tables(asked: Question, as_of: date | None) -> list[RfmTable]:
     found = await (counted_by_scores(asked) if as_of is None else scores_then(asked, as_of))
-    return [_table(currency, numbers) for currency, numbers in found.items()]
+    tables: list[tuple[str | None, Counter[Scores]]] = [*found.items()] or [(None, Counter())]
+    return [
+        _table(currency, numbers, asked.uncounted or (None if numbers.total() else nobody(as_of)))
+        for currency, numbers in tables
+    ]
 
 
-def _table(currency: str, numbers: Counter[Scores]) -> RfmTable:
+def _table(currency: str | None, numbers: Counter[Scores], reason: str | None) -> RfmTable:
     cells = [
         RfmCell(
             recency=r,
@@ -101,6 +108,7 @@ def _table(currency: str, numbers: Counter[Scores]) -> RfmTable:
         customers=total,
         definition=DEFINITION.text,
         definition_version=DEFINITION.version,
+        reason=reason,
         segments=[
             group_of(name, share(number, total, nothing="nobody is asked about"))
             for name, number in by_name.items()

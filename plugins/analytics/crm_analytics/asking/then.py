@@ -26,6 +26,13 @@ def told(as_of: date | None) -> str:
     return OF_NOW if as_of is None else f"It is of the end of {as_of}, whatever the window."
 
 
+def nobody(as_of: date | None) -> str:
+    """Why there is nothing to tell of any customer."""
+    if as_of is None:
+        return "none of the customers asked about has bought"
+    return f"none of the customers asked about had bought by the end of {as_of}"
+
+
 def checked(as_of: date | None, asked: Question) -> date | None:
     """The day; None for now. BAD_INPUT for one that has not begun."""
     if as_of is None:

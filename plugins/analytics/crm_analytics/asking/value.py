@@ -18,11 +18,11 @@ from crm_framework import Batch, Fragment, batch
 
 from .analytics import Analytics, GroupBy
 from .grouped import Source, rows
-from .metric import Again, Answer, Metric, by_group, metric
+from .metric import Again, Answer, Metric, by_group, metric, without_currency
 from .money import digits_of
 from .periods import each_period
 from .question import Dimension, Grouping, Question, grouping
-from .then import AsOf, checked, customers, gaps, told
+from .then import AsOf, checked, customers, gaps, nobody, told
 
 TICKETS_THEN = "how many tickets customers had by then is not kept, and they cost something"
 
@@ -32,7 +32,8 @@ async def clv_field(
     each: Batch[Analytics], info: Info, group_by: GroupBy = None, as_of: AsOf = None
 ) -> list[list[Metric]]:
     """Historic customer lifetime value up to now or another day, whatever the window, the mean over
-    customers: one metric for each currency. `previous` is of the end of the window before."""
+    customers: one metric for each currency, or one without a value where nobody bought. `previous` is of the
+    end of the window before."""
     return [
         await _clv(asked, await grouping(asked, group_by), checked(as_of, asked))
         for asked in each.column("asked")
@@ -68,6 +69,9 @@ async def _clv(asked: Question, by: Grouping | None, as_of: date | None) -> list
         )
         return mean_clv(sum(int(row[2]) for row in own) - cost, customers, digits_of(currency))
 
+    if not whole:
+        reason = asked.uncounted or nobody(as_of)
+        return [without_currency(asked, CLV, reason, grouping=by, more=told(as_of), of_window=False)]
     made = []
     for currency in sorted({row[1] for row in whole}):
         again = _again(partial(measure, currency=currency, then=True))
@@ -78,7 +82,16 @@ async def _clv(asked: Question, by: Grouping | None, as_of: date | None) -> list
             else by_group(asked, by, own, partial(measure, currency=currency))
         )
         answer = Answer(measure(whole, currency=currency), groups)
-        made.append(metric(asked, CLV, answer, grouping=by, again=again, unit=currency, more=told(as_of)))
+        made.append(
+            metric(
+                *(asked, CLV, answer),
+                grouping=by,
+                again=again,
+                unit=currency,
+                more=told(as_of),
+                of_window=False,
+            )
+        )
     return made
 
 
@@ -135,7 +148,7 @@ async def _pattern(asked: Question, by: Grouping | None, as_of: date | None) -> 
             else by_group(asked, by, parts, measure)
         )
         answer = Answer(measure(whole), groups)
-        return metric(asked, PATTERN, answer, grouping=by, again=again, more=told(as_of))
+        return metric(asked, PATTERN, answer, grouping=by, again=again, more=told(as_of), of_window=False)
 
     return PurchasePattern(median_gap=await made(1, median), mean_gap=await made(2, fmean))
 
