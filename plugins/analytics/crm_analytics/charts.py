@@ -11,8 +11,16 @@ JSON = strawberry.scalars.JSON
 Rows = Sequence[Mapping[str, Any]]
 
 
-def bars(title: str, rows: Rows, unit: str, *, label: str = "label", value: str = "value") -> JSON:
-    """A bar for each row, in the order of the rows."""
+def bars(
+    title: str,
+    rows: Rows,
+    unit: str,
+    *,
+    label: str = "label",
+    value: str = "value",
+    panel: str | None = None,
+) -> JSON:
+    """A bar for each row, in the order of the rows. Each `panel`, such as a currency, has its own scale."""
     return _chart(
         title,
         rows,
@@ -20,7 +28,9 @@ def bars(title: str, rows: Rows, unit: str, *, label: str = "label", value: str 
         {
             "y": {"field": label, "type": "nominal", "sort": None, "title": None},
             "x": {"field": value, "type": "quantitative", "title": unit},
+            **_panels(panel),
         },
+        apart=("x", "y") if panel else (),
     )
 
 
@@ -37,8 +47,10 @@ def line(title: str, rows: Rows, unit: str, *, time: str = "label", value: str =
     )
 
 
-def lines(title: str, rows: Rows, unit: str, *, time: str, value: str, each: str) -> JSON:
-    """A line over days for each `each`."""
+def lines(
+    title: str, rows: Rows, unit: str, *, time: str, value: str, each: str, panel: str | None = None
+) -> JSON:
+    """A line over days for each `each`. Each `panel`, such as a currency, has its own scale."""
     return _chart(
         title,
         rows,
@@ -47,7 +59,9 @@ def lines(title: str, rows: Rows, unit: str, *, time: str, value: str, each: str
             "x": days(time),
             "y": {"field": value, "type": "quantitative", "title": unit},
             "color": {"field": each, "type": "nominal", "title": None, "sort": None},
+            **_panels(panel),
         },
+        apart=("y",) if panel else (),
     )
 
 
@@ -79,7 +93,20 @@ def matrix(title: str, rows: Rows, unit: str, *, x: str, y: str, value: str = "v
     )
 
 
-def _chart(title: str, rows: Rows, mark: Mapping[str, Any], encoding: Mapping[str, Any]) -> JSON:
+def _panels(field: str | None) -> dict[str, Any]:
+    return {} if field is None else {"row": {"field": field, "type": "nominal", "title": None}}
+
+
+def _chart(
+    title: str,
+    rows: Rows,
+    mark: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+    *,
+    apart: Sequence[str] = (),
+) -> JSON:
+    """`apart` are the channels of which each panel has its own scale."""
+    resolved = {"resolve": {"scale": dict.fromkeys(apart, "independent")}} if apart else {}
     return JSON(
         {
             "$schema": SCHEMA,
@@ -87,5 +114,6 @@ def _chart(title: str, rows: Rows, mark: Mapping[str, Any], encoding: Mapping[st
             "data": {"values": [dict(row) for row in rows]},
             "mark": dict(mark),
             "encoding": dict(encoding),
+            **resolved,
         }
     )

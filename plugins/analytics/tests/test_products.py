@@ -78,7 +78,7 @@ async def test_by_groups(shop: Shop) -> None:
         "mug,,2024-01-01,1,9.00,EUR,1,1",
     ]
     assert found["months"]["chart"]["data"]["values"][-1] == {
-        "product": "tea (EUR)", "day": "2024-02-01", "value": 6.0,
+        "product": "tea (EUR)", "currency": "EUR", "day": "2024-02-01", "value": 6.0,
     }  # fmt: skip
     assert len(found["weeks"]["rows"][0]["groups"]) == 7
     channels = {
@@ -128,6 +128,66 @@ async def test_who_was_erased_is_no_buyer_of_whichever_days(shop: Shop) -> None:
         months = next(one for one in found["months"]["rows"] if one["sku"] == "tea")["groups"]
         assert sum(one["quantity"] for one in months) == quantity
         assert [one["buyers"] for one in months] == [1, 0, 0][: len(months)]
+
+
+async def test_the_best_of_each_currency_come_first(shop: Shop) -> None:
+    """JPY 9,000 and EUR 90 are as many minor units: that does not say which is more."""
+    ada = await shop.customer("Ada")
+    for currency, *sold in (
+        ("EUR", ("tea", 300), ("mug", 200), ("pot", 100)),
+        ("JPY", ("tea", 9000), ("mug", 8000), ("pot", 7000)),
+        ("KWD", ("mug", 50)),
+    ):
+        lines = [NewLine(sku=sku, amount_minor=minor) for sku, minor in sold]
+        await shop.buy(ada, "2024-01-10", currency=currency, lines=lines)
+    best = [("tea", "EUR"), ("tea", "JPY"), ("mug", "KWD"), ("mug", "EUR"), ("mug", "JPY"), ("pot", "EUR")]
+    one = "rows { sku revenue { currency } }"
+    for last, more in (
+        ("2024-01-31", ""),
+        ("2024-01-30", ""),
+        ("2024-01-31", ', filter: {name: {eq: "Ada"}}'),
+    ):
+        found = await shop.ask(
+            f"some: products(first: 4) {{ {one} }} all: products {{ {one} }}", last=last, more=more
+        )
+        for name, expected in (("some", best[:4]), ("all", [*best, ("pot", "JPY")])):
+            assert [(row["sku"], row["revenue"]["currency"]) for row in found[name]["rows"]] == expected, last
+    found = await shop.ask("bars: products { chart } lines: products(groupBy: {by: PERIOD}) { chart }")
+    for name, apart in (("bars", ("x", "y")), ("lines", ("y",))):
+        chart = found[name]["chart"]
+        assert chart["encoding"]["row"]["field"] == "currency"
+        assert chart["resolve"] == {"scale": dict.fromkeys(apart, "independent")}
+        assert [one["currency"] for one in chart["data"]["values"]] == [
+            "EUR",
+            "JPY",
+            "KWD",
+            "EUR",
+            "JPY",
+            "EUR",
+            "JPY",
+        ]
+
+
+async def test_who_buys_again_in_another_month_is_unknown_of_one(shop: Shop) -> None:
+    await sales(shop)
+    ask = "products { rows { sku buyers repeatBuyers repeatRate repeatRateReason } csv definitionVersion }"
+    for first, last in (
+        ("2024-02-01", "2024-02-29"),
+        ("2024-02-02", "2024-02-29"),
+        ("2024-02-10", "2024-02-10"),
+    ):
+        found = (await shop.ask(ask, first, last))["products"]
+        assert found["definitionVersion"] == 3
+        assert found["rows"][0] == {
+            "sku": "mug", "buyers": 1, "repeatBuyers": 0, "repeatRate": None,
+            "repeatRateReason": "the window lies within one month: who buys again does so in another",
+        }  # fmt: skip
+        assert found["csv"].splitlines()[1].endswith(",0,")
+    rows = (await shop.ask(ask, "2024-01-31", "2024-02-29"))["products"]["rows"]
+    assert [(row["sku"], row["repeatRate"], row["repeatRateReason"]) for row in rows] == [
+        ("mug", 100.0, None),
+        ("tea", 0.0, None),
+    ]
 
 
 def test_products_of_one_name_are_told_apart() -> None:

@@ -8,8 +8,7 @@ import strawberry
 from strawberry import Info
 
 from crm_analytics import charts
-from crm_analytics.metrics.measured import Measured, share
-from crm_analytics.metrics.products import DEFINITION, labels
+from crm_analytics.metrics.products import DEFINITION, labels, repeat_rate
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import Period, month_of
@@ -51,13 +50,19 @@ class ProductSales:
         description="Customers who bought it, without those whose data was erased."
     )
     repeat_buyers: int = strawberry.field(description="Of these, those who bought it in two months or more.")
-    repeat_rate: float | None = strawberry.field(description="Their share in percent; null without buyers.")
+    repeat_rate: float | None = strawberry.field(
+        description="Their share in percent; null without buyers, and of a window within one month."
+    )
+    repeat_rate_reason: str | None = strawberry.field(description="Why there is no such share.")
     groups: list[ProductGroup] = strawberry.field(
         description="What was sold in each group; empty unless `groupBy` was given."
     )
 
 
-@strawberry.type(description="What was sold, by product and currency, the most revenue first.")
+@strawberry.type(
+    description="What was sold, by product and currency: the one with the most revenue in each currency"
+    " first, then the second of each."
+)
 class ProductTable:
     name: str = strawberry.field(description="What it is called.")
     definition: str = strawberry.field(description="What it means.")
@@ -69,24 +74,32 @@ class ProductTable:
     @computed()
     @staticmethod
     def chart(name: str, rows: list[ProductSales], by_period: bool) -> JSON:
-        """A Vega-Lite specification (version 5) with the data inline, that renders as it is."""
+        """A Vega-Lite specification (version 5) with the data inline, that renders as it is: a panel for each
+        currency."""
         called = labels((row.sku, row.name) for row in rows)
         if by_period:
             points = [
                 {
                     "product": f"{called[row.sku]} ({row.revenue.currency})",
+                    "currency": row.revenue.currency,
                     "day": group.label,
                     "value": float(group.revenue.amount),
                 }
                 for row in rows
                 for group in row.groups
             ]
-            return charts.lines(name, points, "revenue", time="day", value="value", each="product")
+            return charts.lines(
+                name, points, "revenue", time="day", value="value", each="product", panel="currency"
+            )
         shown = [
-            {"label": f"{called[row.sku]} ({row.revenue.currency})", "value": float(row.revenue.amount)}
+            {
+                "label": f"{called[row.sku]} ({row.revenue.currency})",
+                "currency": row.revenue.currency,
+                "value": float(row.revenue.amount),
+            }
             for row in rows
         ]
-        return charts.bars(name, shown, "revenue")
+        return charts.bars(name, shown, "revenue", panel="currency")
 
     @computed()
     @staticmethod
@@ -161,9 +174,13 @@ async def _rows(asked: Question, first: int, by: Grouping | None) -> list[Produc
     most_sold = _kept(asked, "analytics_goods" if asked.where is None else "analytics_product")
     about = asked.about("f.customer_id")
     rows_sold = await asked.reader.rows(
-        "SELECT f.sku, f.currency, SUM(f.quantity), SUM(f.amount_minor), SUM(f.purchases)"
+        # amounts of different currencies are no more and no less than each other
+        "SELECT sku, currency, quantity, minor, purchases FROM (SELECT f.sku, f.currency,"
+        " SUM(f.quantity) AS quantity, SUM(f.amount_minor) AS minor, SUM(f.purchases) AS purchases,"
+        " ROW_NUMBER() OVER (PARTITION BY f.currency ORDER BY SUM(f.amount_minor) DESC, f.sku) AS place"
         f" FROM {most_sold.table.sql} WHERE {most_sold.where.sql} AND {about.sql}"
-        f" GROUP BY f.sku, f.currency HAVING SUM(f.purchases) > 0 ORDER BY 4 DESC, 1, 2 LIMIT {first}",
+        " GROUP BY f.sku, f.currency HAVING SUM(f.purchases) > 0) AS s"
+        f" ORDER BY place, currency LIMIT {first}",
         [*most_sold.table.args, *most_sold.where.args, *about.args],
     )
     skus = sorted({row[0] for row in rows_sold})
@@ -189,7 +206,7 @@ async def _rows(asked: Question, first: int, by: Grouping | None) -> list[Produc
     groups = {} if by is None else await _groups(asked, keys, by)
     return [
         _sales(
-            sku, names.get(sku), currency, int(quantity), int(minor), int(purchases), buyers,
+            asked, sku, names.get(sku), currency, int(quantity), int(minor), int(purchases), buyers,
             groups.get((sku, currency), []),
         )
         for sku, currency, quantity, minor, purchases in rows_sold
@@ -247,6 +264,7 @@ def _together(found: Sequence[Sequence[Any]]) -> tuple[int, int, int, int]:
 
 
 def _sales(
+    asked: Question,
     sku: str,
     name: str | None,
     currency: str,
@@ -257,7 +275,8 @@ def _sales(
     groups: list[ProductGroup],
 ) -> ProductSales:
     all_, again = buyers.get((sku, currency), (0, 0))
-    rate: Measured = share(again, all_, nothing="nobody bought it")
+    window = asked.window
+    rate = repeat_rate(all_, again, one_month=month_of(window.first) == month_of(window.last))
     return ProductSales(
         sku=sku,
         name=name,
@@ -267,5 +286,6 @@ def _sales(
         buyers=all_,
         repeat_buyers=again,
         repeat_rate=rate.value,
+        repeat_rate_reason=rate.reason,
         groups=groups,
     )

@@ -220,16 +220,19 @@ async def _segments(reader: Reader, settings: AnalyticsSettings) -> Picture:
 
 async def _products(reader: Reader, begin: date) -> Table:
     rows = await reader.fetch(
+        "SELECT s.*, (SELECT MAX(l.name) FROM crm_purchase_line AS l WHERE l.sku = s.sku) AS name FROM ("
         "SELECT g.sku, g.currency, SUM(g.quantity) AS quantity, SUM(g.amount_minor) AS minor,"
-        " (SELECT MAX(l.name) FROM crm_purchase_line AS l WHERE l.sku = g.sku) AS name"
-        " FROM analytics_goods AS g WHERE g.month >= ? GROUP BY g.sku, g.currency"
-        " ORDER BY minor DESC, g.sku LIMIT 10",
+        " ROW_NUMBER() OVER (PARTITION BY g.currency ORDER BY SUM(g.amount_minor) DESC, g.sku) AS place"
+        " FROM analytics_goods AS g WHERE g.month >= ? GROUP BY g.sku, g.currency) AS s"
+        " ORDER BY place, currency LIMIT 10",
         [begin],
     )
     called = labels((row["sku"], row["name"]) for row in rows)
     return Table(
         "Products of the last 12 months",
-        "By what their lines add to the totals, before refunds." if rows else "No purchase has lines.",
+        "By what their lines add to the totals in each currency, before refunds."
+        if rows
+        else "No purchase has lines.",
         ("Product", "Sold", "Amount"),
         [
             (
