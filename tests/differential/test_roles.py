@@ -39,8 +39,8 @@ SHOWN_BY = {
 }
 """Letter of a mark → permissions, one of which an answer with it needs. The audit log tells everything."""
 
-SHARED = "lsa"
-"""Programmes, staff and definitions of attributes."""
+SHARED = "lsag"
+"""Programmes, staff, definitions of attributes, and segments, but not whom they mean."""
 
 
 def roles(rng: Random, keys: Sequence[str]) -> list[Actor]:
