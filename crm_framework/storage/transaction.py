@@ -8,7 +8,8 @@ nothing is acknowledged that was not stored.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -17,12 +18,18 @@ from crm_framework.errors import CrmError, ErrorCode, contained
 
 from .audit import Written
 from .gathered import Gathered, Insert, Outdated
+from .own_time import OwnTime
 from .sessions import Rows, Session, to_the_end
 from .sql import Dialect
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+PARTS = 5
+"""A borrower's time is given in so many parts. In each counts, of what others do on the event loop, no more
+than the part: it is not to blame for somebody else's stall.
+"""
 
 GRACE_SECONDS = 1.0
 """How long a borrower that was cancelled is waited for before it is left behind."""
@@ -169,17 +176,17 @@ class Transaction:
         else:
             self._failure = None
 
-    async def lend(self, work: Coroutine[Any, Any, None], seconds: float) -> None:
+    async def lend(self, work: OwnTime, seconds: float) -> None:
         """Lets `work` use the transaction in a task of its own, for so long; raises TimeoutError after it.
 
         A task of its own, because one that ignores its cancellation is then left behind without any hold on
-        the transaction.
+        the transaction. See `PARTS` for how the time is counted.
         """
         self.check()
         owner = self._owner
         borrower = self._owner = asyncio.ensure_future(_contained(work))
         try:
-            await asyncio.wait([borrower], timeout=seconds)
+            await _for_its_time(borrower, work, seconds)
         finally:
             self._owner = owner
             if not borrower.done():
@@ -238,7 +245,17 @@ class Transaction:
         return self._session
 
 
-async def _contained(work: Coroutine[Any, Any, None]) -> None:
+async def _for_its_time(borrower: "asyncio.Task[None]", work: OwnTime, seconds: float) -> None:
+    """Waits until the borrower is done, or has had its time."""
+    left = seconds
+    while left > 0 and not borrower.done():
+        began, spent = time.perf_counter(), work.spent
+        part = min(left, seconds / PARTS)
+        await asyncio.wait([borrower], timeout=part)
+        left -= min(time.perf_counter() - began, part + work.spent - spent)
+
+
+async def _contained(work: OwnTime) -> None:
     try:
         with contained():
             await work

@@ -1,6 +1,7 @@
 """Handlers of events, tried first within the change: whatever one does, the change is made."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -158,6 +159,61 @@ async def test_a_handler_that_hangs_is_late_not_fatal(database: Database, react:
     async with asyncio.timeout(60):
         database.handlers = []
         await change(database, renamed(new_id()), name="next")
+
+
+def stall(seconds: float) -> None:
+    """Somebody else keeps the event loop, as soon as it is free."""
+    asyncio.get_running_loop().call_soon(time.sleep, seconds)
+
+
+async def test_nobody_is_blamed_for_the_stall_of_others(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def react(events: Sequence[Event], tx: UnitOfWork) -> None:
+        await add(tx, "before")
+        stall(1.2)
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        await tx.execute("UPDATE crm_staff SET name = 'after' WHERE name = 'before'")
+
+    database.handlers = [Plugin("patient", react)]
+    database.handler_budget_ms = 500
+    await change(database, renamed(new_id()))
+    assert await names(database) == ["after", "written"]
+    assert await count(database, "crm_delivery") == 0
+    assert caplog.messages == []
+
+
+async def test_the_stall_of_others_lengthens_no_waiting(database: Database) -> None:
+    async def react(events: Sequence[Event], tx: UnitOfWork) -> None:
+        stall(0.3)
+        await hang(events, tx)
+
+    database.handlers = [Plugin("hanging", react)]
+    database.handler_budget_ms = 100
+    began = time.monotonic()
+    async with asyncio.timeout(60):
+        await change(database, renamed(new_id()))
+    assert time.monotonic() - began > 0.3
+    rows = await database.fetch("SELECT handler, error FROM crm_delivery")
+    assert rows == [{"handler": "hanging", "error": "took longer than 100 ms"}]
+
+
+async def test_one_that_blocks_and_then_waits_is_cut_and_named(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def react(events: Sequence[Event], tx: UnitOfWork) -> None:
+        time.sleep(0.4)  # noqa: ASYNC251  # that is what is tested
+        await hang(events, tx)
+
+    database.handlers = [Plugin("blocking", react)]
+    database.handler_budget_ms = 100
+    async with asyncio.timeout(60):
+        await change(database, renamed(new_id()))
+    assert caplog.messages == [
+        "Plugin blocking blocked the event loop for 0.4 s; it has 0.1 s.",
+        "Plugin blocking did not handle 1 event(s) at once: took longer than 100 ms",
+    ]
 
 
 @pytest.mark.parametrize("react", HANGING)
