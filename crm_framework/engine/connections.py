@@ -28,7 +28,7 @@ from .filters import FilterSpec, Found, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
 from .keyset import By, Ordering, check_orders, declared_order, ordering
 from .load import context_of
-from .lookups import look_up, waits
+from .lookups import assumed, look_up, waits
 from .order_inputs import OrderInputs
 from .orders import Orders, orders_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
@@ -206,7 +206,11 @@ class Connected(Declaration):
         filters = _filters(arguments, narrowed)
         for each in filters:
             self._check_filter(field, each, context)  # before anything is told by a lookup
-        found = await look_up(self.filter, filters, context) if self.filter is not None else {}
+        found: Found = {}
+        if self.filter is not None:
+            if (own := arguments.get("filter")) is not None:
+                compile_filter(self.filter, own, context.reader.dialect, assumed(self.filter))
+            found = await look_up(self.filter, filters, context)
         return self._listed(field, context, arguments, narrowed, found)
 
     def _listed(

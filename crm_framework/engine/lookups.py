@@ -7,7 +7,7 @@ from typing import Any
 from .context import Context
 from .errors import RequestError, awaited, going_on
 from .filters import COMBINE, Filter, FilterSpec, Found, Lookup, Member, Names, long_texts
-from .sql import TRUE, Dialect
+from .sql import TRUE, Dialect, Fragment, listed
 
 
 def waits(spec: FilterSpec, value: Any) -> bool:
@@ -19,7 +19,8 @@ async def look_up(spec: FilterSpec, filters: Iterable[Any], context: Context) ->
     """What such members of these filters, and of those that they name, mean: each is asked for once.
 
     What one of them raises is kept, and raised again of each filter that has the member, when that is
-    compiled: the others are not to suffer.
+    compiled: the others are not to suffer. A request's own filter is compiled with what is `assumed` before
+    anything is looked up for it: what is refused anyway is not to cost that.
     """
     found: dict[str, Any] = {}
     whole = list(filters)
@@ -49,8 +50,29 @@ async def _asked(ask: Lookup | Names, context: Context, values: list[Any]) -> An
 
 
 def assumed(spec: FilterSpec) -> Found:
-    """As if all had been looked up, to see whether the rest of a filter fits."""
-    return {name: lambda value, dialect: TRUE for name in spec.lookups}
+    """As if all had been looked up: to see whether the rest of a filter fits, and all is not too large.
+
+    What is to be looked up counts as one comparison for each value in it.
+    """
+    return {member.name: _compared if member.lookup else _anything for member in spec.lookups.values()}
+
+
+def _compared(value: Any, dialect: Dialect) -> Fragment:
+    return listed("1", list(_leaves(value)))
+
+
+def _anything(value: Any, dialect: Dialect) -> Fragment:
+    return TRUE
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield value
 
 
 def _named(named: Mapping[str, Filter | RequestError], name: Any, dialect: Dialect) -> Filter:

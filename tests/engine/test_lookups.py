@@ -60,6 +60,20 @@ async def test_a_value_that_does_not_fit_is_refused_at_its_place(filled: Library
         assert error["message"].endswith("dearer: null is no condition; leave it out, or use isNull")
 
 
+async def test_nothing_is_looked_up_for_what_is_refused_anyway(filled: Library) -> None:
+    for refused, message in (
+        ({"and": [{"dearer": 1}] * 101}, "filter.and.100.dearer: a filter may hold 100 conditions at most"),
+        (
+            {"dearer": 1, "and": [{"title": {"in": ["a"] * 1000}}] * 5},
+            "filter: 5001 values are too many; 5000 may be compared with in all",
+        ),
+        ({"dearer": 1, "title": {"eq": "\0"}}, "filter.title.eq: a text may not hold the character U+0000"),
+    ):
+        [error] = (await filled.ask(TOTAL, {"filter": refused})).response["errors"]
+        assert error["message"] == message
+        assert ("dear", 1) not in library.CALLS
+
+
 async def test_a_kept_list_is_looked_up_with_the_filter_of_the_request(filled: Library) -> None:
     text = """query ($kept: String, $filter: BookFilter) {
         books(kept: $kept, filter: $filter) { totalCount nodes { title } } }"""
@@ -175,6 +189,14 @@ def test_without_a_lookup_a_filter_can_only_be_looked_through() -> None:
         compile_filter(spec, value, "sqlite")
     with pytest.raises(RequestError, match=r"filter\.room\.eq: a text is expected"):
         compile_filter(spec, {**value, "room": {"eq": 4}}, "sqlite", assumed(spec))
+
+
+def test_what_is_to_be_looked_up_counts_by_its_values() -> None:
+    spec = Shelves().spec
+    fits = {"room": {"in": ["N"] * 1000}, "or": [{"free": [{"in": [1] * 999, "eq": 1}] * 4}]}
+    assert len(compile_filter(spec, fits, "sqlite", assumed(spec)).args) == 5000
+    with pytest.raises(RequestError, match="filter: 5001 values are too many; 5000 may be compared"):
+        compile_filter(spec, {**fits, "free": 1}, "sqlite", assumed(spec))
 
 
 def test_a_member_has_one_way_to_its_condition() -> None:

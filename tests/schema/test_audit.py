@@ -185,3 +185,10 @@ async def test_needs_the_permission(api: Api) -> None:
     assert await api.data("{ auditLog { totalCount } }", auditor) == {"auditLog": {"totalCount": 0}}
     code, message = await api.refused("{ auditLog { nodes { token { hint } } } }", auditor)
     assert (code, "tokens.manage" in message) == ("FORBIDDEN", True)
+
+
+async def test_too_many_customers_are_not_looked_up(api: Api) -> None:
+    ids = [encode_id("Customer", new_id()) for _ in range(900)]
+    refused = await api.refused(FOUND, filter={"or": [{"customer": {"in": ids}}] * 6})
+    assert refused == ("BAD_INPUT", "filter: 5400 values are too many; 5000 may be compared with in all")
+    assert api.statements == []
