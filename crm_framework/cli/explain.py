@@ -95,7 +95,7 @@ async def _explained(
         )
         for error in result.errors:
             place = ".".join(str(part) for part in error.get("path", ()))
-            click.echo(f"error{f' at {place}' if place else ''}: {error['message']}", err=True)
+            click.echo(f"Error{f' at {place}' if place else ''}: {error['message']}", err=True)
         if result.refused:
             raise click.exceptions.Exit(1)
         trace = context.trace
@@ -124,9 +124,11 @@ def _show(step: "Step", plans: Mapping[str, list[str]]) -> None:
         markup=False,
     )
     for statement in step.statements:
+        sql = " ".join(statement.sql.split())
         console.print(
-            f"{indent}    {statement.rows} rows, {statement.milliseconds:.1f} ms: {statement.sql}",
+            f"{indent}    {statement.rows} rows, {statement.milliseconds:.1f} ms: {sql}",
             markup=False,
+            soft_wrap=True,  # so that it can be copied
         )
         for line in plans.get(statement.sql, ()):
             console.print(f"{indent}        {line}", markup=False)

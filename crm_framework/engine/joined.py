@@ -13,7 +13,6 @@ from .pages import Asked, Choice, Chunk, choice_of, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
 from .sql import TRUE, all_of
-from .trace import Step
 from .whole import asked_within
 
 if TYPE_CHECKING:
@@ -77,11 +76,6 @@ async def read_joined(
     chunk = chunk_of(rows, asked.window)
     there = sum(len(chunk.rows) - [row[at] for row in chunk.rows].count(None) for at in begins.values())
     context.admit(len(rows) + there)
-    if context.trace is not None:
-        context.trace.steps += [
-            Step(field.place, field.title, field.kind, len(rows), "in the statement above")
-            for field in begins
-        ]
     return chunk, begins, width
 
 

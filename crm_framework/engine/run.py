@@ -33,7 +33,7 @@ from .run_asks import Ask
 from .run_pages import connected_pages, given_pages, joined_values
 from .settle import Failure
 from .sql import Fragment
-from .trace import Step
+from .trace import IN_ABOVE, Step
 from .writers import Write
 
 _OWN = frozenset({"reference", "children", "one", "pages", "objects"})
@@ -150,7 +150,8 @@ class Run:
         if trace is not None:
             field = ask.first
             how = field.kind if self.plan.straight is None else "by key"
-            with trace.step(Step(field.place, field.title, how, len(level.values))):
+            why = IN_ABOVE if level.joined is not None and field in level.joined else None
+            with trace.step(Step(field.place, field.title, how, len(level.values), why)):
                 await self._find(ask, level)
         else:
             await self._find(ask, level)

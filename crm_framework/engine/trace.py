@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _HERE: ContextVar[str] = ContextVar("engine.place", default="")
 
 
+IN_ABOVE = "in the statement above"
+"""Why a step has no statement of its own: its records came with those that they hang on."""
+
+
 @dataclass
 class Statement:
     """A statement, how many rows it gave and how long it took, in milliseconds."""
@@ -30,8 +34,8 @@ class Step:
     """A field that was asked for of all objects of a level at once.
 
     `place` is its path without the numbers of lists, `how` what kind of field it is ("reference", "pages",
-    "batch" …, or "graphql-core" where that ran it, and `why`); `objects` the size of the level. The time
-    includes that of the steps below it.
+    "batch" …, or "graphql-core" where that ran it), `why` what there is to say about that; `objects` the size
+    of the level. The time includes that of the steps below it.
     """
 
     place: str

@@ -21,7 +21,7 @@ from .plans import PlannedField, Reading, Selection
 from .relations import One
 from .run_asks import Ask
 from .sql import all_of
-from .trace import Step
+from .trace import IN_ABOVE, Step
 from .writers import Leaves
 
 if TYPE_CHECKING:
@@ -165,8 +165,7 @@ async def read_whole(
     context.admit(read)
     if context.trace is not None:
         context.trace.steps += [
-            Step(one.field.place, one.field.title, one.field.kind, len(rows), "in the statement above")
-            for one in whole.inner
+            Step(one.field.place, one.field.title, one.field.kind, len(rows), IN_ABOVE) for one in whole.inner
         ]
     return chunk
 

@@ -8,8 +8,8 @@ from typing import Any
 class OwnTime:
     """Awaits `work`, and times each of its steps from one wait to the next.
 
-    `spent` are the seconds of all its steps, `longest` those of the longest one: for so long nobody else had a
-    turn on the event loop. A step that is under way counts when it ends.
+    `spent` are the seconds of all its steps, `longest` those of the longest one: for so long nobody else had
+    a turn on the event loop. A step that is under way counts when it ends.
     """
 
     def __init__(self, work: Coroutine[Any, Any, None]) -> None:

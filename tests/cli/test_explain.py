@@ -1,4 +1,5 @@
 import json
+import re
 
 from .conftest import Crm
 
@@ -35,6 +36,15 @@ def test_levels_and_statements_are_shown(crm_command: Crm, database_kind: str) -
         assert "FROM crm_interaction AS t" in ran.output
 
 
+def test_a_statement_is_one_line(crm_command: Crm) -> None:
+    crm_command("demo")
+    lines = crm_command("explain", "{ customers(first: 2) { nodes { mergedIds } } }").output.splitlines()
+    assert [line.split()[0] for line in lines] == ["customers", "2", "customers.nodes.mergedIds", "0"]
+    assert "0 ms: WITH RECURSIVE merged (winner, id) AS ( SELECT c.merged_into_id, c.id FROM" in re.sub(
+        r"\d\.\d ms", "0 ms", lines[3]
+    )
+
+
 def test_what_graphql_core_ran_says_why(crm_command: Crm) -> None:
     ran = crm_command("explain", "{ __schema { queryType { name } } }", "--json")
     [step] = json.loads(ran.output)
@@ -43,14 +53,14 @@ def test_what_graphql_core_ran_says_why(crm_command: Crm) -> None:
 
 def test_what_cannot_be_explained_is_told(crm_command: Crm) -> None:
     for arguments, fault in (
-        (("{ nothing }",), "Cannot query field 'nothing' on type 'Query'"),
+        (("{ nothing }",), "Error: Cannot query field 'nothing' on type 'Query'"),
         (
             ('mutation { deleteSegment(input: {id: "x"}) { errors { message } } }',),
-            "a mutation cannot run here",
+            "Error: a mutation cannot run here",
         ),
-        (("{ __typename }", "--variables", "["), "--variables is no JSON"),
-        (("{ __typename }", "--variables", "[]"), "--variables must be a JSON object"),
-        (("@nowhere.graphql",), "nowhere.graphql cannot be read"),
+        (("{ __typename }", "--variables", "["), "Error: --variables is no JSON"),
+        (("{ __typename }", "--variables", "[]"), "Error: --variables must be a JSON object"),
+        (("@nowhere.graphql",), "Error: nowhere.graphql cannot be read"),
     ):
         ran = crm_command("explain", *arguments)
         assert ran.code == 1

@@ -203,3 +203,23 @@ async def test_it_is_explained(shelves: Library) -> None:
         if within
         else ("writers.nodes.catalogue", None, 1),
     ]
+
+
+async def test_each_single_record_is_explained_in_one_line(shelves: Library) -> None:
+    trace = Trace()
+    await shelves.data(LISTS % f"{FIRST.replace('debut {', 'debut { author { name }')}", trace=trace)
+    if shelves.reader.dialect == "postgres":
+        await shelves.data(LISTS % FIRST, trace=(trace := Trace()))
+    told = [
+        (step["place"].removeprefix("writers"), step.get("why"), step["objects"], len(step["statements"]))
+        for step in trace.shown
+    ]
+    above = "in the statement above"
+    deeper = [(".nodes.debut.author", None, 2, 1)] if shelves.reader.dialect == "sqlite" else []
+    assert told == [
+        ("", None, 1, 1),
+        (".nodes.debut", above, 3, 0),
+        *deeper,
+        (".nodes.life", above, 3, 0),
+        (".nodes.latest", above, 3, 0),
+    ]

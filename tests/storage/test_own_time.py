@@ -1,7 +1,6 @@
 """A coroutine's own time on the event loop, by a clock that only its steps move on."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,10 +19,10 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(own_time, "time", clock)
-    yield clock
+    return clock
 
 
 async def test_only_its_own_steps_count(clock: Clock) -> None:
