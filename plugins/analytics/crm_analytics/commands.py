@@ -32,7 +32,8 @@ def rebuild_command(context: click.Context, after: UUID | None) -> None:
     """Counts all figures anew, in batches that are each committed.
 
     It may be interrupted: what is done stays done, and the last line says where to go on. Everybody may work
-    meanwhile. It also takes over another time_zone.
+    meanwhile. It also takes over another time_zone. The columns tickets, solved and points stay as they are:
+    they are what other plugins told, and nothing is there to count them from.
     """
 
     async def work(run: CommandRun) -> int:
@@ -58,7 +59,11 @@ def rebuild_command(context: click.Context, after: UUID | None) -> None:
 @command.command("verify")
 @click.pass_context
 def verify_command(context: click.Context) -> None:
-    """Compares all kept figures with a scan of the interactions. Exits with 1 where they differ."""
+    """Compares the kept figures with a scan of the interactions. Exits with 1 where they differ.
+
+    The columns tickets, solved and points are not compared: they are what other plugins told, and nothing is
+    there to prove them by.
+    """
 
     async def work(run: CommandRun) -> proof.Found:
         found = proof.Found()
@@ -76,7 +81,10 @@ def verify_command(context: click.Context) -> None:
     if found.differences:
         raise click.exceptions.Exit(1)
     on_its_way = f" What {found.owed:,} of them did last is still to be counted." if found.owed else ""
-    click.echo(f"What is kept of {found.customers:,} customers is what was recorded.{on_its_way}")
+    click.echo(
+        f"What is kept of {found.customers:,} customers is what was recorded.{on_its_way}"
+        " Tickets, solved and points are not compared: they are what other plugins told."
+    )
 
 
 def _said() -> Progress:
@@ -123,9 +131,13 @@ def _told(each: Refitted) -> str:
         f"{each.predictions:,} customers, BG/NBD r {purchases.r:.4f} alpha {purchases.alpha:.3f}"
         f" a {purchases.a:.4f} b {purchases.b:.4f}"
     ]
+    if purchases.warning is not None:
+        parts.append(purchases.warning)
     if each.model.values is not None:
         values = each.model.values.parameters
         parts.append(f"Gamma-Gamma p {values.p:.3f} q {values.q:.3f} v {values.v:.2f} minor units")
+        if values.warning is not None:
+            parts.append(values.warning)
     elif each.model.reason:
         parts.append(each.model.reason)
     if isinstance(each.test, str):

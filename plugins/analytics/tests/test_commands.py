@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from crm_framework.testing import CrmClient
+from crm_framework.testing import CrmClient, deliver_events
 
 from .random_company import Company, tables
 from .shop import Shop
@@ -44,7 +44,29 @@ async def test_figures_are_counted_anew_and_proved(client: CrmClient, tmp_path: 
     assert await tables(client) == kept
     code, output = await crm(client, tmp_path, "verify")
     assert code == 0, output
-    assert output.splitlines()[-1].endswith("is what was recorded.")
+    assert output.splitlines()[-1].endswith(
+        " customers is what was recorded. Tickets, solved and points are not compared: they are what other"
+        " plugins told."
+    )
+
+
+async def test_what_is_not_proved_is_left_alone_and_told(client: CrmClient) -> None:
+    """Sums of what other plugins told have no record here that they could be compared with or made of."""
+    company = Company(client, 4)
+    await company.join()
+    await company.buy()
+    await deliver_events(client)
+    async with client.service.database.unit_of_work() as tx:
+        await tx.execute("UPDATE analytics_customer SET tickets = 7, solved = 5, points = 300")
+    assert (await client.command("analytics", "rebuild")).code == 0
+    told = await client.command("analytics", "verify")
+    assert told.code == 0
+    assert "Tickets, solved and points are not compared" in told.output
+    rows = await client.service.database.fetch("SELECT tickets, solved, points FROM analytics_customer")
+    assert {tuple(row.values()) for row in map(dict, rows)} == {(7, 5, 300)}
+    for command in ("rebuild", "verify"):
+        text = " ".join((await client.command("analytics", command, "--help")).output.split())
+        assert "The columns tickets, solved and points" in text
 
 
 async def test_a_rebuild_goes_on_after_a_key_alone(client: CrmClient) -> None:

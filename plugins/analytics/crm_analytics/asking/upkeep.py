@@ -83,7 +83,8 @@ def rebuild_field(settings: AnalyticsSettings) -> StrawberryField:
 
     @mutation(permission="analytics.rebuild", everyone=True)
     async def rebuild_daily_figures(tx: UnitOfWork) -> RebuildPayload:
-        """Counts all figures anew, with what was recorded while the plugin was off, in one transaction.
+        """Counts all figures anew, with what was recorded while the plugin was off, in one transaction; not
+        tickets, solved and points, which are what other plugins told.
 
         For large companies, `crm analytics rebuild` does it in batches.
         """
@@ -94,7 +95,7 @@ def rebuild_field(settings: AnalyticsSettings) -> StrawberryField:
 
 @payload
 class VerifyPayload:
-    """Whether the figures are those of the purchases and refunds."""
+    """Whether the figures are those of the interactions; nothing is said of tickets, solved and points."""
 
     customers: int | None = strawberry.field(
         description="How many customers were looked at; null on failure.", default=None
@@ -111,6 +112,7 @@ class VerifyPayload:
 
 @mutation(permission="analytics.rebuild", everyone=True)
 async def verify_figures(tx: UnitOfWork) -> VerifyPayload:
-    """Compares all figures with a scan of the purchases and refunds, and changes none."""
+    """Compares figures with a scan of the interactions, and changes none. Tickets, solved and points are not
+    compared: they are what other plugins told, and nothing is there to prove them by."""
     found = await verify(tx)
     return VerifyPayload(customers=found.customers, differences=found.differences, owed=found.owed)
