@@ -11,7 +11,7 @@ The likelihood needs each different (x, t_x, T) once, with the number of custome
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .minimum import minimum
@@ -21,6 +21,26 @@ FARTHEST = 15.0
 """Logarithm of the greatest parameter that is tried: there the likelihood is flat."""
 ALIKE = 6.0
 """Logarithm of the greatest parameter that says how alike customers are: beyond, they are the same."""
+
+
+EDGE = 0.05
+"""How near to such an end, in logarithms, the search stops where it would go on."""
+
+
+def at_the_end(parameters: Mapping[str, tuple[float, float]]) -> str | None:
+    """Which of these are as great or as small as is tried, in words. By name, with the logarithm of the
+    greatest that is."""
+    found = [
+        name
+        for name, (value, greatest) in parameters.items()
+        if not EDGE - FARTHEST < math.log(value) < greatest - EDGE
+    ]
+    if not found:
+        return None
+    return (
+        f"{' and '.join(found)} ended at the limit of what is tried: too little is known of how customers"
+        " differ in this, and with another limit it would be another value."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,12 @@ class Parameters:
     alpha: float
     a: float
     b: float
+
+    @property
+    def warning(self) -> str | None:
+        """Why not all of them are to be trusted; None where they are those that fit best."""
+        alike = {"r": (self.r, ALIKE), "a": (self.a, ALIKE), "b": (self.b, ALIKE)}
+        return at_the_end({**alike, "alpha": (self.alpha, FARTHEST)})
 
 
 @dataclass(frozen=True)

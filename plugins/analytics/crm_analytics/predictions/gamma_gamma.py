@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .bgnbd import ALIKE, FARTHEST
+from .bgnbd import ALIKE, FARTHEST, at_the_end
 from .minimum import minimum
 from .special import digamma
 
@@ -31,6 +31,11 @@ class Parameters:
     p: float
     q: float
     v: float
+
+    @property
+    def warning(self) -> str | None:
+        """Why not all of them are to be trusted; None where they are those that fit best."""
+        return at_the_end({"p": (self.p, FARTHEST), "q": (self.q, ALIKE)})
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from crm_framework import (
     node,
 )
 
-from . import charts
+from . import bgnbd, charts, gamma_gamma
 
 READ = "analytics.read"
 READ_ALL = f"@all:{READ}"
@@ -52,6 +52,10 @@ class PurchaseModel:
     alpha: float = strawberry.field(description="Scale of the rates of purchase, in weeks.")
     a: float = strawberry.field(description="Of the probabilities to leave after a purchase: beta (a, b).")
     b: float = strawberry.field(description="Likewise.")
+    warning: str | None = strawberry.field(
+        description="Which parameters ended at the limit of what is tried, and are not those that fit best;"
+        " null where none did."
+    )
     log_likelihood: float | None = strawberry.field(description="Its logarithm; null in a back-test.")
     chi_square: float | None = strawberry.field(
         description="Of the frequencies, with 3 degrees of freedom: up to 7.8 nothing speaks against it."
@@ -65,6 +69,10 @@ class ValueModel:
     p: float = strawberry.field(description="Shape of the values of a customer's purchases.")
     q: float = strawberry.field(description="Shape of how customers differ.")
     v: float = strawberry.field(description="Scale of how customers differ, in units of the currency.")
+    warning: str | None = strawberry.field(
+        description="Which parameters ended at the limit of what is tried, and are not those that fit best;"
+        " null where none did."
+    )
     log_likelihood: float = strawberry.field(description="Its logarithm, of values in minor units.")
     correlation: float | None = strawberry.field(
         description="Between how often customers buy and for how much; the model takes it to be 0."
@@ -175,6 +183,7 @@ class PredictionModel(Node):
             p=p,
             q=q,
             v=v * unit,
+            warning=gamma_gamma.Parameters(p, q, v).warning,
             log_likelihood=value_log_likelihood,
             correlation=json.loads(detail)["correlation"],
         )
@@ -202,6 +211,7 @@ def _purchase_model(found: Mapping[str, Any], log_likelihood: float | None) -> P
         alpha=found["alpha"],
         a=found["a"],
         b=found["b"],
+        warning=bgnbd.Parameters(found["r"], found["alpha"], found["a"], found["b"]).warning,
         log_likelihood=log_likelihood,
         chi_square=found["chiSquare"],
         frequencies=[PurchaseFrequency(**each) for each in found["frequencies"]],

@@ -72,6 +72,19 @@ def test_parameters_are_found_again_in_what_the_model_makes() -> None:
         assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=0.12), name
 
 
+def test_what_ended_at_the_limit_of_what_is_tried_is_told(calibration: list[Seen]) -> None:
+    assert fit(calibration).parameters.warning is None
+    # all buy at the same rate, and nobody leaves: they are the more alike the greater r, without an end
+    same = [Seen(5, 50.0, 52.0), Seen(4, 40.0, 52.0)] * 50
+    found = fit(same).parameters
+    assert found.warning == (
+        "r ended at the limit of what is tried: too little is known of how customers differ in this, and with"
+        " another limit it would be another value."
+    )
+    others = Parameters(1.0, 3.2e6, 403.0, 3.1e-7).warning
+    assert others == found.warning.replace("r ended", "a and b and alpha ended")
+
+
 def simulated(truth: Parameters, customers: int, age: float, chance: random.Random) -> list[Seen]:
     """Customers who do as the model says."""
     found = []

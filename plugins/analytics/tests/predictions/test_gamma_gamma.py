@@ -37,6 +37,16 @@ def simulated(truth: Parameters, customers: int, chance: random.Random) -> list[
 TRUTH = Parameters(p=5.0, q=4.0, v=20.0)
 
 
+def test_what_ended_at_the_limit_of_what_is_tried_is_told() -> None:
+    chance = random.Random(1)
+    alike = [Spent(3, chance.gauss(100, 1)) for _ in range(300)]
+    found = fit(alike).parameters
+    assert found.warning is not None
+    assert found.warning.startswith("q ended at the limit of what is tried")
+    assert Parameters(500.0, 3.0, 100.0).warning is None
+    assert Parameters(3.2e6, 3.0, 100.0).warning == found.warning.replace("q ended", "p ended")
+
+
 def test_the_unit_of_money_changes_the_scale_alone() -> None:
     spent = simulated(TRUTH, 500, random.Random(7))
     euros = fit(spent)
