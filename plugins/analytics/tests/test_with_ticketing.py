@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from crm_analytics.asking import risk
 
 from crm_framework import CrmError, ErrorCode, decode_key, encode_id, now, segment_members
 from crm_framework.testing import CrmClient, deliver_events, frozen, run_jobs
@@ -35,6 +36,25 @@ async def rated(client: CrmClient, customer: str, rating: int) -> None:
     ticket = await opened(client, customer)
     await change(client, "changeTicketStatus", ticket=ticket, status="RESOLVED")
     await change(client, "rateTicket", ticket=ticket, rating=rating)
+
+
+async def test_the_chart_counts_the_kinds_of_signals_of_whoever_has_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of those who are beyond the rows, and beyond those who are looked at together."""
+    monkeypatch.setattr(risk, "CANDIDATES", 2)
+    for name in ("Ada", "Ben", "Cy"):
+        for _ in range(2):
+            await opened(shop.client, await shop.customer(name), category="complaint")
+    dan = await shop.customer("Dan")
+    await opened(shop.client, dan, category="complaint")
+    await shop.touch(dan, "call", now().isoformat(), sentiment="NEGATIVE")
+    found = (await shop.ask("atRisk(first: 1) { total rows { reasons { kind } } chart }"))["atRisk"]
+    assert (found["total"], len(found["rows"])) == (7, 1)
+    assert found["chart"]["data"]["values"] == [
+        {"label": "mood", "value": 1},
+        {"label": "open_complaint", "value": 7},
+    ]
 
 
 SATISFACTION = """query ($from: DateTime!, $to: DateTime!, $days: WindowInput!) {

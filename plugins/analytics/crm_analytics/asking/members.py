@@ -129,7 +129,7 @@ async def _at_risk(context: FilterContext, values: Sequence[Any]) -> Callable[[A
     today = day_in(at, (await state(context.reader)).zone)
 
     def condition(value: Any, dialect: str) -> Fragment:
-        own = either(own_reasons(today, at, dialect))
+        own = either(own_reasons(today, at, dialect).values())
         exists = "EXISTS (SELECT 1 FROM analytics_customer AS f WHERE f.customer_id = t.id AND ({0}))"
         any_ = either([Fragment(exists.format(own.sql), own.args), *signalled.conditions.values()])
         return Fragment(f"({any_.sql}) IS {'' if value else 'NOT '}TRUE", any_.args)

@@ -12,19 +12,19 @@ _WAITED = {
 }
 
 
-def own_reasons(today: date, at: datetime, dialect: str) -> list[Fragment]:
-    """One condition for each of them, over a customer's figures `f`. `today` is the company's day at the
+def own_reasons(today: date, at: datetime, dialect: str) -> dict[str, Fragment]:
+    """Kind → its condition over a customer's figures `f`. `today` is the company's day at the
     moment: by these days the figures are kept."""
     waited = _WAITED[dialect]
-    return [
-        Fragment(
+    return {
+        "gap": Fragment(
             # the first comparison follows from the second, and has an index
             f"f.expected_on < ? AND {waited} > {OVERDUE} * f.gap_median"
             f" AND {waited} <= {LOST} * f.gap_median",
             (today, today, today),
         ),
-        Fragment("f.unhappy_at >= ?", (at - UNHAPPY_FOR,)),
-    ]
+        "mood": Fragment("f.unhappy_at >= ?", (at - UNHAPPY_FOR,)),
+    }
 
 
 def either(conditions: Iterable[Fragment]) -> Fragment:

@@ -1,6 +1,6 @@
 """`analytics { atRisk }`, and the reasons of a customer: own gaps, bad mood, and what other plugins say."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,7 +10,14 @@ import strawberry
 from strawberry import Info
 
 from crm_analytics import charts
-from crm_analytics.metrics.at_risk import DEFINITION, UNHAPPY_FOR, Reason, lengthening_gap
+from crm_analytics.metrics.at_risk import (
+    DEFINITION,
+    UNHAPPY_FOR,
+    Brought,
+    Reason,
+    lengthening_gap,
+    ranked,
+)
 from crm_analytics.rollups.kept import as_day
 from crm_analytics.tables import as_csv
 from crm_analytics.windows import Window, day_in
@@ -35,7 +42,7 @@ from .reasons import either, own_reasons
 JSON = strawberry.scalars.JSON
 MOST = 200
 CANDIDATES = 1000
-"""Customers that are looked at more closely: of each kind those who brought the most."""
+"""Customers that are looked at more closely: of each kind those who brought the most in each currency."""
 
 
 @strawberry.type(description="What puts a customer at risk.")
@@ -99,7 +106,8 @@ class CustomerAtRisk:
 
 
 @strawberry.type(
-    description="Customers at risk, those with the most reasons first, then who brought the most."
+    description="Customers at risk, those with the most reasons first; of as many, who brought the most in"
+    " each main currency, then the second of each, and who never bought last."
 )
 class AtRiskTable:
     name: str = strawberry.field(description="What it is called.")
@@ -114,17 +122,19 @@ class AtRiskTable:
         """How many customers are at risk, in the table or not."""
         return [await _total(asked) for asked in each.column("asked")]
 
-    @computed()
+    @batch(needs=("asked", "name"))
     @staticmethod
-    def chart(name: str, rows: list[CustomerAtRisk]) -> JSON:
-        """A Vega-Lite specification (version 5) with the data inline: customers by kind of reason."""
-        kinds: dict[str, int] = defaultdict(int)
-        for row in rows:
-            for kind in {reason.kind for reason in row.reasons}:
-                kinds[kind] += 1
-        return charts.bars(
-            name, [{"label": kind, "value": number} for kind, number in sorted(kinds.items())], "customers"
-        )
+    async def chart(each: Batch["AtRiskTable"]) -> list[JSON]:
+        """A Vega-Lite specification (version 5) with the data inline: customers by kind of reason, in the
+        table or not."""
+        return [
+            charts.bars(
+                name,
+                [{"label": kind, "value": n} for kind, n in sorted((await _by_kind(asked)).items())],
+                "customers",
+            )
+            for asked, name in zip(each.column("asked"), each.column("name"), strict=True)
+        ]
 
     @computed()
     @staticmethod
@@ -155,11 +165,9 @@ async def _table(asked: Question, first: int) -> AtRiskTable:
     at = now()
     candidates = await _candidates(asked, at)
     standing = {key: one for key, (one, _) in candidates.items()}
+    brought = {key: one for key, (_, one) in candidates.items()}
     reasons = await reasons_of(asked.info, standing, at)
-    risky = sorted(
-        (key for key, why in reasons.items() if why),
-        key=lambda key: (-len(reasons[key]), -candidates[key][1], key),
-    )
+    risky = ranked({key: len(why) for key, why in reasons.items() if why}, brought)
     return AtRiskTable(
         name=DEFINITION.name,
         definition=DEFINITION.text,
@@ -169,23 +177,50 @@ async def _table(asked: Question, first: int) -> AtRiskTable:
     )
 
 
-async def _candidates(asked: Question, at: datetime) -> dict[str, tuple[Standing, int]]:
+async def _candidates(asked: Question, at: datetime) -> dict[str, tuple[Standing, Brought]]:
     """Key → standing, and what the customer brought."""
     about = asked.about("t.id")
-    found: dict[str, tuple[Standing, int]] = {}
+    found: dict[str, tuple[Standing, Brought]] = {}
     for condition in await _conditions(asked, at):
-        for key, last_day, gap, unhappy, zone, net in await asked.reader.rows(
-            "SELECT CAST(t.id AS TEXT), f.last_day, f.gap_median, f.unhappy_at, f.zone,"
-            f" COALESCE(f.net_minor, 0) FROM {_EVERYBODY} WHERE ({condition.sql}) AND {about.sql}"
-            f" AND t.erased_at IS NULL ORDER BY 6 DESC, t.id LIMIT {CANDIDATES}",
+        for key, last_day, gap, unhappy, zone, currency, net in await asked.reader.rows(
+            "SELECT id, last_day, gap_median, unhappy_at, zone, currency, net FROM ("
+            "SELECT CAST(t.id AS TEXT) AS id, f.last_day, f.gap_median, f.unhappy_at, f.zone, f.currency,"
+            " COALESCE(f.net_minor, 0) AS net, ROW_NUMBER() OVER"
+            " (PARTITION BY f.currency ORDER BY COALESCE(f.net_minor, 0) DESC, t.id) AS place"
+            f" FROM {_EVERYBODY} WHERE ({condition.sql}) AND {about.sql} AND t.erased_at IS NULL) AS s"
+            f" ORDER BY currency IS NULL, place, currency LIMIT {CANDIDATES}",
             [*condition.args, *about.args],
         ):
-            found[key] = (standing_of(last_day, gap, unhappy, zone), int(net))
+            found[key] = (standing_of(last_day, gap, unhappy, zone), Brought(currency, int(net)))
+    return found
+
+
+async def _by_kind(asked: Question) -> dict[str, int]:
+    """Kind of reason → how many customers have such a one. What plugins call theirs, their signals say."""
+    own, told = _own(asked, now()), (await asked.info.context.signalled()).conditions
+    counted = {kind: await _count(asked, condition) for kind, condition in own.items()}
+    found = Counter({kind: number for kind, number in counted.items() if number})
+    if told:
+        about, signalled = asked.about("t.id"), either(told.values())
+        rows = await asked.reader.rows(
+            f"SELECT CAST(t.id AS TEXT) FROM {_EVERYBODY} WHERE ({signalled.sql}) AND {about.sql}"
+            " AND t.erased_at IS NULL",
+            [*signalled.args, *about.args],
+        )
+        keys = [row[0] for row in rows]
+        for start in range(0, len(keys), CANDIDATES):
+            signals = await asked.info.context.signals(keys[start : start + CANDIDATES])
+            for of_one in signals.by_customer.values():
+                found.update({one.kind for one in of_one})
     return found
 
 
 async def _total(asked: Question) -> int:
-    about, risky = asked.about("t.id"), either(await _conditions(asked, now()))
+    return await _count(asked, either(await _conditions(asked, now())))
+
+
+async def _count(asked: Question, risky: Fragment) -> int:
+    about = asked.about("t.id")
     [(number,)] = await asked.reader.rows(
         f"SELECT COUNT(*) FROM {_EVERYBODY} WHERE ({risky.sql}) AND {about.sql} AND t.erased_at IS NULL",
         [*risky.args, *about.args],
@@ -198,9 +233,12 @@ _EVERYBODY = "crm_customer AS t LEFT JOIN analytics_customer AS f ON f.customer_
 
 async def _conditions(asked: Question, at: datetime) -> list[Fragment]:
     """Who has a reason: one condition for each of our own, and for each plugin that has signals."""
-    own = own_reasons(day_in(at, asked.state.zone), at, asked.reader.dialect)
     told = await asked.info.context.signalled()
-    return [*own, *told.conditions.values()]
+    return [*_own(asked, at).values(), *told.conditions.values()]
+
+
+def _own(asked: Question, at: datetime) -> dict[str, Fragment]:
+    return own_reasons(day_in(at, asked.state.zone), at, asked.reader.dialect)
 
 
 def standing_of(last_day: Any, gap: float | None, unhappy: Any, zone: str | None) -> Standing:

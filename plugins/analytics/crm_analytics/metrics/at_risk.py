@@ -1,5 +1,7 @@
 """Customers at risk, with what puts them there."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,9 +12,10 @@ DEFINITION = Definition(
     "customers",
     "Customers with a reason: the next purchase is overdue by the customer's own gaps, an interaction of the"
     " last 90 days went badly, or another plugin has a signal about the customer (a complaint that is open, a"
-    " ticket that was late). The more reasons, the further up; of each reason the thousand customers who"
-    " brought the most are compared.",
-    version=2,
+    " ticket that was late). The more reasons, the further up; of as many, who brought the most in each main"
+    " currency come first, then the second of each, and who never bought last. Of each reason a thousand"
+    " customers are compared, in this order.",
+    version=3,
 )
 OVERDUE = 2.0
 """How many of the own median gaps without a purchase are too many."""
@@ -36,3 +39,25 @@ def lengthening_gap(last: date, median_days: float, today: date) -> Reason | Non
     if median_days <= 0 or not OVERDUE * median_days < waited <= LOST * median_days:
         return None
     return Reason("gap", f"no purchase for {waited} days; the median between two is {median_days:g}", last)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a customer brought, in minor units of the main currency; that is None of who never bought."""
+
+    currency: str | None
+    minor: int
+
+
+def ranked(reasons: Mapping[str, int], brought: Mapping[str, Brought]) -> list[str]:
+    """Customers by how many reasons they have, and of as many by their place among those of their currency:
+    amounts of different currencies are no more and no less than each other."""
+    together: dict[tuple[int, str | None], list[str]] = defaultdict(list)
+    for key, number in reasons.items():
+        together[number, brought[key].currency].append(key)
+    placed = [
+        (-number, currency is None, place, currency or "", key)
+        for (number, currency), keys in together.items()
+        for place, key in enumerate(sorted(keys, key=lambda key: (-brought[key].minor, key)))
+    ]
+    return [key for *_, key in sorted(placed)]
