@@ -29,8 +29,8 @@ from crm_framework.testing import CrmClient, run_jobs
 IMPORT = """mutation ($input: ImportInteractionsInput!) { importInteractions(input: $input) {
   created failed errors { message } } }"""
 MODELS = """{ predictionModels { nodes { currency dataThrough customers repeaters reason horizonDays valueDays
-  discountPercent backTestReason purchaseModel { r alpha a b logLikelihood chiSquare chart
-  frequencies { repeats actual } } valueModel { p q v correlation }
+  discountPercent backTestReason purchaseModel { r alpha a b warning logLikelihood chiSquare chart
+  frequencies { repeats actual } } valueModel { p q v warning correlation }
   backTest { calibrationEnd holdOutEnd customers actual expected error naiveError chart
   correlation spent { amount } purchaseModel { r alpha a b } curve { day actual expected } } } } }"""
 PREDICTED = """{ customers(first: 50) { nodes { name metrics { probabilityAlive expectedPurchases
@@ -91,6 +91,7 @@ async def test_cdnow_through_the_job(client: CrmClient, cdnow: Sequence[tuple[st
     assert (model["currency"], model["dataThrough"]) == ("USD", "1998-06-30")
     assert (model["customers"], model["repeaters"], model["reason"]) == (2357, 1139, None)
     assert (model["horizonDays"], model["valueDays"], model["discountPercent"]) == (90, 365, 10.0)
+    assert (model["purchaseModel"]["warning"], model["valueModel"]["warning"]) == (None, None)
     test = model["backTest"]
     assert (test["calibrationEnd"], test["holdOutEnd"]) == ("1997-09-30", "1998-06-30")
     for name, published in (("r", 0.243), ("alpha", 4.414), ("a", 0.793), ("b", 2.426)):
