@@ -4,22 +4,22 @@ A statement for them alone would have to be told all keys, would find each paren
 for a level. On PostgreSQL see `whole`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .connections import Connected, PagePart
 from .layouts import Layout
+from .objects import records_of
 from .pages import Asked, Choice, Chunk, choice_of, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
+from .rows import Joined, Level
 from .sql import TRUE, all_of
+from .trace import IN_ABOVE, Step
 from .whole import asked_within
 
 if TYPE_CHECKING:
     from .run import Run
-
-Joined = tuple[Chunk, Mapping[PlannedField, int], int]
-"""The page, where the records within its rows begin, and where the values for cursors do."""
 
 
 def joinable(selection: Selection) -> Sequence[PlannedField]:
@@ -43,8 +43,10 @@ def _joins(field: PlannedField) -> bool:
 
 async def read_joined(
     run: "Run", fields: Sequence[PlannedField], layout: Layout, reading: Reading, asked: Asked
-) -> Joined | None:
-    """The page of a root list with these fields' records; `None` where it has to be read level by level."""
+) -> tuple[Chunk, Joined, int] | None:
+    """The page of a root list with these fields' records, and where in its rows the values for cursors begin;
+    `None` where it has to be read level by level.
+    """
     context = run.context
     chosen = choice_of(context, asked, [None], peek=reading.peek)
     assert chosen is not None  # a root list has one page
@@ -76,7 +78,52 @@ async def read_joined(
     chunk = chunk_of(rows, asked.window)
     there = sum(len(chunk.rows) - [row[at] for row in chunk.rows].count(None) for at in begins.values())
     context.admit(len(rows) + there)
+    for field, inner, _ in joins:
+        if isinstance(field.declaration, One) and field.declaration.otherwise is not None:
+            chunk = Chunk(_filled_up(chunk.rows, field.declaration, inner, begins[field]), chunk.more)
     return chunk, begins, width
+
+
+def _filled_up(rows: Sequence[Any], declaration: One, inner: Layout, begin: int) -> Sequence[Any]:
+    """The rows with what stands for the records that are not there."""
+    end = begin + inner.width
+    return [
+        row if row[begin] is not None else (*row[:begin], *declaration.missing(inner, row[0]), *row[end:])
+        for row in rows
+    ]
+
+
+async def filled_within(run: "Run", level: Level) -> list[Sequence[Any]]:
+    """What the records that were read with a level's rows lead to in turn: a list for each field of theirs
+    that is filled, with a value for each row.
+    """
+    found: list[Sequence[Any]] = []
+    trace = run.context.trace
+    for field, begin in level.joined.items():
+        if trace is None:
+            found += await _filled(run, field, begin, level.values)
+            continue
+        with trace.step(Step(field.place, field.title, field.kind, len(level.values), IN_ABOVE)):
+            found += await _filled(run, field, begin, level.values)
+    return found
+
+
+async def _filled(
+    run: "Run", field: PlannedField, begin: int, rows: Sequence[Any]
+) -> Sequence[Sequence[Any]]:
+    selections = [part.selection for part in records_of(field)]
+    if not any(selection.filled for selection in selections):
+        return ()
+    layout = field.reading.layout
+    assert layout is not None  # or it would not be joined
+    end = begin + layout.width
+    level = run.level(layout, [row[begin:end] for row in rows if row[begin] is not None])
+    found: list[Sequence[Any]] = []
+    for selection in selections:
+        columns = await run.fill(selection, level) if level.values else [() for _ in selection.filled]
+        for values in map(iter, columns):
+            found.append([None if row[begin] is None else next(values) for row in rows])
+    return found
 
 
 def _choice(run: "Run", field: PlannedField, above: Asked) -> Choice | None:

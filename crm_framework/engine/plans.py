@@ -26,6 +26,7 @@ from .declarations import Declaration, Source
 from .layouts import Layout
 
 if TYPE_CHECKING:
+    from .builders import Builder
     from .cost import Cost
     from .json_texts import Texts
     from .straight import Straight
@@ -142,9 +143,9 @@ class Selection:
     """The fields whose values are found for all objects at once, before these are built."""
     repeats: bool = False
     """Whether one of them is there under several keys."""
-    recent: tuple[Layout | None, str, Any] | None = None
+    recent: tuple[Layout | None, str, "Builder"] | None = None
     """The builder that was used last, with what it is for."""
-    builders: dict[Any, Any] = member(default_factory=dict)
+    builders: dict[Any, "Builder"] = member(default_factory=dict)
     """What makes the output of rows of one layout; made when such rows first come."""
     texts: "Texts | None" = None
     """How the database writes the objects itself, once it is known whether it can."""

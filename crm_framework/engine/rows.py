@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from inspect import isawaitable
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, overload
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", covariant=True)
 View = Callable[[Any], Any]
+Joined = Mapping[Any, int]
+"""Planned fields whose record was read with each row → where in it that begins: with its key, or None for no
+record.
+"""
 
 
 class _Attributes(dict[str, Read]):
@@ -48,12 +53,12 @@ class Level:
         type_: type,
         layout: "Layout | None" = None,
         values: Iterable[Any] = (),
+        joined: Joined = MappingProxyType({}),
     ) -> None:
         self.context = context
         self.type = type_
         self.layout = layout
-        self.joined: Mapping[Any, int] | None = None
-        """Fields whose record was read with each row: where it begins in these."""
+        self.joined = joined
         self.readers: Mapping[str, Read] = (
             _ATTRIBUTES if layout is None else layout.readers(context.reader.dialect)
         )

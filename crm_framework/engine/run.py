@@ -7,6 +7,7 @@ whole is settled.
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from graphql import GraphQLResolveInfo, get_argument_values
@@ -22,18 +23,19 @@ from .errors import ENDING, STOPPING, Exited, NullFailure, RequestError, awaited
 from .fields import Batched, Called, Computed
 from .gathered import Gathered, in_lists, items_of, number
 from .info import FieldInfo
+from .joined import filled_within
 from .layouts import Layout
 from .load import rows_by_key, rows_by_parent
 from .plans import Plan, PlannedField, Selection, Shape
 from .prepare import Prepared
 from .reference import is_awaitable
 from .relations import Children, One, Reference
-from .rows import Level, Row, canonical
+from .rows import Joined, Level, Row, canonical
 from .run_asks import Ask
-from .run_pages import connected_pages, given_pages, joined_values
+from .run_pages import connected_pages, given_pages
 from .settle import Failure
 from .sql import Fragment
-from .trace import IN_ABOVE, Step
+from .trace import Step
 from .writers import Write
 
 _OWN = frozenset({"reference", "children", "one", "pages", "objects"})
@@ -78,28 +80,32 @@ class Run:
         if not level.values:
             return []
         filled = await self.fill(selection, level) if selection.filled else ()
-        return self.builder(selection, level.layout).build(level.values, filled, self.fail)
+        if level.joined:
+            filled = [*filled, *await filled_within(self, level)]
+        return self.builder(selection, level).build(level.values, filled, self.fail)
 
-    def builder(self, selection: Selection, layout: Layout | None) -> Builder:
-        """What builds the output of rows of this layout, or of plain objects."""
-        recent = selection.recent
+    def builder(self, selection: Selection, level: Level) -> Builder:
+        """What builds the output of such rows, or of plain objects."""
+        layout, recent = level.layout, selection.recent
         if recent is not None and recent[0] is layout and recent[1] == self.dialect:
-            known: Builder = recent[2]
-            return known
-        key = (layout.attributes if layout is not None else None, self.dialect)
-        found: Builder | None = selection.builders.get(key)
+            known = recent[2]
+            if known.joined == level.joined:
+                return known
+        key = (layout.attributes if layout is not None else None, self.dialect, *level.joined)
+        found = selection.builders.get(key)
         if found is None:
             if len(selection.builders) >= _MOST_BUILDERS:
                 selection.builders.clear()
-            found = selection.builders[key] = Builder(selection, layout, self.dialect, self.ready.leaves)
+            found = Builder(selection, layout, self.dialect, self.ready.leaves, level.joined)
+            selection.builders[key] = found
         selection.recent = (layout, self.dialect, found)
         return found
 
     async def fill(self, selection: Selection, level: Level) -> list[Sequence[Any]]:
-        """The values of the filled fields, a list with one for each object; asked for together where that
-        helps.
+        """The values of the filled fields that are not joined, a list with one for each object; asked for
+        together where that helps.
         """
-        asks = self._asks(selection)
+        asks = self._asks(selection, level)
         if len(asks) == 1:
             await self._answer(asks[0], level)
         else:
@@ -118,12 +124,12 @@ class Run:
         found = {field: values for ask in asks for field, values in zip(ask.fields, ask.values, strict=True)}
         return [found[field] for field in selection.filled]
 
-    def _asks(self, selection: Selection) -> list[Ask]:
+    def _asks(self, selection: Selection, level: Level) -> list[Ask]:
         """What to ask of a level: a field that is there under several keys with equal arguments is asked for
         once.
         """
         if not selection.repeats:
-            return [Ask(field) for field in selection.filled]
+            return [Ask(field) for field in selection.filled if field not in level.joined]
         asks: dict[Any, Ask] = {}
         for field in selection.filled:
             try:
@@ -150,8 +156,7 @@ class Run:
         if trace is not None:
             field = ask.first
             how = field.kind if self.plan.straight is None else "by key"
-            why = IN_ABOVE if level.joined is not None and field in level.joined else None
-            with trace.step(Step(field.place, field.title, how, len(level.values), why)):
+            with trace.step(Step(field.place, field.title, how, len(level.values))):
                 await self._find(ask, level)
         else:
             await self._find(ask, level)
@@ -170,8 +175,6 @@ class Run:
 
     async def values_of(self, ask: Ask, level: Level) -> list[Sequence[Any]]:
         """The output for each object of a level, for each of the fields that ask for it."""
-        if level.joined is not None and ask.first in level.joined:
-            return [await joined_values(self, ask.first, level)]
         match ask.first.kind:
             case "reference":
                 return await self._reference(ask, level)
@@ -270,9 +273,9 @@ class Run:
         found = iter(made)
         return self._required(field, [None if row is None else next(found) for row in rows])
 
-    def level(self, layout: Layout, rows: Sequence[Any]) -> Level:
+    def level(self, layout: Layout, rows: Sequence[Any], joined: Joined = MappingProxyType({})) -> Level:
         """A level of rows."""
-        return Level(self.context, layout.source.type, layout, rows)
+        return Level(self.context, layout.source.type, layout, rows, joined)
 
     async def _batch(self, ask: Ask, level: Level) -> Sequence[Any]:
         field = ask.first

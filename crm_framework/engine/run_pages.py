@@ -12,12 +12,10 @@ from .connections import Connected, PageCount, PageInfo, PagePart
 from .cursors import row_cursor
 from .declarations import DeclaredField
 from .errors import CompletionFailure, NullFailure
-from .joined import Joined, joinable, read_joined
+from .joined import joinable, read_joined
 from .json_texts import Texts, is_refused, texts_of
-from .layouts import Layout
 from .pages import Asked, Chunk, Content, Page, count_pages, read_pages, read_texts
 from .plans import PlannedField, Reading, Selection
-from .relations import One
 from .rows import Level
 from .whole import WIDTH, Whole, read_whole, whole_of
 
@@ -98,74 +96,27 @@ async def _read(run: "Run", ask: "Ask", asked: Asked, keys: Sequence[str | None]
         fields = joinable(selection) if selection is not None and selection.filled else ()
         joined = await read_joined(run, fields, layout, reading, asked) if fields else None
         if joined is not None:
-            return _joined(run, layout, asked, joined)
+            chunk, begins, width = joined
+            return _of_level(run, asked, [chunk], run.level(layout, chunk.rows, begins), width)
     chunks = await read_pages(run.context, layout, asked, keys, peek=reading.peek, places=reading.places)
     rows = chunks[0].rows if len(chunks) == 1 else [row for chunk in chunks for row in chunk.rows]
-    level = run.level(layout, rows)
+    return _of_level(run, asked, chunks, run.level(layout, rows), layout.width)
+
+
+def _of_level(run: "Run", asked: Asked, chunks: Sequence[Chunk], level: Level, width: int) -> Spread:
+    """The pages of rows that have the values for cursors after others of this width."""
+    rows = level.values
 
     async def nodes(field: PlannedField) -> Sequence[Any]:
         return await run.complete(field.selection, level)
 
-    return _spread(
-        asked, chunks, nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], layout.width)
-    )
+    return _spread(asked, chunks, nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], width))
 
 
 def _whole_of(run: "Run", selection: Selection | None, asked: Asked) -> Whole | None:
     if selection is None or asked.listing.key is not None or not selection.filled:
         return None
     return whole_of(selection, run.ready.leaves)
-
-
-def _joined(run: "Run", layout: Layout, asked: Asked, joined: Joined) -> Spread:
-    chunk, begins, width = joined
-    rows = chunk.rows
-    level = run.level(layout, rows)
-    level.joined = begins
-
-    async def nodes(field: PlannedField) -> Sequence[Any]:
-        return await run.complete(field.selection, level)
-
-    return _spread(
-        asked, [chunk], nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], width)
-    )
-
-
-async def joined_values(run: "Run", field: PlannedField, level: Level) -> Sequence[Any]:
-    """The output of a field whose records were read with the level's rows."""
-    assert level.joined is not None
-    begin, layout, declaration = level.joined[field], field.reading.layout, field.declaration
-    assert layout is not None
-    end = begin + layout.width
-    rows = [row[begin:end] if row[begin] is not None else None for row in level.values]
-    if isinstance(declaration, One):
-        if declaration.otherwise is not None:
-            keys = level.column("id")
-            rows = [
-                declaration.missing(layout, key) if row is None else row
-                for row, key in zip(rows, keys, strict=True)
-            ]
-        return await run.ones(field, layout, rows)
-    return await _pages_of_rows(run, field, layout, rows)
-
-
-async def _pages_of_rows(
-    run: "Run", field: PlannedField, layout: Layout, rows: Sequence[Any]
-) -> Sequence[Any]:
-    """Pages of the one row of each parent, or of none where that is None; only records are shown."""
-    there = [row for row in rows if row is not None]
-    level = run.level(layout, there)
-
-    async def nodes(part: PlannedField) -> Sequence[Any]:
-        return await run.complete(part.selection, level)
-
-    spans: list[tuple[int, int]] = []
-    end = 0
-    for row in rows:
-        start, end = end, end + (row is not None)
-        spans.append((start, end))
-    spread = Spread(nodes=nodes, cursor=str, spans=spans, ends=list)
-    return await _pages(run, field.selection, len(rows), spread, None)
 
 
 def _written(run: "Run", written: Chunk, asked: Asked) -> Spread:
