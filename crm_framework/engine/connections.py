@@ -26,13 +26,14 @@ from .fields import Root, arguments_of, declared
 from .filter_inputs import FilterInputs
 from .filters import FilterSpec, Found, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
-from .keyset import By, Ordering, check_orders, declared_order, ordering
+from .keyset import By, Ordering, check_orders, declared_order, needed, ordering
+from .leaves import fresh
 from .load import context_of
 from .lookups import assumed, look_up, waits
 from .order_inputs import OrderInputs
 from .orders import Orders, orders_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
-from .rows import Level, canonical
+from .rows import canonical
 from .sql import TRUE, Dialect, Fragment, all_of, name
 
 ORDER_BY = "order_by"
@@ -157,35 +158,46 @@ class Connected(Declaration):
         return (self.parent,) if self.key is not None else ()
 
     def resolve(self, field: DeclaredField, parent: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        context = context_of(info)
         if self.key is None:
-            asked = self.asked(field, info, arguments)
+            asked = self.asked(field, context, arguments, self.narrowed(info, arguments))
             if isinstance(asked, Awaitable):
-                return _page_of(context_of(info), asked)
-            return listed_pages(context_of(info), asked, [None]).each[0]
+                return _page_of(context, asked)
+            return listed_pages(context, asked, [None]).each[0]
         level, index = level_of(parent, info)
-        key = (field, canonical(arguments))
-        return level.once(key, lambda: self._pages(field, info, arguments, level)).take(index)
 
-    def _pages(
-        self, field: DeclaredField, info: Info, arguments: dict[str, Any], level: Level
-    ) -> Awaitable[Sequence[Any]] | Sequence[Any]:
-        asked = self.asked(field, info, arguments)
-        if isinstance(asked, Awaitable):
-            return _pages_of(context_of(info), asked, level.column(self.parent))
-        return listed_pages(context_of(info), asked, level.column(self.parent)).each
+        def pages() -> Awaitable[Sequence[Any]] | Sequence[Any]:
+            asked = self.asked(field, context, arguments, self.narrowed(info, arguments))
+            if isinstance(asked, Awaitable):
+                return _pages_of(context, asked, level.column(self.parent))
+            return listed_pages(context, asked, level.column(self.parent)).each
+
+        return level.once((field, canonical(arguments)), pages).take(index)
+
+    def narrowed(self, info: Info, arguments: Mapping[str, Any]) -> Narrowed | Awaitable[Narrowed]:
+        """What `narrow` gives for its arguments, of which it gets copies."""
+        if self.narrow is None:
+            return None
+        own = {name: fresh(arguments[name]) for name in self.narrow_arguments if name in arguments}
+        return self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
 
     def asked(
-        self, field: DeclaredField, info: Info, arguments: Mapping[str, Any]
+        self,
+        field: DeclaredField,
+        context: Context,
+        arguments: Mapping[str, Any],
+        narrowed: Narrowed | Awaitable[Narrowed],
     ) -> Asked | Awaitable[Asked]:
         """The list and the part of it that arguments ask for. Raises `RequestError` BAD_INPUT."""
-        context = context_of(info)
-        narrowed: Narrowed | Awaitable[Narrowed] = None
-        if self.narrow is not None:
-            own = {name: arguments[name] for name in self.narrow_arguments if name in arguments}
-            narrowed = self.narrow(info, **own) if self.narrow_takes_info else self.narrow(**own)
         if isinstance(narrowed, Awaitable) or self._waits(_filters(arguments, narrowed)):
             return self._once_known(field, context, arguments, narrowed)
         return self._listed(field, context, arguments, narrowed)
+
+    def goes_by_arguments(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether no right and no lookup has a say in what they ask for."""
+        chosen = arguments.get("order_by")
+        by_right = chosen and self.orders is not None and needed(self.orders, chosen)
+        return arguments.get("filter") is None and not by_right
 
     def waits(self, arguments: Mapping[str, Any]) -> bool:
         """Whether something may have to be awaited before it is known what is asked for."""

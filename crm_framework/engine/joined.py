@@ -7,16 +7,16 @@ for a level. On PostgreSQL see `whole`.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .asking import asked_at_once
 from .connections import Connected, PagePart
 from .layouts import Layout
 from .objects import records_of
-from .pages import Asked, Choice, Chunk, choice_of, chunk_of
+from .pages import Asked, Choice, Chunk, Statement, choice_of, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
 from .rows import Joined, Level
 from .sql import TRUE, all_of
 from .trace import IN_ABOVE, Step
-from .whole import asked_within
 
 if TYPE_CHECKING:
     from .run import Run
@@ -48,8 +48,7 @@ async def read_joined(
     `None` where it has to be read level by level.
     """
     context = run.context
-    chosen = choice_of(context, asked, [None], peek=reading.peek)
-    assert chosen is not None  # a root list has one page
+    chosen = choice_of(context, asked, peek=reading.peek)
     joins: list[tuple[PlannedField, Layout, Choice]] = []
     for field in fields:
         try:
@@ -67,7 +66,7 @@ async def read_joined(
     for field, inner, _ in joins:
         begins[field] = width
         width += inner.width
-    sql, args = _statement(layout, chosen, joins, reading)
+    sql, args = chosen.statement(_statement, layout, joins, reading)
     bounded = chosen.bounded and all(one.bounded for _, _, one in joins)
     try:
         rows = await context.read(sql, args, bounded=bounded)
@@ -127,16 +126,16 @@ async def _filled(
 
 
 def _choice(run: "Run", field: PlannedField, above: Asked) -> Choice | None:
-    asked = asked_within(run, field)
+    asked = asked_at_once(run, field)
     if asked.window.limit != 1 or asked.window.backward:
         return None
     parent = above.listing.source
-    return choice_of(run.context, asked, [""], peek=False, parent=parent, named=f"x.{parent.key}")
+    return choice_of(run.context, asked, peek=False, parent=parent, named=f"x.{parent.key}")
 
 
 def _statement(
-    layout: Layout, chosen: Choice, joins: Sequence[tuple[PlannedField, Layout, Choice]], reading: Reading
-) -> tuple[str, tuple[Any, ...]]:
+    chosen: Choice, layout: Layout, joins: Sequence[tuple[PlannedField, Layout, Choice]], reading: Reading
+) -> Statement:
     source, ordering = chosen.listing.source, chosen.ordering
     shown = [layout.outer]
     args = [*chosen.condition.args, chosen.limit]

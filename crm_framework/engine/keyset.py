@@ -188,10 +188,15 @@ def _term(orders: Orders, by: By) -> Term:
 
 def check_orders(orders: Orders, chosen: Any, context: "Context", granted: Callable[[str], bool]) -> None:
     """Raises `RequestError` FORBIDDEN for an order that needs a permission which is not granted."""
-    for by in _first_of_each(chosen):
-        needs = next((one.permission for one in orders.fields if one.name == by.name), None)
-        if needs is not None and not granted(needs):
-            raise context.refusal([(f"{orders.name}.{by.name}", needs)])
+    for by, need in needed(orders, chosen):
+        if not granted(need):
+            raise context.refusal([(f"{orders.name}.{by}", need)])
+
+
+def needed(orders: Orders, chosen: Any) -> Sequence[tuple[str, str]]:
+    """The chosen orders that need a permission, by name, and which."""
+    guarded = {one.name: one.permission for one in orders.fields if one.permission is not None}
+    return [(by.name, guarded[by.name]) for by in _first_of_each(chosen) if by.name in guarded]
 
 
 _MOST_KNOWN = 200

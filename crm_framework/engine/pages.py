@@ -3,7 +3,7 @@ for.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from .context import Context
@@ -59,12 +59,15 @@ class Listing:
     where: Fragment | None = None
 
 
-class Asked(NamedTuple):
+@dataclass(eq=False, slots=True)
+class Asked:
     """What a connection's arguments ask for; `bounds` is what the window's cursors mean."""
 
     listing: Listing
     window: Window
-    bounds: Sequence[Fragment]
+    bounds: Sequence[Fragment] = ()
+    choice: "tuple[Any, Choice] | None" = field(default=None, init=False)
+    """The choice that was made last, with what it goes by besides: see `choice_of`."""
 
 
 @dataclass
@@ -150,7 +153,7 @@ def pages_of(context: Context, pages: Sequence[ReadyPage]) -> list[Any]:
 
 def listed_pages(context: Context, asked: Asked, keys: Sequence[str | None]) -> Pages:
     """The pages of a listing, parent by parent."""
-    listing, wanted, _ = asked
+    listing, wanted = asked.listing, asked.window
     layout = listing.source.layout
 
     async def load() -> Sequence[Content]:
@@ -206,7 +209,12 @@ class Columns(Protocol):
     width: int
 
 
-class Choice(NamedTuple):
+Statement = tuple[str, tuple[Any, ...]]
+"""Its text and its arguments: those that follow the parents' keys, where it is given these."""
+
+
+@dataclass(eq=False, slots=True)
+class Choice:
     """Which rows a statement for pages takes: the best `limit` of each parent, or of all.
 
     `reach` is a condition on the parent's key that decides on all records of it. `limit` is that of a `page`,
@@ -219,52 +227,67 @@ class Choice(NamedTuple):
     reach: Fragment | None
     page: int
     limit: int
-    parents: Sequence[str]
     bounded: bool
+    _made: tuple[Any, Statement] | None = field(default=None, init=False)
+
+    def statement(self, make: Callable[..., Statement], *of: Any) -> Statement:
+        """`make(self, *of)`; what was made last is kept for who asks for the same again."""
+        wanted = (make, *of)
+        if self._made is None or self._made[0] != wanted:
+            self._made = (wanted, make(self, *of))
+        return self._made[1]
 
 
 def choice_of(
-    context: Context,
-    asked: Asked,
-    keys: Sequence[str | None],
-    *,
-    peek: bool,
-    parent: Source | None = None,
-    named: str = "",
-) -> Choice | None:
-    """What to read for the pages of these parents; `None` where that is nothing. Raises `RequestError`.
+    context: Context, asked: Asked, *, peek: bool, parent: Source | None = None, named: str = ""
+) -> Choice:
+    """What to read for the pages. The same as last time, where the actor reaches the same records.
 
     `parent` is where the parents come from, if the same statement reads them; it may call a parent's key by
     another name.
     """
-    listing, wanted, bounds = asked
-    keyed = listing.key is not None
-    parents = [key for key in dict.fromkeys(keys) if key is not None] if keyed else []
-    if keyed and not parents:
-        return None
-    if len(keys) * wanted.limit > context.limits.max_rows:
-        raise RequestError(
-            "TOO_COMPLEX",
-            f"{wanted.limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
-            "rows that one operation may read; ask for fewer at a time",
-        )
+    listing, wanted, dialect = asked.listing, asked.window, context.reader.dialect
     source, key = listing.source, listing.key
     restriction = reach = None
     if key is None or parent is None or not context.follows(parent, source, key):
         restriction = context.restrict(source)
-        if restriction is not None and key is not None:
-            # looked at once a parent, not once a record
-            reach = restriction.about(f"t.{key}", named or _PARENT[context.reader.dialect])
-    return Choice(
+    goes_by = (restriction, peek, named, dialect, source.row_number)
+    if asked.choice is not None and asked.choice[0] == goes_by:
+        return asked.choice[1]
+    if restriction is not None and key is not None:
+        # looked at once a parent, not once a record
+        reach = restriction.about(f"t.{key}", named or _PARENT[dialect])
+    made = Choice(
         listing,
         listing.ordering.reversed() if wanted.backward else listing.ordering,
-        all_of([listing.where, source.visible, restriction if reach is None else None, *bounds]),
+        all_of([listing.where, source.visible, restriction if reach is None else None, *asked.bounds]),
         reach,
         wanted.limit,
         wanted.limit + 1 if peek else wanted.limit,
-        parents,
-        bounded=listing.where in (None, TRUE) and len(parents) <= MOST_BOUNDED,
+        bounded=listing.where in (None, TRUE),
     )
+    asked.choice = (goes_by, made)
+    return made
+
+
+def _parents_of(context: Context, asked: Asked, keys: Sequence[str | None]) -> Sequence[str]:
+    """Those whose pages are to be read, each once. Raises `RequestError` where these may be too many rows."""
+    parents = [key for key in dict.fromkeys(keys) if key is not None]
+    limit = asked.window.limit
+    if (parents or asked.listing.key is None) and len(keys) * limit > context.limits.max_rows:
+        raise RequestError(
+            "TOO_COMPLEX",
+            f"{limit} records for each of {len(keys)} are more than the {context.limits.max_rows} "
+            "rows that one operation may read; ask for fewer at a time",
+        )
+    return parents
+
+
+async def _read(context: Context, chosen: Choice, made: Statement, parents: Sequence[str]) -> Sequence[Any]:
+    sql, args = made
+    if chosen.listing.key is not None:
+        args = (list(parents) if context.reader.dialect == "postgres" else json_list(parents), *args)
+    return await context.read(sql, args, bounded=chosen.bounded and len(parents) <= MOST_BOUNDED)
 
 
 async def read_pages(
@@ -281,27 +304,28 @@ async def read_pages(
     Without `peek` it is not looked whether more rows follow; without `places` the rows come without the
     values that cursors are made of.
     """
-    chosen = choice_of(context, asked, keys, peek=peek)
-    if chosen is None:
+    parents = _parents_of(context, asked, keys)
+    if asked.listing.key is not None and not parents:
         return [_EMPTY for _ in keys]
     dialect = context.reader.dialect
-    sql, args = page_statement(columns, chosen, dialect, places)
+    chosen = choice_of(context, asked, peek=peek)
+    made = chosen.statement(page_statement, columns, dialect, places)
     try:
-        rows = await context.read(sql, args, bounded=chosen.bounded)
+        rows = await _read(context, chosen, made, parents)
     except Exception as error:
-        if ROW_NUMBER not in sql or f"t.{ROW_NUMBER}" not in str(error):
+        if ROW_NUMBER not in made[0] or f"t.{ROW_NUMBER}" not in str(error):
             raise
         source = asked.listing.source
         source.row_number = source.key  # it is a view, or a table without such numbers
-        sql, args = page_statement(columns, chosen, dialect, places)
-        rows = await context.read(sql, args, bounded=chosen.bounded)
+        chosen = choice_of(context, asked, peek=peek)
+        rows = await _read(context, chosen, page_statement(chosen, columns, dialect, places), parents)
     context.admit(len(rows))
     if asked.listing.key is None:
         return [chunk_of(rows, asked.window)]
-    groups: list[list[Any]] = [[] for _ in chosen.parents]
+    groups: list[list[Any]] = [[] for _ in parents]
     for row in rows:
         groups[row[-1]].append(row)
-    return _each(chosen, groups, asked.window, keys)
+    return _each(parents, groups, asked.window, keys)
 
 
 async def read_texts(
@@ -311,23 +335,23 @@ async def read_texts(
 
     A row for each parent: of a row for each record the driver makes an object.
     """
-    chosen = choice_of(context, asked, keys, peek=peek)
-    if chosen is None:
+    parents = _parents_of(context, asked, keys)
+    if not parents:
         return [_EMPTY for _ in keys]
-    sql, args = text_statement(texts, chosen)
-    rows = await context.read(sql, args, bounded=chosen.bounded)
+    chosen = choice_of(context, asked, peek=peek)
+    rows = await _read(context, chosen, chosen.statement(text_statement, texts), parents)
     groups = [row[0].split("\n") if row[0] is not None else [] for row in rows]
     context.admit(sum(map(len, groups)))
-    return _each(chosen, groups, asked.window, keys)
+    return _each(parents, groups, asked.window, keys)
 
 
 def _each(
-    chosen: Choice, groups: Sequence[Sequence[Any]], wanted: Window, keys: Sequence[str | None]
+    parents: Sequence[str], groups: Sequence[Sequence[Any]], wanted: Window, keys: Sequence[str | None]
 ) -> list[Chunk]:
     """The page of each key, from the rows of each parent."""
-    if len(chosen.parents) == len(keys):
+    if len(parents) == len(keys):
         return [chunk_of(group, wanted) for group in groups]
-    chunks = {key: chunk_of(group, wanted) for key, group in zip(chosen.parents, groups, strict=True)}
+    chunks = {key: chunk_of(group, wanted) for key, group in zip(parents, groups, strict=True)}
     return [_EMPTY if key is None else chunks[key] for key in keys]
 
 
@@ -351,9 +375,7 @@ def bounds_of(ordering: Ordering, source: Source, wanted: Window, dialect: Diale
     return found
 
 
-def page_statement(
-    columns: Columns, chosen: Choice, dialect: Dialect, places: bool
-) -> tuple[str, tuple[Any, ...]]:
+def page_statement(chosen: Choice, columns: Columns, dialect: Dialect, places: bool) -> Statement:
     """The best rows of each parent, or of all rows: columns, places, the parent's number."""
     source, key = chosen.listing.source, chosen.listing.key
     condition, ordering, limit = chosen.condition, chosen.ordering, chosen.limit
@@ -376,7 +398,7 @@ def page_statement(
             f"SELECT {shown}, g.number - 1 AS {GROUP} FROM {_numbered(source)}"
             f" CROSS JOIN LATERAL ({best}) AS x {ordering.outer_clause(dialect)}"
         )
-        return sql, (list(chosen.parents), *condition.args, *most.args)
+        return sql, (*condition.args, *most.args)
     # SQLite: the numbers of the best few rows per parent, which the index has, and straight to these rows.
     # CROSS keeps it from beginning with the table, which it else may: all of it, once for each parent.
     number = source.row_number
@@ -387,10 +409,10 @@ def page_statement(
         f" FROM json_each(?) AS g CROSS JOIN {table} ON t.{number} IN ({best})"
         f"{f' WHERE {reach.sql}' if reach is not TRUE else ''} {order}"
     )
-    return sql, (json_list(chosen.parents), *condition.args, limit, *reach.args)
+    return sql, (*condition.args, limit, *reach.args)
 
 
-def text_statement(texts: Columns, chosen: Choice) -> tuple[str, tuple[Any, ...]]:
+def text_statement(chosen: Choice, texts: Columns) -> Statement:
     """The lines of each parent, for PostgreSQL: aggregates of an ordered query keep its order."""
     source, most = chosen.listing.source, most_of(chosen)
     condition = all_of([chosen.condition, chosen.reach])
@@ -401,7 +423,7 @@ def text_statement(texts: Columns, chosen: Choice) -> tuple[str, tuple[Any, ...]
     )
     lines = f"SELECT string_agg(coalesce({texts.outer}, ''), chr(10)) AS lines FROM ({best}) AS x"
     sql = f"SELECT l.lines FROM {_numbered(source)} CROSS JOIN LATERAL ({lines}) AS l ORDER BY g.number"
-    return sql, (list(chosen.parents), *condition.args, *most.args)
+    return sql, (*condition.args, *most.args)
 
 
 def most_of(chosen: Choice) -> Fragment:

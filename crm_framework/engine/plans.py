@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .builders import Builder
     from .cost import Cost
     from .json_texts import Texts
+    from .pages import Asked
     from .straight import Straight
     from .whole import Whole
 
@@ -114,6 +115,8 @@ class PlannedField:
     reading: Reading = Reading()
     pages: bool = False
     """Whether its values are pages."""
+    asked: "tuple[Any, Asked] | None" = None
+    """What was asked for last, and what that goes by: see `asking`."""
 
     @property
     def selection(self) -> "Selection":

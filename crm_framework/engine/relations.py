@@ -15,6 +15,7 @@ from .declarations import AS_FAR, PUBLIC, Declaration, DeclaredField, Source, le
 from .fields import arguments_of, declared
 from .keyset import Ordering, Term
 from .layouts import Layout
+from .leaves import fresh
 from .load import context_of, is_text, load, load_groups
 from .orders import OrderKind
 from .pages import Asked, Chunk, Listing, Window, read_pages
@@ -120,29 +121,29 @@ class One(Declaration):
             source = require_source(field.target)
             keys = level.column("id")
             found = Level(context, source.type, source.layout)
-            chunks = await self.read(field, source.layout, context, keys, arguments)
+            asked = self.asked(source, self.narrowed(arguments))
+            chunks = await self.read(source.layout, context, keys, asked)
             given = [self.row_of(chunk, source.layout, key) for chunk, key in zip(chunks, keys, strict=True)]
             return [None if row is None else found.add(row) for row in given]
 
         return level.once((field, canonical(arguments)), rows).take(index, context.written)
 
     async def read(
-        self,
-        field: DeclaredField,
-        layout: Layout,
-        context: Context,
-        keys: Sequence[str],
-        arguments: Mapping[str, Any],
+        self, layout: Layout, context: Context, keys: Sequence[str], asked: Asked
     ) -> Sequence[Chunk]:
         """The record of each parent, if there is one."""
-        asked = self.asked(layout.source, arguments)
         return await read_pages(context, layout, asked, keys, peek=False, places=False)
 
-    def asked(self, source: Source, arguments: Mapping[str, Any]) -> Asked:
+    def narrowed(self, arguments: Mapping[str, Any]) -> Fragment | None:
+        """What `narrow` gives for the arguments, of which it gets copies."""
+        if self.narrow is None:
+            return None
+        return self.narrow(**{name: fresh(value) for name, value in arguments.items()})
+
+    def asked(self, source: Source, narrowed: Fragment | None) -> Asked:
         """The record as a page of one."""
-        narrowed = self.narrow(**arguments) if self.narrow is not None else None
         where = all_of([Fragment(self.where) if self.where else None, narrowed])
-        return Asked(Listing(source, self._ordering(source), self.key, where), _FIRST, ())
+        return Asked(Listing(source, self._ordering(source), self.key, where), _FIRST)
 
     def row_of(self, chunk: Chunk, layout: Layout, key: str) -> Any:
         """The row, or what stands for it where there is none, if anything does."""

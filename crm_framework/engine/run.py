@@ -16,6 +16,7 @@ from graphql.pyutils import Path
 from .amount import Amount
 from .arguments import Variables
 from .arrivals import all_here, arrived, shared
+from .asking import asked_of_one
 from .builders import Builder
 from .context import Context
 from .declarations import DeclaredField
@@ -257,10 +258,9 @@ class Run:
         field, layout = ask.first, ask.reading.layout
         declaration = field.declaration
         assert isinstance(declaration, One)
-        assert isinstance(field.field, DeclaredField)
         assert layout is not None  # the planner takes no other
-        keys = level.column("id")
-        chunks = await declaration.read(field.field, layout, self.context, keys, self.given(field))
+        asked, keys = asked_of_one(self, field), level.column("id")
+        chunks = await declaration.read(layout, self.context, keys, asked)
         rows = [declaration.row_of(chunk, layout, key) for chunk, key in zip(chunks, keys, strict=True)]
         return [await self.ones(each, layout, rows) for each in ask.fields]
 

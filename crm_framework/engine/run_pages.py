@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from .asking import asked_of
 from .connections import Connected, PageCount, PageInfo, PagePart
 from .cursors import row_cursor
-from .declarations import DeclaredField
 from .errors import CompletionFailure, NullFailure
 from .joined import joinable, read_joined
 from .json_texts import Texts, is_refused, texts_of
@@ -45,14 +45,9 @@ async def connected_pages(run: "Run", ask: "Ask", level: Level) -> list[Sequence
 
     A root list has one object above it.
     """
-    field, reading = ask.first, ask.reading
-    declaration = field.declaration
+    reading, declaration = ask.reading, ask.first.declaration
     assert isinstance(declaration, Connected)
-    assert isinstance(field.field, DeclaredField)
-    arguments = field.arguments
-    # only functions of the declaration's author could change what they are given
-    given = run.given(field) if arguments is None or declaration.narrow else arguments.shared(run.variables)
-    found = declaration.asked(field.field, run.info(ask), given)
+    found = asked_of(run, ask)
     asked = found if isinstance(found, Asked) else await found
     keys = level.column(declaration.parent) if declaration.key is not None else [None]
 

@@ -5,21 +5,21 @@ columns: what would take a statement a level, and of each record an object, is a
 text that would be made here, or none, and then the page is read level by level, which knows the error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from .asking import asked_at_once
 from .builders import Builder
 from .connections import Connected, PagePart
-from .declarations import DeclaredField, Source
+from .declarations import Source
 from .json_texts import Texts, is_refused, object_text, texts_of
 from .load import GROUP
-from .pages import Asked, Choice, Chunk, choice_of, chunk_of, most_of
+from .pages import Asked, Choice, Chunk, Statement, choice_of, chunk_of, most_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
-from .run_asks import Ask
 from .sql import all_of
 from .trace import IN_ABOVE, Step
 from .writers import Leaves
@@ -138,8 +138,7 @@ async def read_whole(
     `None` where it has to be read level by level.
     """
     context = run.context
-    chosen = choice_of(context, asked, [None], peek=reading.peek)
-    assert chosen is not None  # a root list has one page
+    chosen = choice_of(context, asked, peek=reading.peek)
     source = asked.listing.source
     try:
         lists = [_choice(run, one, source) for one in whole.inner]
@@ -148,7 +147,7 @@ async def read_whole(
     most = chosen.limit * (1 + sum(one.limit for one in lists))
     if context.rows_read + most > context.limits.max_rows:
         return None  # perhaps too many, and whose error that is the levels tell
-    sql, args = _statement(whole, chosen, lists, reading)
+    sql, args = chosen.statement(_statement, whole, lists, reading)
     try:
         bounded = chosen.bounded and all(one.bounded for one in lists)
         rows = await context.read(sql, args, bounded=bounded)
@@ -170,36 +169,15 @@ async def read_whole(
     return chunk
 
 
-def asked_within(run: "Run", field: PlannedField) -> Asked:
-    """What a field asks of each of the records that it hangs on. Raises what is the field's error."""
-    declaration = field.declaration
-    assert isinstance(field.field, DeclaredField)
-    if isinstance(declaration, One):
-        assert field.reading.layout is not None
-        return declaration.asked(field.reading.layout.source, run.given(field))
-    assert isinstance(declaration, Connected)
-    arguments = field.arguments
-    given: Mapping[str, Any] = {} if arguments is None else arguments.shared(run.variables)
-    if declaration.waits(given):
-        raise ValueError("it has to wait, and is read by itself")
-    found = declaration.asked(field.field, run.info(Ask(field)), given)
-    assert isinstance(found, Asked)
-    return found
-
-
 def _choice(run: "Run", one: Inner, parent: Source) -> Choice:
     """What is asked of a list that hangs on each record of `parent`."""
-    asked = asked_within(run, one.field)
+    asked = asked_at_once(run, one.field)
     if asked.window.backward:
         raise ValueError("from its end")
-    chosen = choice_of(run.context, asked, [""], peek=False, parent=parent)
-    assert chosen is not None
-    return chosen
+    return choice_of(run.context, asked, peek=False, parent=parent)
 
 
-def _statement(
-    whole: Whole, chosen: Choice, lists: Sequence[Choice], reading: Reading
-) -> tuple[str, tuple[Any, ...]]:
+def _statement(chosen: Choice, whole: Whole, lists: Sequence[Choice], reading: Reading) -> Statement:
     source, ordering = chosen.listing.source, chosen.ordering
     most = most_of(chosen)
     args = [*chosen.condition.args, *most.args]
