@@ -29,7 +29,7 @@ from .kept_lists import KeptList, kept_order, of_kept
 from .keyset import By, Ordering, check_orders, declared_order, needed, ordering
 from .leaves import fresh
 from .load import context_of
-from .lookups import assumed, look_up, waits
+from .lookups import check_fits, look_up, waits
 from .order_inputs import OrderInputs
 from .orders import Orders, orders_of
 from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
@@ -221,7 +221,7 @@ class Connected(Declaration):
         found: Found = {}
         if self.filter is not None:
             if (own := arguments.get("filter")) is not None:
-                compile_filter(self.filter, own, context.reader.dialect, assumed(self.filter))
+                check_fits(self.filter, own, context.reader.dialect)
             found = await look_up(self.filter, filters, context)
         return self._listed(field, context, arguments, narrowed, found)
 

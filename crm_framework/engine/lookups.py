@@ -6,7 +6,7 @@ from typing import Any
 
 from .context import Context
 from .errors import RequestError, awaited, going_on
-from .filters import COMBINE, Filter, FilterSpec, Found, Lookup, Member, Names, long_texts
+from .filters import COMBINE, Filter, FilterSpec, Found, Lookup, Member, Names, compile_filter, long_texts
 from .sql import TRUE, Dialect, Fragment, listed
 
 
@@ -19,8 +19,7 @@ async def look_up(spec: FilterSpec, filters: Iterable[Any], context: Context) ->
     """What such members of these filters, and of those that they name, mean: each is asked for once.
 
     What one of them raises is kept, and raised again of each filter that has the member, when that is
-    compiled: the others are not to suffer. A request's own filter is compiled with what is `assumed` before
-    anything is looked up for it: what is refused anyway is not to cost that.
+    compiled: the others are not to suffer.
     """
     found: dict[str, Any] = {}
     whole = list(filters)
@@ -49,12 +48,16 @@ async def _asked(ask: Lookup | Names, context: Context, values: list[Any]) -> An
         return error
 
 
-def assumed(spec: FilterSpec) -> Found:
-    """As if all had been looked up: to see whether the rest of a filter fits, and all is not too large.
+def check_fits(spec: FilterSpec, value: Any, dialect: Dialect) -> None:
+    """Raises `RequestError` BAD_INPUT for a filter that does not fit, or is too large, whatever is looked up:
+    before that is done, as what is refused anyway is not to cost it.
 
     What is to be looked up counts as one comparison for each value in it.
     """
-    return {member.name: _compared if member.lookup else _anything for member in spec.lookups.values()}
+    members = spec.lookups.values()
+    compile_filter(
+        spec, value, dialect, {one.name: _compared if one.lookup else _anything for one in members}
+    )
 
 
 def _compared(value: Any, dialect: Dialect) -> Fragment:

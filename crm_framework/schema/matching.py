@@ -10,7 +10,7 @@ from crm_framework.engine.declarations import require_source
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
 from crm_framework.engine.load import context_of, visible
-from crm_framework.engine.lookups import assumed, look_up
+from crm_framework.engine.lookups import check_fits, look_up
 from crm_framework.engine.sql import Fragment, all_of
 from crm_framework.errors import CrmError, ErrorCode
 
@@ -32,7 +32,7 @@ async def matching_customers(info: Info, filters: Sequence[Mapping[str, Any]]) -
         raise context.refusal([(spec.name, source.permission)])  # who is found tells of customers
     for value in filters:
         check_members(spec, value, context, granted_on(context, source))
-        compile_filter(spec, value, context.reader.dialect, assumed(spec))
+        check_fits(spec, value, context.reader.dialect)
     found = await look_up(spec, filters, context)
     seen = visible(source, context)
     return [all_of([compile_filter(spec, value, context.reader.dialect, found), seen]) for value in filters]
@@ -50,7 +50,7 @@ async def filter_condition(info: Info, spec: FilterSpec, value: Mapping[str, Any
     whole: FilterSpec = schema.filters.extended(spec)
     try:
         check_members(whole, value, context, context.granted)
-        compile_filter(whole, value, context.reader.dialect, assumed(whole))
+        check_fits(whole, value, context.reader.dialect)
         found = await look_up(whole, [value], context)
         return compile_filter(whole, value, context.reader.dialect, found)
     except RequestError as error:

@@ -10,9 +10,9 @@ import strawberry
 
 from crm_framework.domain.customers import segments
 from crm_framework.engine.errors import RequestError
-from crm_framework.engine.filters import FilterSpec, check_members, compile_filter
+from crm_framework.engine.filters import FilterSpec, check_members
 from crm_framework.engine.ids import decode_key, encode_id
-from crm_framework.engine.lookups import assumed
+from crm_framework.engine.lookups import check_fits
 from crm_framework.engine.orders import Orders
 from crm_framework.errors import CrmError, ErrorCode
 
@@ -40,7 +40,7 @@ def check_of(info: strawberry.Info) -> segments.Check:
     def check(condition: Mapping[str, Any]) -> None:
         try:
             check_members(spec, condition, info.context, info.context.may)
-            compile_filter(spec, condition, dialect, assumed(spec))
+            check_fits(spec, condition, dialect)
         except RequestError as error:
             code = ErrorCode.FORBIDDEN if error.code == "FORBIDDEN" else ErrorCode.BAD_INPUT
             raise CrmError(code, f"{error.message}.") from None

@@ -9,7 +9,7 @@ from crm_framework.engine.context import Context
 from crm_framework.engine.errors import DeclarationError, RequestError
 from crm_framework.engine.execute import reference_execute
 from crm_framework.engine.filters import Condition, Filter, FilterSpec, Found, Member, compile_filter
-from crm_framework.engine.lookups import assumed, look_up, waits
+from crm_framework.engine.lookups import check_fits, look_up, waits
 from crm_framework.engine.sql import Fragment
 
 from . import library
@@ -184,19 +184,19 @@ async def test_a_text_that_is_too_long_is_not_looked_up() -> None:
 def test_without_a_lookup_a_filter_can_only_be_looked_through() -> None:
     spec = Shelves().spec
     value = {"free": 1, "not": {"kept": "any"}}
-    compile_filter(spec, value, "sqlite", assumed(spec))
+    check_fits(spec, value, "sqlite")
     with pytest.raises(RequestError, match=r"filter\.free: it rests on what cannot be looked up here"):
         compile_filter(spec, value, "sqlite")
     with pytest.raises(RequestError, match=r"filter\.room\.eq: a text is expected"):
-        compile_filter(spec, {**value, "room": {"eq": 4}}, "sqlite", assumed(spec))
+        check_fits(spec, {**value, "room": {"eq": 4}}, "sqlite")
 
 
 def test_what_is_to_be_looked_up_counts_by_its_values() -> None:
     spec = Shelves().spec
     fits = {"room": {"in": ["N"] * 1000}, "or": [{"free": [{"in": [1] * 999, "eq": 1}] * 4}]}
-    assert len(compile_filter(spec, fits, "sqlite", assumed(spec)).args) == 5000
+    check_fits(spec, fits, "sqlite")
     with pytest.raises(RequestError, match="filter: 5001 values are too many; 5000 may be compared"):
-        compile_filter(spec, {**fits, "free": 1}, "sqlite", assumed(spec))
+        check_fits(spec, {**fits, "free": 1}, "sqlite")
 
 
 def test_a_member_has_one_way_to_its_condition() -> None:
