@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .plugin_routes.table import place_of
-from .service import service_in
+from .service import Service
 
 log = logging.getLogger("crm_framework.access")
 
@@ -20,26 +20,25 @@ QUIET = frozenset({"/healthz", "/readyz"})
 """Asked every few seconds by machines; logged only when they fail."""
 
 
-def note(scope: Scope, **facts: str | None) -> None:
-    """Adds facts to the request's line, such as the actor's name. Of what clients make up as long as they
+def note(scope: Scope, name: str, fact: str | None) -> None:
+    """Adds a fact to the request's line, such as the actor's name. Of what clients make up as long as they
     like, the beginning is kept."""
-    notes = scope.get(NOTES)
-    if notes is not None:
-        notes.update({name: value and value[:MAX_FACT] for name, value in facts.items()})
+    if fact and NOTES in scope:
+        scope[NOTES][name] = fact[:MAX_FACT]
 
 
 def tell(scope: Scope, status: int, started: float, notes: Mapping[str, Any]) -> None:
     """Counts and logs a request that has ended; `started` is when it began, by `perf_counter`."""
     elapsed = perf_counter() - started
     path = place_of(scope)
-    if hasattr(scope["app"].state, "service"):  # not before it is open
-        service_in(scope).counts.request(path, status, elapsed)
+    service: Service | None = getattr(scope["app"].state, "service", None)
+    if service is not None:  # not before it is open
+        service.counts.request(path, status, elapsed)
     if (status >= 400 or path not in QUIET) and log.isEnabledFor(logging.INFO):
-        told = {name: value for name, value in notes.items() if value}
-        facts = " ".join(f"{name}={value}" for name, value in told.items())
+        facts = " ".join(f"{name}={value}" for name, value in notes.items())
         method, took = scope["method"], elapsed * 1000
         said = (method, path, status, took, facts)
-        fields = {"method": method, "path": path, "status": status, "duration_ms": round(took, 3), **told}
+        fields = {"method": method, "path": path, "status": status, "duration_ms": round(took, 3), **notes}
         # without looking for the line of the program that it comes from: that takes half the time
         log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, LINE, said, None, extra=fields))
 

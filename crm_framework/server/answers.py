@@ -11,6 +11,7 @@ from crm_framework.engine.result import Result
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
+EVENTS = "text/event-stream"
 
 STATUS = {
     "UNAUTHENTICATED": 401,
@@ -63,14 +64,30 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
+class Accepted(NamedTuple):
+    """What a client takes: a page for people, as a browser does that opens one; a stream of events; answers
+    of the media type `media`, None for neither of ours."""
+
+    page: bool
+    stream: bool
+    media: str | None
+
+
+def accepted(header: bytes) -> Accepted:
+    """What an Accept header means; an empty one is as good as none."""
+    return _accepted(header) if len(header) > MAX_REMEMBERED else _remembered(header)
+
+
+def _accepted(header: bytes) -> Accepted:
+    accept = header.decode("latin-1")
+    return Accepted(accepts_page(accept), EVENTS in accept.lower(), media_type(accept))
+
+
+_remembered = lru_cache(64)(_accepted)
+
+
 def media_type(accept: str | None) -> str | None:
     """The media type to answer in, by the client's order of preference; None if it takes neither."""
-    if accept is None or len(accept) > MAX_REMEMBERED:
-        return _media_type(accept)
-    return _remembered_media_type(accept)
-
-
-def _media_type(accept: str | None) -> str | None:
     # A client that states nothing, or takes anything, is an old one or a person
     if accept is None or not accept.strip():
         return JSON
@@ -86,8 +103,6 @@ def _media_type(accept: str | None) -> str | None:
                 break
     return best[2] if best else None
 
-
-_remembered_media_type = lru_cache(64)(_media_type)
 
 _OFFERED = ((GRAPHQL, {GRAPHQL}), (JSON, {JSON, "application/*", "*/*"}))
 

@@ -13,16 +13,16 @@ from crm_framework.security.verify import TokenRefused
 
 from . import answers
 from .access_log import note
-from .answers import JSON, Answer, Refusal, accepts_page, media_type, refused
+from .answers import JSON, Answer, Refusal, accepted, refused
 from .attempts import address_of, note_forbidden, note_unauthenticated
 from .authentication import authenticate
 from .console import page
 from .limits.budgets import Budget
 from .operations import Headers, check_read_only, from_parameters, read_operation
 from .request_ids import request_id
-from .running import deadlines_of, in_time
+from .running import in_time
 from .service import service_in
-from .sse import accepts_stream, stream
+from .sse import stream
 
 log = logging.getLogger("crm_framework.server")
 
@@ -36,15 +36,14 @@ class GraphQL:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # the first of several headers of one name counts
         headers: Headers = dict(reversed(list(scope["headers"])))
-        accept = headers[b"accept"].decode("latin-1") if b"accept" in headers else None
-        if scope["method"] in ("GET", "HEAD") and accepts_page(accept):
+        takes = accepted(headers.get(b"accept", b""))
+        if takes.page and scope["method"] in ("GET", "HEAD"):
             await page()(scope, receive, send)
             return
-        streamed = accepts_stream(accept)
-        media = JSON if streamed else media_type(accept)
+        media = JSON if takes.stream else takes.media
         answer: Answer | None
         try:
-            answer = await self._answer(scope, headers, receive, media, send if streamed else None)
+            answer = await self._answer(scope, headers, receive, media, send if takes.stream else None)
         except Refusal as refusal:
             answer = refused(refusal, media or JSON)
         except BaseException as error:
@@ -64,31 +63,29 @@ class GraphQL:
         if media is None:
             raise Refusal(406, "BAD_INPUT", f"The answer is {answers.GRAPHQL} or {JSON}; accept one of them.")
         service = service_in(scope)
-        settings = service.settings
-        address = address_of(scope)
 
         def told(refused: TokenRefused) -> None:
             note_unauthenticated(service, scope, refused)
 
-        actor = await authenticate(headers, service.verifier.verify, service.guesses, address, told)
-        note(scope, actor=actor.name)
+        actor = await authenticate(headers, service.verifier.verify, service.guesses, address_of(scope), told)
+        note(scope, "actor", actor.name)
+        budget = service.budgets.of(actor.holder)
         if method == "GET":
             operation = from_parameters(scope["query_string"], service.persisted)
-            note(scope, operation=operation.operation_name)
+            note(scope, "operation", operation.operation_name)
             check_read_only(operation)
         else:
-            budget = service.budgets.of(actor.holder)
             if budget is not None and budget.left() < 0:
                 raise _used_up(budget)
             operation = await read_operation(
                 headers,
                 receive,
                 service.persisted,
-                max_bytes=settings.max_body_bytes,
-                deadlines=deadlines_of(settings.request_timeout_s),
+                max_bytes=service.settings.max_body_bytes,
+                deadlines=service.deadlines,
                 budget=budget,
             )
-            note(scope, operation=operation.operation_name)
+            note(scope, "operation", operation.operation_name)
         if stream_to is not None:
             secret = headers[b"authorization"].decode("latin-1").partition(" ")[2].strip()
             await stream(service, scope, actor, secret, operation, receive, stream_to)
@@ -97,7 +94,6 @@ class GraphQL:
         result = await in_time(service, operation, context)
         if result.errors:
             note_forbidden(service, scope, actor, operation, result)
-        budget = service.budgets.of(actor.holder)
         return answers.answer(result, media, budget.headers() if budget else (), context.wait_s)
 
 

@@ -51,9 +51,11 @@ async def read_operation(
     """
     _check_content(headers)
     body = await read_body(headers, receive, max_bytes=max_bytes, max_values=MAX_VALUES, deadlines=deadlines)
-    started = perf_counter()
-    members = parsed(body, "The body")
-    if budget is not None and len(body) > LARGE:
+    if budget is None or len(body) <= LARGE:
+        members = parsed(body, "The body")
+    else:
+        started = perf_counter()
+        members = parsed(body, "The body")
         budget.charge(HELD_UP * (perf_counter() - started))
     return from_members(members, persisted, read_only=False)
 
@@ -142,7 +144,8 @@ _remembered_kinds = lru_cache(256)(_kinds)
 MAX_VALUES = 300_000
 """Values in a body. Reading them holds everybody else up, in a thread too; and each takes several times as
 much memory as it has characters at least: two, in a list."""
-_SMALL = 2 * MAX_VALUES
+BYTES_A_VALUE = 2
+"""At least, with what parts it from the next one: a shorter body need not be counted."""
 
 
 def check_values(body: bytes, what: str) -> None:
@@ -150,7 +153,7 @@ def check_values(body: bytes, what: str) -> None:
 
     Commas and brackets in texts count, too: of those there are few where the texts are meant to be read.
     """
-    if len(body) > _SMALL and _values(body) > MAX_VALUES:
+    if len(body) > BYTES_A_VALUE * MAX_VALUES and _values(body) > MAX_VALUES:
         raise _too_many(what)
 
 
@@ -189,16 +192,18 @@ async def read_body(
                 if message["type"] == "http.disconnect":
                     raise _bad("The connection ended before the body did.")
                 chunk: bytes = message.get("body", b"")
+                more = message.get("more_body", False)
                 if len(chunks) + len(chunk) > max_bytes:
                     raise _too_large(max_bytes)
-                if max_values is not None:
+                whole = not more and not chunks
+                if max_values is not None and not (whole and len(chunk) <= BYTES_A_VALUE * max_values):
                     values += _values(chunk)
                     if values > max_values:
                         raise _too_many("The body", Connection="close")
-                if not message.get("more_body", False) and not chunks:
+                if whole:
                     return chunk
                 chunks += chunk
-                if not message.get("more_body", False):
+                if not more:
                     return bytes(chunks)
     except TimeoutError:
         raise Refusal(

@@ -8,28 +8,16 @@ from crm_framework.schema.context import RequestContext
 
 from .access_log import MAX_FACT
 from .answers import error_entry
-from .deadlines import Deadlines
 from .operations import Operation, kind_of
 from .service import Service
 
 _MAY_BE_DONE = "; a change may have been made, so repeat it with the same idempotencyKey."
 
-_deadlines: dict[float, Deadlines] = {}
-
-
-def deadlines_of(seconds: float) -> Deadlines:
-    """The limits of this length."""
-    found = _deadlines.get(seconds)
-    if found is None:
-        found = _deadlines[seconds] = Deadlines(seconds)
-    return found
-
 
 async def in_time(service: Service, operation: Operation, context: RequestContext) -> Result:
     """Runs a query or a mutation, or stops it when its time is over."""
-    deadlines = deadlines_of(service.settings.request_timeout_s)
     try:
-        with deadlines.begin() as deadline:
+        with service.deadlines.begin() as deadline:
             if tracing.spans is None:
                 result = await service.execute(operation, context)
             else:
@@ -39,8 +27,8 @@ async def in_time(service: Service, operation: Operation, context: RequestContex
             raise
         end = _MAY_BE_DONE if kind_of(operation) == "mutation" else "."
         result = _late(
-            f"The operation took longer than {deadlines.seconds:g} seconds and was stopped. Ask for less at"
-            f" once{end}"
+            f"The operation took longer than {service.deadlines.seconds:g} seconds and was stopped. Ask for less"
+            f" at once{end}"
         )
     service.counts.operation(result.code)
     return result
@@ -62,14 +50,13 @@ async def started_in_time(
     service: Service, operation: Operation, context: RequestContext
 ) -> Result | AsyncIterator[Result]:
     """Starts a subscription: its results, or the one that refused it."""
-    deadlines = deadlines_of(service.settings.request_timeout_s)
     try:
-        with deadlines.begin() as deadline:
+        with service.deadlines.begin() as deadline:
             return await service.subscribe(operation, context)
     except TimeoutError:
         if not deadline.expired:
             raise
-        return _late(f"The subscription did not start within {deadlines.seconds:g} seconds.")
+        return _late(f"The subscription did not start within {service.deadlines.seconds:g} seconds.")
 
 
 def _late(message: str) -> Result:

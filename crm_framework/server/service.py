@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -21,6 +22,7 @@ from crm_framework.storage.database import Database
 from crm_framework.storage.migration.plan import MigrationPlan
 
 from .counts import Counts
+from .deadlines import Deadlines
 from .limits.budgets import Budgets
 from .limits.guesses import Guesses
 from .limits.shares import Shares
@@ -51,6 +53,11 @@ class Service:
     visitors: Budgets = field(default_factory=lambda: Budgets(0))
     """What is left to each address that asks without a token, in requests."""
     counts: Counts = field(default_factory=Counts)
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        """How long a request's body may take to arrive, and the operation in it to end."""
+        return Deadlines(self.settings.request_timeout_s)
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""

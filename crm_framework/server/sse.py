@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from crm_framework.engine.result import Result
 from crm_framework.security.actors import Actor
 
-from .answers import HEADERS, Refusal, error_entry
+from .answers import EVENTS, HEADERS, Refusal, error_entry
 from .attempts import note_forbidden
 from .limits.sockets import TOO_MANY, Ending, Session
 from .operations import Operation, kind_of
@@ -21,14 +21,8 @@ from .request_ids import request_id
 from .running import in_time, started_in_time
 from .service import Service
 
-MEDIA = "text/event-stream"
 BEAT_SECONDS = 12.0
 """A comment is sent after so long a silence, so that no proxy takes the connection for dead."""
-
-
-def accepts_stream(accept: str | None) -> bool:
-    """Whether the client asks for server-sent events."""
-    return MEDIA in (accept or "").lower()
 
 
 async def stream(
@@ -61,7 +55,7 @@ async def stream(
             outcome = await in_time(service, operation, context)
         if isinstance(outcome, Result):
             note_forbidden(service, scope, actor, operation, outcome)
-        head = [*HEADERS, (b"content-type", MEDIA.encode()), (b"x-accel-buffering", b"no")]
+        head = [*HEADERS, (b"content-type", EVENTS.encode()), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
 
         async def sent(body: bytes) -> None:

@@ -155,7 +155,7 @@ class Socket:
         payload = message.get("payload")
         secret = _secret(payload if isinstance(payload, dict) else {}, dict(self._scope["headers"]))
         actor = await self._verified(secret)
-        note(self._scope, actor=actor.name)
+        note(self._scope, "actor", actor.name)
         session = Session(secret, actor, self.end)
         if not self._service.sockets.begin(session):
             raise Closing(TOO_MANY)

@@ -6,8 +6,10 @@ from crm_framework.engine.result import Result
 from crm_framework.server.answers import (
     GRAPHQL,
     JSON,
+    Accepted,
     Answer,
-    _remembered_media_type,
+    _remembered,
+    accepted,
     accepts_page,
     answer,
     media_type,
@@ -95,6 +97,22 @@ async def test_every_answer_says_its_length_and_is_not_to_be_kept() -> None:
 
 
 def test_a_long_accept_header_is_understood_and_not_kept() -> None:
-    before = _remembered_media_type.cache_info().currsize
-    assert media_type(", ".join(["text/plain"] * 50 + [GRAPHQL])) == GRAPHQL
-    assert _remembered_media_type.cache_info().currsize == before
+    before = _remembered.cache_info().currsize
+    long = ", ".join(["text/plain"] * 50 + [GRAPHQL]).encode()
+    assert accepted(long) == Accepted(page=False, stream=False, media=GRAPHQL)
+    assert _remembered.cache_info().currsize == before
+
+
+@pytest.mark.parametrize(
+    ("header", "meant"),
+    [
+        (b"", Accepted(page=False, stream=False, media=JSON)),
+        (GRAPHQL.encode(), Accepted(page=False, stream=False, media=GRAPHQL)),
+        (BROWSER.encode(), Accepted(page=True, stream=False, media=JSON)),
+        (b"Text/Event-Stream", Accepted(page=False, stream=True, media=None)),
+        (b"text/\xe9", Accepted(page=False, stream=False, media=None)),
+    ],
+)
+def test_what_an_accept_header_means(header: bytes, meant: Accepted) -> None:
+    assert accepted(header) == meant
+    assert accepted(header) == meant  # as it is remembered

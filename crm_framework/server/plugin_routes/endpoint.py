@@ -25,7 +25,6 @@ from crm_framework.server.limits.budgets import Budget
 from crm_framework.server.limits.visitors import visitor
 from crm_framework.server.operations import read_body
 from crm_framework.server.request_ids import request_id
-from crm_framework.server.running import deadlines_of
 from crm_framework.server.service import Service, service_in
 
 from .requests import RouteRequest, encoded
@@ -96,7 +95,7 @@ async def _admitted(service: Service, scope: Scope, headers: dict[bytes, bytes],
         note_unauthenticated(service, scope, refused)
 
     actor = await authenticate(headers, service.verifier.verify, service.guesses, address_of(scope), told)
-    note(scope, actor=actor.name)
+    note(scope, "actor", actor.name)
     need = route.permission if route.restricted else f"{ALL}{route.permission}"
     if not actor.may(need):
         missing = f"The permission {in_words(need)} is missing."
@@ -131,7 +130,7 @@ async def _body(service: Service, headers: dict[bytes, bytes], receive: Receive,
         headers,
         receive,
         max_bytes=settings.max_body_bytes if most is None else most,
-        deadlines=deadlines_of(settings.request_timeout_s),
+        deadlines=service.deadlines,
     )
 
 
@@ -172,10 +171,9 @@ def _request(
 
 async def _handled(service: Service, scope: Scope, served: Served, request: RouteRequest) -> Answer:
     """What the plugin answers, or the answer to what it raises."""
-    deadlines = deadlines_of(service.settings.request_timeout_s)
     deadline = None
     try:
-        with deadlines.begin() as deadline, contained():
+        with service.deadlines.begin() as deadline, contained():
             answer = await served.declared.route.handle(request)
         return encoded(answer)
     except TimeoutError as error:
@@ -184,8 +182,8 @@ async def _handled(service: Service, scope: Scope, served: Served, request: Rout
         raise Refusal(
             504,
             "TIMEOUT",
-            f"The request took longer than {deadlines.seconds:g} seconds and was stopped; a change may have"
-            " been made.",
+            f"The request took longer than {service.deadlines.seconds:g} seconds and was stopped; a change may"
+            " have been made.",
         ) from None
     except RequestError as error:
         return _errors(STATUS.get(error.code, 400), error_entry(error.code, error.message))

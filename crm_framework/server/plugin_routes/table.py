@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.types import Scope
 
@@ -94,8 +94,8 @@ class RouteTable:
 
 def place_of(scope: Scope) -> str:
     """What to call a request's address in the log, in figures and traces."""
-    place: Any = scope.get(PLACE)
-    return place if isinstance(place, str) else scope["path"]
+    place: str = scope[PLACE] if PLACE in scope else scope["path"]
+    return place
 
 
 def _pattern(path: str) -> re.Pattern[str]:
