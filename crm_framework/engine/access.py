@@ -78,7 +78,11 @@ def check_access(
 
     `permissions` has each of those in `wanted` once.
     """
-    denied = {permission for permission in permissions if not _may(context, permission)}
+    denied = set()
+    for permission in permissions:
+        asked = context.introspection_permission if permission is None else permission
+        if asked is None or not context.granted(asked):
+            denied.add(permission)
     if denied:
         raise context.refusal(
             (element, needs or context.introspection_permission or "switched off")
@@ -90,11 +94,6 @@ def check_access(
 def _is_implied(needs: str | None, denied: Collection[str | None]) -> bool:
     """Whether the permission itself is missing, so that nobody need be told how far it must reach."""
     return needs is not None and needs.startswith(EVERY_RECORD) and needs[len(EVERY_RECORD) :] in denied
-
-
-def _may(context: Context, permission: str | None) -> bool:
-    asked = context.introspection_permission if permission is None else permission
-    return asked is not None and context.granted(asked)
 
 
 def variables_of_directives(document: DocumentNode) -> tuple[str, ...]:

@@ -31,13 +31,11 @@ from strawberry.types.field import StrawberryField
 
 from .arguments import ArgumentPlan, Variables, planned
 from .awkward import InputFaults, mended
-from .documents import Recent
 from .input_types import InputTypes, Unsupported
 from .leaves import fresh
 
 MAX_ERRORS = 50
 """How many errors of variables are told; as many as graphql-core's executor tells."""
-MAX_OPERATIONS = 500
 
 
 class Coercion:
@@ -46,31 +44,10 @@ class Coercion:
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema._schema
         self._types = InputTypes(schema)
-        self._operations: Recent[int, _Operation] = Recent(MAX_OPERATIONS)
 
-    def variables(
-        self, operation: OperationDefinitionNode, given: Mapping[str, Any], *, hide_suggestions: bool = True
-    ) -> Variables | list[GraphQLError]:
-        """The operation's variables, from what a request has in their place.
-
-        Scalars and enums have their final values; objects have a form that `ArgumentPlan` goes on from. The
-        errors are those of graphql-core.
-        """
-        return self._operation(operation).read(given, hide_suggestions)
-
-    async def variables_aside(
-        self, operation: OperationDefinitionNode, given: Mapping[str, Any], *, hide_suggestions: bool = True
-    ) -> Variables | list[GraphQLError]:
-        """The same in a thread, for values so many that they would hold up the event loop."""
-        found = await asyncio.to_thread(self._operation(operation).read, given, hide_suggestions)
-        return found if isinstance(found, list) else await asyncio.to_thread(found.counted)
-
-    def _operation(self, operation: OperationDefinitionNode) -> "_Operation":
-        known = self._operations.recall(id(operation))
-        if known is None:
-            # the operation is kept with it: its id is its own for as long
-            known = self._operations.keep(id(operation), _Operation(self._schema, self._types, operation))
-        return known
+    def variables_of(self, operation: OperationDefinitionNode) -> "OperationVariables":
+        """How the variables of an operation are read; to be kept with it."""
+        return OperationVariables(self._schema, self._types, operation)
 
     def argument_plan(
         self, field: StrawberryField, definition: GraphQLField, node: FieldNode
@@ -83,21 +60,42 @@ class _Refused(Exception):
     """The value is wrong."""
 
 
-class _Operation:
+class OperationVariables:
     """The variables of one operation."""
 
     def __init__(self, schema: GraphQLSchema, types: InputTypes, operation: OperationDefinitionNode) -> None:
-        self.node = operation
         self._schema = schema
         self._types = types
         self._definitions = operation.variable_definitions or ()
+        self._names = dict.fromkeys(one.variable.name.value for one in self._definitions).keys()
         self._variables: list[_Variable] | None
         try:
             self._variables = [_Variable(schema, types, node) for node in self._definitions]
         except Unsupported:
             self._variables = None
 
-    def read(self, given: Mapping[str, Any], hide_suggestions: bool) -> Variables | list[GraphQLError]:
+    def declared(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values that are given for them. GraphQL ignores the others: nobody looks at them."""
+        if given.keys() <= self._names:
+            return given
+        return {name: given[name] for name in self._names if name in given}
+
+    async def read_aside(
+        self, given: Mapping[str, Any], *, hide_suggestions: bool
+    ) -> Variables | list[GraphQLError]:
+        """As `read`, in a thread, for values so many that they would hold up the event loop."""
+        found = await asyncio.to_thread(self.read, given, hide_suggestions=hide_suggestions)
+        return found if isinstance(found, list) else await asyncio.to_thread(found.counted)
+
+    def read(
+        self, given: Mapping[str, Any], *, hide_suggestions: bool = True
+    ) -> Variables | list[GraphQLError]:
+        """The variables, from what a request has in their place.
+
+        Scalars and enums have their final values; objects have a form that `ArgumentPlan` goes on from. The
+        errors are those of graphql-core.
+        """
+
         def reference() -> VariableValues | list[GraphQLError]:
             return get_variable_values(
                 self._schema, self._definitions, dict(given), MAX_ERRORS, hide_suggestions

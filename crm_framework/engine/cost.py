@@ -76,7 +76,7 @@ class Cost:
             found = self._known[pages] = _sum(self._fixed, context, variables, {})
         if self._open:
             found += _sum(self._open, context, variables, {})
-        return max(1, found)
+        return found or 1
 
 
 def cost_of(plan: Plan) -> Cost:

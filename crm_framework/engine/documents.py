@@ -25,6 +25,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from .access import Rules, needed, variables_of_directives
+from .coercion import Coercion, OperationVariables
 from .context import USUAL_LIMITS, Context, Limits
 from .errors import InvalidDocument, RequestError
 from .limits import check_limits
@@ -88,11 +89,14 @@ _LEFT_OUT = object()
 class Way:
     """One operation of a document, for one choice of what its directives leave out.
 
-    `needs` are the elements that it selects with their permissions, `permissions` each of these once. `plan`
-    is made when it is first run; `None` where graphql-core has to run it as a whole.
+    `kind` is "query", "mutation" or "subscription". `needs` are the elements that it selects with their
+    permissions, `permissions` each of these once. `plan` is made when it is first run; `None` where
+    graphql-core has to run it as a whole.
     """
 
     operation: OperationDefinitionNode
+    kind: str
+    variables: OperationVariables
     needs: Sequence[tuple[str, str | None]]
     permissions: tuple[str | None, ...]
     plan: "Plan | None" = None
@@ -107,7 +111,14 @@ class Document:
     conditions: tuple[str, ...]
     ways: Recent[Any, Way] = field(default_factory=lambda: Recent(16))
 
-    def way(self, schema: GraphQLSchema, rules: Rules, name: str | None, variables: Mapping[str, Any]) -> Way:
+    def way(
+        self,
+        schema: GraphQLSchema,
+        rules: Rules,
+        coercion: Coercion,
+        name: str | None,
+        variables: Mapping[str, Any],
+    ) -> Way:
         """How to run the operation of this name with these variables. Raises `RequestError` BAD_INPUT."""
         key: Hashable = name
         if self.conditions:
@@ -121,7 +132,10 @@ class Document:
             operation = self._operation(name)
             needs = needed(schema, rules, self.node, operation, variables)
             permissions = tuple(dict.fromkeys(permission for _, permission in needs))
-            found = self.ways.keep(key, Way(operation, needs, permissions))
+            way = Way(
+                operation, operation.operation.value, coercion.variables_of(operation), needs, permissions
+            )
+            found = self.ways.keep(key, way)
         return found
 
     def _operation(self, name: str | None) -> OperationDefinitionNode:

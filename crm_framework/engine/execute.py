@@ -16,7 +16,7 @@ from .cost import admit_cost
 from .documents import Document, Way
 from .errors import InvalidDocument, RequestError
 from .failures import Failures
-from .limits import are_few, check_variables, declared
+from .limits import are_few, check_variables
 from .operation import run_operation
 from .planner import planned
 from .plans import Plan
@@ -29,6 +29,8 @@ Given = Mapping[str, Any] | None
 
 MANY_VALUES = 1_000
 """Items and members in the variables from which on they are read in a thread."""
+_NESTED = frozenset({list, dict})
+"""Types of JSON's values that have values in them."""
 REFUSAL_COST = 1
 """What an operation costs that is refused, beside the time that it took."""
 
@@ -54,8 +56,8 @@ async def execute(
     try:
         context.begin()
         document, way = _admitted(ready, text, given, operation_name, context, operations)
-        given = declared(way.operation, given)
-        coerced = await _coerced(ready, way, given, context)
+        given = way.variables.declared(given)
+        coerced = await _coerced(way, given, context)
         plan = _plan(ready, document, way, given, context)
         if plan is None:
             return await reference.run(ready, document.node, given, operation_name, context, failures)
@@ -98,9 +100,9 @@ async def reference_execute(
     given = variables or {}
     try:
         document, way = _admitted(ready, text, given, operation_name, context, operations)
-        given = declared(way.operation, given)
+        given = way.variables.declared(given)
         check_variables(given, context.limits)
-        coerced = ready.coercion.variables(way.operation, given)
+        coerced = way.variables.read(given)
         plan = None if isinstance(coerced, list) else _plan(ready, document, way, given, context)
         if plan is not None and not isinstance(coerced, list):
             admit_cost(plan.cost, context, coerced)
@@ -129,8 +131,8 @@ async def subscribe(
     try:
         context.begin()
         document, way = _admitted(ready, text, given, operation_name, context, ("subscription",))
-        given = declared(way.operation, given)
-        coerced = await _coerced(ready, way, given, context)
+        given = way.variables.declared(given)
+        coerced = await _coerced(way, given, context)
         plan = _plan(ready, document, way, given, context)
         if plan is not None:
             admit_cost(plan.cost, context, coerced)
@@ -151,26 +153,27 @@ def _admitted(
 ) -> tuple[Document, Way]:
     """The document, if it may run as a whole. Raises `RequestError` and `InvalidDocument`."""
     document = ready.documents.read(ready.schema, text, context)
-    way = document.way(ready.schema, ready.rules, operation_name, variables)
-    kind = way.operation.operation.value
-    if kind not in operations:
-        raise RequestError("BAD_INPUT", f"a {kind} cannot run here, only: {', '.join(operations)}")
+    way = document.way(ready.schema, ready.rules, ready.coercion, operation_name, variables)
+    if way.kind not in operations:
+        raise RequestError("BAD_INPUT", f"a {way.kind} cannot run here, only: {', '.join(operations)}")
     check_access(context, way.needs, way.permissions)
     return document, way
 
 
-async def _coerced(ready: Prepared, way: Way, given: Mapping[str, Any], context: Context) -> Variables:
+async def _coerced(way: Way, given: Mapping[str, Any], context: Context) -> Variables:
     """The values of the variables. Raises `RequestError` and `InvalidDocument`."""
     hide = not context.show_suggestions
-    if are_few(given, MANY_VALUES):
-        check_variables(given, context.limits)
-        coerced = ready.coercion.variables(way.operation, given, hide_suggestions=hide)
-    else:
+    nested = not _NESTED.isdisjoint(map(type, given.values()))
+    if nested and not are_few(given, MANY_VALUES):
         started = perf_counter()
         await asyncio.to_thread(check_variables, given, context.limits)
-        coerced = await ready.coercion.variables_aside(way.operation, given, hide_suggestions=hide)
+        coerced = await way.variables.read_aside(given, hide_suggestions=hide)
         if not isinstance(coerced, list):
             context.charge(perf_counter() - started)
+    else:
+        if nested:
+            check_variables(given, context.limits)
+        coerced = way.variables.read(given, hide_suggestions=hide)
     if isinstance(coerced, list):
         raise InvalidDocument(coerced)
     return coerced

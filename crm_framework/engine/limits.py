@@ -56,14 +56,6 @@ class _Size:
 _BEGUN = _Size()
 
 
-def declared(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values that are given for the operation's variables. GraphQL ignores the others: nobody looks at
-    them.
-    """
-    names = (definition.variable.name.value for definition in operation.variable_definitions or ())
-    return {name: given[name] for name in names if name in given}
-
-
 def are_few(variables: Mapping[str, Any], most: int) -> bool:
     """Whether there are no more than that many values, found without looking at many more than that."""
     waiting: list[Any] = [variables]

@@ -107,22 +107,23 @@ async def rows_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> 
 def statement_by_key(context: Context, layout: Layout, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
     """What reads the rows of these keys that the actor may see, and its arguments."""
     source, dialect = layout.source, context.reader.dialect
-    chosen = (
-        Fragment(f"t.{source.key} = ?", (keys[0],))
-        if len(keys) == 1
-        else among(f"t.{source.key}", keys, dialect)
-    )
+    args: tuple[object, ...]
+    if len(keys) == 1:
+        chosen, args = f"t.{source.key} = ?", (keys[0],)
+    else:
+        several = among(f"t.{source.key}", keys, dialect)
+        chosen, args = several.sql, several.args
     restriction = context.restrict(source)
     # the text is the same for the same selection and restriction, and this is the most frequent statement
-    text = (dialect, chosen.sql, restriction.sql if restriction is not None else None)
+    text = (dialect, chosen, restriction.sql if restriction is not None else None)
     sql = layout.texts.get(text)
     if sql is None:
         if len(layout.texts) >= _MOST_TEXTS:
             layout.texts.clear()
-        where = all_of([chosen, source.visible, restriction])
+        where = all_of([Fragment(chosen, args), source.visible, restriction])
         columns = layout.selected[dialect]
         sql = layout.texts[text] = f"SELECT {columns} FROM {source.table} AS t WHERE {where.sql}"
-    return sql, chosen.args if restriction is None else (*chosen.args, *restriction.args)
+    return sql, args if restriction is None else (*args, *restriction.args)
 
 
 _MOST_TEXTS = 32

@@ -186,6 +186,12 @@ class RequestContext(Context):
 
         Customers see, whatever their token grants, the records that are theirs and no others.
         """
+        kept: dict[Source, Fragment | None] = self.actor.conditions
+        if source not in kept:
+            kept[source] = self._restriction(source)
+        return kept[source]
+
+    def _restriction(self, source: "Source") -> Fragment | None:
         if self.actor.unbounded or source.shared:
             return None
         reach = self.actor.reach(source.permission)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from .scopes import NOT_CONFIDENTIAL, Reach, all_of, any_of, one_customer
 
@@ -146,10 +147,9 @@ class Actor:
         """
         if self.unbounded:
             return None
-        found = self._reaches.get(permission, _UNKNOWN)
-        if isinstance(found, str):
-            found = self._reaches[permission] = self._reach(permission)
-        return found
+        if permission not in self._reaches:
+            self._reaches[permission] = self._reach(permission)
+        return self._reaches[permission]
 
     def _reach(self, permission: str) -> Reach | None:
         if self.kind is ActorKind.CUSTOMER:
@@ -185,10 +185,13 @@ class Actor:
     def _reaches(self) -> dict[str, Reach | None]:
         return {}
 
+    @cached_property
+    def conditions(self) -> dict[Any, Any]:
+        """For whoever reads: what follows from this actor's reach, and from nothing that may change, for each
+        source of records. It goes with the actor; one whose permissions or roles change is another actor."""
+        return {}
+
     @classmethod
     def system(cls, name: str = "system") -> "Actor":
         """The program itself, with every right; `name` says which part of it."""
         return cls(kind=ActorKind.SYSTEM, id=None, name=name, permissions=frozenset({EVERYTHING}))
-
-
-_UNKNOWN = "unknown"

@@ -26,9 +26,9 @@ async def in_time(service: Service, operation: Operation, context: RequestContex
         if not deadline.expired:
             raise
         end = _MAY_BE_DONE if kind_of(operation) == "mutation" else "."
+        seconds = service.deadlines.seconds
         result = _late(
-            f"The operation took longer than {service.deadlines.seconds:g} seconds and was stopped. Ask for less"
-            f" at once{end}"
+            f"The operation took longer than {seconds:g} seconds and was stopped. Ask for less at once{end}"
         )
     service.counts.operation(result.code)
     return result

@@ -45,6 +45,8 @@ class LoopReads:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.long_enough = False
+        """Whether to await `turn` before the next read."""
         self._calls_left = 0
         self._spent = 0.0
         self._for_threads: OrderedDict[str, float] = OrderedDict()
@@ -57,14 +59,9 @@ class LoopReads:
         self._calls_left -= 1
         return self._calls_left < 0
 
-    @property
-    def long_enough(self) -> bool:
-        """Whether to await `turn` before the next read."""
-        return self._spent > TURN_SECONDS
-
     async def turn(self) -> None:
         """Lets everybody else go on for once."""
-        self._spent = 0.0
+        self._spent, self.long_enough = 0.0, False
         await asyncio.sleep(0)
 
     def read(self, step: Step[T], sql: str, args: list[Any]) -> T | None:
@@ -88,6 +85,7 @@ class LoopReads:
             found = None
         seconds = time.perf_counter() - began
         self._spent += seconds
+        self.long_enough = self._spent > TURN_SECONDS
         if seconds > SLOW_SECONDS and found is not None:
             at_fault = before is not None and _is_at_fault(before)
             self._leave_to_threads(sql, SLOW_AGAIN_SECONDS if at_fault else 0.0)

@@ -117,7 +117,7 @@ class Oracle:
         assert plan.static == (not drawn.declared)
         for hide in (True, False):
             known = self._variables(operation, drawn.variables, hide)
-            found = self.coercion.variables(operation, drawn.variables, hide_suggestions=hide)
+            found = self.coercion.variables_of(operation).read(drawn.variables, hide_suggestions=hide)
             if isinstance(known, list):
                 assert isinstance(found, list)
                 assert [shown(error) for error in found] == [shown(error) for error in known]

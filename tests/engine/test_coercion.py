@@ -7,8 +7,6 @@ from graphql import OperationDefinitionNode, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_framework.engine.coercion import Coercion
-
 from . import library, shapes
 from .operations import Drawn, Oracle
 
@@ -78,7 +76,7 @@ def test_what_is_nested_too_deeply_is_refused_alike(depth: int) -> None:
     if depth < 100:  # a list and an object each time
         SHAPES.check_operation(operation, Drawn("Query_objects", "$", {"a": tree}, ["$a"]))
         return
-    found = SHAPES.coercion.variables(operation, {"a": tree})
+    found = SHAPES.coercion.variables_of(operation).read({"a": tree})
     assert isinstance(found, list)
     assert [error.message for error in found] == ["Variable values are nested too deeply."]
 
@@ -115,18 +113,9 @@ def test_variables_that_are_used_twice_are_not_shared() -> None:
     (node,) = operation.selection_set.selections
     declared, definition = SHAPES.fields["Query_objects"]
     plan = SHAPES.coercion.argument_plan(declared, definition, node)  # type: ignore[arg-type]  # it is a field
-    variables = SHAPES.coercion.variables(operation, {"a": [TREE]})
+    variables = SHAPES.coercion.variables_of(operation).read({"a": [TREE]})
     assert isinstance(variables, dict)
     first = plan.values(variables)["trees"]
     first[0].lines[0].append(1)
     first.append(None)
     assert plan.values(variables)["trees"][0].lines == [[1], [2]]
-
-
-def test_operations_are_forgotten() -> None:
-    coercion = Coercion(shapes.make_schema())
-    for _ in range(600):
-        (operation,) = parse("query($a: Int) { leaves(a: $a) }").definitions
-        assert isinstance(operation, OperationDefinitionNode)
-        assert coercion.variables(operation, {"a": 1}) == {"a": 1}
-    assert len(coercion._operations) == 500

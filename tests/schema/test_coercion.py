@@ -49,7 +49,7 @@ def test_objects_take_less_than_a_seventh_of_the_time(oracle: Oracle) -> None:
     plan = oracle.coercion.argument_plan(*oracle.fields["Mutation_importCustomers"], node)
 
     def fast() -> Any:
-        found = oracle.coercion.variables(operation, variables)
+        found = oracle.coercion.variables_of(operation).read(variables)
         assert isinstance(found, dict)
         return plan.values(found)
 

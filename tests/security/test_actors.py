@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from crm_framework.security.actors import PUBLIC, Actor, ActorKind
@@ -32,3 +34,11 @@ def test_system_may_do_everything_and_has_no_token() -> None:
     system = Actor.system("import")
     assert (system.kind, system.name, system.token_id) == (ActorKind.SYSTEM, "import", None)
     assert system.may("customers.erase") is True
+
+
+def test_what_follows_from_a_reach_stays_with_its_actor() -> None:
+    one = actor("customers.read")
+    one.conditions["a source"] = "all that is theirs"
+    assert actor("customers.read").conditions == {}
+    assert replace(one, permissions=frozenset()).conditions == {}
+    assert one == actor("customers.read")

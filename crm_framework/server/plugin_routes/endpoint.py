@@ -179,11 +179,11 @@ async def _handled(service: Service, scope: Scope, served: Served, request: Rout
     except TimeoutError as error:
         if deadline is None or not deadline.expired:
             return _failed(service, scope, served, error)
+        seconds = service.deadlines.seconds
         raise Refusal(
             504,
             "TIMEOUT",
-            f"The request took longer than {service.deadlines.seconds:g} seconds and was stopped; a change may"
-            " have been made.",
+            f"The request took longer than {seconds:g} seconds and was stopped; a change may have been made.",
         ) from None
     except RequestError as error:
         return _errors(STATUS.get(error.code, 400), error_entry(error.code, error.message))
