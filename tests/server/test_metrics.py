@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from crm_framework.domain.customers.changes import create_customer
 from crm_framework.domain.customers.draft import NewCustomer
+from crm_framework.server.counts import Counts
 from crm_framework.server.listening import listening
 from crm_framework.server.watched import watched
 from crm_framework.testing.apps import OpenClient, TemporaryPlugin
@@ -187,3 +188,24 @@ async def test_without_a_temporary_folder_it_serves(empty_database_url: str, tmp
         asked(node, "{ me { name } }", 2)
         assert ("crm_deliveries_waiting", "") in scraped(node)
         assert "/metrics tells of one process at a time" in node.log
+
+
+def test_times_are_counted_up_to_their_bounds() -> None:
+    counts = Counts(["/plugins/with/route"])
+    for seconds in (0.0, 0.001, 0.0011, 30.0, 31.5):
+        counts.request("/plugins/with/route", 200, seconds)
+    counts.request("/made/up", 404, 0.25)
+    (found,) = [
+        family
+        for family in text_string_to_metric_families(counts.text().decode())
+        if family.name == "crm_http_request_seconds"
+    ]
+    told = {
+        (sample.name.rpartition("_")[2], sample.labels["path"], sample.labels.get("le")): sample.value
+        for sample in found.samples
+    }
+    bounds = ("0.001", "0.0025", "10.0", "30.0", "+Inf")
+    assert [told["bucket", "/plugins/with/route", bound] for bound in bounds] == [2, 3, 3, 4, 5]
+    assert told["count", "/plugins/with/route", None] == 5
+    assert told["sum", "/plugins/with/route", None] == 0.001 + 0.0011 + 30.0 + 31.5
+    assert (told["bucket", "other", "0.1"], told["bucket", "other", "0.25"]) == (0, 1)
