@@ -128,6 +128,18 @@ async def test_a_request_goes_on_with_the_trace_of_its_client(open_client: OpenC
     assert "lovelace" not in " ".join(str(facts(one)) for one in seen.all()).lower()
 
 
+async def test_a_record_by_its_id_has_a_span_for_its_statement(open_client: OpenClient, seen: Seen) -> None:
+    client = await open_client()
+    made = await client.data(
+        'mutation { createCustomer(input: { name: "Ada" }) { customer { id } errors { message } } }'
+    )
+    seen.clear()
+    await client.data(
+        "query ($id: ID!) { customer(id: $id) { name } }", id=made["createCustomer"]["customer"]["id"]
+    )
+    assert seen.below(seen.one("GraphQL operation"))[-1] == "SELECT crm_customer"
+
+
 async def test_a_failure_is_told_without_its_text(open_client: OpenClient, seen: Seen) -> None:
     client = await open_client()
     seen.clear()
