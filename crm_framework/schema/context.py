@@ -56,6 +56,13 @@ class Budget(Protocol):
         """How long to wait for that much."""
 
 
+class Shares(Protocol):
+    """The turns of each token, so that one does not have all connections."""
+
+    def of(self, token: str) -> "AbstractAsyncContextManager[object]":
+        """What a long read of this token waits for, and holds while it runs."""
+
+
 _TOP_LEVEL = {
     ErrorCode.BAD_INPUT: "BAD_INPUT",
     ErrorCode.NOT_FOUND: "BAD_INPUT",
@@ -81,8 +88,8 @@ class RequestContext(Context):
     """Types of the schema whose records are read from a table."""
     budget: "Budget | None" = None
     """What the token may still ask for; None without a limit."""
-    share: "AbstractAsyncContextManager[None] | None" = None
-    """What long reads wait for and hold, so that one token does not have all connections."""
+    shares: Shares | None = None
+    """Where long reads have their turns; None without a limit."""
     wait_s: int = field(default=0, init=False)
     """When to try again, in seconds, an operation that the budget refused."""
     _written: "Sequence[Insert]" = field(default=(), init=False, repr=False)
@@ -139,9 +146,10 @@ class RequestContext(Context):
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool = False) -> Sequence[Any]:
         """Rows by position. Of long reads a token has some at once, and their time counts as its budget's."""
-        if bounded or self.share is None:
+        holder = self.actor.holder
+        if bounded or self.shares is None or holder is None:
             return await super().read(sql, args, bounded=bounded)
-        async with self.share:
+        async with self.shares.of(holder):
             started = monotonic()
             try:
                 return await super().read(sql, args, bounded=bounded)

@@ -5,7 +5,7 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -80,7 +80,8 @@ class Known(NamedTuple):
     last_used_at: datetime | None
 
 
-class Remembered(NamedTuple):
+@dataclass(slots=True)
+class Remembered:
     """A row as it was read at a time of the monotonic clock, and what it says."""
 
     row: tuple[Any, ...]
@@ -163,10 +164,11 @@ class TokenVerifier:
         row = tuple(rows[0])
         if row[_BY_ROLES] or row[_SEGMENT] is not None:
             known = await self._scoped(row)
+        elif before is not None and before.row == row:
+            before.read_at = read_at  # and is no longer among those remembered, if one was to be forgotten
+            return before.known
         else:
-            # the same row as before says the same: it need not be taken apart again
-            same = before is not None and before.row == row
-            known = before.known if before is not None and same else _known(row, self._self_service)
+            known = _known(row, self._self_service)
         # what was read while a change was under way may be what was before it
         if known.actor is not None and changes == self._changes:
             _keep(self._remembered, digest, Remembered(row, read_at, known))

@@ -24,7 +24,8 @@ async def authenticate(
 
     Raises `Refusal`: 401 without a token that opens, 429 for one more of too many, 503 without a database.
     """
-    scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    scheme, _, rest = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    secret = rest.strip()
     if not scheme:
         raise Refusal(
             401,
@@ -32,7 +33,7 @@ async def authenticate(
             "A token is needed: send the header 'Authorization: Bearer crm_…'.",
             headers={"WWW-Authenticate": REALM},
         )
-    if scheme.lower() != "bearer" or not secret.strip():
+    if scheme.lower() != "bearer" or not secret:
         raise Refusal(
             401,
             "UNAUTHENTICATED",
@@ -40,7 +41,7 @@ async def authenticate(
             headers={"WWW-Authenticate": f'{REALM}, error="invalid_request"'},
         )
     try:
-        return await verify(secret.strip())
+        return await verify(secret)
     except CrmError as error:
         if error.code is ErrorCode.UNAUTHENTICATED:
             if isinstance(error, TokenRefused):

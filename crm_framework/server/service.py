@@ -61,7 +61,6 @@ class Service:
 
     def context(self, actor: Actor, request_id: str) -> RequestContext:
         """What resolvers get for one request of `actor`."""
-        holder = actor.holder
         return RequestContext(
             reader=self.database,
             page_default=self.settings.page_size,
@@ -74,8 +73,8 @@ class Service:
             settings=self.settings,
             request_id=request_id,
             subjects=self.schema.subjects,
-            budget=self.budgets.of(holder),
-            share=self.shares.of(holder) if holder is not None else None,
+            budget=self.budgets.of(actor.holder),
+            shares=self.shares,
             trace=Trace() if self.settings.debug else None,
         )
 
