@@ -119,6 +119,8 @@ class Guarded(HttpToolsProtocol):
         if b"pgrade" in data and (self._head is not None or self.cycle is None or not self.cycle.more_body):
             data = _without_other_upgrades(data)
         super().data_received(data)
+        if self._head is not None and self._timer is None:  # hardly ever: most heads come in one piece
+            self._expect_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:  # nothing here looks at what comes after a body
@@ -143,8 +145,6 @@ class Guarded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._head = 0
-        if self._timer is None:
-            self._expect_head()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
