@@ -15,7 +15,7 @@ from .pages import Asked, Choice, Chunk, Statement, choice_of, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
 from .rows import Joined, Level
-from .sql import TRUE, all_of
+from .sql import TRUE, Fragment, all_of
 from .trace import IN_ABOVE, Step
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def read_joined(
     for field, inner, _ in joins:
         begins[field] = width
         width += inner.width
-    sql, args = chosen.statement(_statement, layout, joins, reading)
+    sql, args = chosen.statement(_statement, layout, joins, reading, asked.bounds)
     bounded = chosen.bounded and all(one.bounded for _, _, one in joins)
     try:
         rows = await context.read(sql, args, bounded=bounded)
@@ -134,15 +134,25 @@ def _choice(run: "Run", field: PlannedField, above: Asked) -> Choice | None:
 
 
 def _statement(
-    chosen: Choice, layout: Layout, joins: Sequence[tuple[PlannedField, Layout, Choice]], reading: Reading
+    chosen: Choice,
+    layout: Layout,
+    joins: Sequence[tuple[PlannedField, Layout, Choice]],
+    reading: Reading,
+    bounds: Sequence[Fragment],
 ) -> Statement:
     source, ordering = chosen.listing.source, chosen.ordering
-    shown = [layout.outer]
-    args = [*chosen.condition.args, chosen.limit]
-    parts = [
-        f"(SELECT {layout.selected['sqlite']}{ordering.select('sqlite')} FROM {source.table} AS t"
-        f" WHERE {chosen.condition.sql} {ordering.clause('sqlite')} LIMIT ?) AS x"
-    ]
+    rows = (
+        f"SELECT {layout.selected['sqlite']}{ordering.select('sqlite')} FROM {source.table} AS t"
+        f" WHERE {chosen.condition.sql}"
+    )
+    shown, args, order = [layout.outer], [*chosen.condition.args], ordering.outer_clause("sqlite")
+    along = _comes_in_order(chosen, bounds)
+    if along:
+        order += " LIMIT ?"
+    else:
+        rows += f" {ordering.clause('sqlite')} LIMIT ?"
+        args.append(chosen.limit)
+    parts = [f"({rows}) AS x"]
     for number, (_, inner, one) in enumerate(joins):
         shown += [f"j{number}.{column} AS _j{number}_{column}" for column in inner.columns]
         of = inner.source
@@ -156,5 +166,18 @@ def _statement(
             f" FROM {of.table} AS t WHERE t.{one.listing.key} = x.{source.key} AND ({condition.sql})"
             f" {one.ordering.clause('sqlite')} LIMIT 1)"
         )
+    if along:
+        args.append(chosen.limit)
     columns = f"{', '.join(shown)}{ordering.outer(reading.places)}"
-    return f"SELECT {columns} FROM {' LEFT JOIN '.join(parts)} {ordering.outer_clause('sqlite')}", tuple(args)
+    return f"SELECT {columns} FROM {' LEFT JOIN '.join(parts)} {order}", tuple(args)
+
+
+def _comes_in_order(chosen: Choice, bounds: Sequence[Fragment]) -> bool:
+    """Whether an index most likely gives the page's rows in their order, so that they can be joined as they
+    come: those of all that everybody sees, by columns.
+
+    Where SQLite has to sort, it would join all rows first, and not only those of the page.
+    """
+    of_cursors = sum(len(bound.args) for bound in bounds)
+    computed = any(term.computed for term in chosen.ordering.terms)
+    return chosen.bounded and len(chosen.condition.args) == of_cursors and not computed

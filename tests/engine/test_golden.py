@@ -122,6 +122,26 @@ SHAPES = {
         frozenset(),
         {"postgres: SCAN lib_book": ANYWHERE, "postgres: SORT": ANYWHERE},
     ),
+    "with_single_records": Shape(
+        """query ($after: String) { books(first: 10, after: $after, orderBy: [{field: TITLE}]) {
+  nodes { title best { stars } } pageInfo { endCursor } } }""",
+        {"after": encode_cursor("TITLE,id", ["T200-003", KEY])},
+        frozenset({"lib_book_title", "lib_review_book"}),
+        {"SORT": "the reviews of each book are sorted, and on PostgreSQL the page once more"},
+    ),
+    "with_single_records_of_few": Shape(
+        """{ books(first: 10, orderBy: [{field: YEAR}], filter: {lent: {eq: true}}) {
+  nodes { title best { stars } } } }""",
+        {},
+        frozenset({"lib_review_book"}),
+        {"SORT": "what is lent is sorted before the reviews are looked for, and those of each book"},
+    ),
+    "with_first_of_lists": Shape(
+        "{ writers(first: 10) { nodes { latest: catalogue(first: 1) { nodes { title } } life { born } } } }",
+        {},
+        frozenset({"primary key", "lib_book_author"}),
+        {"postgres: SORT": FEW},
+    ),
     "children": Shape(
         "{ writers(first: 10) { nodes { books { title } } } }",
         {},

@@ -157,15 +157,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", fields.UUIDField(primary_key=True)),
                 ("program", fields.ForeignKeyField("loyalty.Program", on_delete=fields.RESTRICT)),
-                (
-                    "customer",
-                    fields.ForeignKeyField(
-                        "crm.Customer",
-                        null=True,
-                        db_index=True,
-                        on_delete=fields.RESTRICT,
-                    ),
-                ),
+                ("customer", fields.ForeignKeyField("crm.Customer", null=True, on_delete=fields.RESTRICT)),
                 (
                     "merged_into",
                     fields.ForeignKeyField(
@@ -198,7 +190,11 @@ class Migration(migrations.Migration):
                 ("created_at", fields.DatetimeField()),
                 ("updated_at", fields.DatetimeField()),
             ],
-            options={"table": "loyalty_account", "unique_together": (("program_id", "customer_id"),)},
+            options={
+                "table": "loyalty_account",
+                "unique_together": (("program_id", "customer_id"),),
+                "indexes": (("customer_id", "created_at", "id"),),
+            },
         ),
         ops.CreateModel(
             name="Entry",

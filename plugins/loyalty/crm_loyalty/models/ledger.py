@@ -17,7 +17,6 @@ class Account(Model):
         "crm.Customer",
         "loyalty_accounts",
         null=True,
-        index=True,
         description="null once the person was erased, or the account was merged into another",
     )
     merged_into: Any = to("loyalty.Account", "merged_accounts", null=True, index=True)
@@ -44,6 +43,8 @@ class Account(Model):
         app = "loyalty"
         table = "loyalty_account"
         unique_together = (("program_id", "customer_id"),)
+        # a page of customers looks for the oldest account of each
+        indexes = (("customer_id", "created_at", "id"),)
 
 
 class Entry(Model):

@@ -1,0 +1,19 @@
+-- query ($after: String) { books(first: 10, after: $after, orderBy: [{field: TITLE}]) {
+--   nodes { title best { stars } } pageInfo { endCursor } } }
+-- 1 statement
+
+-- books
+SELECT '{"title":' || to_json(t.title COLLATE "C")::text || ',"best":' || n0.lines || '}' AS _json, n0.number AS number, n0.number AS objects, t._o0, t._o1
+FROM (SELECT t.*, t.title COLLATE "C" AS _o0, t.id AS _o1
+  FROM lib_book AS t
+  WHERE (t.title COLLATE "C", t.id) > (?, ?)
+  ORDER BY t.title COLLATE "C", t.id
+  LIMIT 10) AS t
+CROSS JOIN LATERAL (SELECT t.id) AS g(_parent)
+CROSS JOIN LATERAL (SELECT count(*) AS number, CASE WHEN count(x._json) = count(*) THEN coalesce(max(x._json), 'null') END AS lines
+  FROM (SELECT '{"stars":' || CASE WHEN t.stars BETWEEN -2147483648 AND 2147483647 THEN (t.stars & -1)::text END || '}' AS _json
+    FROM lib_review AS t
+    WHERE t.book_id = g._parent AND (1 = 1)
+    ORDER BY t.stars DESC, t.id DESC
+    LIMIT 1) AS x) AS n0
+ORDER BY _o0 COLLATE "C", _o1;
