@@ -9,8 +9,11 @@ _ROW = "{row}"
 """Stands for the alias of crm_customer in a reach."""
 
 
+JUDGED = ("confidential", "owner_id", "backup_id")
+"""Columns of crm_customer by which a row may be judged."""
+
 Judge = Callable[[Mapping[str, Any]], bool]
-"""Whether a row of crm_customer, given with all its columns, is within reach."""
+"""Whether a row of crm_customer, given with these columns, is within reach."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Reach:
         )
 
     def includes(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row, with all its columns, is certainly within reach."""
+        """Whether a row, with the columns `JUDGED`, is certainly within reach."""
         return self.judge is not None and self.judge(row)
 
 

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.rows import among
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.security.scopes import JUDGED
 from crm_framework.storage.ids import is_key
 from crm_framework.storage.turns import Turn
 
@@ -81,12 +82,14 @@ async def hold_customers(
     if it tells keys, what it did is undone, and all begins anew with these keys too.
     """
     at = {key: key for key in keys if is_key(key)}
+    if tx.reach is not None:
+        columns = list(dict.fromkeys([*columns, *JUDGED]))
     select = f"SELECT {', '.join(columns)} FROM crm_customer"
     if tx.dialect == "postgres" and len(at) == 1 and then is None:
         (key,) = at
         row = await _at_once(tx, key, hold, select)
         if row is not None:
-            return {key: row} if str(row["id"]) in await reached(tx, [str(row["id"])]) else {}
+            return {key: row} if await reached(tx, [str(row["id"])], held=[row]) else {}
     while at or then:
         try:
             async with tx.savepoint() if tx.dialect == "postgres" else nullcontext():
@@ -96,24 +99,25 @@ async def hold_customers(
                     raise _Anew(into)
                 if then is not None and (more := list(await then())):
                     raise _Anew({}, more)
-                seen = await reached(tx, rows)
+                seen = await reached(tx, rows, held=rows.values())
                 return {key: rows[now] for key, now in at.items() if now in rows and now in seen}
         except _Anew as anew:
             at = {key: anew.into.get(now, now) for key, now in at.items()} | {key: key for key in anew.more}
     return {}
 
 
-async def reached(tx: "UnitOfWork", keys: Iterable[str]) -> Collection[str]:
+async def reached(tx: "UnitOfWork", keys: Iterable[str], *, held: Iterable[Row] = ()) -> Collection[str]:
     """Those of these customers on whom the change may be: its actor may not see the others.
 
-    All of them, and no statement, where nothing limits it; none either for those whose rows the change has
-    yet to insert, where these tell.
+    All of them, and no statement, where nothing limits it; none either for those that are `held`, and those
+    whose rows the change has yet to insert, where these rows tell.
     """
     wanted = dict.fromkeys(keys)
     if tx.reach is None or not wanted:
         return wanted.keys()
-    seen = set()
+    seen: set[str] = set()
     if tx.reach.judge is not None:
+        seen.update(str(row["id"]) for row in held if tx.reach.includes(row))
         turn = Turn()
         for columns, values in tx.transaction.unsent("crm_customer"):
             if turn.is_over:

@@ -10,6 +10,7 @@ from crm_framework.domain.customers.locks import Hold, hold_customers
 from crm_framework.domain.customers.tags import tag_customers
 from crm_framework.domain.privacy.erasure import erase_customer
 from crm_framework.domain.privacy.merge import merge_customers
+from crm_framework.security.scopes import NOT_CONFIDENTIAL, own_customers
 from crm_framework.storage.database import Database
 from crm_framework.storage.unit_of_work import UnitOfWork
 from crm_framework.testing import waiting
@@ -44,6 +45,22 @@ async def test_a_customer_that_nobody_holds_takes_one_statement(
         assert len(statements) == 1
         held = await hold_customers(tx, [loser], Hold.CHANGE, COLUMNS)
     assert held[loser]["id"] == key
+
+
+async def test_rows_that_are_held_tell_who_is_within_reach(database: Database, records: "Records") -> None:
+    mine, of_others = await records.staff(), await records.staff()
+    open_, secret = await records.customer(), await records.customer(confidential=True)
+    owned, foreign = await records.customer(owner_id=mine), await records.customer(owner_id=of_others)
+    every = [open_, secret, owned, foreign]
+    for reach, within in ((NOT_CONFIDENTIAL, [open_, owned, foreign]), (own_customers(mine), [owned])):
+        async with database.unit_of_work(reach=reach) as tx:
+            with database.counting() as statements:
+                held = await hold_customers(tx, within, Hold.CHANGE, COLUMNS)
+                held |= await hold_customers(tx, within[:1], Hold.CHANGE, COLUMNS)
+            assert (set(held), len(statements)) == (set(within), 2)
+        async with database.unit_of_work(reach=reach) as tx:
+            assert set(await hold_customers(tx, every, Hold.ADD, COLUMNS)) == set(within)
+            assert tx.admitted == set(within)
 
 
 @postgres
