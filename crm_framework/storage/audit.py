@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +62,7 @@ class AuditRecord:
 
 def who_acts(actor: "ActorLike | None") -> Who:
     """An actor as an entry keeps it."""
-    return SYSTEM if actor is None else (actor.kind, actor.id, actor.name, actor.token_id)
+    return SYSTEM if actor is None else (str(actor.kind), actor.id, actor.name, actor.token_id)
 
 
 def audit_row(record: AuditRecord, *, at: datetime, key: bytes | None) -> tuple[Any, ...]:
@@ -175,7 +174,5 @@ def _stored_moment(stored: Any) -> str | None:
     return at if isinstance(stored, datetime) or stored == at else None
 
 
-@lru_cache(maxsize=256)
 def _moment(at: datetime) -> str:
-    """All entries of a transaction carry the moment of its beginning."""
     return at.astimezone(UTC).isoformat(" ", "microseconds")

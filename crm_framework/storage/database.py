@@ -1,6 +1,6 @@
 """The database: reads outside a transaction, units of work, and what the app hangs on them."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class Database:
         """
         driver = self._open_driver()
         placed = numbered(sql) if self.dialect == "postgres" else sql
-        self.note(placed)
+        self.note([placed])
         if tracing.spans is None:
             return await driver.read(placed, args, bounded=bounded)
         with tracing.spans.statement(self.dialect, placed):
@@ -157,7 +157,7 @@ class Database:
     async def rows(self, sql: str, args: Sequence[object] = (), *, bounded: bool = False) -> Tuples:
         """The same by position instead of by name."""
         placed = numbered(sql) if self.dialect == "postgres" else sql
-        self.note(placed)
+        self.note([placed])
         if tracing.spans is None:
             return await self._open_driver().rows(placed, args, bounded=bounded)
         with tracing.spans.statement(self.dialect, placed):
@@ -169,7 +169,7 @@ class Database:
             return None  # which has a span for it
         found = self._open_driver().rows_at_once(sql, args)
         if found is not None:
-            self.note(sql)
+            self.note([sql])
         return found
 
     async def fetch_aside(self, sql: str, args: Sequence[object] = ()) -> Rows:
@@ -205,9 +205,11 @@ class Database:
         finally:
             self._logs[:] = [log for log in self._logs if log is not statements]
 
-    def note(self, sql: str) -> None:
-        for statements in self._logs:
-            statements.append(sql)
+    def note(self, statements: Iterable[str]) -> None:
+        if self._logs:
+            told = list(statements)
+            for log in self._logs:
+                log += told
 
     def tell(self, events: Sequence[Event]) -> None:
         """Passes the events of a commit on to the watchers, and says that there are some."""
@@ -241,8 +243,8 @@ class Database:
         Nothing comes with it: no events, no audit. For the program's own bookkeeping.
         """
         placed = numbered(sql) if self.dialect == "postgres" else sql
-        self.note(placed)
-        session = await self.begin()
+        self.note([placed])
+        session = self.begin()
         try:
             if tracing.spans is None:
                 return await session.alone(placed, args)
@@ -255,9 +257,9 @@ class Database:
         """Which events this handler gets, and when."""
         return self.handling.get(handler.name, AT_ONCE)
 
-    async def begin(self) -> Session:
+    def begin(self) -> Session:
         """A transaction as the driver sees it; `unit_of_work` is the way to ask for one."""
-        return await self._open_driver().begin()
+        return self._open_driver().begin()
 
     def _open_driver(self) -> Driver:
         if self._driver is None:

@@ -90,8 +90,6 @@ def check_declared(tx: "UnitOfWork", name: str) -> None:
 
 async def settle(tx: "UnitOfWork", gathered: Sequence[Deferral]) -> None:
     """Stores what was deferred and takes back what was cancelled. Called once, before the commit."""
-    if not gathered:
-        return
     plain = [one for one in gathered if one.key is None]
     tx.insert_values("crm_job", COLUMNS, [_row(tx, one) for one in plain])
     keyed = {(one.name, one.key): one for one in gathered if one.key is not None}  # the last word holds

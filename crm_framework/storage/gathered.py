@@ -64,10 +64,10 @@ class Gathered:
     @property
     def kind(self) -> Kind | None:
         """What one statement of PostgreSQL can do it all; None if that would be none, or too long."""
-        if not self.inserts or sum(len(insert.rows) for insert in self.inserts) > FEW:
+        shape = [(insert.table, insert.columns, len(insert.rows)) for insert in self.inserts]
+        if not shape or sum([rows for _, _, rows in shape]) > FEW:
             return None
-        shape = tuple((insert.table, insert.columns, len(insert.rows)) for insert in self.inserts)
-        return tuple(sql for sql, _ in self.assumed), shape
+        return tuple([sql for sql, _ in self.assumed]), tuple(shape)
 
     @property
     def values(self) -> list[Any]:

@@ -6,8 +6,9 @@ what is relied on.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import Token
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -40,6 +41,10 @@ class Work(Protocol):
     def savepoint(self) -> AbstractAsyncContextManager[object]: ...
 
 
+current: ContextVar[Work | None] = ContextVar("crm_unit_of_work", default=None)
+"""The unit of work in whose block the current task is, or that of the task which started it."""
+
+
 class Models:
     """The model classes, bound to one database.
 
@@ -51,6 +56,9 @@ class Models:
     def __init__(self, dialect: Dialect, context: TortoiseContext) -> None:
         self.dialect = dialect
         self._context = context
+        client = _SqliteClient(ALIAS) if dialect == "sqlite" else _PostgresClient(ALIAS)
+        clients: dict[str, BaseDBAsyncClient] = {ALIAS: client}  # the same for every task
+        context.connections._storage_var = ContextVar("crm_clients", default=clients)
 
     @classmethod
     async def load(cls, dialect: Dialect, apps: Mapping[str, str]) -> "Models":
@@ -76,12 +84,9 @@ class Models:
 
     def enter(self, work: Work) -> "Entered":
         """Makes the models of the current task use `work`, until `leave`."""
-        client = client_class(self.dialect)(work)
-        connections = self._context.connections
-        token = _current_context.set(self._context)
-        storage = connections._storage_var.set({ALIAS: client})
+        entered = Entered(current.set(work), _current_context.set(self._context))
         self._bind()
-        return Entered(self._context, token, storage)
+        return entered
 
     def _bind(self) -> None:
         if Models._bound is self:
@@ -114,33 +119,27 @@ def _check_relations(context: TortoiseContext) -> None:
                     )
 
 
+@dataclass(slots=True)
 class Entered:
-    def __init__(
-        self,
-        context: TortoiseContext,
-        token: Token[TortoiseContext | None],
-        storage: Token[dict[str, BaseDBAsyncClient]],
-    ) -> None:
-        self._context = context
-        self._token = token
-        self._storage = storage
+    _work: Token[Work | None]
+    _context: Token[TortoiseContext | None]
 
     def leave(self) -> None:
-        with suppress(ValueError):  # left in another context than entered, which is gone by now
-            self._context.connections._storage_var.reset(self._storage)
-            _current_context.reset(self._token)
-
-
-def client_class(dialect: Dialect) -> type["_Client"]:
-    return _SqliteClient if dialect == "sqlite" else _PostgresClient
+        try:
+            _current_context.reset(self._context)
+            current.reset(self._work)
+        except ValueError:
+            pass  # left in another context than entered, which is gone by now
 
 
 class _Client(BaseDBAsyncClient):
-    """What Tortoise takes for a database connection."""
+    """What Tortoise takes for a database connection: in each task, the unit of work in which it is."""
 
-    def __init__(self, work: Work) -> None:
-        super().__init__(connection_name=ALIAS)
-        self._work = work
+    @property
+    def _work(self) -> Work:
+        work = current.get()
+        assert work is not None  # who is in no unit of work finds no client either
+        return work
 
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
         return await self._work.transaction.run_insert(query, values)

@@ -111,11 +111,13 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     if not events:
         return []
     _check(tx, events)
-    for guard in tx.database.guards:
-        await guard(events, tx)
-    more = tx.take_events()
-    _check(tx, more)
-    stored = [(new_id(), event) for event in (*events, *more)]
+    if tx.database.guards:
+        for guard in tx.database.guards:
+            await guard(events, tx)
+        more = tx.take_events()
+        _check(tx, more)
+        events += more
+    stored = [(new_id(), event) for event in events]
     cause = tracing.cause()
     columns, more_values = (EVENT_COLUMNS, ()) if cause is None else (TRACED_COLUMNS, (cause,))
     at, who, key, request_id = tx.now, who_acts(tx.actor), tx.database.audit_key, tx.request_id

@@ -16,7 +16,6 @@ import asyncpg
 
 from .durability import POSTGRES_SETTINGS, check_postgres
 from .failures import changing_read, postgres_failure, postgres_refusal
-from .gathered import Gathered, Kind
 from .postgres_idle import Idle
 from .postgres_reads import PostgresReads
 from .postgres_session import PostgresSession
@@ -53,7 +52,7 @@ class PostgresDriver:
         waiters = Slots(
             max(1, writers.get_max_size() // 2), wait_seconds, "Other changes of the same records are waiting"
         )
-        self._wholes = Wholes(lambda: PostgresSession(self), waiters)
+        self.wholes = Wholes(lambda: PostgresSession(self), waiters)
         self._cleanups: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -96,15 +95,11 @@ class PostgresDriver:
         async with self._writers.acquire() as connection:
             check_postgres(dict(await connection.fetchrow(POSTGRES_SETTINGS)), self.target)
 
-    async def begin(self) -> PostgresSession:
+    def begin(self) -> PostgresSession:
         return PostgresSession(self)
 
-    def store_whole(self, kind: Kind, gathered: Gathered) -> asyncio.Future[None]:
-        """Done when it is on the server's disk."""
-        return self._wholes.add(kind, gathered)
-
     async def connect(self) -> Any:
-        """A connection for changes, which `finish` gives back."""
+        """A connection for changes, which `keep` or `finish` gives back."""
         await self._write_slots.take()
         connection = self._idle_writers.take()
         if connection is not None:
@@ -127,7 +122,7 @@ class PostgresDriver:
         if opening.cancelled() or opening.exception() is not None:
             self._write_slots.give_back()
         else:
-            await self.finish(opening.result(), settled=True, spotless=True)
+            await self.finish(opening.result(), settled=True)
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows:
         return [dict(record) for record in await self.rows(sql, args, bounded=bounded)]
@@ -150,23 +145,29 @@ class PostgresDriver:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise postgres_refusal(error, self.target) from None
 
-    async def finish(self, connection: Any, settled: bool, spotless: bool) -> None:
+    def keep(self, connection: Any) -> bool:
+        """Gives back a connection that is as it was, for the next change. If not, `finish` has to."""
+        kept = self._idle_writers.keep(connection)
+        if kept:
+            self._write_slots.give_back()
+        return kept
+
+    async def finish(self, connection: Any, *, settled: bool) -> None:
         """Rolls back what is not `settled`, gives the connection back, and then the slot."""
         try:
-            if not (settled and spotless and self._idle_writers.keep(connection)):
-                await self._give_back(connection, settled=settled)
+            if not settled:
+                await self._roll_back(connection)
+            await self._release(self._writers, connection)
         finally:
             self._write_slots.give_back()
 
-    async def _give_back(self, connection: Any, *, settled: bool) -> None:
-        if not settled:
-            try:
-                async with asyncio.timeout(CLEANUP_SECONDS):
-                    await connection.execute("ROLLBACK")
-            except BaseException:
-                with suppress(asyncpg.InterfaceError):  # the pool took a broken connection back by itself
-                    connection.terminate()
-        await self._release(self._writers, connection)
+    async def _roll_back(self, connection: Any) -> None:
+        try:
+            async with asyncio.timeout(CLEANUP_SECONDS):
+                await connection.execute("ROLLBACK")
+        except BaseException:
+            with suppress(asyncpg.InterfaceError):  # the pool took a broken connection back by itself
+                connection.terminate()
 
     async def _release(self, pool: asyncpg.Pool, connection: Any) -> None:
         try:
@@ -187,7 +188,7 @@ class PostgresDriver:
         return postgres_failure(error, self.target) if isinstance(error, Exception) else error
 
     async def close(self) -> None:
-        await self._wholes.close()
+        await self.wholes.close()
         self._idle_writers.clear()
         if self._cleanups:
             await asyncio.wait(self._cleanups, timeout=2 * CLEANUP_SECONDS)

@@ -112,7 +112,7 @@ class PostgresSession:
     async def commit(self, gathered: Gathered) -> None:
         kind = gathered.kind if self._settled else None
         if kind is not None:
-            await to_the_end(self._driver.store_whole(kind, gathered))
+            await to_the_end(self._driver.wholes.add(kind, gathered))
             return
         if gathered:
             await self.write(gathered)
@@ -125,7 +125,6 @@ class PostgresSession:
             # PostgreSQL answers COMMIT of a failed transaction with a rollback, and calls it a success
             raise asyncpg.InFailedSQLTransactionError("the transaction was already undone")
         self._settled = True
-        await self._give_back()
 
     async def alone(self, sql: str, args: Sequence[object]) -> Rows:
         if not leaves_nothing_behind(sql):
@@ -185,13 +184,11 @@ class PostgresSession:
         return status
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await to_the_end(self._give_back())
-
-    async def _give_back(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._driver.finish(connection, self._settled, self._spotless)
+        if connection is None:
+            return
+        if not (self._settled and self._spotless and self._driver.keep(connection)):
+            await to_the_end(self._driver.finish(connection, settled=self._settled))
 
 
 def _count(status: str) -> int:

@@ -65,7 +65,7 @@ class Session(Protocol):
 class Driver(Protocol):
     dialect: Dialect
 
-    async def begin(self) -> Session: ...
+    def begin(self) -> Session: ...
 
     async def read(self, sql: str, args: Sequence[object], *, bounded: bool) -> Rows: ...
 
@@ -113,7 +113,7 @@ class Slots:
 
 async def to_the_end(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     """Runs `work` to its end even if the caller is cancelled; the cancellation is raised afterwards."""
-    task = asyncio.ensure_future(work)
+    task = work if isinstance(work, asyncio.Future) else asyncio.ensure_future(work)
     ended: asyncio.Future[None] = task.get_loop().create_future()  # `shield` costs three times as much
 
     def end(_: object) -> None:

@@ -187,7 +187,7 @@ class Converter:
     def rows(self, rows: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
         """As `args`, for many rows."""
         if len(rows) < _BY_COLUMN:
-            return [self.args(row) for row in rows]
+            return list(map(self.args, rows))
         return list(zip(*map(self._column, zip(*rows, strict=True)), strict=True))
 
     def _column(self, values: tuple[Any, ...]) -> Iterable[Any]:

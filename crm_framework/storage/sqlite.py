@@ -120,7 +120,7 @@ class SqliteDriver:
             raise
         return connection
 
-    async def begin(self) -> SqliteSession:
+    def begin(self) -> SqliteSession:
         if self._closed:
             raise self._ended()
         return SqliteSession(self)

@@ -9,7 +9,7 @@ nothing is acknowledged that was not stored.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -36,13 +36,13 @@ GRACE_SECONDS = 1.0
 
 
 class Transaction:
-    """A session that belongs to the task that made it. Statements are in the dialect's own placeholders."""
+    """A session that belongs to the task that opened it. Statements are in the dialect's own placeholders."""
 
-    def __init__(self, session: Session, note: Callable[[str], None], dialect: Dialect) -> None:
-        self._session: Session | None = session
+    def __init__(self, note: Callable[[Iterable[str]], None], dialect: Dialect) -> None:
+        self._session: Session | None = None
         self._dialect = dialect
         self._note = note
-        self._owner = asyncio.current_task()
+        self._owner: asyncio.Task[Any] | None = None
         self._failure: BaseException | None = None
         self._savepoints = 0
         self._gathered = Gathered()
@@ -53,6 +53,10 @@ class Transaction:
         self._ran = False
         self.inserted: Sequence[Insert] = ()
         """After the commit: what was inserted, if no other statement ran; what ran might have changed it."""
+
+    def open(self, session: Session) -> None:
+        """Lets the current task use it, until `close`."""
+        self._session, self._owner = session, asyncio.current_task()
 
     @property
     def mine(self) -> bool:
@@ -132,7 +136,7 @@ class Transaction:
             if self._gathered:
                 await self._write(session, self._taken())
             if sql is not None:
-                self._note(sql)
+                self._note([sql])
                 if tracing.spans is not None:
                     with tracing.spans.statement(self._dialect, sql):
                         return await send(session)
@@ -144,8 +148,7 @@ class Transaction:
     def _taken(self) -> Gathered:
         """What was gathered, which is about to be sent."""
         gathered, self._gathered = self._gathered, Gathered()
-        for insert in gathered.inserts:
-            self._note(insert.sql)
+        self._note(insert.sql for insert in gathered.inserts)
         return gathered
 
     @asynccontextmanager

@@ -37,15 +37,15 @@ class Turn:
 
 async def in_turns(make: Callable[[S], T], items: Sequence[S]) -> list[T]:
     """What `make` makes of each item."""
-    return await _in_parts(_AT_ONCE, lambda part: map(make, part), items)
+    return await parts_in_turns(lambda part: map(make, part), items, _AT_ONCE)
 
 
-async def parts_in_turns(make: Callable[[Sequence[S]], Sequence[T]], items: Sequence[S]) -> list[T]:
-    """What `make` makes of them, for many together: of what it is given, in its order."""
-    return await _in_parts(_PART, make, items)
-
-
-async def _in_parts(size: int, make: Callable[[Sequence[S]], Iterable[T]], items: Sequence[S]) -> list[T]:
+async def parts_in_turns(
+    make: Callable[[Sequence[S]], Iterable[T]], items: Sequence[S], size: int = _PART
+) -> list[T]:
+    """What `make` makes of them, for `size` of them together: of what it is given, in its order."""
+    if len(items) <= size:
+        return list(make(items))
     made: list[T] = []
     turn = Turn()
     for start in range(0, len(items), size):

@@ -1,8 +1,7 @@
 """A change: what is written, what happened, and who did it, in one transaction."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar, Token
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -14,7 +13,7 @@ from . import deferrals, outbox
 from .audit import AUDIT_COLUMNS
 from .clock import now
 from .gathered import Insert
-from .orm import Entered
+from .orm import Entered, current
 from .sessions import Rows
 from .sql import CONVERTERS, Dialect, controls_transaction, name, numbered
 from .transaction import Transaction
@@ -29,8 +28,6 @@ _ROWS_AT_ONCE = 250
 """Rows that are made ready for the driver between two looks at the clock."""
 _ROWS_AHEAD = 1_000
 """Rows that are sent while more of them are made ready."""
-
-_current: ContextVar["UnitOfWork | None"] = ContextVar("crm_unit_of_work", default=None)
 
 
 class ActorLike(Protocol):
@@ -73,42 +70,35 @@ class UnitOfWork:
         business."""
         self.admitted: set[str] = set()
         """Keys of customers that were found within `reach`, where there is one."""
-        self.now: datetime = now()
+        self.now: datetime
         """When the transaction began; every row it writes carries the same moment."""
+        self.transaction = Transaction(database.note, database.dialect)
+        """Below the unit of work: statements in the dialect's own placeholders, as the ORM sends them."""
         self._converter = CONVERTERS[database.dialect]
         self._repeatable = repeatable
-        self._begun = False
-        self._transaction: Transaction | None = None
         self._events: list[Event] = []
         self._emitted: list[Event] = []
         self._deferred: list[deferrals.Deferral] = []
         self._last: list[Callable[[UnitOfWork], Awaitable[None]]] = []
         self._woken: set[str] = set()
         self._entered: Entered | None = None
-        self._token: Token[UnitOfWork | None] | None = None
 
     async def __aenter__(self) -> Self:
-        outer = _current.get()
-        if outer is not None and outer._transaction is not None and outer._transaction.mine:
+        outer = current.get()
+        if outer is not None and outer.transaction.mine:
             raise CrmError(
                 ErrorCode.INTERNAL,
                 "A unit of work was opened inside another one of the same task.",
                 hint="Pass the open one on as `tx`; for an attempt that may fail use `tx.savepoint()`.",
             )
-        if self._begun:
+        if self._entered is not None:
             raise CrmError(
                 ErrorCode.INTERNAL, "A unit of work is entered once; ask the database for a new one."
             )
-        self._begun = True
-        session = await self.database.begin()
-        try:
-            self.now = now()
-            self._entered = self.database.models.enter(self)
-        except BaseException:
-            await session.close()
-            raise
-        self._transaction = Transaction(session, self.database.note, self.dialect)
-        self._token = _current.set(self)
+        session = self.database.begin()
+        self.now = now()
+        self._entered = self.database.models.enter(self)
+        self.transaction.open(session)
         return self
 
     async def __aexit__(
@@ -119,7 +109,8 @@ class UnitOfWork:
             if exc_type is None:
                 self.reach = None
                 await outbox.settle(self)
-                await deferrals.settle(self, self._deferred)
+                if self._deferred:
+                    await deferrals.settle(self, self._deferred)
                 for work in self._last:
                     await work(self)
                 try:
@@ -132,25 +123,13 @@ class UnitOfWork:
         finally:
             if self._entered is not None:
                 self._entered.leave()
-            if self._token is not None:
-                with suppress(ValueError):  # left in another context than entered, which is gone by now
-                    _current.reset(self._token)
             await transaction.close()
-
-    @property
-    def transaction(self) -> Transaction:
-        """Below the unit of work: statements in the dialect's own placeholders, as the ORM sends them."""
-        if self._transaction is None:
-            raise CrmError(
-                ErrorCode.INTERNAL, "The unit of work is not open.", hint="Enter it with `async with` first."
-            )
-        return self._transaction
 
     @property
     def inserted(self) -> Sequence[Insert]:
         """After the block: all rows that it inserted, if it did nothing else. They stand there as they were
         given, in the driver's values."""
-        return () if self._transaction is None else self._transaction.inserted
+        return self.transaction.inserted
 
     async def fetch(self, sql: str, args: Sequence[object] = ()) -> Rows:
         """The rows of a statement with `?` placeholders, as dicts, seen from inside the transaction."""

@@ -280,7 +280,7 @@ async def test_a_transaction_that_is_lost_counts_as_an_attempt(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     careful = await owing(database, "one")
-    opened = await database.begin()
+    opened = database.begin()
     await opened.close()
     session = type(opened)
     commit = session.commit

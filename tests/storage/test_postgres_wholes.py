@@ -134,7 +134,7 @@ async def test_one_whose_assumption_fails_changes_nothing(database: Database) ->
 
 async def test_who_is_cancelled_is_stored_all_the_same(database: Database) -> None:
     first, second = change(database, "a"), change(database, "b")
-    while not driver(database)._wholes._lanes:
+    while not driver(database).wholes._lanes:
         await asyncio.wait([first, second], timeout=0)
     first.cancel()
     await second

@@ -135,7 +135,7 @@ class Sealer:
         converter = CONVERTERS[self._database.dialect]
         gathered = Gathered(assumed=[(UNMOVED, [position])])
         gathered.add("crm_audit_chain", LINK_COLUMNS, converter.rows(rows))
-        session = await self._database.begin()
+        session = self._database.begin()
         try:
             await session.commit(gathered)
         finally:
