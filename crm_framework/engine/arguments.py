@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from graphql import (
@@ -91,7 +92,7 @@ def _items(value: Any) -> int:
         elif isinstance(one, dict):
             inner = one.values()
         elif isinstance(one, Struct):
-            inner = [getattr(one, name) for name in _not_plain(type(one))]
+            inner = _not_plain(type(one))(one)
         else:
             continue
         waiting += [each for each in inner if type(each) not in _PLAIN]
@@ -99,10 +100,13 @@ def _items(value: Any) -> int:
 
 
 @cache
-def _not_plain(struct: type[Struct]) -> Sequence[str]:
-    """Members that may hold lists or objects: an import has thousands of structs with few of these."""
+def _not_plain(struct: type[Struct]) -> Callable[[Struct], tuple[Any, ...]]:
+    """The members that may hold lists or objects: an import has thousands of structs with few of these."""
     kinds = struct.__annotations__.items()
-    return [name for name, kind in kinds if kind not in PLAIN_LEAVES and kind not in _OR_NULL]
+    names = [name for name, kind in kinds if kind not in PLAIN_LEAVES and kind not in _OR_NULL]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda one: tuple([getattr(one, name) for name in names])
 
 
 _OR_NULL = frozenset(kind | None for kind in PLAIN_LEAVES)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import strawberry
+from strawberry import UNSET
 
 from crm_framework.domain.interactions import touches as interactions
 from crm_framework.domain.models import Direction, Sentiment
@@ -95,12 +96,12 @@ def touch_of(input: Any, *, names: Mapping[str, str] = _ITSELF) -> dict[str, Any
     values = {
         names[member]: value
         for member, value in vars(input).items()
-        if value is not strawberry.UNSET and member in names
+        if value is not UNSET and member in names
     }
-    if input.duration is not strawberry.UNSET:
+    if input.duration is not UNSET:
         seconds = None if input.duration is None else int(input.duration.total_seconds())
         values["duration_seconds"] = seconds
-    if input.staff is not strawberry.UNSET:
+    if input.staff is not UNSET:
         values["staff_id"] = optional_key(input.staff, Staff, ("staff",))
     return values
 

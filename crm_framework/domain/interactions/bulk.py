@@ -27,11 +27,11 @@ from crm_framework.domain.interactions.purchase_lines import INSERT_LINE, line_r
 from crm_framework.domain.interactions.purchases import purchase_event
 from crm_framework.domain.interactions.refunds import Refundable, check_refund, refund_event
 from crm_framework.domain.interactions.rows import CheckedRow, InteractionRow, checked_row
-from crm_framework.domain.interactions.touches import COLUMNS, first_changes_of
+from crm_framework.domain.interactions.touches import COLUMNS, first_changes
 from crm_framework.domain.rows import among, insert_new, not_found
 from crm_framework.errors import CrmError, ErrorCode
-from crm_framework.events import Changes, Event, InteractionLogged
-from crm_framework.storage.turns import Turn, parts_in_turns
+from crm_framework.events import Event, InteractionLogged
+from crm_framework.storage.turns import Turn, in_turns, parts_in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -91,6 +91,8 @@ async def _right_in_themselves(rows: Sequence[InteractionRow], now: datetime) ->
 
 async def _check_refunds(tx: "UnitOfWork", batch: Batch) -> None:
     """Refuses refunds that exceed their purchase together with those before them."""
+    if all(row.purchase is None for row in batch.rows):
+        return
     stored = {row.purchase.id for row in batch.rows if isinstance(row.purchase, Refundable)}
     refunded: dict[str, int] = defaultdict(int)
     if stored:
@@ -150,7 +152,7 @@ async def _write(tx: "UnitOfWork", batch: Batch) -> None:
         if isinstance(row.purchase, CheckedRow):
             row.values["refund_of_id"] = batch.results[row.purchase.index].id
     written = touches + await _insert(tx, batch, refunds)
-    tx.emit(*await parts_in_turns(_events, sorted(written, key=lambda row: row.index)))
+    tx.emit(*await in_turns(_event, sorted(written, key=lambda row: row.index)))
     await _convert(tx, touches)
 
 
@@ -183,12 +185,8 @@ def _values(columns: Sequence[str], rows: Sequence[CheckedRow]) -> list[list[Any
     return [list(map(row.values.get, columns)) for row in rows]
 
 
-def _events(rows: Sequence[CheckedRow]) -> list[Event]:
-    changes = first_changes_of([row.values for row in rows])
-    return [_event(row, told) for row, told in zip(rows, changes, strict=True)]
-
-
-def _event(row: CheckedRow, changes: Changes) -> Event:
+def _event(row: CheckedRow) -> Event:
+    changes = first_changes(row.values)
     if row.money is not None:
         return purchase_event(row.values["id"], row.values, row.money, changes)
     if row.purchase is not None:

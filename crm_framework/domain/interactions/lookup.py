@@ -91,8 +91,10 @@ async def leave_out_known(tx: "UnitOfWork", batch: Batch) -> dict[int, int]:
 
 async def find_staff(tx: "UnitOfWork", batch: Batch) -> None:
     named = {row.given.staff_id for row in batch.rows if row.given.staff_id is not None}
+    if not named:
+        return
     chosen, keys = among(tx.dialect, "id", named)
-    rows = await tx.fetch(f"SELECT id FROM crm_staff WHERE {chosen}", [keys]) if named else []
+    rows = await tx.fetch(f"SELECT id FROM crm_staff WHERE {chosen}", [keys])
     found = {str(row["id"]) for row in rows}
 
     def judge(row: CheckedRow) -> None:
@@ -106,6 +108,8 @@ async def find_staff(tx: "UnitOfWork", batch: Batch) -> None:
 
 async def find_purchases(tx: "UnitOfWork", batch: Batch) -> None:
     """Sets what refunds are for: a purchase in the database, or a row of this batch."""
+    if all(row.refund_minor is None for row in batch.rows):
+        return
     by_id = await _interactions(tx, (row.given.refund_of_id for row in batch.rows))
     wanted = {row.purchase_reference for row in batch.rows if row.purchase_reference is not None}
     more = "".join(f", r.{column}" for column in _PURCHASE_COLUMNS)

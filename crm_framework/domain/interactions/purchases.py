@@ -54,7 +54,6 @@ async def record_purchase(tx: "UnitOfWork", new: NewPurchase) -> str:
         return first
     customer = await live_customer(tx, new.customer_id, Hold.CHANGE)
     values |= {
-        "kind": PURCHASE,
         "customer_id": customer.id,
         "staff_id": await staff_key(tx, new.staff_id),
         "total_minor": money.total_minor,

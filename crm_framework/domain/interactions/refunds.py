@@ -58,7 +58,6 @@ async def record_refund(tx: "UnitOfWork", new: NewRefund) -> str:
         values["occurred_at"],
     )
     values |= {
-        "kind": REFUND,
         "customer_id": purchase.customer_id,
         "staff_id": await staff_key(tx, new.staff_id),
         "total_minor": -new.amount_minor,

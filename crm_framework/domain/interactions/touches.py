@@ -1,6 +1,6 @@
 """Touches with customers: logged once, corrected later if need be. Purchases have a file of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -80,7 +80,7 @@ COLUMNS = (
     *("total_minor", "currency", "refund_of_id", "created_at", "version"),
 )
 INSERT = insert_sql("crm_interaction", COLUMNS, or_nothing=True)
-_TOLD = tuple(name for name in COLUMNS if name not in ("id", "customer_id", "created_at", "version"))
+_UNTOLD = frozenset({"id", "customer_id", "created_at", "version"})
 CHANGEABLE = ("kind", *(name for name in TOUCH_COLUMNS if name not in ("source", "reference")))
 _FIXED_BY_MONEY = ("kind", "occurred_at")
 
@@ -108,7 +108,7 @@ async def log_interaction(tx: "UnitOfWork", new: NewInteraction) -> str:
         customer_id = new.customer_id
     else:
         customer_id = (await live_customer(tx, new.customer_id, Hold.ADD)).id
-    values |= {"kind": kind, "customer_id": customer_id, "staff_id": await staff_key(tx, new.staff_id)}
+    values |= {"customer_id": customer_id, "staff_id": await staff_key(tx, new.staff_id)}
     if new.reply_to_id is not None:
         values["reply_to_id"] = await _own_message(tx, new.reply_to_id, customer_id)
     key, created = await insert(tx, values)
@@ -209,6 +209,7 @@ def checked(touch: Touch, kind: str, now: datetime) -> dict[str, Any]:
         )
     channel = usual_channel(kind) if touch.channel is None else touch.channel
     return {
+        "kind": kind,
         "channel": None if channel is None else kinds.check_channel(channel, path=("channel",)),
         "direction": one_of(Direction, touch.direction, "direction"),
         "subject": optional_line(touch.subject, "subject", 500, path=("subject",)),
@@ -260,19 +261,9 @@ def first_changes(values: Mapping[str, Any]) -> Changes:
     """What a new interaction's event says of it."""
     return {
         name: (None, value if type(value) is str else plain(value))
-        for name in _TOLD
-        if (value := values.get(name)) is not None
+        for name, value in values.items()
+        if value is not None and name not in _UNTOLD
     }
-
-
-def first_changes_of(many: Sequence[Mapping[str, Any]]) -> list[Changes]:
-    """The same of many interactions: by columns, where all of them tell the same."""
-    told = {name: [values.get(name) for values in many] for name in _TOLD}
-    given = {name: column for name, column in told.items() if column.count(None) < len(column)}
-    if any(None in column for column in given.values()):
-        return list(map(first_changes, many))
-    pairs = [[(None, plain(value)) for value in column] for column in given.values()]
-    return [dict(zip(given, row, strict=True)) for row in zip(*pairs, strict=True)]
 
 
 def plain(value: Any) -> Any:
@@ -282,6 +273,8 @@ def plain(value: Any) -> Any:
 def one_of(members: type[StrEnum], value: object, name: str) -> str | None:
     if value is None:
         return None
+    if isinstance(value, members):
+        return str(value)
     if isinstance(value, str) and value in members.__members__:
         return str(members[value])
     raise CrmError(
@@ -371,4 +364,4 @@ async def _after(tx: "UnitOfWork", before: Mapping[str, Any], changes: Mapping[s
     staff = before["staff_id"]
     if "staff_id" in changes and changes["staff_id"] != staff:
         staff = None if changes["staff_id"] is None else await staff_key(tx, changes["staff_id"])
-    return {**after, "kind": kind, "staff_id": staff}
+    return {**after, "staff_id": staff}
