@@ -13,17 +13,18 @@ from .rows import is_list
 
 def all_here(values: Iterable[Any]) -> bool:
     """Whether none of the values, nor an item of a list among them, is still to come."""
-    return not any(_comes_later(value) for value in values)
-
-
-def _comes_later(value: Any) -> bool:
-    kind = type(value)
-    if kind is list or kind is tuple:
-        return any(_comes_later(item) for item in value)
-    known = _LATER.get(kind)
-    if known is None:
-        known = _LATER[kind] = hasattr(kind, "__await__") or hasattr(kind, "__aiter__")
-    return known
+    for value in values:
+        kind = type(value)
+        if kind is list or kind is tuple:
+            if not all_here(value):
+                return False
+            continue
+        later = _LATER.get(kind)
+        if later is None:
+            later = _LATER[kind] = hasattr(kind, "__await__") or hasattr(kind, "__aiter__")
+        if later:
+            return False
+    return True
 
 
 _LATER: dict[type, bool] = {}

@@ -114,7 +114,8 @@ class Object:
         values = {one.python_name: None for one in self.members if one.implied}
         for one in self.members:
             if one.name in value:
-                values[one.python_name] = _converted(one.made, value[one.name])
+                inner = value[one.name]
+                values[one.python_name] = inner if one.made is None else _converted(one.made, inner)
         return self.class_(**values)
 
 

@@ -154,17 +154,14 @@ class Run:
     async def _answer(self, ask: Ask, level: Level) -> None:
         """Finds an ask's values. Failures are among them, never raised."""
         trace = self.context.trace
-        if trace is not None:
+        try:
+            if trace is None:
+                ask.values = await self.values_of(ask, level)
+                return
             field = ask.first
             how = field.kind if self.plan.straight is None else "by key"
             with trace.step(Step(field.place, field.title, how, len(level.values))):
-                await self._find(ask, level)
-        else:
-            await self._find(ask, level)
-
-    async def _find(self, ask: Ask, level: Level) -> None:
-        try:
-            ask.values = await self.values_of(ask, level)
+                ask.values = await self.values_of(ask, level)
         except Exception as error:
             ask.values = [[self.fail(error)] * len(level.values) for _ in ask.fields]
         except ENDING as error:
@@ -422,10 +419,9 @@ def _waits_for_nobody(field: PlannedField) -> bool:
     if field.kind != "objects":
         return False
     target = field.target
-    options = (
-        () if target is None else (target,) if isinstance(target, Selection) else target.options.values()
-    )
-    return not any(option.filled for option in options)
+    if isinstance(target, Selection):
+        return not target.filled
+    return target is None or not any(option.filled for option in target.options.values())
 
 
 def _path(field: PlannedField) -> Path:

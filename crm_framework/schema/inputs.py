@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from typing import Any
 
 import strawberry
@@ -65,17 +64,10 @@ def chosen(value: Any) -> Any:
 def given(value: Any, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """The members of an input that the client gave, by their Python names; nested inputs are dicts too."""
     found: dict[str, Any] = {}
-    input_type: type = type(value)
-    for name in _members(input_type):
-        member = getattr(value, name)
+    for name, member in vars(value).items():
         if member is not strawberry.UNSET and name not in leave_out:
             found[name] = member if type(member) in _LEAVES else _plain(member)
     return found
-
-
-@cache
-def _members(input_type: type) -> tuple[str, ...]:
-    return tuple(field.python_name for field in get_object_definition(input_type, strict=True).fields)
 
 
 _LEAVES = frozenset({str, int, bool, type(None), datetime, timedelta, Decimal})

@@ -214,44 +214,36 @@ class Mutation(Called):
         return (needs, INTERNAL, *more) if self.own is None else (f"{OWN}{needs}",)
 
     async def call(self, field: DeclaredField, info: Info, arguments: dict[str, Any]) -> Any:
-        input_ = arguments.get("input")
-        info.context.changed = False  # there may be another one before it
+        input_, context = arguments.get("input"), info.context
+        context.changed = False  # there may be another one before it
         try:
-            answer = await self._change(field, info, input_, arguments)
-            info.context.changed = True
+            try:
+                answer = await self._once(field, info, input_, arguments, repeatable=self.repeatable)
+            except Outdated:
+                answer = await self._once(field, info, input_, arguments, repeatable=False)
+            context.changed = True
         except CrmError as error:
             if error.code in TOP_LEVEL:
                 raise
-            answer = field.target(errors=[user_error(info.context.told(error), type(input_), input_)])
+            answer = field.target(errors=[user_error(context.told(error), type(input_), input_)])
         return answer
-
-    async def _change(self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any]) -> Any:
-        if self.repeatable:
-            try:
-                return await self._once(field, info, input_, arguments, repeatable=True)
-            except Outdated:
-                pass
-        return await self._once(field, info, input_, arguments, repeatable=False)
 
     async def _once(
         self, field: DeclaredField, info: Info, input_: Any, arguments: dict[str, Any], *, repeatable: bool
     ) -> Any:
-        extra = {"info": info} if self.takes_info else {}
-        key = getattr(input_, "idempotency_key", None) or None
-        if key is None:
-            async with info.context.unit_of_work(permission=self.permission, repeatable=repeatable) as tx:
-                answer = await self._run(tx, arguments, extra)
-            info.context.wrote(tx)
-            return answer
-        async with info.context.unit_of_work(permission=self.permission, repeatable=repeatable) as tx:
-            operation = field.python_name
-            print_ = fingerprint(input_)
-            earlier = await idempotency.recall(tx, operation, key, print_)
-            if earlier is not None:
-                return field.target(**earlier)
+        extra, context = {"info": info} if self.takes_info else {}, info.context
+        key = getattr(input_, "idempotency_key", None)
+        async with context.unit_of_work(permission=self.permission, repeatable=repeatable) as tx:
+            if key:
+                operation, print_ = field.python_name, fingerprint(input_)
+                earlier = await idempotency.recall(tx, operation, key, print_)
+                if earlier is not None:
+                    return field.target(**earlier)
             answer = await self._run(tx, arguments, extra)
-            await idempotency.remember(tx, operation, key, print_, kept(answer))
-            return answer
+            if key:
+                await idempotency.remember(tx, operation, key, print_, kept(answer))
+        context.wrote(tx)
+        return answer
 
     async def _run(self, tx: Any, arguments: dict[str, Any], extra: dict[str, Any]) -> Any:
         if tx.reach is None:
@@ -272,6 +264,8 @@ async def _check_reach(tx: UnitOfWork) -> None:
     they must have been found within reach by whatever resolved or held them. New ones must be in reach now.
     """
     told = {event.customer_id for event in tx.events if event.customer_id is not None} - tx.admitted
+    if not told:
+        return
     made = {event.customer_id for event in tx.events if isinstance(event, CustomerCreated)}
     if told - made:
         raise CrmError(ErrorCode.NOT_FOUND, "There is no such record.")

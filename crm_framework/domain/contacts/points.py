@@ -178,7 +178,8 @@ def primary_of(points: Iterable[Point], channel: str) -> Point | None:
 
 def primary_columns(points: Sequence[Point]) -> dict[str, Any]:
     """The customer's columns that repeat the primary contact points."""
-    email, phone, home = (primary_of(points, channel) for channel in ("email", "phone", "address"))
+    primary = {point.channel: point for point in points if point.primary}
+    email, phone, home = primary.get("email"), primary.get("phone"), primary.get("address")
     address = (home.address if home else None) or {}
     return {
         "email": email.normalized if email else None,
@@ -210,7 +211,7 @@ def shown(points: Iterable[Point]) -> list[dict[str, Any]]:
             "value": point.value,
             "label": point.label,
             "primary": point.primary,
-            "consent": point.consent.value,
+            "consent": str(point.consent),
             "consent_at": time_text(point.consent_at),
             "consent_source": point.consent_source,
         }
@@ -271,7 +272,7 @@ def _columns(point: Point) -> dict[str, object]:
         "address": None if point.address is None else json_text(point.address),
         "position": point.position,
         "is_primary": point.primary,
-        "consent": point.consent.value,
+        "consent": str(point.consent),
         "consent_at": point.consent_at,
         "consent_source": point.consent_source,
     }

@@ -148,6 +148,8 @@ def flag(value: object, name: str) -> bool:
 
 
 def choice(value: object, kind: type[EnumT], name: str) -> EnumT:
+    if isinstance(value, kind):
+        return value
     try:
         return kind(value)  # type: ignore[arg-type]  # what is no text is refused below
     except ValueError:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from crm_framework.domain.customers.locks import Hold, hold_customers, reached
@@ -191,7 +193,8 @@ async def save(
     if not changes and not columns:
         return Changed(before.id, before.version, False), {}
     after = replace(after, version=before.version + 1, updated_at=tx.now)
-    values = row_of(after, (*sorted(columns), "version", "updated_at"))
+    row = row_of(after)
+    values = {name: row[name] for name in (*sorted(columns), "version", "updated_at")}
     clash = reference_taken(after.source, after.reference)
     if not await update(tx, "crm_customer", before.id, values, version=before.version, clash=clash):
         raise CrmError(
@@ -224,11 +227,12 @@ def reference_elsewhere(source: str | None, reference: str | None) -> CrmError:
 def differences(before: Record | None, after: Record) -> Changes:
     """Field → (before, after) as JSON-able values; each attribute is a field `attributes.<name>`."""
     if before is None:
-        given = ((name, getattr(after, name)) for name in _TOLD)
-        changes: Changes = {name: (None, _told(value)) for name, value in given if value is not None}
-        return changes | {
-            f"attributes.{name}": (None, after.attributes[name]) for name in sorted(after.attributes)
+        changes: Changes = {
+            name: (None, _told(value)) for name in _TOLD if (value := getattr(after, name)) is not None
         }
+        for name in sorted(after.attributes):
+            changes[f"attributes.{name}"] = (None, after.attributes[name])
+        return changes
     changes = {
         name: (_told(old), _told(new))
         for name in _TOLD
@@ -246,15 +250,14 @@ def same_value(one: object, other: object) -> bool:
     return one == other and isinstance(one, bool) is isinstance(other, bool)
 
 
-def row_of(record: Record, columns: Sequence[str] = COLUMNS) -> dict[str, object]:
+def row_of(record: Record) -> dict[str, object]:
     """Column → value as statements take it."""
-    row = {name: getattr(record, name) for name in columns}
-    for name in ("kind", "stage"):
-        if name in row:
-            row[name] = row[name].value
-    if "attributes" in row:
-        row["attributes"] = json_text(row["attributes"])
+    row = dict(zip(COLUMNS, _in_order(record), strict=True))
+    row |= {"kind": str(record.kind), "stage": str(record.stage), "attributes": json_text(record.attributes)}
     return row
+
+
+_in_order = attrgetter(*COLUMNS)
 
 
 def _record(row: Mapping[str, Any]) -> Record:
@@ -272,4 +275,4 @@ def _record(row: Mapping[str, Any]) -> Record:
 def _told(value: object) -> object:
     if isinstance(value, datetime):
         return time_text(value)
-    return value.value if isinstance(value, CustomerKind | CustomerStage) else value
+    return str(value) if isinstance(value, StrEnum) else value
