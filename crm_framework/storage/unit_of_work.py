@@ -72,7 +72,7 @@ class UnitOfWork:
         """Keys of customers that were found within `reach`, where there is one."""
         self.now: datetime
         """When the transaction began; every row it writes carries the same moment."""
-        self.transaction = Transaction(database.note, database.dialect)
+        self.transaction: Transaction = Transaction(database.note, database.dialect)
         """Below the unit of work: statements in the dialect's own placeholders, as the ORM sends them."""
         self._converter = CONVERTERS[database.dialect]
         self._repeatable = repeatable
