@@ -46,7 +46,7 @@ class Builder:
         """The output. What cannot be written is what `fail` makes of the error."""
         if not values:
             return []
-        if self._object.fits(values):
+        if self._code.fits(values):
             width = len(values[0]) if self._of_rows else 0
             fast = self._fast.get(width)
             if fast is None:

@@ -52,11 +52,23 @@ class Code:
         self.names: dict[str, Any] = {"absent": _absent}
         self.width = 0
         self.columns = 0
+        self.checked: dict[int, list[tuple[int, object]]] = {}
+        """Where a record begins → which of its values are taken to be of the type of what kind of column."""
         self._numbers = count()
 
     def number(self) -> int:
         """One for the names in one more expression."""
         return next(self._numbers)
+
+    def fits(self, rows: Sequence[Any]) -> bool:
+        """Whether the first values that the driver gave are of the types that they are taken to have."""
+        for begin, checked in self.checked.items():
+            first = next((row for row in rows if row[begin] is not None), None) if checked else None
+            if first is not None:
+                for place, kind in checked:
+                    if not first_fits(kind, first[place], self.dialect):
+                        return False
+        return True
 
     def column(self) -> int:
         """The number of one more list."""
@@ -79,7 +91,7 @@ class Object:
         self._layout = layout
         self._code = code
         self._begin = begin
-        self._checked: list[tuple[int, object]] = []
+        self._checked = code.checked.setdefault(begin, [])
         if layout is not None:
             code.width = max(code.width, begin + layout.width)
         self._inline = {
@@ -101,15 +113,6 @@ class Object:
         if field.key in self._columns:
             return f"c{self._columns[field.key]}"
         return self._within[field.key].text
-
-    def fits(self, rows: Sequence[Any]) -> bool:
-        """Whether the driver's first values are of the Python types that the expression takes them for."""
-        first = next((row for row in rows if row[self._begin] is not None), None) if self._checked else None
-        if first is not None:
-            for place, kind in self._checked:
-                if not first_fits(kind, first[place], self._code.dialect):
-                    return False
-        return all(within.fits(rows) for within in self._within.values())
 
     def of(self, row: Any, filled: Filled, number: int, fail: Fail) -> dict[str, Any]:
         """The object of the row of this number, field by field. What cannot be written is what `fail` makes
@@ -253,9 +256,6 @@ class _Within:
             for part in self._field.selection.fields
         )
         return "{" + ", ".join(members) + "}"
-
-    def fits(self, rows: Sequence[Any]) -> bool:
-        return all(one.fits(rows) for one in self._objects.values())
 
     def of(self, row: Any, filled: Filled, number: int, fail: Fail) -> Any:
         made = {}
