@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 class Inner(NamedTuple):
     """What hangs on each record: the field, and how the database writes what is in it.
 
-    `lines` is made of the texts `x._json` and `objects` of their `number`: how many objects that are.
+    `query` makes the `lines` and the `number` of the records in `best`, which has a text of each; of none it
+    may have no row. `objects` is how many objects these are, of the n-th.
     """
 
     field: PlannedField
     texts: Texts
-    lines: str
+    query: str
     objects: str
 
 
@@ -50,8 +51,12 @@ class Whole:
 
 WIDTH = 3
 """What a row has before the values for cursors: text, records within it, objects within it."""
-_LIST = "coalesce(string_agg(x._json, ','), '')"
+_LIST = (  # an object without a text leaves the whole list, and so the record, without one
+    "(SELECT count(*) AS number, CASE WHEN count(x._json) = count(*)"
+    " THEN coalesce(string_agg(x._json, ','), '') END AS lines FROM ({best}) AS x)"
+)
 _OBJECTS_OF_LIST = "1 + n{0}.number"
+_ONE = "(SELECT 1 AS number, x._json AS lines FROM ({best}) AS x)"
 
 
 def whole_of(selection: Selection, leaves: Leaves) -> Whole | None:
@@ -70,11 +75,11 @@ def _whole(selection: Selection, leaves: Leaves) -> Whole | None:
     for field in selection.filled:
         number = len(inner)
         if isinstance(field.declaration, One):
-            one = _of_one(field, field.declaration, leaves)
+            one = _of_one(field, field.declaration, leaves, number)
             if one is None:
                 return None
-            inner.append(one)
-            within[field.key] = ("", f"n{number}.lines", "")
+            inner.append(one[0])
+            within[field.key] = ("", one[1], "")
             continue
         found = _of_list(field, leaves)
         if found is None:
@@ -86,22 +91,24 @@ def _whole(selection: Selection, leaves: Leaves) -> Whole | None:
     return Whole(sql, inner) if sql is not None else None
 
 
-def _of_one(field: PlannedField, declaration: One, leaves: Leaves) -> Inner | None:
+def _of_one(field: PlannedField, declaration: One, leaves: Leaves, number: int) -> tuple[Inner, str] | None:
+    """The single record, and the text of it or of what stands for it where there is none."""
     target = field.target
     texts = texts_of(target, leaves) if isinstance(target, Selection) else None
     if texts is None or not isinstance(target, Selection) or target.layout is None:
         return None
+    text = f"CASE WHEN n{number}.number IS NULL THEN '{{}}' ELSE n{number}.lines END"
     if declaration.otherwise is None:
         # where one must be there is no text without it
-        nothing = "max(x._json)" if field.shape.required else "coalesce(max(x._json), 'null')"
-        return Inner(field, texts, nothing, "n{0}.number")
+        shown = f"n{number}.lines" if field.shape.required else text.format("null")
+        return Inner(field, texts, _ONE, "coalesce(n{0}.number, 0)"), shown
     builder = Builder(target, target.layout, "postgres", leaves)
     failed: list[BaseException] = []
     made = builder.build([declaration.missing(target.layout, None)], (), failed.append)
-    text = orjson.dumps(made[0], default=str).decode() if not failed else "?"
-    if "?" in text or "'" in text:
+    missing = orjson.dumps(made[0], default=str).decode() if not failed else "?"
+    if "?" in missing or "'" in missing:
         return None
-    return Inner(field, texts, f"coalesce(max(x._json), '{text}')", "1")
+    return Inner(field, texts, _ONE, "1"), text.format(missing)
 
 
 def _of_list(field: PlannedField, leaves: Leaves) -> tuple[Texts, str, str] | None:
@@ -194,16 +201,12 @@ def _statement(chosen: Choice, whole: Whole, lists: Sequence[Choice], reading: R
             f" WHERE t.{one.listing.key} = g.{GROUP} AND ({condition.sql})"
             f" {one.ordering.clause('postgres')} LIMIT {limit.sql}"
         )
-        # an object without a text leaves the whole list, and so the record, without one
-        parts.append(
-            "(SELECT count(*) AS number, CASE WHEN count(x._json) = count(*)"
-            f" THEN {inner.lines} END AS lines FROM ({best}) AS x) AS n{number}"
-        )
-    numbers = " + ".join(f"n{number}.number" for number in range(len(lists)))
+        parts.append(f"{inner.query.format(best=best)} AS n{number} ON TRUE")
+    numbers = " + ".join(f"coalesce(n{number}.number, 0)" for number in range(len(lists)))
     places = "".join(f", t.{ordering.alias(i)}" for i in range(len(ordering.terms))) if reading.places else ""
     objects = " + ".join(one.objects.format(number) for number, one in enumerate(whole.inner))
     sql = (
         f"SELECT {whole.sql} AS _json, {numbers} AS number, {objects} AS objects{places}"
-        f" FROM {' CROSS JOIN LATERAL '.join(parts)} {ordering.outer_clause('postgres')}"
+        f" FROM {' LEFT JOIN LATERAL '.join(parts)} {ordering.outer_clause('postgres')}"
     )
     return sql, tuple(args)
