@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from crm_framework.server.limits import connections
-from crm_framework.server.limits.connections import MAX_HEAD_BYTES, guarded
+from crm_framework.server.limits.connections import MAX_HEAD_BYTES, Together, guarded
 from crm_framework.server.loops import new_event_loop
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -132,6 +132,101 @@ def test_who_asks_for_http_2_is_answered_in_http_1() -> None:
         assert [received.count(b"\r\n\r\n%d" % size) for size in (24, 7)] == [1, 1]
 
     on_our_loop(work)
+
+
+class Wire:
+    """A connection that keeps what is sent, piece by piece."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def writelines(self, parts: list[bytes]) -> None:
+        assert not self.closed
+        self.sent.append(b"".join(parts))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+def test_what_is_written_together_leaves_in_one_piece() -> None:
+    wire = Wire()
+    together = Together(wire)
+    together.leave()
+    assert wire.sent == []
+    for part in (b"head", b"", b"body"):
+        together.write(part)
+    assert (wire.sent, together.is_closing()) == ([], False)
+    together.close()
+    assert (wire.sent, together.is_closing()) == ([b"headbody"], True)
+    together.leave()
+    assert wire.sent == [b"headbody"]
+
+
+def test_an_answer_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[list[bytes]] = []
+
+    class Watched(Together):
+        def leave(self) -> None:
+            left.append([*self._parts])
+            super().leave()
+
+    monkeypatch.setattr(connections, "Together", Watched)
+
+    async def work(port: int) -> None:
+        received = await answers(port, [request(12)])
+        ((head, body),) = left
+        assert (body, head + body) == (b"12", received)
+
+    on_our_loop(work)
+
+
+def test_heads_and_bodies_are_sent_whole_whatever_there_is_of_each() -> None:
+    async def answering(scope: Any, receive: Any, send: Any) -> None:
+        parts = [part.encode() for part in scope["path"][1:].split("-")]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async def work(port: int) -> None:
+        gets = [b"%s HTTP/1.1\r\nHost: crm\r\n\r\n" % what for what in (b"GET /", b"GET /a-bc", b"HEAD /a")]
+        heads, bodies = zip(
+            *[(await answers(port, [get])).split(b"\r\n\r\n", 1) for get in gets], strict=True
+        )
+        assert all(head.startswith(OK.rstrip()) for head in heads)
+        assert bodies == (b"0\r\n\r\n", b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", b"")
+
+    on_our_loop(work, app=answering)
+
+
+def test_nothing_is_run_after_an_answer_that_ends_its_connection() -> None:
+    asked: list[int] = []
+
+    async def counting(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(1)
+        await app(scope, receive, send)
+
+    async def work(port: int) -> None:
+        last = request(1).replace(b"Host", b"Connection: close\r\nHost")
+        received = await end_of(port, [request(3) + last + request(2)])
+        assert (received.count(OK), len(asked)) == (2, 2)
+
+    on_our_loop(work, app=counting)
+
+
+def test_who_fails_after_the_head_of_an_answer_is_told_so() -> None:
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    async def work(port: int) -> None:
+        assert (await end_of(port, [request(0)])).startswith(b"HTTP/1.1 500 ")
+
+    on_our_loop(work, app=failing)
 
 
 async def end_of(port: int, pieces: list[bytes]) -> bytes:

@@ -48,6 +48,27 @@ TOO_MANY = _answer(
 )
 
 
+class Together:
+    """Stands for a connection while an answer begins: what is written meanwhile leaves in one packet, as each
+    takes the system as long as a small query."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+        self.write = self._parts.append
+        self.is_closing = transport.is_closing
+
+    def close(self) -> None:
+        self.leave()
+        self._transport.close()  # at once: uvicorn looks whether it is, before it goes on to the next request
+
+    def leave(self) -> None:
+        """Sends what there is."""
+        if self._parts:
+            self._transport.writelines(self._parts)
+            self._parts.clear()
+
+
 class Guarded(HttpToolsProtocol):
     """HTTP/1.1 with bounds on the head of a request, in bytes and time, and on the number of connections."""
 
@@ -74,17 +95,34 @@ class Guarded(HttpToolsProtocol):
 
         uvicorn hears of that later, and only for the last of several requests in a row; it would fail, and
         write a traceback to the log for each client that goes away at the right moment.
+
+        The head of an answer waits for the beginning of its body: uvicorn would send each by itself.
         """
 
         async def answering(scope: Any, receive: Any, send: Any) -> None:
             cycle: RequestResponseCycle = send.__self__
+            head: Any = None
 
             async def send_while_open(message: Any) -> None:
+                nonlocal head
+                if message["type"] == "http.response.start":
+                    head = message
+                    return
                 if self.flow.write_paused:
                     await self.flow.drain()
                 if self.transport.is_closing():
                     cycle.disconnected = True
-                await send(message)
+                if head is None:
+                    await send(message)
+                    return
+                together = Together(self.transport)
+                cycle.transport = together  # type: ignore[assignment]  # it has what uvicorn calls of one
+                try:
+                    await send(head)
+                    await send(message)
+                finally:
+                    head, cycle.transport = None, self.transport
+                    together.leave()
 
             await app(scope, receive, send_while_open)
 
