@@ -27,13 +27,12 @@ def asked_of(run: "Run", ask: Ask) -> Asked | Awaitable[Asked]:
     assert isinstance(field.field, DeclaredField)
     narrowed = declaration.narrowed(run.info(ask), given)
     goes_by = (run.dialect, context.page_default, context.page_max, given, narrowed)
-    if field.asked is not None and field.asked[0] == goes_by:
-        return field.asked[1]
+    known = field.asked.of(goes_by)
+    if known is not None:
+        return known
     found = declaration.asked(field.field, context, given, narrowed)
     by_these_alone = isinstance(narrowed, Fragment | None) and declaration.goes_by_arguments(given)
-    if by_these_alone and isinstance(found, Asked):
-        field.asked = (goes_by, found)
-    return found
+    return field.asked.keep(goes_by, found) if by_these_alone and isinstance(found, Asked) else found
 
 
 def asked_of_one(run: "Run", field: PlannedField) -> Asked:
@@ -42,9 +41,7 @@ def asked_of_one(run: "Run", field: PlannedField) -> Asked:
     assert isinstance(declaration, One)
     assert layout is not None  # the planner takes no other
     narrowed = declaration.narrowed(_given(run, field))
-    if field.asked is None or field.asked[0] != narrowed:
-        field.asked = (narrowed, declaration.asked(layout.source, narrowed))
-    return field.asked[1]
+    return field.asked.of(narrowed) or field.asked.keep(narrowed, declaration.asked(layout.source, narrowed))
 
 
 def asked_at_once(run: "Run", field: PlannedField) -> Asked:

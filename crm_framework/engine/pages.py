@@ -11,6 +11,7 @@ from .cursors import place, row_cursor
 from .declarations import ROW_NUMBER, Source
 from .errors import RequestError
 from .keyset import Ordering, beyond
+from .last import Last
 from .layouts import Layout
 from .load import GROUP, MOST_BOUNDED, visible
 from .rows import Level, Outcome, wrap
@@ -66,8 +67,8 @@ class Asked:
     listing: Listing
     window: Window
     bounds: Sequence[Fragment] = ()
-    choice: "tuple[Any, Choice] | None" = field(default=None, init=False)
-    """The choice that was made last, with what it goes by besides: see `choice_of`."""
+    choice: "Last[Choice]" = field(default_factory=Last, init=False)
+    """See `choice_of`."""
 
 
 @dataclass
@@ -228,14 +229,12 @@ class Choice:
     page: int
     limit: int
     bounded: bool
-    _made: tuple[Any, Statement] | None = field(default=None, init=False)
+    _made: Last[Statement] = field(default_factory=Last, init=False)
 
     def statement(self, make: Callable[..., Statement], *of: Any) -> Statement:
-        """`make(self, *of)`; what was made last is kept for who asks for the same again."""
-        wanted = (make, *of)
-        if self._made is None or self._made[0] != wanted:
-            self._made = (wanted, make(self, *of))
-        return self._made[1]
+        """`make(self, *of)`, if that was not made last."""
+        goes_by = (make, *of)
+        return self._made.of(goes_by) or self._made.keep(goes_by, make(self, *of))
 
 
 def choice_of(
@@ -252,12 +251,13 @@ def choice_of(
     if key is None or parent is None or not context.follows(parent, source, key):
         restriction = context.restrict(source)
     goes_by = (restriction, peek, named, dialect, source.row_number)
-    if asked.choice is not None and asked.choice[0] == goes_by:
-        return asked.choice[1]
+    known = asked.choice.of(goes_by)
+    if known is not None:
+        return known
     if restriction is not None and key is not None:
         # looked at once a parent, not once a record
         reach = restriction.about(f"t.{key}", named or _PARENT[dialect])
-    made = Choice(
+    chosen = Choice(
         listing,
         listing.ordering.reversed() if wanted.backward else listing.ordering,
         all_of([listing.where, source.visible, restriction if reach is None else None, *asked.bounds]),
@@ -266,8 +266,7 @@ def choice_of(
         wanted.limit + 1 if peek else wanted.limit,
         bounded=listing.where in (None, TRUE),
     )
-    asked.choice = (goes_by, made)
-    return made
+    return asked.choice.keep(goes_by, chosen)
 
 
 def _parents_of(context: Context, asked: Asked, keys: Sequence[str | None]) -> Sequence[str]:

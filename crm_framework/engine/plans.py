@@ -23,6 +23,7 @@ from strawberry.types.field import StrawberryField
 
 from .arguments import ArgumentPlan
 from .declarations import Declaration, Source
+from .last import Last
 from .layouts import Layout
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ class PlannedField:
     reading: Reading = Reading()
     pages: bool = False
     """Whether its values are pages."""
-    asked: "tuple[Any, Asked] | None" = None
-    """What was asked for last, and what that goes by: see `asking`."""
+    asked: "Last[Asked]" = member(default_factory=Last)
+    """See `asking`."""
 
     @property
     def selection(self) -> "Selection":

@@ -254,6 +254,34 @@ def test_a_connection_without_a_request_is_ended(
     on_our_loop(work)
 
 
+def test_line_ends_after_an_answer_do_not_keep_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def work(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(0))
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(OK)
+        writer.write(b"\r\n")
+        async with asyncio.timeout(3):
+            assert await reader.read() == b""
+        writer.close()
+
+    on_our_loop(work, keep_alive=1)
+
+
+def test_line_ends_before_a_request_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def work(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(b"\r\n" + request(0))
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(OK)
+        writer.close()
+
+    on_our_loop(work)
+
+
 def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
 

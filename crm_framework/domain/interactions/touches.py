@@ -80,7 +80,7 @@ COLUMNS = (
     *("total_minor", "currency", "refund_of_id", "created_at", "version"),
 )
 INSERT = insert_sql("crm_interaction", COLUMNS, or_nothing=True)
-_UNTOLD = frozenset({"id", "customer_id", "created_at", "version"})
+_TOLD = frozenset(COLUMNS) - {"id", "customer_id", "created_at", "version"}
 CHANGEABLE = ("kind", *(name for name in TOUCH_COLUMNS if name not in ("source", "reference")))
 _FIXED_BY_MONEY = ("kind", "occurred_at")
 
@@ -262,7 +262,7 @@ def first_changes(values: Mapping[str, Any]) -> Changes:
     return {
         name: (None, value if type(value) is str else plain(value))
         for name, value in values.items()
-        if value is not None and name not in _UNTOLD
+        if value is not None and name in _TOLD
     }
 
 

@@ -157,8 +157,16 @@ class Guarded(HttpToolsProtocol):
         if b"pgrade" in data and (self._head is not None or self.cycle is None or not self.cycle.more_body):
             data = _without_other_upgrades(data)
         super().data_received(data)
-        if self._head is not None and self._timer is None:  # hardly ever: most heads come in one piece
+        if self._timer is None and self._waits():  # hardly ever: most heads come in one piece
             self._expect_head()
+
+    def _waits(self) -> bool:
+        """Whether the connection goes on with a head. Of line ends between two requests the parser makes
+        nothing, but uvicorn's own timer of idle connections ends with any byte."""
+        if self._head is not None:
+            return True
+        answered = self.cycle is not None and self.cycle.response_complete
+        return answered and self.transport.get_protocol() is self  # no WebSocket by now
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:  # nothing here looks at what comes after a body
