@@ -11,11 +11,12 @@ from .filters import FilterSpec, Member, compile_filter
 from .ids import decode_id, decode_key, encode_id
 from .integers import BigInt
 from .kept_lists import KeptList
+from .listings import window
 from .load import load, load_groups, load_where
 from .nodes import Node, node, record
 from .operation import FALLBACKS
 from .orders import OrderField, Orders
-from .pages import ReadyPage, pages_of, window
+from .pages import ReadyPage, pages_of
 from .parts import SchemaParts
 from .prepare import permissions_of
 from .relations import children, one, reference

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .connections import Connected
 from .declarations import DeclaredField
-from .pages import Asked
+from .listings import Asked
 from .plans import PlannedField
 from .relations import One
 from .run_asks import Ask

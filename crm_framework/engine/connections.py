@@ -28,11 +28,12 @@ from .filters import FilterSpec, Found, check_members, compile_filter
 from .kept_lists import KeptList, kept_order, of_kept
 from .keyset import By, Ordering, check_orders, declared_order, needed, ordering
 from .leaves import fresh
+from .listings import Asked, Listing, bounds_of, window
 from .load import context_of
 from .lookups import check_fits, look_up, waits
 from .order_inputs import OrderInputs
 from .orders import Orders, orders_of
-from .pages import Asked, Content, Listing, Page, bounds_of, listed_pages, window
+from .pages import Content, Page, listed_pages
 from .rows import canonical
 from .sql import TRUE, Dialect, Fragment, all_of, name
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from .asking import asked_at_once
 from .connections import Connected, PagePart
 from .layouts import Layout
+from .listings import Asked, Choice, Statement, choice_of
 from .objects import records_of
-from .pages import Asked, Choice, Chunk, Statement, choice_of, chunk_of
+from .pages import Chunk, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
 from .rows import Joined, Level

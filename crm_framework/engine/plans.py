@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .builders import Builder
     from .cost import Cost
     from .json_texts import Texts
-    from .pages import Asked
+    from .listings import Asked
     from .straight import Straight
     from .whole import Whole
 

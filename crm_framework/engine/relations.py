@@ -16,9 +16,10 @@ from .fields import arguments_of, declared
 from .keyset import Ordering, Term
 from .layouts import Layout
 from .leaves import fresh
+from .listings import Asked, Listing, Window
 from .load import context_of, is_text, load, load_groups
 from .orders import OrderKind
-from .pages import Asked, Chunk, Listing, Window, read_pages
+from .pages import Chunk, read_pages
 from .rows import Level, canonical
 from .sql import Fragment, all_of, name
 

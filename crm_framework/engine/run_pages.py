@@ -14,7 +14,8 @@ from .cursors import row_cursor
 from .errors import CompletionFailure, NullFailure
 from .joined import joinable, read_joined
 from .json_texts import Texts, is_refused, texts_of
-from .pages import Asked, Chunk, Content, Page, count_pages, read_pages, read_texts
+from .listings import Asked
+from .pages import Chunk, Content, Page, count_pages, read_pages, read_texts
 from .plans import PlannedField, Reading, Selection
 from .rows import Level
 from .whole import WIDTH, Whole, read_whole, whole_of

@@ -16,8 +16,9 @@ from .builders import Builder
 from .connections import Connected, PagePart
 from .declarations import Source
 from .json_texts import Texts, is_refused, object_text, texts_of
+from .listings import Asked, Choice, Statement, choice_of, most_of
 from .load import GROUP
-from .pages import Asked, Choice, Chunk, Statement, choice_of, chunk_of, most_of
+from .pages import Chunk, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
 from .sql import all_of

@@ -8,7 +8,8 @@ from crm_framework.domain.customers import duplicates
 from crm_framework.domain.customers.duplicates import DuplicateReason
 from crm_framework.engine.connections import Connection
 from crm_framework.engine.fields import root
-from crm_framework.engine.pages import ReadyPage, pages_of, window
+from crm_framework.engine.listings import window
+from crm_framework.engine.pages import ReadyPage, pages_of
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.security.actors import INTERNAL

@@ -9,9 +9,10 @@ from crm_framework.engine.declarations import require_source
 from crm_framework.engine.errors import RequestError
 from crm_framework.engine.filters import FilterSpec, Found, compile_filter
 from crm_framework.engine.keyset import Ordering
+from crm_framework.engine.listings import Window, bounds_of
 from crm_framework.engine.load import GROUP, visible
 from crm_framework.engine.lookups import look_up
-from crm_framework.engine.pages import Pages, Window, bounds_of, chunk_of
+from crm_framework.engine.pages import Pages, chunk_of
 from crm_framework.engine.rows import Level
 from crm_framework.engine.sql import Dialect, Fragment, all_of, join
 from crm_framework.errors import CrmError

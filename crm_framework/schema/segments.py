@@ -11,9 +11,9 @@ from crm_framework.engine.declarations import require_source
 from crm_framework.engine.fields import batch, column
 from crm_framework.engine.filters import FilterSpec, Member
 from crm_framework.engine.keyset import By
+from crm_framework.engine.listings import window
 from crm_framework.engine.nodes import Node, node
 from crm_framework.engine.orders import OrderField, Orders
-from crm_framework.engine.pages import window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch

@@ -10,7 +10,7 @@ from crm_framework.domain.interactions import timeline as domain
 from crm_framework.engine.connections import PageInfo
 from crm_framework.engine.fields import batch
 from crm_framework.engine.ids import encode_id
-from crm_framework.engine.pages import window
+from crm_framework.engine.listings import window
 from crm_framework.engine.parts import SchemaParts
 from crm_framework.engine.relations import reference
 from crm_framework.engine.rows import Batch

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm_framework.engine import pages
+from crm_framework.engine import listings
 from crm_framework.engine.connections import Connected
 from crm_framework.engine.declarations import Source
 from crm_framework.engine.sql import Fragment
@@ -111,5 +111,5 @@ async def test_everyone_gets_what_they_reach(filled: Library) -> None:
 async def test_statements_are_made_once(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "{ books(first: 2) { nodes { title } } }"
     expected = await filled.data(text)
-    monkeypatch.setattr(pages, "all_of", None)  # none can be made any more
+    monkeypatch.setattr(listings, "all_of", None)  # none can be made any more
     assert await filled.data(text) == expected
