@@ -1,7 +1,8 @@
 """Plans: what an operation selects, field by field, in the form in which it is run.
 
-A plan holds nothing of a request: not who asks, not the values of its variables except of those that `@skip`
-and `@include` look at. It is made once (`planner`) and run many times (`run`).
+A plan depends on nothing of a request: not on who asks, nor on the values of its variables except of those
+that `@skip` and `@include` look at. It is made once (`planner`) and run many times (`run`), and keeps of the
+last run what the next may need again (`Last`), with all that this goes by.
 """
 
 from collections.abc import Mapping, Sequence
