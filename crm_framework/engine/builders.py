@@ -21,6 +21,9 @@ Build = Callable[[Sequence[Any], Filled], list[dict[str, Any]]]
 """(rows or plain objects, values of the fields that were filled) → output."""
 
 
+_NONE: Joined = MappingProxyType({})
+
+
 class Builder:
     """Makes the output of a selection's objects: of rows of one layout, or of plain objects.
 
@@ -34,9 +37,8 @@ class Builder:
         layout: Layout | None,
         dialect: Dialect,
         leaves: Leaves,
-        joined: Joined = MappingProxyType({}),
+        joined: Joined = _NONE,
     ) -> None:
-        self.joined = joined
         self._code = Code(dialect, leaves)
         self._object = Object(selection, layout, self._code, joined=joined)
         self._of_rows = layout is not None
@@ -70,3 +72,24 @@ class Builder:
         exec(code, names)  # made of numbers, of names from declarations and of reprs of keys
         made: Build = names.pop("build")  # the names are its own: it would keep itself, and with it the plan
         return made
+
+
+_MOST = 16
+"""Functions choose what they read besides: builders of one selection, kept at a time."""
+
+
+def builder_of(
+    selection: Selection, layout: Layout | None, dialect: Dialect, leaves: Leaves, joined: Joined = _NONE
+) -> Builder:
+    """What builds the output of such rows, or of plain objects; kept with the selection."""
+    goes_by = (layout, dialect, joined)
+    known = selection.recent.of(goes_by)
+    if known is not None:
+        return known
+    key = (layout.attributes if layout is not None else None, dialect, *joined)
+    found = selection.builders.get(key)
+    if found is None:
+        if len(selection.builders) >= _MOST:
+            selection.builders.clear()
+        found = selection.builders[key] = Builder(selection, layout, dialect, leaves, joined)
+    return selection.recent.keep(goes_by, found)

@@ -148,8 +148,8 @@ class Selection:
     """The fields whose values are found for all objects at once, before these are built."""
     repeats: bool = False
     """Whether one of them is there under several keys."""
-    recent: tuple[Layout | None, str, "Builder"] | None = None
-    """The builder that was used last, with what it is for."""
+    recent: "Last[Builder]" = member(default_factory=Last)
+    """The builder that was used last."""
     builders: dict[Any, "Builder"] = member(default_factory=dict)
     """What makes the output of rows of one layout; made when such rows first come."""
     texts: "Texts | None" = None

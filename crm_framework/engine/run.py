@@ -17,7 +17,7 @@ from .amount import Amount
 from .arguments import Variables
 from .arrivals import all_here, arrived, shared
 from .asking import asked_of_one
-from .builders import Builder
+from .builders import builder_of
 from .context import Context
 from .declarations import DeclaredField
 from .errors import ENDING, STOPPING, Exited, NullFailure, RequestError, awaited, is_cancelled
@@ -41,9 +41,6 @@ from .writers import Write
 
 _OWN = frozenset({"reference", "children", "one", "pages", "objects"})
 """Kinds that only read the database: on SQLite there is nothing to gain from starting several at once."""
-
-_MOST_BUILDERS = 16
-"""Functions choose what they read besides: layouts of one selection, kept at a time."""
 
 
 class Run:
@@ -83,24 +80,8 @@ class Run:
         filled = await self.fill(selection, level) if selection.filled else ()
         if level.joined:
             filled = [*filled, *await filled_within(self, level)]
-        return self.builder(selection, level).build(level.values, filled, self.fail)
-
-    def builder(self, selection: Selection, level: Level) -> Builder:
-        """What builds the output of such rows, or of plain objects."""
-        layout, recent = level.layout, selection.recent
-        if recent is not None and recent[0] is layout and recent[1] == self.dialect:
-            known = recent[2]
-            if known.joined == level.joined:
-                return known
-        key = (layout.attributes if layout is not None else None, self.dialect, *level.joined)
-        found = selection.builders.get(key)
-        if found is None:
-            if len(selection.builders) >= _MOST_BUILDERS:
-                selection.builders.clear()
-            found = Builder(selection, layout, self.dialect, self.ready.leaves, level.joined)
-            selection.builders[key] = found
-        selection.recent = (layout, self.dialect, found)
-        return found
+        builder = builder_of(selection, level.layout, self.dialect, self.ready.leaves, level.joined)
+        return builder.build(level.values, filled, self.fail)
 
     async def fill(self, selection: Selection, level: Level) -> list[Sequence[Any]]:
         """The values of the filled fields that are not joined, a list with one for each object; asked for

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import OperationType, VariableNode
 
-from .builders import Builder
+from .builders import builder_of
 from .context import Context
 from .errors import RequestError
 from .fields import Root
@@ -55,13 +55,7 @@ class Straight:
         if len(rows) != 1:
             return None
         context.admit(1)
-        selection, dialect = self.selection, context.reader.dialect
-        recent = selection.recent
-        if recent is not None and recent[0] is layout and recent[1] == dialect:
-            builder: Builder = recent[2]
-        else:
-            builder = Builder(selection, layout, dialect, leaves)
-            selection.recent = (layout, dialect, builder)
+        builder = builder_of(self.selection, layout, context.reader.dialect, leaves)
         try:
             return {self.key: builder.build(rows, (), _give_up)[0]}
         except _Unusual:
