@@ -7,6 +7,7 @@ advisory lock, SQLite: the write lock), reads again what is recorded, and applie
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +179,13 @@ class _Run:
     async def _apply(self, migration: Migration, state: State, client: Any) -> None:
         editor = self.connection.editor(client)
         label = editor.app_label = migration.app_label
-        for operation in migration.operations:
-            old = state if isinstance(operation, _NEEDS_NO_OLD_STATE) else state.clone()
-            operation.state_forward(label, state)
+        for together in _together(migration.operations):
+            old = state if isinstance(together[0], _NEEDS_NO_OLD_STATE) else state.clone()
+            _state_forward(label, state, together)
             editor.target = state
             forget_sql(self.connection.alias)
-            await operation.database_forward(label, old, state, editor)
+            for operation in together:
+                await operation.database_forward(label, old, state, editor)
         state.validate_relations_initialized()
 
     def _state(self, have: Iterable[AppliedMigration]) -> State:
@@ -202,8 +204,8 @@ def project(plan: MigrationPlan, have: Iterable[AppliedMigration], state: State)
             if key not in wanted:
                 continue
             try:
-                for operation in migration.operations:
-                    operation.state_forward(migration.app_label, state)
+                for together in _together(migration.operations):
+                    _state_forward(migration.app_label, state, together)
             except Exception as error:
                 raise CrmError(
                     ErrorCode.CONFIGURATION,
@@ -211,6 +213,29 @@ def project(plan: MigrationPlan, have: Iterable[AppliedMigration], state: State)
                     hint="Migrations that are released must not be changed; restore the file.",
                 ) from error
     return state
+
+
+def _together(operations: Iterable[ops.Operation]) -> Iterator[list[ops.Operation]]:
+    """The operations in their order; models that are made one after the other are made together."""
+    for makes_models, found in groupby(operations, lambda one: isinstance(one, ops.CreateModel)):
+        run = list(found)
+        yield from [run] if makes_models else [[one] for one in run]
+
+
+def _state_forward(label: str, state: State, together: Sequence[ops.Operation]) -> None:
+    """Loads new models once, when all are known: after each of them Tortoise loads all that are related,
+    and builds the queries of every model there is.
+    """
+    changed: set[tuple[str, str]] = set()
+    if isinstance(together[0], ops.CreateModel):
+        state.__dict__["reload_models"] = changed.update
+    try:
+        for operation in together:
+            operation.state_forward(label, state)
+    finally:
+        state.__dict__.pop("reload_models", None)
+    if changed:
+        state.reload_models(changed)
 
 
 @contextmanager

@@ -5,9 +5,12 @@ import os
 import signal
 import sqlite3
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tortoise.migrations.schema_generator.state import ModelState
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.storage.migration.connection import schema_connection
@@ -56,6 +59,30 @@ async def test_a_plugin_follows_those_it_depends_on(empty_database_url: str, app
     )
     applied = await migrate(empty_database_url, [above, base])
     assert [step.app for step in applied] == ["crm", "zoo", "ape"]
+
+
+async def test_models_that_are_made_together_are_loaded_once(
+    empty_database_url: str, apps: PluginApps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, loaded, render = apps.new("notes"), Counter[str](), ModelState.render
+
+    def counted(self: ModelState, *args: Any, **kwargs: Any) -> Any:
+        loaded[self.name] += self.app == "notes"
+        return render(self, *args, **kwargs)
+
+    monkeypatch.setattr(ModelState, "render", counted)
+    number = '("id", fields.IntField(primary_key=True))'
+    models = [f'CreateModel("A", [{number}], {{"table": "notes_a"}})'] + [
+        f'CreateModel("{name}", [{number}, ("of", ForeignKeyField("notes.{of}", related_name="{name}"))],'
+        f' {{"table": "notes_{name.lower()}"}})'
+        for name, of in (("B", "A"), ("C", "B"), ("D", "A"))
+    ]
+    apps.migration(app, "0001_initial", ", ".join(models), [("crm", "0001_initial")])
+    await migrate(empty_database_url, [app])
+    assert +loaded == {"A": 1, "B": 1, "C": 1, "D": 1}
+    await run(empty_database_url, "INSERT INTO notes_a (id) VALUES (1)")
+    await run(empty_database_url, "INSERT INTO notes_b (id, of_id) VALUES (1, 1)")
+    await run(empty_database_url, "INSERT INTO notes_c (id, of_id) VALUES (1, 1)")
 
 
 async def test_a_second_version_keeps_the_rows_of_the_first(database_url: str, apps: PluginApps) -> None:
