@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def asked_of(run: "Run", ask: Ask) -> Asked | Awaitable[Asked]:
     """What is asked of a list. Raises what is the field's error."""
     field, context = ask.first, run.context
-    declaration, given = field.declaration, _given(run, field)
+    declaration, given = field.declaration, given_to(run, field)
     assert isinstance(declaration, Connected)
     assert isinstance(field.field, DeclaredField)
     narrowed = declaration.narrowed(run.info(ask), given)
@@ -40,7 +40,7 @@ def asked_of_one(run: "Run", field: PlannedField) -> Asked:
     declaration, layout = field.declaration, field.reading.layout
     assert isinstance(declaration, One)
     assert layout is not None  # the planner takes no other
-    narrowed = declaration.narrowed(_given(run, field))
+    narrowed = declaration.narrowed(given_to(run, field))
     return field.asked.of(narrowed) or field.asked.keep(narrowed, declaration.asked(layout.source, narrowed))
 
 
@@ -49,12 +49,13 @@ def asked_at_once(run: "Run", field: PlannedField) -> Asked:
     declaration = field.declaration
     if isinstance(declaration, One):
         return asked_of_one(run, field)
-    if isinstance(declaration, Connected) and declaration.waits(_given(run, field)):
+    if isinstance(declaration, Connected) and declaration.waits(given_to(run, field)):
         raise ValueError("it has to wait, and is read by itself")
     found = asked_of(run, Ask(field))
     assert isinstance(found, Asked)
     return found
 
 
-def _given(run: "Run", field: PlannedField) -> Mapping[str, Any]:
+def given_to(run: "Run", field: PlannedField) -> Mapping[str, Any]:
+    """A field's arguments, for who changes none of them."""
     return {} if field.arguments is None else field.arguments.shared(run.variables)

@@ -143,11 +143,11 @@ class Context:
         """
         return None
 
-    def follows(self, parent: "Source", source: "Source", key: str) -> bool:
-        """Whether records of `source` whose column `key` holds the key of a record of `parent`, which fits
-        its `restrict`, certainly fit that of `source`: it need not be looked at again.
+    def restrict_below(self, parent: "Source", source: "Source", key: str) -> Fragment | None:
+        """`restrict` for those records of `source` whose column `key` holds the key of a record of `parent`
+        which fits its own: nothing where they then certainly fit.
         """
-        return False
+        return self.restrict(source)
 
     def spend(self, cost: int) -> None:
         """Told once, before an operation runs, how many objects it may lead to. May raise `RequestError`."""

@@ -4,18 +4,20 @@ A statement for them alone would have to be told all keys, would find each paren
 for a level. On PostgreSQL see `whole`.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .asking import asked_at_once
-from .connections import Connected, PagePart
+from .hanging import Hung, hung_by, made_of
+from .last import Last
 from .layouts import Layout
 from .listings import Asked, Choice, Statement, choice_of
 from .objects import records_of
 from .pages import Chunk, chunk_of
 from .plans import PlannedField, Reading, Selection
 from .relations import One
-from .rows import Joined, Level
+from .rows import Joined, Level, Place
 from .sql import TRUE, Fragment, all_of
 from .trace import IN_ABOVE, Step
 
@@ -23,72 +25,91 @@ if TYPE_CHECKING:
     from .run import Run
 
 
-def joinable(selection: Selection) -> Sequence[PlannedField]:
+class Join(NamedTuple):
+    """The record of one field: where it begins in a row, and what tells whether there is one."""
+
+    field: PlannedField
+    layout: Layout
+    choice: Choice
+    begin: int
+    key: Callable[[Any], Any]
+
+
+@dataclass(eq=False, slots=True)
+class Joins:
+    """What is joined to a page's rows, which are then `width` values until those for cursors."""
+
+    each: Sequence[Join]
+    places: Joined
+    width: int
+    bounded: bool
+
+
+def joinable(selection: Selection) -> Sequence[Hung]:
     """The fields of a selection that can be read with its records."""
     if selection.joined is None:
-        selection.joined = () if selection.repeats else tuple(filter(_joins, selection.filled))
+        found = [] if selection.repeats else map(hung_by, selection.filled)
+        selection.joined = tuple(one for one in found if one is not None)
     return selection.joined
 
 
-def _joins(field: PlannedField) -> bool:
-    if isinstance(field.declaration, One):
-        return True
-    declaration = field.declaration
-    if not isinstance(declaration, Connected) or declaration.key is None or declaration.parent != "id":
-        return False
-    if declaration.narrow is not None:  # a function of somebody's: it is called once
-        return False
-    parts = [part.declaration for part in field.selection.fields if part.kind != "typename"]
-    return bool(parts) and all(isinstance(part, PagePart) and part.part == "nodes" for part in parts)
-
-
 async def read_joined(
-    run: "Run", fields: Sequence[PlannedField], layout: Layout, reading: Reading, asked: Asked
+    run: "Run", selection: Selection, layout: Layout, reading: Reading, asked: Asked
 ) -> tuple[Chunk, Joined, int] | None:
-    """The page of a root list with these fields' records, and where in its rows the values for cursors begin;
+    """The page of a root list with the records of fields, and where in its rows the values for cursors begin;
     `None` where it has to be read level by level.
     """
-    context = run.context
-    chosen = choice_of(context, asked, peek=reading.peek)
-    joins: list[tuple[PlannedField, Layout, Choice]] = []
-    for field in fields:
-        try:
-            one = _choice(run, field, asked)
-        except Exception:
-            continue  # it is the field's own error
-        if one is not None:
-            inner = field.reading.layout
-            assert inner is not None  # or it would not join
-            joins.append((field, inner, one))
-    if not joins or context.rows_read + chosen.limit * (1 + len(joins)) > context.limits.max_rows:
+    context, hung = run.context, joinable(selection)
+    if not hung:
         return None
-    begins: dict[PlannedField, int] = {}
-    width = layout.width
-    for field, inner, _ in joins:
-        begins[field] = width
-        width += inner.width
+    chosen = choice_of(context, asked, peek=reading.peek)
+    joins = made_of(run, selection, f"x.{asked.listing.source.key}", hung, _joins, hung, layout)
+    if not joins.each or context.rows_read + chosen.limit * (1 + len(joins.each)) > context.limits.max_rows:
+        return None
     sql, args = chosen.statement(_statement, layout, joins, reading, asked.bounds)
-    bounded = chosen.bounded and all(one.bounded for _, _, one in joins)
     try:
-        rows = await context.read(sql, args, bounded=bounded)
+        rows = await context.read(sql, args, bounded=chosen.bounded and joins.bounded)
     except Exception as error:
         if context.translate(error) is not None:
             raise  # the database is away, or takes too long: so it would for each level
+        selection.hung = Last()  # of other numbers of rows, next time, if that was it
         return None  # a table without numbers of rows, or a field's own failure: found out where it is alone
     chunk = chunk_of(rows, asked.window)
-    there = sum(len(chunk.rows) - [row[at] for row in chunk.rows].count(None) for at in begins.values())
+    there = 0
+    for one in joins.each:
+        missing = [*map(one.key, chunk.rows)].count(None)
+        there += len(chunk.rows) - missing
+        declaration = one.field.declaration
+        if missing and isinstance(declaration, One) and declaration.otherwise is not None:
+            chunk = Chunk(_filled_up(chunk.rows, declaration, one), chunk.more)
     context.admit(len(rows) + there)
-    for field, inner, _ in joins:
-        if isinstance(field.declaration, One) and field.declaration.otherwise is not None:
-            chunk = Chunk(_filled_up(chunk.rows, field.declaration, inner, begins[field]), chunk.more)
-    return chunk, begins, width
+    return chunk, joins.places, joins.width
 
 
-def _filled_up(rows: Sequence[Any], declaration: One, inner: Layout, begin: int) -> Sequence[Any]:
+def _joins(choices: Sequence[Choice | None], hung: Sequence[Hung], layout: Layout) -> Joins:
+    """Those of which there is one record of each parent; all others have to be read by themselves."""
+    found: list[Join] = []
+    width = layout.width
+    for one, choice in zip(hung, choices, strict=True):
+        inner = one.field.reading.layout
+        if choice is not None and choice.limit == 1 and inner is not None:
+            found.append(Join(one.field, inner, choice, width, itemgetter(width)))
+            width += inner.width
+    places = {join.field: Place(join.begin, _leads_on(join.field)) for join in found}
+    return Joins(found, places, width, all(join.choice.bounded for join in found))
+
+
+def _leads_on(field: PlannedField) -> bool:
+    return any(part.selection.filled for part in records_of(field))
+
+
+def _filled_up(rows: Sequence[Any], declaration: One, join: Join) -> Sequence[Any]:
     """The rows with what stands for the records that are not there."""
-    end = begin + inner.width
+    begin, end = join.begin, join.begin + join.layout.width
     return [
-        row if row[begin] is not None else (*row[:begin], *declaration.missing(inner, row[0]), *row[end:])
+        row
+        if row[begin] is not None
+        else (*row[:begin], *declaration.missing(join.layout, row[0]), *row[end:])
         for row in rows
     ]
 
@@ -99,45 +120,37 @@ async def filled_within(run: "Run", level: Level) -> list[Sequence[Any]]:
     """
     found: list[Sequence[Any]] = []
     trace = run.context.trace
-    for field, begin in level.joined.items():
-        if trace is None:
-            found += await _filled(run, field, begin, level.values)
-            continue
-        with trace.step(Step(field.place, field.title, field.kind, len(level.values), IN_ABOVE)):
-            found += await _filled(run, field, begin, level.values)
+    for field, place in level.joined.items():
+        if trace is not None:
+            with trace.step(Step(field.place, field.title, field.kind, len(level.values), IN_ABOVE)):
+                found += await _filled(run, field, place, level.values)
+        elif place.leads_on:
+            found += await _filled(run, field, place, level.values)
     return found
 
 
 async def _filled(
-    run: "Run", field: PlannedField, begin: int, rows: Sequence[Any]
+    run: "Run", field: PlannedField, place: Place, rows: Sequence[Any]
 ) -> Sequence[Sequence[Any]]:
-    selections = [part.selection for part in records_of(field)]
-    if not any(selection.filled for selection in selections):
+    layout, begin = field.reading.layout, place.begin
+    if layout is None or not place.leads_on:
         return ()
-    layout = field.reading.layout
-    assert layout is not None  # or it would not be joined
     end = begin + layout.width
     level = run.level(layout, [row[begin:end] for row in rows if row[begin] is not None])
     found: list[Sequence[Any]] = []
-    for selection in selections:
-        columns = await run.fill(selection, level) if level.values else [() for _ in selection.filled]
+    for part in records_of(field):
+        columns = (
+            await run.fill(part.selection, level) if level.values else [() for _ in part.selection.filled]
+        )
         for values in map(iter, columns):
             found.append([None if row[begin] is None else next(values) for row in rows])
     return found
 
 
-def _choice(run: "Run", field: PlannedField, above: Asked) -> Choice | None:
-    asked = asked_at_once(run, field)
-    if asked.window.limit != 1 or asked.window.backward:
-        return None
-    parent = above.listing.source
-    return choice_of(run.context, asked, peek=False, parent=parent, named=f"x.{parent.key}")
-
-
 def _statement(
     chosen: Choice,
     layout: Layout,
-    joins: Sequence[tuple[PlannedField, Layout, Choice]],
+    joins: Joins,
     reading: Reading,
     bounds: Sequence[Fragment],
 ) -> Statement:
@@ -154,7 +167,7 @@ def _statement(
         rows += f" {ordering.clause('sqlite')} LIMIT ?"
         args.append(chosen.limit)
     parts = [f"({rows}) AS x"]
-    for number, (_, inner, one) in enumerate(joins):
+    for number, (_, inner, one, _, _) in enumerate(joins.each):
         shown += [f"j{number}.{column} AS _j{number}_{column}" for column in inner.columns]
         of = inner.source
         condition = all_of([one.condition, one.reach])

@@ -120,9 +120,11 @@ def choice_of(
     """
     listing, wanted, dialect = asked.listing, asked.window, context.reader.dialect
     source, key = listing.source, listing.key
-    restriction = reach = None
-    if key is None or parent is None or not context.follows(parent, source, key):
+    if key is None or parent is None:
         restriction = context.restrict(source)
+    else:
+        restriction = context.restrict_below(parent, source, key)
+    reach = None
     goes_by = (restriction, peek, named, dialect, source.row_number)
     known = asked.choice.of(goes_by)
     if known is not None:

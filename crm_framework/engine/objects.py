@@ -100,7 +100,7 @@ class Object:
             if field.kind in INLINE
         }
         self._columns = {field.key: code.column() for field in selection.filled if field not in joined}
-        self._within = {field.key: _Within(field, code, at) for field, at in joined.items()}
+        self._within = {field.key: _Within(field, code, at.begin) for field, at in joined.items()}
 
     @property
     def text(self) -> str:

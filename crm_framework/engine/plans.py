@@ -30,6 +30,7 @@ from .layouts import Layout
 if TYPE_CHECKING:
     from .builders import Builder
     from .cost import Cost
+    from .hanging import Hung
     from .json_texts import Texts
     from .listings import Asked
     from .straight import Straight
@@ -158,8 +159,10 @@ class Selection:
     whole: "Whole | None" = None
     """How it writes the objects with the lists that hang on them, likewise."""
     whole_known: bool = False
-    joined: "Sequence[PlannedField] | None" = None
+    joined: "Sequence[Hung] | None" = None
     """Fields whose one record SQLite reads with the objects, once it is known which."""
+    hung: Last[Any] = member(default_factory=Last)
+    """What was made of the records that were last read with the objects: see `hanging`."""
 
     def add(self, one: PlannedField) -> None:
         """One more field."""

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from inspect import isawaitable
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeGuard, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from graphql.pyutils import is_iterable
@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", covariant=True)
 View = Callable[[Any], Any]
-Joined = Mapping[Any, int]
-"""Planned fields whose record was read with each row → where in it that begins: with its key, or None for no
-record.
-"""
+
+
+class Place(NamedTuple):
+    """Where in a row a record begins that was read with it: with its key, or None for no record. `leads_on`
+    says that more has to be read for it.
+    """
+
+    begin: int
+    leads_on: bool
+
+
+Joined = Mapping[Any, Place]
+"""Planned fields whose record was read with each row."""
 
 
 class _Attributes(dict[str, Read]):

@@ -77,9 +77,10 @@ class Run:
         """The output of a level's objects, in their order."""
         if not level.values:
             return []
-        filled = await self.fill(selection, level) if selection.filled else ()
-        if level.joined:
-            filled = [*filled, *await filled_within(self, level)]
+        within = level.joined
+        filled = await self.fill(selection, level) if len(selection.filled) > len(within) else []
+        if within:
+            filled += await filled_within(self, level)
         builder = builder_of(selection, level.layout, self.dialect, self.ready.leaves, level.joined)
         return builder.build(level.values, filled, self.fail)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,7 +13,7 @@ from .asking import asked_of
 from .connections import Connected, PageCount, PageInfo, PagePart
 from .cursors import row_cursor
 from .errors import CompletionFailure, NullFailure
-from .joined import joinable, read_joined
+from .joined import read_joined
 from .json_texts import Texts, is_refused, texts_of
 from .listings import Asked
 from .pages import Chunk, Content, Page, count_pages, read_pages, read_texts
@@ -89,11 +90,12 @@ async def _read(run: "Run", ask: "Ask", asked: Asked, keys: Sequence[str | None]
     assert layout is not None
     if run.dialect == "sqlite" and asked.listing.key is None:
         selection = _alone(ask)
-        fields = joinable(selection) if selection is not None and selection.filled else ()
-        joined = await read_joined(run, fields, layout, reading, asked) if fields else None
+        joined = None
+        if selection is not None and selection.filled:
+            joined = await read_joined(run, selection, layout, reading, asked)
         if joined is not None:
-            chunk, begins, width = joined
-            return _of_level(run, asked, [chunk], run.level(layout, chunk.rows, begins), width)
+            chunk, places, width = joined
+            return _of_level(run, asked, [chunk], run.level(layout, chunk.rows, places), width)
     chunks = await read_pages(run.context, layout, asked, keys, peek=reading.peek, places=reading.places)
     rows = chunks[0].rows if len(chunks) == 1 else [row for chunk in chunks for row in chunk.rows]
     return _of_level(run, asked, chunks, run.level(layout, rows), layout.width)
@@ -123,8 +125,13 @@ def _written(run: "Run", written: Chunk, asked: Asked) -> Spread:
         run.sizes.update((id(text), 1 + row[2]) for text, row in zip(found, rows, strict=True))
         return found
 
+    def lists() -> Sequence[Any]:
+        text = orjson.Fragment(f"[{','.join(map(itemgetter(0), rows))}]")
+        run.sizes[id(text)] = len(rows) + sum(map(itemgetter(2), rows))
+        return [text]
+
     return _spread(
-        asked, [written], nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], WIDTH)
+        asked, [written], nodes, lambda index: row_cursor(asked.listing.ordering, rows[index], WIDTH), lists
     )
 
 

@@ -7,19 +7,18 @@ text that would be made here, or none, and then the page is read level by level,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from .asking import asked_at_once
 from .builders import Builder
-from .connections import Connected, PagePart
-from .declarations import Source
+from .hanging import Hung, hung_by, made_of
 from .json_texts import Texts, is_refused, object_text, texts_of
 from .listings import Asked, Choice, Statement, choice_of, most_of
 from .load import GROUP
 from .pages import Chunk, chunk_of
-from .plans import PlannedField, Reading, Selection
+from .plans import Reading, Selection
 from .relations import One
 from .sql import all_of
 from .trace import IN_ABOVE, Step
@@ -30,15 +29,12 @@ if TYPE_CHECKING:
 
 
 class Inner(NamedTuple):
-    """What hangs on each record: the field, and how the database writes what is in it.
-
-    `query` makes the `lines` and the `number` of the records in `best`, which has a text of each; of none it
-    may have no row. `objects` is how many objects these are, of the n-th.
+    """What hangs on each record: the field, how the database writes each record in it, and how many objects
+    that makes, of the n-th.
     """
 
-    field: PlannedField
+    hung: Hung
     texts: Texts
-    query: str
     objects: str
 
 
@@ -48,16 +44,21 @@ class Whole:
 
     sql: str
     inner: Sequence[Inner]
+    hung: Sequence[Hung]
+
+
+class Lists(NamedTuple):
+    """Which records hang on each of a page's, and how many at most."""
+
+    choices: Sequence[Choice]
+    limit: int
+    bounded: bool
 
 
 WIDTH = 3
 """What a row has before the values for cursors: text, records within it, objects within it."""
-_LIST = (  # an object without a text leaves the whole list, and so the record, without one
-    "(SELECT count(*) AS number, CASE WHEN count(x._json) = count(*)"
-    " THEN coalesce(string_agg(x._json, ','), '') END AS lines FROM ({best}) AS x)"
-)
-_OBJECTS_OF_LIST = "1 + n{0}.number"
-_ONE = "(SELECT 1 AS number, x._json AS lines FROM ({best}) AS x)"
+_TEXT = "CASE WHEN n{0}.number IS NULL THEN '{1}' ELSE n{0}.lines END"
+"""The text of what hangs on a record, or what stands for it where nothing does."""
 
 
 def whole_of(selection: Selection, leaves: Leaves) -> Whole | None:
@@ -73,69 +74,59 @@ def _whole(selection: Selection, leaves: Leaves) -> Whole | None:
         return None
     inner: list[Inner] = []
     within: dict[str, tuple[str, str, str]] = {}
-    for field in selection.filled:
-        number = len(inner)
-        if isinstance(field.declaration, One):
-            one = _of_one(field, field.declaration, leaves, number)
-            if one is None:
-                return None
-            inner.append(one[0])
-            within[field.key] = ("", one[1], "")
-            continue
-        found = _of_list(field, leaves)
+    for number, field in enumerate(selection.filled):
+        hung = hung_by(field)
+        if hung is None:
+            return None
+        write = _of_one if isinstance(field.declaration, One) else _of_list
+        found = write(hung, leaves, number)
         if found is None:
             return None
-        texts, before, after = found
-        within[field.key] = (before, f"n{number}.lines", after)
-        inner.append(Inner(field, texts, _LIST, _OBJECTS_OF_LIST))
+        one, within[field.key] = found
+        inner.append(one)
     sql = object_text(selection, leaves, within)
-    return Whole(sql, inner) if sql is not None else None
+    return Whole(sql, inner, tuple(one.hung for one in inner)) if sql is not None else None
 
 
-def _of_one(field: PlannedField, declaration: One, leaves: Leaves, number: int) -> tuple[Inner, str] | None:
+def _of_one(hung: Hung, leaves: Leaves, number: int) -> tuple[Inner, tuple[str, str, str]] | None:
     """The single record, and the text of it or of what stands for it where there is none."""
-    target = field.target
-    texts = texts_of(target, leaves) if isinstance(target, Selection) else None
-    if texts is None or not isinstance(target, Selection) or target.layout is None:
+    field = hung.field
+    declaration, target = field.declaration, field.selection
+    texts = texts_of(target, leaves)
+    if texts is None or target.layout is None or not isinstance(declaration, One):
         return None
-    text = f"CASE WHEN n{number}.number IS NULL THEN '{{}}' ELSE n{number}.lines END"
     if declaration.otherwise is None:
         # where one must be there is no text without it
-        shown = f"n{number}.lines" if field.shape.required else text.format("null")
-        return Inner(field, texts, _ONE, "coalesce(n{0}.number, 0)"), shown
+        text = f"n{number}.lines" if field.shape.required else _TEXT.format(number, "null")
+        return Inner(hung, texts, f"coalesce(n{number}.number, 0)"), ("", text, "")
     builder = Builder(target, target.layout, "postgres", leaves)
     failed: list[BaseException] = []
     made = builder.build([declaration.missing(target.layout, None)], (), failed.append)
     missing = orjson.dumps(made[0], default=str).decode() if not failed else "?"
     if "?" in missing or "'" in missing:
         return None
-    return Inner(field, texts, _ONE, "1"), text.format(missing)
+    return Inner(hung, texts, "1"), ("", _TEXT.format(number, missing), "")
 
 
-def _of_list(field: PlannedField, leaves: Leaves) -> tuple[Texts, str, str] | None:
-    """Of a list of which nothing is selected but its records, and of these nothing but columns."""
-    declaration = field.declaration
-    if not isinstance(declaration, Connected) or declaration.key is None or declaration.parent != "id":
-        return None
-    if declaration.narrow is not None:  # a function of somebody's: it is called once
-        return None
-    found: Texts | None = None
-    text, before = "{", ""
-    for number, part in enumerate(field.selection.fields):
-        text += f'{"," if number else ""}"{part.key}":'
+def _of_list(hung: Hung, leaves: Leaves, number: int) -> tuple[Inner, tuple[str, str, str]] | None:
+    """A list whose records are selected in one place, and of these nothing but columns."""
+    before, after = "", "{"
+    texts: Texts | None = None
+    for place, part in enumerate(hung.field.selection.fields):
+        after += f'{"," if place else ""}"{part.key}":'
         if part.kind == "typename":
-            text += f'"{part.owner.name}"'
+            after += f'"{part.owner.name}"'
             continue
-        of = part.declaration
-        if found is not None or not isinstance(of, PagePart) or of.part != "nodes":
+        if texts is not None:
             return None
-        if not isinstance(part.target, Selection):
+        texts = texts_of(part.selection, leaves)
+        if texts is None:
             return None
-        found = texts_of(part.target, leaves)
-        if found is None:
-            return None
-        before, text = f"{text}[", "]"
-    return (found, before, f"{text}}}") if found is not None else None
+        before, after = f"{after}[", "]"
+    if texts is None:
+        return None
+    text = _TEXT.format(number, "")
+    return Inner(hung, texts, f"1 + coalesce(n{number}.number, 0)"), (before, text, f"{after}}}")
 
 
 async def read_whole(
@@ -147,18 +138,15 @@ async def read_whole(
     """
     context = run.context
     chosen = choice_of(context, asked, peek=reading.peek)
-    source = asked.listing.source
-    try:
-        lists = [_choice(run, one, source) for one in whole.inner]
-    except Exception:
-        return None  # each field has its own error
-    most = chosen.limit * (1 + sum(one.limit for one in lists))
+    lists = made_of(run, selection, "", whole.hung, _lists)
+    if lists is None:
+        return None
+    most = chosen.limit * (1 + lists.limit)
     if context.rows_read + most > context.limits.max_rows:
         return None  # perhaps too many, and whose error that is the levels tell
     sql, args = chosen.statement(_statement, whole, lists, reading)
     try:
-        bounded = chosen.bounded and all(one.bounded for one in lists)
-        rows = await context.read(sql, args, bounded=bounded)
+        rows = await context.read(sql, args, bounded=chosen.bounded and lists.bounded)
     except Exception as error:
         if is_refused(error):
             selection.whole = None  # a column is not of its field's type, and this will not change
@@ -166,26 +154,26 @@ async def read_whole(
             raise  # the database is away, or takes too long: so it would for each level
         return None  # perhaps of what one field was given, and no other is to fail with it
     chunk = chunk_of(rows, asked.window)
-    read = len(rows) + sum(row[1] for row in chunk.rows)
-    if any(row[0] is None for row in rows) or context.rows_read + read > context.limits.max_rows:
+    read = len(rows) + sum(map(itemgetter(1), chunk.rows))
+    if None in map(itemgetter(0), rows) or context.rows_read + read > context.limits.max_rows:
         return None
     context.admit(read)
     if context.trace is not None:
         context.trace.steps += [
-            Step(one.field.place, one.field.title, one.field.kind, len(rows), IN_ABOVE) for one in whole.inner
+            Step(one.field.place, one.field.title, one.field.kind, len(rows), IN_ABOVE) for one in whole.hung
         ]
     return chunk
 
 
-def _choice(run: "Run", one: Inner, parent: Source) -> Choice:
-    """What is asked of a list that hangs on each record of `parent`."""
-    asked = asked_at_once(run, one.field)
-    if asked.window.backward:
-        raise ValueError("from its end")
-    return choice_of(run.context, asked, peek=False, parent=parent)
+def _lists(choices: Sequence[Choice | None]) -> Lists | None:
+    """`None` where a field has to be read by itself, as it then may have an error of its own."""
+    found = [one for one in choices if one is not None]
+    if len(found) < len(choices):
+        return None
+    return Lists(found, sum(one.limit for one in found), all(one.bounded for one in found))
 
 
-def _statement(chosen: Choice, whole: Whole, lists: Sequence[Choice], reading: Reading) -> Statement:
+def _statement(chosen: Choice, whole: Whole, lists: Lists, reading: Reading) -> Statement:
     source, ordering = chosen.listing.source, chosen.ordering
     most = most_of(chosen)
     args = [*chosen.condition.args, *most.args]
@@ -194,20 +182,34 @@ def _statement(chosen: Choice, whole: Whole, lists: Sequence[Choice], reading: R
         f" {ordering.clause('postgres')} LIMIT {most.sql}) AS t"
         f" CROSS JOIN LATERAL (SELECT t.{source.key}) AS g({GROUP})"
     ]
-    for number, (one, inner) in enumerate(zip(lists, whole.inner, strict=True)):
-        condition, limit = all_of([one.condition, one.reach]), most_of(one)
-        args += [*condition.args, *limit.args]
-        best = (
-            f"SELECT {inner.texts.selected['postgres']} FROM {one.listing.source.table} AS t"
-            f" WHERE t.{one.listing.key} = g.{GROUP} AND ({condition.sql})"
-            f" {one.ordering.clause('postgres')} LIMIT {limit.sql}"
-        )
-        parts.append(f"{inner.query.format(best=best)} AS n{number} ON TRUE")
-    numbers = " + ".join(f"coalesce(n{number}.number, 0)" for number in range(len(lists)))
+    for number, (one, inner) in enumerate(zip(lists.choices, whole.inner, strict=True)):
+        query, given = _query(one, inner.texts)
+        args += given
+        parts.append(f"({query}) AS n{number} ON TRUE")
+    numbers = " + ".join(f"coalesce(n{number}.number, 0)" for number in range(len(whole.inner)))
     places = "".join(f", t.{ordering.alias(i)}" for i in range(len(ordering.terms))) if reading.places else ""
-    objects = " + ".join(one.objects.format(number) for number, one in enumerate(whole.inner))
+    objects = " + ".join(one.objects for one in whole.inner)
     sql = (
         f"SELECT {whole.sql} AS _json, {numbers} AS number, {objects} AS objects{places}"
         f" FROM {' LEFT JOIN LATERAL '.join(parts)} {ordering.outer_clause('postgres')}"
     )
     return sql, tuple(args)
+
+
+def _query(one: Choice, texts: Texts) -> Statement:
+    """What makes the text of a record's `lines`, and their `number`; without a row where there are none, or
+    without a text where one of them has none.
+    """
+    condition, limit = all_of([one.condition, one.reach]), most_of(one)
+    best = (
+        f"FROM {one.listing.source.table} AS t WHERE t.{one.listing.key} = g.{GROUP} AND ({condition.sql})"
+        f" {one.ordering.clause('postgres')} LIMIT {limit.sql}"
+    )
+    sql = f"SELECT 1 AS number, {texts.sql} AS lines {best}"
+    if one.limit != 1:
+        sql = (
+            "SELECT count(*) AS number, CASE WHEN count(x._json) = count(*)"
+            " THEN coalesce(string_agg(x._json, ','), '') END AS lines"
+            f" FROM (SELECT {texts.selected['postgres']} {best}) AS x"
+        )
+    return sql, (*condition.args, *limit.args)

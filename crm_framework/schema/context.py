@@ -221,8 +221,15 @@ class RequestContext(Context):
             )
         return found if self.actor.kind is not ActorKind.CUSTOMER else all_of([found, source.own])
 
-    def follows(self, parent: "Source", source: "Source", key: str) -> bool:
-        """What hangs on a customer, where as many customers are in reach of its permission as of theirs."""
+    def restrict_below(self, parent: "Source", source: "Source", key: str) -> Fragment | None:
+        """Nothing for what hangs on a customer, where its permission reaches as many customers as theirs."""
+        kept: dict[object, Fragment | None] = self.actor.conditions
+        asked = (parent, source, key)
+        if asked not in kept:
+            kept[asked] = None if self._follows(parent, source, key) else self.restrict(source)
+        return kept[asked]
+
+    def _follows(self, parent: "Source", source: "Source", key: str) -> bool:
         if parent.table != CUSTOMERS or source.owner != key or source.history:
             return False
         if self.actor.kind is ActorKind.CUSTOMER:

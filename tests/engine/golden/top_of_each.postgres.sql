@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- writers
-SELECT '{"catalogue":{"nodes":[' || n0.lines || ']}}' AS _json, coalesce(n0.number, 0) AS number, 1 + n0.number AS objects
+SELECT '{"catalogue":{"nodes":[' || CASE WHEN n0.number IS NULL THEN '' ELSE n0.lines END || ']}}' AS _json, coalesce(n0.number, 0) AS number, 1 + coalesce(n0.number, 0) AS objects
 FROM (SELECT t.*, t.id AS _o0
   FROM lib_author AS t
   WHERE 1 = 1

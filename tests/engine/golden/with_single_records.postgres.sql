@@ -9,10 +9,9 @@ FROM (SELECT t.*, t.title COLLATE "C" AS _o0, t.id AS _o1
   WHERE (t.title COLLATE "C", t.id) > (?, ?)
   ORDER BY t.title COLLATE "C", t.id
   LIMIT 10) AS t
-CROSS JOIN LATERAL (SELECT t.id) AS g(_parent) LEFT JOIN LATERAL (SELECT 1 AS number, x._json AS lines
-  FROM (SELECT '{"stars":' || CASE WHEN t.stars BETWEEN -2147483648 AND 2147483647 THEN (t.stars & -1)::text END || '}' AS _json
-    FROM lib_review AS t
-    WHERE t.book_id = g._parent AND (1 = 1)
-    ORDER BY t.stars DESC, t.id DESC
-    LIMIT 1) AS x) AS n0 ON TRUE
+CROSS JOIN LATERAL (SELECT t.id) AS g(_parent) LEFT JOIN LATERAL (SELECT 1 AS number, '{"stars":' || CASE WHEN t.stars BETWEEN -2147483648 AND 2147483647 THEN (t.stars & -1)::text END || '}' AS lines
+  FROM lib_review AS t
+  WHERE t.book_id = g._parent AND (1 = 1)
+  ORDER BY t.stars DESC, t.id DESC
+  LIMIT 1) AS n0 ON TRUE
 ORDER BY _o0 COLLATE "C", _o1;

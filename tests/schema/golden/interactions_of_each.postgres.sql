@@ -2,7 +2,7 @@
 -- 1 statement
 
 -- customers
-SELECT '{"interactions":{"nodes":[' || n0.lines || ']}}' AS _json, coalesce(n0.number, 0) AS number, 1 + n0.number AS objects
+SELECT '{"interactions":{"nodes":[' || CASE WHEN n0.number IS NULL THEN '' ELSE n0.lines END || ']}}' AS _json, coalesce(n0.number, 0) AS number, 1 + coalesce(n0.number, 0) AS objects
 FROM (SELECT t.*, t.sort_name COLLATE "C" AS _o0, t.id AS _o1
   FROM crm_customer AS t
   WHERE t.merged_into_id IS NULL
