@@ -78,6 +78,9 @@ def check_access(
 
     `permissions` has each of those in `wanted` once.
     """
+    plain = [permission for permission in permissions if permission is not None]
+    if len(plain) == len(permissions) and context.grants(plain):
+        return
     denied = set()
     for permission in permissions:
         asked = context.introspection_permission if permission is None else permission

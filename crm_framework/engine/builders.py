@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from .field_by_field import Fail, FieldByField, Filled
 from .layouts import Layout
-from .objects import Code, Fail, Filled, Object
+from .objects import Code, Object
 from .plans import Selection
 from .rows import Joined
 from .sql import Dialect
@@ -43,6 +44,7 @@ class Builder:
         self._object = Object(selection, layout, self._code, joined=joined)
         self._of_rows = layout is not None
         self._fast: dict[int, Build] = {}
+        self._slow: FieldByField | None = None
 
     def build(self, values: Sequence[Any], filled: Filled, fail: Fail) -> list[dict[str, Any]]:
         """The output. What cannot be written is what `fail` makes of the error."""
@@ -57,7 +59,8 @@ class Builder:
                 return fast(values, filled)
             except (Exception, SystemExit):
                 pass  # whatever it was, it is found again, with its place
-        return [self._object.of(value, filled, number, fail) for number, value in enumerate(values)]
+        slow = self._slow = self._slow or FieldByField(self._object)
+        return [slow.made(value, filled, number, fail) for number, value in enumerate(values)]
 
     def _compiled(self, width: int) -> Build:
         given = "(" + "".join(f"v{place}, " for place in range(width)) + ")" if self._of_rows else "o"

@@ -1,7 +1,7 @@
 """What one request brings along: where to read, what the actor may do, and the limits that hold for it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -126,6 +126,10 @@ class Context:
         records the actor may see. All of that is, unless a subclass restricts them.
         """
         return need[:1] == "@" or self.may(need)
+
+    def grants(self, needs: Collection[str]) -> bool:
+        """Whether all of these are granted."""
+        return all(map(self.granted, needs))
 
     def spelt(self, need: str) -> str:
         """A need in words for the client."""

@@ -9,34 +9,36 @@ their objects are written out within. What other fields lead to was found before
 
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
 from itertools import count
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from .declarations import Column
 from .decode import decoder
-from .errors import STOPPING, CompletionFailure, Exited, NullFailure
+from .errors import CompletionFailure
 from .fields import Computed
 from .ids import id_encoder
 from .layouts import Layout
 from .plans import INLINE, PlannedField, Selection
 from .rows import Joined
 from .sql import Dialect
-from .writers import Leaves, first_fits
-
-Filled = Sequence[Sequence[Any]]
-"""`c0`, `c1` … of all rows."""
-Fail = Callable[[BaseException], Any]
+from .writers import Leaves, first_fits, sure_types
 
 
-class _Absent(Exception):
+class Absent(Exception):
     """A null where none may be: for the slow way."""
 
 
 def _absent() -> Any:
-    raise _Absent
+    raise Absent
+
+
+class Checked(NamedTuple):
+    """A value that has to be of the type of this kind of column; of the types `sure` it certainly fits."""
+
+    place: int
+    kind: object
+    sure: Collection[type]
 
 
 class Code:
@@ -52,8 +54,8 @@ class Code:
         self.names: dict[str, Any] = {"absent": _absent}
         self.width = 0
         self.columns = 0
-        self.checked: dict[int, list[tuple[int, object]]] = {}
-        """Where a record begins → which of its values are taken to be of the type of what kind of column."""
+        self.checked: dict[int, list[Checked]] = {}
+        """Where a record begins → which of its values are taken to be of the type of their column."""
         self._numbers = count()
 
     def number(self) -> int:
@@ -63,12 +65,20 @@ class Code:
     def fits(self, rows: Sequence[Any]) -> bool:
         """Whether the first values that the driver gave are of the types that they are taken to have."""
         for begin, checked in self.checked.items():
-            first = next((row for row in rows if row[begin] is not None), None) if checked else None
-            if first is not None:
-                for place, kind in checked:
-                    if not first_fits(kind, first[place], self.dialect):
-                        return False
+            for row in rows:
+                if row[begin] is not None:
+                    for place, kind, sure in checked:
+                        value = row[place]
+                        if type(value) not in sure and not first_fits(kind, value, self.dialect):
+                            return False
+                    break
         return True
+
+    def check(self, begin: int, place: int, kind: object) -> None:
+        """Takes a value of the record that begins there to be of the type of this kind of column."""
+        sure = sure_types(kind, self.dialect)
+        if sure is not None:
+            self.checked.setdefault(begin, []).append(Checked(place, kind, sure))
 
     def column(self) -> int:
         """The number of one more list."""
@@ -77,7 +87,11 @@ class Code:
 
 
 class Object:
-    """The object of what begins at `begin` in rows of a layout, or without one of a plain object."""
+    """The object of what begins at `begin` in rows of a layout, or without one of a plain object.
+
+    By the fields' keys: `inline` has expressions over the object itself, `columns` the numbers of lists, and
+    `within` what was read with the row.
+    """
 
     def __init__(
         self,
@@ -87,97 +101,45 @@ class Object:
         begin: int = 0,
         joined: Joined = MappingProxyType({}),
     ) -> None:
-        self._fields = selection.fields  # the selection keeps its builders: neither is to keep the other
-        self._layout = layout
-        self._code = code
-        self._begin = begin
-        self._checked = code.checked.setdefault(begin, [])
+        self.fields = selection.fields  # the selection keeps its builders: neither is to keep the other
+        self.layout = layout
+        self.code = code
+        self.begin = begin
         if layout is not None:
             code.width = max(code.width, begin + layout.width)
-        self._inline = {
-            field.key: self._expression(code.number(), field)
-            for field in self._fields
-            if field.kind in INLINE
+        self.inline = {
+            field.key: self._expression(code.number(), field) for field in self.fields if field.kind in INLINE
         }
-        self._columns = {field.key: code.column() for field in selection.filled if field not in joined}
-        self._within = {field.key: _Within(field, code, at.begin) for field, at in joined.items()}
+        self.columns = {field.key: code.column() for field in selection.filled if field not in joined}
+        self.within = {field.key: Within(field, code, at.begin) for field, at in joined.items()}
 
     @property
     def text(self) -> str:
         """The expression."""
-        return "{" + ", ".join(f"{field.key!r}: {self._member(field)}" for field in self._fields) + "}"
+        return "{" + ", ".join(f"{field.key!r}: {self._member(field)}" for field in self.fields) + "}"
 
     def _member(self, field: PlannedField) -> str:
-        if field.key in self._inline:
-            return self._inline[field.key]
-        if field.key in self._columns:
-            return f"c{self._columns[field.key]}"
-        return self._within[field.key].text
-
-    def of(self, row: Any, filled: Filled, number: int, fail: Fail) -> dict[str, Any]:
-        """The object of the row of this number, field by field. What cannot be written is what `fail` makes
-        of the error.
-        """
-        made: dict[str, Any] = {}
-        for field in self._fields:
-            if field.key in self._inline:
-                made[field.key] = self._single(field, row, fail)
-            elif field.key in self._columns:
-                made[field.key] = filled[self._columns[field.key]][number]
-            else:
-                made[field.key] = self._within[field.key].of(row, filled, number, fail)
-        return made
-
-    def _single(self, field: PlannedField, row: Any, fail: Fail) -> Any:
-        function = self._functions[field.key]
-        try:
-            if self._layout is None:
-                return function(row)
-            for place, kind in self._checked:
-                if not first_fits(kind, row[place], self._code.dialect) and self._reads(field, place):
-                    return self._code.leaves.writer(_leaf(field))(row[place])
-            return function(*row)
-        except _Absent:
-            return fail(NullFailure(field.title))
-        except STOPPING as error:
-            return fail(Exited.by(error))
-        except Exception as error:
-            return fail(error)
-
-    @cached_property
-    def _functions(self) -> Mapping[str, Callable[..., Any]]:
-        given = (
-            "o"
-            if self._layout is None
-            else "".join(f"v{place}, " for place in range(self._code.width)) + "*_"
-        )
-        return {
-            key: eval(
-                f"lambda {given}: {expression}", dict(self._code.names)
-            )  # made of numbers, of names from declarations and of reprs of keys
-            for key, expression in self._inline.items()
-        }
-
-    def _reads(self, field: PlannedField, place: int) -> bool:
-        if not isinstance(field.declaration, Column) or self._layout is None or field.field is None:
-            return False
-        return self._begin + self._layout.places[field.field.python_name] == place
+        if field.key in self.inline:
+            return self.inline[field.key]
+        if field.key in self.columns:
+            return f"c{self.columns[field.key]}"
+        return self.within[field.key].text
 
     def _expression(self, number: int, field: PlannedField) -> str:
-        names = self._code.names
+        names = self.code.names
         match field.kind:
             case "typename":
                 return repr(field.owner.name)
-            case "column" if self._layout is not None:
-                return self._column(number, field, self._layout)
+            case "column" if self.layout is not None:
+                return self._column(number, field, self.layout)
             case "identity":
-                if self._layout is not None and self._layout.source.key_type == "uuid":
-                    key = self._place("id", self._layout)
-                    self._checked.append((key, str))
+                if self.layout is not None and self.layout.source.key_type == "uuid":
+                    key = self._place("id", self.layout)
+                    self.code.check(self.begin, key, str)
                     names |= {"b64": b2a_base64, f"p{number}": f"{field.owner.name}:".encode()}
                     return f"b64(p{number} + v{key}.encode(), newline=False).decode()"
                 names[f"i{number}"] = id_encoder(field.owner.name)
-                given = "o.id" if self._layout is None else self._read("id", number, self._layout)
+                given = "o.id" if self.layout is None else self._read("id", number, self.layout)
                 return f"i{number}({given})"
             case "computed":
                 return self._computed(number, field)
@@ -190,10 +152,10 @@ class Object:
         attribute = field.field.python_name
         place = self._place(attribute, layout)
         kind = layout.source.columns[attribute][1]
-        self._checked.append((place, kind))
-        template, calls = self._code.leaves.column(_leaf(field), kind, self._code.dialect)
+        self.code.check(self.begin, place, kind)
+        template, calls = self.code.leaves.column(leaf_of(field), kind, self.code.dialect)
         for name, call in calls.items():
-            self._code.names[f"{name}{number}"] = call
+            self.code.names[f"{name}{number}"] = call
             template = re.sub(rf"\b{name}\b", f"{name}{number}", template)
         value = f"v{place}"
         expression = template.format(value, f"y{number}")
@@ -204,71 +166,58 @@ class Object:
     def _computed(self, number: int, field: PlannedField) -> str:
         declaration = field.declaration
         assert isinstance(declaration, Computed)
-        self._code.names[f"f{number}"] = declaration.function
-        if self._layout is None:
+        self.code.names[f"f{number}"] = declaration.function
+        if self.layout is None:
             given = [f"o.{need}" for need in declaration.needs]
         else:
             given = [
-                self._read(need, f"{number}_{n}", self._layout) for n, need in enumerate(declaration.needs)
+                self._read(need, f"{number}_{n}", self.layout) for n, need in enumerate(declaration.needs)
             ]
         return self._any(number, field, f"f{number}({', '.join(given)})")
 
     def _place(self, attribute: str, layout: Layout) -> int:
-        return self._begin + layout.places[attribute]
+        return self.begin + layout.places[attribute]
 
     def _read(self, attribute: str, suffix: object, layout: Layout) -> str:
         """An attribute as a function gets it."""
         value = f"v{self._place(attribute, layout)}"
-        decode = decoder(layout.source.columns[attribute][1], self._code.dialect)
+        decode = decoder(layout.source.columns[attribute][1], self.code.dialect)
         if decode is None:
             return value
-        self._code.names[f"r{suffix}"] = decode
+        self.code.names[f"r{suffix}"] = decode
         return f"(None if {value} is None else r{suffix}({value}))"
 
     def _any(self, number: int, field: PlannedField, value: str) -> str:
         """A value of which only the declaration says what it is."""
-        self._code.names[f"w{number}"] = self._code.leaves.writer(_leaf(field))
+        self.code.names[f"w{number}"] = self.code.leaves.writer(leaf_of(field))
         if not field.shape.required:
             return f"w{number}({value})"
         return f"(x{number} if (x{number} := w{number}({value})) is not None else absent())"
 
 
-class _Within:
+class Within:
     """What a field shows of the record that was read with each row: its object, or a page of it alone."""
 
     def __init__(self, field: PlannedField, code: Code, begin: int) -> None:
-        self._field = field
-        self._begin = begin
-        self._objects = {
+        self.field = field
+        self.begin = begin
+        self.objects = {
             part.key: Object(part.selection, field.reading.layout, code, begin) for part in records_of(field)
         }
 
     @property
     def text(self) -> str:
-        there = f"if v{self._begin} is not None else"
-        if not self._field.pages:
-            [one] = self._objects.values()
-            return f"({one.text} {there} {_nothing(self._field)})"
+        there = f"if v{self.begin} is not None else"
+        if not self.field.pages:
+            [one] = self.objects.values()
+            return f"({one.text} {there} {_nothing(self.field)})"
         members = (
             f"{part.key!r}: {part.owner.name!r}"
             if part.kind == "typename"
-            else f"{part.key!r}: [{self._objects[part.key].text}] {there} []"
-            for part in self._field.selection.fields
+            else f"{part.key!r}: [{self.objects[part.key].text}] {there} []"
+            for part in self.field.selection.fields
         )
         return "{" + ", ".join(members) + "}"
-
-    def of(self, row: Any, filled: Filled, number: int, fail: Fail) -> Any:
-        made = {}
-        if row[self._begin] is not None:
-            made = {key: one.of(row, filled, number, fail) for key, one in self._objects.items()}
-        if self._field.pages:
-            return {
-                part.key: part.owner.name if part.kind == "typename" else [made[part.key]] if made else []
-                for part in self._field.selection.fields
-            }
-        if made or not self._field.shape.required:
-            return made.get(self._field.key)
-        return fail(NullFailure(self._field.title))
 
 
 def records_of(field: PlannedField) -> Sequence[PlannedField]:
@@ -282,7 +231,8 @@ def _nothing(field: PlannedField) -> str:
     return "absent()" if field.shape.required else "None"
 
 
-def _leaf(field: PlannedField) -> Any:
+def leaf_of(field: PlannedField) -> Any:
+    """The type of a leaf's values."""
     if field.leaf is None:
         raise CompletionFailure(f"{field.title} is no leaf")
     return field.leaf

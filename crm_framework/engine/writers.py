@@ -5,8 +5,9 @@ orjson writes itself, from the Python value: moments and days.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -76,6 +77,14 @@ def first_fits(kind: object, value: Any, dialect: Dialect) -> bool:
         return type(value) is datetime and value.tzinfo is not None
     expected = _EXPECTED.get(kind)
     return expected is None or type(value) in expected
+
+
+def sure_types(kind: object, dialect: Dialect) -> Collection[type] | None:
+    """The types of which a driver's value certainly fits; None where every value does."""
+    if kind is datetime and dialect == "postgres":
+        return (NoneType,)
+    expected = _EXPECTED.get(kind)
+    return None if expected is None else (NoneType, *expected)
 
 
 _EXPECTED: Mapping[object, tuple[type, ...]] = {str: (str,), int: (int,), BigInt: (int,), bool: (bool, int)}

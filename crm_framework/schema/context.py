@@ -186,6 +186,14 @@ class RequestContext(Context):
     def granted(self, need: str) -> bool:
         return self.actor.may(need)
 
+    def grants(self, needs: Collection[str]) -> bool:
+        known = self.actor.granted
+        if not known.issuperset(needs):
+            if not super().grants(needs):
+                return False
+            known.update(needs)
+        return True
+
     def spelt(self, need: str) -> str:
         return in_words(need)
 

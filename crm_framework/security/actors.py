@@ -191,6 +191,11 @@ class Actor:
         source of records. It goes with the actor; one whose permissions or roles change is another actor."""
         return {}
 
+    @cached_property
+    def granted(self) -> set[str]:
+        """For whoever asks `may` of the same again and again: what it said yes to. It goes with the actor."""
+        return set()
+
     @classmethod
     def system(cls, name: str = "system") -> "Actor":
         """The program itself, with every right; `name` says which part of it."""
