@@ -69,7 +69,7 @@ def made_of(
             run.dialect,
             context.page_default,
             context.page_max,
-            [context.restrict_below(source, one.source, one.key) for one in hung],
+            [(context.restrict_below(source, one.source, one.key), one.source.row_number) for one in hung],
             [_asks(run, one.field) for one in hung if one.varies],
         )
         known: T | None = selection.hung.of(goes_by)

@@ -10,7 +10,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .hanging import Hung, hung_by, made_of
-from .last import Last
 from .layouts import Layout
 from .listings import Asked, Choice, Statement, choice_of
 from .objects import records_of
@@ -72,7 +71,6 @@ async def read_joined(
     except Exception as error:
         if context.translate(error) is not None:
             raise  # the database is away, or takes too long: so it would for each level
-        selection.hung = Last()  # of other numbers of rows, next time, if that was it
         return None  # a table without numbers of rows, or a field's own failure: found out where it is alone
     chunk = chunk_of(rows, asked.window)
     there = 0

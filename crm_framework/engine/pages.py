@@ -201,7 +201,8 @@ async def read_pages(
         source = asked.listing.source
         source.row_number = source.key  # it is a view, or a table without such numbers
         chosen = choice_of(context, asked, peek=peek)
-        rows = await _read(context, chosen, page_statement(chosen, columns, dialect, places), parents)
+        made = chosen.statement(page_statement, columns, dialect, places)
+        rows = await _read(context, chosen, made, parents)
     context.admit(len(rows))
     if asked.listing.key is None:
         return [chunk_of(rows, asked.window)]

@@ -123,17 +123,17 @@ class One(Declaration):
             keys = level.column("id")
             found = Level(context, source.type, source.layout)
             asked = self.asked(source, self.narrowed(arguments))
-            chunks = await self.read(source.layout, context, keys, asked)
-            given = [self.row_of(chunk, source.layout, key) for chunk, key in zip(chunks, keys, strict=True)]
+            given = await self.read(source.layout, context, keys, asked)
             return [None if row is None else found.add(row) for row in given]
 
         return level.once((field, canonical(arguments)), rows).take(index, context.written)
 
     async def read(
         self, layout: Layout, context: Context, keys: Sequence[str], asked: Asked
-    ) -> Sequence[Chunk]:
-        """The record of each parent, if there is one."""
-        return await read_pages(context, layout, asked, keys, peek=False, places=False)
+    ) -> Sequence[Any]:
+        """The row of each parent, or what stands for it where there is none, if anything does."""
+        chunks = await read_pages(context, layout, asked, keys, peek=False, places=False)
+        return [self._row_of(chunk, layout, key) for chunk, key in zip(chunks, keys, strict=True)]
 
     def narrowed(self, arguments: Mapping[str, Any]) -> Fragment | None:
         """What `narrow` gives for the arguments, of which it gets copies."""
@@ -146,8 +146,7 @@ class One(Declaration):
         where = all_of([Fragment(self.where) if self.where else None, narrowed])
         return Asked(Listing(source, self._ordering(source), self.key, where), _FIRST)
 
-    def row_of(self, chunk: Chunk, layout: Layout, key: str) -> Any:
-        """The row, or what stands for it where there is none, if anything does."""
+    def _row_of(self, chunk: Chunk, layout: Layout, key: str) -> Any:
         if chunk.rows:
             return chunk.rows[0][: layout.width]  # without the parent's number
         return None if self.otherwise is None else self.missing(layout, key)

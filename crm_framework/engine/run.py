@@ -239,8 +239,7 @@ class Run:
         assert isinstance(declaration, One)
         assert layout is not None  # the planner takes no other
         asked, keys = asked_of_one(self, field), level.column("id")
-        chunks = await declaration.read(layout, self.context, keys, asked)
-        rows = [declaration.row_of(chunk, layout, key) for chunk, key in zip(chunks, keys, strict=True)]
+        rows = await declaration.read(layout, self.context, keys, asked)
         return [await self.ones(each, layout, rows) for each in ask.fields]
 
     async def ones(self, field: PlannedField, layout: Layout, rows: Sequence[Any]) -> Sequence[Any]:
