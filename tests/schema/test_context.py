@@ -128,3 +128,46 @@ async def test_a_customers_own_token_sees_that_customer_only(api: Api) -> None:
     result = await api.ask('mutation { createCustomer(input: {name: "x"}) { errors { code } } }', actor)
     assert result.errors[0]["extensions"]["code"] == "FORBIDDEN"
     assert await api.count("crm_customer") == 2
+
+
+async def test_who_asked_the_same_before_decides_nothing(api: Api) -> None:
+    """Neither whose records are shown with those that they hang on, nor what is granted."""
+    ann, bea = await create(api, "Ann"), await create(api, "Bea", confidential=True)
+    for customer in (ann, bea):
+        await api.change(
+            "logInteraction", {"customer": customer, "kind": "note", "subject": "Hello"}, "interaction { id }"
+        )
+    key = str((await api.database.fetch("SELECT id FROM crm_customer WHERE name = 'Ann'"))[0]["id"])
+    seen, notes = frozenset({"customers.read", "customers.confidential"}), frozenset({"interactions.read"})
+    far = replace(ADMIN, permissions=seen | notes)
+    expected = (
+        (far, [("Ann", 1), ("Bea", 1)]),
+        (replace(far, permissions=notes | {"customers.read"}), [("Ann", 1)]),
+        (
+            replace(far, scoped=(Grant(seen, None), Grant(notes, one_customer(key)))),
+            [("Ann", 1), ("Bea", 0)],
+        ),
+        (replace(far, scoped=(Grant(seen | notes, one_customer(key)),)), [("Ann", 1)]),
+        (replace(far, kind=ActorKind.CUSTOMER, customer_id=key), [("Ann", 0)]),
+        (replace(far, permissions=seen), None),
+        (far, [("Ann", 1), ("Bea", 1)]),
+    )
+    text = "{ customers(first: 9) { nodes { name interactions(first: 1) { nodes { subject } } } } }"
+    for actor, names in (*expected, *reversed(expected)):
+        found = await api.ask(text, actor)
+        if names is None:
+            assert [error["extensions"]["code"] for error in found.errors] == ["FORBIDDEN"]
+            assert api.statements == []
+            continue
+        shown = [(one["name"], len(one["interactions"]["nodes"])) for one in found.data["customers"]["nodes"]]
+        assert (sorted(shown), found.errors) == (names, [])
+
+
+def test_what_was_granted_is_granted_again_and_nothing_more(api: Api) -> None:
+    context, other = api.context(CLERK), api.context(replace(CLERK, permissions=frozenset()))
+    for _ in range(2):
+        assert context.grants(("customers.read", "staff.read"))
+        assert not context.grants(("customers.read", "audit.read"))
+        assert not context.grants(("customers.write",))
+        assert not other.grants(("customers.read",))
+        assert context.grants(())
