@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 class Inner(NamedTuple):
-    """What hangs on each record: the field, how the database writes each record in it, and how many objects
-    that makes, of the n-th.
+    """What hangs on each record, how the database writes each record of it, and how many objects that makes:
+    an expression.
     """
 
     hung: Hung
