@@ -90,12 +90,12 @@ async def insert_new(
     `unique` tells whether another transaction may have taken a key meanwhile; on SQLite none can.
     """
     if not unique or tx.dialect == "sqlite":
-        await tx.insert_in_turns(table, columns, rows)
+        await tx.insert_in_turns(table, columns, list, rows)
         return True
     try:
         # hardly ever does one clash, and rows that must not are written much faster
         async with tx.savepoint():
-            await tx.insert_in_turns(table, columns, rows)
+            await tx.insert_in_turns(table, columns, list, rows)
     except IntegrityError:
         await tx.execute_many(insert_sql(table, columns, or_nothing=True), rows)
         return False

@@ -10,11 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from .sql import are_one, aware
-from .turns import Turn
 
 MANY = 100
 """Rows from which on COPY is worth its own exchange with the server."""
-_BLOCK = 500
 
 _PLAIN_INSERT = re.compile(r"\s*INSERT INTO (\w+) \(([\w, ]+)\) VALUES \(([$\d, ]+)\)\s*")
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
@@ -29,31 +27,41 @@ def copied_table(sql: str) -> tuple[str, tuple[str, ...]] | None:
     table, listed, places = found.groups()
     columns = tuple(listed.split(", "))
     in_order = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-    # an unquoted name means the one in lower case, and COPY quotes what it is given
-    return (table.lower(), tuple(map(str.lower, columns))) if places == in_order else None
+    return (table, columns) if places == in_order else None
+
+
+Part = Sequence[Sequence[object]]
+"""Some rows of a table."""
 
 
 class Uncopied(Exception):
     """A value has no form for COPY."""
 
 
-async def copied_rows(rows: Sequence[Sequence[object]]) -> list[bytes]:
-    """The rows in COPY's text format, in blocks. Raises `Uncopied`."""
-    blocks: list[bytes] = []
-    turn = Turn()
-    for start in range(0, len(rows), _BLOCK):
-        if turn.is_over:
-            await turn.end()
-        columns = map(_column, zip(*rows[start : start + _BLOCK], strict=True))
-        lines = map("\t".join, zip(*columns, strict=True))
-        blocks.append(("\n".join(lines) + "\n").encode())
-    return blocks
+class Blocks:
+    """What asyncpg takes for a source: a block for each part of the rows, up to one that COPY cannot take."""
+
+    def __init__(self, parts: AsyncIterator[Part]) -> None:
+        self._parts = parts
+        self.uncopied: Part | None = None
+        """The part at which it ended."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = await anext(self._parts)
+        try:
+            return copied_rows(part)
+        except Uncopied:
+            self.uncopied = part
+            raise StopAsyncIteration from None
 
 
-async def each(blocks: Sequence[bytes]) -> AsyncIterator[bytes]:
-    """What asyncpg takes for a source."""
-    for block in blocks:
-        yield block
+def copied_rows(rows: Part) -> bytes:
+    """The rows in COPY's text format. Raises `Uncopied`."""
+    lines = map("\t".join, zip(*map(_column, zip(*rows, strict=True)), strict=True))
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _column(values: tuple[object, ...]) -> Iterable[str]:

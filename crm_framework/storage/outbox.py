@@ -21,7 +21,6 @@ from .debts import FIRST_RETRY, Debts, Stored
 from .events import encode
 from .ids import new_id
 from .own_time import OwnTime
-from .turns import parts_in_turns
 
 if TYPE_CHECKING:
     from .unit_of_work import UnitOfWork
@@ -33,9 +32,6 @@ MAX_ROUNDS = 8
 
 BUDGETED_EVENTS = 50
 """The handlers' time budget is for up to so many events; a bulk change has more in proportion."""
-
-AT_ONCE = 1_000
-"""Events of a bulk change that are made into rows while those before are on their way to the database."""
 
 EVENT_COLUMNS = ("id", "type", "customer_id", "payload", "created_at")
 TRACED_COLUMNS = (*EVENT_COLUMNS, "trace")
@@ -128,15 +124,8 @@ async def _store(tx: "UnitOfWork") -> list[Stored]:
     def audit_rows(part: Sequence[Stored]) -> list[tuple[Any, ...]]:
         return entries(who, [_said(event) for _, event in part], request_id, at=at, key=key)
 
-    parts = [stored[start : start + AT_ONCE] for start in range(0, len(stored), AT_ONCE)]
-    for part in parts:
-        tx.insert_values("crm_event", columns, await parts_in_turns(event_rows, part))
-        if len(part) == AT_ONCE:
-            await tx.transaction.send_ahead()
-    for part in parts:
-        tx.audit(await parts_in_turns(audit_rows, part))
-        if len(part) == AT_ONCE:
-            await tx.transaction.send_ahead()
+    await tx.insert_in_turns("crm_event", columns, event_rows, stored)
+    await tx.audit_in_turns(audit_rows, stored)
     return stored
 
 

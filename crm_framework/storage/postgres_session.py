@@ -5,18 +5,19 @@ inserts that fit into one statement, none is needed: that one is a transaction b
 with others.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
 from crm_framework.errors import CrmError
 
-from .copying import MANY, Uncopied, copied_rows, copied_table, each
+from .copying import MANY, Blocks, Part, copied_table
 from .failures import postgres_failure, postgres_refused_it, unconfirmed
-from .gathered import Gathered, Outdated, in_one
+from .gathered import Gathered, Outdated, in_one, insert_sql
 from .sessions import Rows, to_the_end
 from .sql import leaves_nothing_behind, numbered, postgres_args, returns_rows
+from .turns import parts_of
 
 if TYPE_CHECKING:
     from .postgres import PostgresDriver
@@ -60,23 +61,31 @@ class PostgresSession:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         into = copied_table(sql) if len(rows) >= MANY else None
+        if into is None:
+            await self._begin(sql)
+            await self._one_by_one(sql, rows)
+        else:
+            await self.copy(*into, parts_of(rows))
+
+    async def copy(self, table: str, columns: tuple[str, ...], parts: AsyncIterator[Part]) -> None:
+        await self._begin("INSERT")
+        # asyncpg quotes what it is given, and a name without quotes means the one in lower case
+        into, named = table.lower(), tuple(map(str.lower, columns))
+        while True:
+            blocks = Blocks(parts)
+            try:
+                await self._connection.copy_to_table(into, source=blocks, columns=named)
+            except Exception as error:
+                raise postgres_failure(error, self._target) from None
+            if blocks.uncopied is None:
+                return
+            await self._one_by_one(numbered(insert_sql(table, columns)), blocks.uncopied)
+
+    async def _one_by_one(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         try:
-            if into is None or not await self._copy(*into, rows):
-                values = [postgres_args(row) for row in rows]
-                await self._begin(sql)
-                await self._connection.executemany(sql, values)
+            await self._connection.executemany(sql, [postgres_args(row) for row in rows])
         except Exception as error:
             raise postgres_failure(error, self._target) from None
-
-    async def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bool:
-        """Whether COPY could take the values."""
-        try:
-            blocks = await copied_rows(rows)
-        except Uncopied:
-            return False
-        await self._begin("INSERT")
-        await self._connection.copy_to_table(table, source=each(blocks), columns=columns)
-        return True
 
     async def insert(self, sql: str, args: Sequence[object]) -> dict[str, Any] | None:
         rows = (await self.query(sql, args))[1]

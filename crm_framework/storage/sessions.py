@@ -1,7 +1,7 @@
 """What a driver offers: reads outside a transaction, and sessions, each of which is one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
@@ -17,8 +17,17 @@ Tuples = Sequence[Sequence[Any]]
 """Rows by position, in the order of the SELECT list."""
 
 
+Copy = Callable[[str, tuple[str, ...], AsyncIterator[Tuples]], Awaitable[None]]
+"""Inserts rows of a table, with these columns, as they come."""
+
+
 class Session(Protocol):
     """A transaction on a connection of its own; it begins with the first statement."""
+
+    @property
+    def copy(self) -> Copy | None:
+        """None where it is of no use to begin before all rows are there."""
+        ...
 
     async def query(self, sql: str, args: Sequence[object]) -> tuple[int, Rows]:
         """One statement in the dialect's own placeholders: rows affected or returned, and the rows."""

@@ -27,6 +27,9 @@ T = TypeVar("T")
 class SqliteSession:
     """A transaction; it excludes all others from its first statement on."""
 
+    copy = None
+    """The writer's thread would ask for the interpreter at every row."""
+
     def __init__(self, driver: "SqliteDriver") -> None:
         self._driver = driver
         self._holds = False

@@ -10,16 +10,17 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, contained
 
 from .audit import Written
-from .gathered import Gathered, Insert, Outdated
+from .gathered import Gathered, Insert, Outdated, insert_sql
 from .own_time import OwnTime
-from .sessions import Rows, Session, to_the_end
+from .sessions import Copy, Rows, Session, Tuples, to_the_end
 from .sql import Dialect
 
 log = logging.getLogger(__name__)
@@ -98,17 +99,39 @@ class Transaction:
         if self._gathered:
             await self._statement(None, _nothing)
 
-    async def send_ahead(self) -> None:
-        """Begins to send what was gathered, once what was sent before is there.
+    @contextmanager
+    def inserting(
+        self, table: str, columns: tuple[str, ...]
+    ) -> Iterator[Callable[[list[Sequence[Any]]], None]]:
+        """For rows of one table that are made in turns: those handed in are sent while more are made.
 
-        More can be gathered meanwhile; all else that comes waits for it, and fails if it does. On SQLite it
-        does nothing: the writer's thread would ask for the interpreter at every row.
+        What was gathered goes before them. More can be gathered meanwhile, and other tables follow; all else
+        waits for them, and fails if they do. Where sending them ahead is of no use, they are gathered.
         """
         session = self.check()
-        if self._gathered and self._dialect == "postgres":
-            self._ran = True
-            await self._sent()
-            self._ahead = asyncio.ensure_future(self._write(session, self._taken()))
+        if session.copy is None:
+            yield partial(self.insert, table, columns)
+            return
+        self._ran = True
+        before, gathered = self._ahead, self._taken()
+        sql = insert_sql(table, columns)
+        self._note([sql])
+        made: asyncio.Queue[Tuples | None] = asyncio.Queue()
+
+        async def send(copy: Copy) -> None:
+            if before is not None:
+                await before
+            if gathered:
+                await self._write(session, gathered)
+            span = nullcontext() if tracing.spans is None else tracing.spans.statement(self._dialect, sql)
+            with span:
+                await copy(table, columns, _until_none(made))
+
+        self._ahead = asyncio.ensure_future(send(session.copy))
+        try:
+            yield made.put_nowait
+        finally:
+            made.put_nowait(None)
 
     async def _sent(self) -> None:
         """Waits for what is being sent."""
@@ -273,6 +296,11 @@ def _text(gathered: Gathered, *more: str) -> str:
 
 
 async def _nothing(session: Session) -> None: ...
+
+
+async def _until_none(queue: "asyncio.Queue[T | None]") -> AsyncIterator[T]:
+    while (item := await queue.get()) is not None:
+        yield item
 
 
 def _gone_wrong(failure: BaseException) -> Exception:

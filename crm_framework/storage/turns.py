@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,8 +11,8 @@ S = TypeVar("S")
 TURN_SECONDS = 0.01
 """How long the event loop is kept at one time, about."""
 
-_PART = 250
-"""Items that are worked on together in `parts_in_turns`: a few milliseconds, and enough to go by columns."""
+PART = 250
+"""Items that are worked on together: a few milliseconds, and enough to go by columns."""
 
 _AT_ONCE = 25
 """Items between two looks at the clock, which costs as much as many an item."""
@@ -41,15 +41,18 @@ async def in_turns(make: Callable[[S], T], items: Sequence[S]) -> list[T]:
 
 
 async def parts_in_turns(
-    make: Callable[[Sequence[S]], Iterable[T]], items: Sequence[S], size: int = _PART
+    make: Callable[[Sequence[S]], Iterable[T]], items: Sequence[S], size: int = PART
 ) -> list[T]:
     """What `make` makes of them, for `size` of them together: of what it is given, in its order."""
     if len(items) <= size:
         return list(make(items))
-    made: list[T] = []
+    return [each async for part in parts_of(items, size) for each in make(part)]
+
+
+async def parts_of(items: Sequence[S], size: int = PART) -> AsyncIterator[Sequence[S]]:
+    """`size` of them at a time."""
     turn = Turn()
     for start in range(0, len(items), size):
         if turn.is_over:
             await turn.end()
-        made += make(items[start : start + size])
-    return made
+        yield items[start : start + size]

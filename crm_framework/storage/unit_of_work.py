@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event
@@ -17,17 +17,14 @@ from .orm import Entered, current
 from .sessions import Rows
 from .sql import CONVERTERS, Dialect, controls_transaction, name, numbered
 from .transaction import Transaction
-from .turns import Turn
+from .turns import PART, parts_of
 
 if TYPE_CHECKING:
     from crm_framework.security.scopes import Reach
 
     from .database import Database
 
-_ROWS_AT_ONCE = 250
-"""Rows that are made ready for the driver between two looks at the clock."""
-_ROWS_AHEAD = 1_000
-"""Rows that are sent while more of them are made ready."""
+T = TypeVar("T")
 
 
 class ActorLike(Protocol):
@@ -161,20 +158,23 @@ class UnitOfWork:
             self.transaction.insert(name(table), tuple(columns), self._converter.rows(rows))
 
     async def insert_in_turns(
-        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+        self,
+        table: str,
+        columns: Sequence[str],
+        make: Callable[[Sequence[T]], Sequence[Sequence[object]]],
+        items: Sequence[T],
     ) -> None:
-        """The same for thousands of rows: others go on in between, and PostgreSQL begins with the first."""
-        if len(rows) <= _ROWS_AT_ONCE:
-            self.insert_values(table, columns, rows)
+        """The same for thousands of rows, which `make` makes of some of the items at a time.
+
+        Others go on in between, and PostgreSQL takes the first ones while more are made. `make` cannot use
+        the unit of work.
+        """
+        if len(items) <= PART:
+            self.insert_values(table, columns, make(items))
             return
-        turn = Turn()
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            if turn.is_over:
-                await turn.end()
-            self.insert_values(table, columns, rows[start : start + _ROWS_AT_ONCE])
-            if start and start % _ROWS_AHEAD == 0:
-                await self.transaction.send_ahead()
-        await self.transaction.send_ahead()
+        with self.transaction.inserting(name(table), tuple(columns)) as insert:
+            async for part in parts_of(items):
+                insert(self._converter.rows(make(part)))
 
     def assume(self, sql: str, args: Sequence[object] = ()) -> bool:
         """Lets what is gathered be inserted only if this SELECT finds a row; whether it may be so assumed.
@@ -196,8 +196,17 @@ class UnitOfWork:
 
     def audit(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Entries of the audit log, each a row of `AUDIT_COLUMNS`."""
-        self.insert_values("crm_audit", AUDIT_COLUMNS, rows)
+        self.insert_values("crm_audit", AUDIT_COLUMNS, self._audited(rows))
+
+    async def audit_in_turns(
+        self, make: Callable[[Sequence[T]], Sequence[tuple[Any, ...]]], items: Sequence[T]
+    ) -> None:
+        """The same for thousands of entries, as `insert_in_turns`."""
+        await self.insert_in_turns("crm_audit", AUDIT_COLUMNS, lambda part: self._audited(make(part)), items)
+
+    def _audited(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
         self.transaction.audited += [(row[0], row[-1]) for row in rows]
+        return rows
 
     @property
     def events(self) -> Sequence[Event]:

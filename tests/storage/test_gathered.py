@@ -94,58 +94,6 @@ async def test_a_broken_constraint_shows_when_they_are_sent(database: Database, 
     assert await names(database, "crm_segment") == []
 
 
-COLUMNS = ("id", "name", "created_at", "updated_at")
-MANY = 1_001
-"""More than are made ready before the first are sent."""
-
-
-def many(tx: UnitOfWork) -> list[list[object]]:
-    return [[new_id(), f"{number:04}", tx.now, tx.now] for number in range(MANY)]
-
-
-async def test_thousands_are_sent_while_more_are_made_ready(database: Database) -> None:
-    async with database.unit_of_work() as tx:
-        await tx.insert_in_turns("crm_staff", COLUMNS, many(tx))
-        assert (tx.transaction._ahead is not None) == (database.dialect == "postgres")
-        tx.insert("crm_staff", staff(tx, "last"))
-        assert len(await names(tx)) == MANY + 1
-    assert len(await names(database)) == MANY + 1
-
-
-async def test_one_of_thousands_that_fails_while_they_are_sent(database: Database) -> None:
-    with pytest.raises(IntegrityError):
-        async with database.unit_of_work() as tx:
-            rows = many(tx)
-            rows[1][0] = rows[0][0]
-            await tx.insert_in_turns("crm_staff", COLUMNS, rows)
-    assert await names(database) == []
-
-
-async def test_what_is_being_sent_is_undone_with_its_savepoint(database: Database) -> None:
-    async with database.unit_of_work() as tx:
-        tx.insert("crm_staff", staff(tx, "before"))
-        with pytest.raises(ZeroDivisionError):
-            async with tx.savepoint():
-                await tx.insert_in_turns("crm_staff", COLUMNS, many(tx))
-                raise ZeroDivisionError
-        tx.insert("crm_staff", staff(tx, "behind"))
-    assert await names(database) == ["before", "behind"]
-
-
-async def test_what_is_being_sent_is_undone_with_its_task(database: Database) -> None:
-    async def change() -> None:
-        async with database.unit_of_work() as tx:
-            await tx.insert_in_turns("crm_staff", COLUMNS, many(tx))
-            asyncio.current_task().cancel()  # type: ignore[union-attr]  # a task runs it
-            await names(tx)
-
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(change())
-    async with database.unit_of_work() as tx:
-        tx.insert("crm_staff", staff(tx, "behind"))
-    assert await names(database) == ["behind"]
-
-
 async def test_a_savepoint_sends_them_at_its_end(database: Database) -> None:
     async with database.unit_of_work() as tx:
         tx.insert("crm_staff", staff(tx, "before", email="x@example.com"))
