@@ -196,7 +196,7 @@ def initialise(binaries: Path, folder: Path, password: str, account: str) -> Non
             f"--pgdata={folder / 'data'}",
             f"--username={SERVER_USER}",
             f"--pwfile={secret}",
-            "--auth=password",  # keeps other accounts of the machine out, without SCRAM's cost per connection
+            "--auth=md5",  # keeps other accounts of the machine out, without SCRAM's cost per connection
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",
