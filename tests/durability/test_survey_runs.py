@@ -15,7 +15,7 @@ from crm_framework.testing import CrmClient
 from crm_framework.testing.apps import OpenClient
 from tests.outgoing.mail import Mail, MailServer, mail_server
 
-from .workers import let_time_pass, worker
+from .workers import end_pauses, let_time_pass, worker
 
 NUMBER, BATCH, COMMITTED = 24, 5, 2
 URL, SECRET = "https://crm.example.com", "correct horse battery staple"
@@ -66,6 +66,7 @@ async def test_everybody_is_asked_once_whenever_the_worker_is_killed(
             sent = await number(client, "crm_message WHERE state = 'SENT'")
             if sent == NUMBER and await number(client, "analytics_survey_run WHERE finished_at IS NOT NULL"):
                 break
+            await end_pauses(client)
             await asyncio.sleep(0.1)
         process.terminate()
         await asyncio.wait_for(process.communicate(), 300)

@@ -30,4 +30,10 @@ async def let_time_pass(client: CrmClient) -> None:
     """What takes a minute, and some seconds: the jobs of a worker that was killed are free, and due again."""
     async with client.service.database.unit_of_work() as tx:
         await tx.execute("UPDATE crm_job SET leased_until = ? WHERE leased_until IS NOT NULL", [tx.now])
+    await end_pauses(client)
+
+
+async def end_pauses(client: CrmClient) -> None:
+    """What failed, or was begun by a worker that was killed, is due at once."""
+    async with client.service.database.unit_of_work() as tx:
         await tx.execute("UPDATE crm_job SET run_at = ? WHERE status = 'WAITING'", [tx.now])
