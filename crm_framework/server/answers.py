@@ -1,13 +1,14 @@
 """Answers of the API: which media type the client takes, which status an outcome has, and the bytes."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 from starlette.types import Send
 
 from crm_framework.engine.result import Result
+
+from .remembering import remembered
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
@@ -24,10 +25,6 @@ STATUS = {
 """Status by `extensions.code` where nothing was executed; every other code is 400."""
 
 HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-
-MAX_REMEMBERED = 200
-"""Characters of an Accept header whose meaning is kept for the next request that says the same."""
-
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -73,17 +70,11 @@ class Accepted(NamedTuple):
     media: str | None
 
 
+@remembered(64, longest=200)
 def accepted(header: bytes) -> Accepted:
     """What an Accept header means; an empty one is as good as none."""
-    return _accepted(header) if len(header) > MAX_REMEMBERED else _remembered(header)
-
-
-def _accepted(header: bytes) -> Accepted:
     accept = header.decode("latin-1")
     return Accepted(accepts_page(accept), EVENTS in accept.lower(), media_type(accept))
-
-
-_remembered = lru_cache(64)(_accepted)
 
 
 def media_type(accept: str | None) -> str | None:

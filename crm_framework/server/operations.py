@@ -1,7 +1,6 @@
 """Reading a GraphQL operation out of an HTTP request, and refusing what is none."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -14,12 +13,9 @@ from .answers import Refusal
 from .deadlines import Deadlines
 from .limits.budgets import Budget
 from .persisted import PersistedOperations
+from .remembering import remembered
 
 Headers = Mapping[bytes, bytes]
-
-MAX_REMEMBERED = 20_000
-"""Characters of a document whose operations' kinds are kept for the next GET that sends it."""
-
 
 LARGE = 65_536
 """Bytes of a body from which on the time that reading it took is charged to the token's budget."""
@@ -97,10 +93,8 @@ def check_read_only(operation: Operation) -> None:
 
     A document that cannot be read passes: the engine says what is wrong with it, and runs nothing.
     """
-    text = operation.query
-    found = _remembered_kinds(text) if len(text) <= MAX_REMEMBERED else _kinds(text)
-    wanted = operation.operation_name
-    if any(kind is not OperationType.QUERY for name, kind in found if wanted in (None, name)):
+    wanted, kinds = operation.operation_name, _kinds(operation.query)
+    if any(kind is not OperationType.QUERY for name, kind in kinds if wanted in (None, name)):
         raise Refusal(
             405, "BAD_INPUT", "Only queries may be sent by GET; send this by POST.", headers={"Allow": "POST"}
         )
@@ -108,9 +102,7 @@ def check_read_only(operation: Operation) -> None:
 
 def kind_of(operation: Operation) -> str:
     """ "query", "mutation" or "subscription", for an operation that can be read."""
-    text = operation.query
-    found = _remembered_kinds(text) if len(text) <= MAX_REMEMBERED else _kinds(text)
-    for name, kind in found:
+    for name, kind in _kinds(operation.query):
         if operation.operation_name in (None, name):
             return kind.value
     return OperationType.QUERY.value
@@ -118,13 +110,13 @@ def kind_of(operation: Operation) -> str:
 
 def name_of(operation: Operation) -> str | None:
     """The operation's name: the one that was asked for, or else the only one in the document."""
-    text = operation.query
     if operation.operation_name is not None:
         return operation.operation_name
-    found = _remembered_kinds(text) if len(text) <= MAX_REMEMBERED else _kinds(text)
+    found = _kinds(operation.query)
     return found[0][0] if len(found) == 1 else None
 
 
+@remembered(256, longest=20_000)
 def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
     """Name and kind of the operations in a document; none if it cannot be read."""
     try:
@@ -136,9 +128,6 @@ def _kinds(text: str) -> list[tuple[str | None, OperationType]]:
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
     ]
-
-
-_remembered_kinds = lru_cache(256)(_kinds)
 
 
 MAX_VALUES = 300_000
