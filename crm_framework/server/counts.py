@@ -26,7 +26,7 @@ _REQUESTS = "crm_http_requests"
 _TIMES = "crm_http_request_seconds"
 _SUM = "sum"
 _OPERATIONS = "crm_graphql_operations"
-_LEFT = "crm_engine_fallbacks"
+_FALLBACKS = "crm_engine_fallbacks"
 
 
 class _Places(NamedTuple):
@@ -46,7 +46,8 @@ class Counts:
     def __init__(self, places: Iterable[str] = ()) -> None:
         self._places = PATHS.union(places)
         self._numbers = numbers_of_process()
-        self._left: dict[str, int] = {}
+        self._fallbacks: dict[str, int] = {}
+        """Those of the engine that are counted here already."""
         self._of_requests: dict[tuple[str, int], _Places] = {}
         self._of_operations: dict[str | None, int] = {}
 
@@ -71,12 +72,12 @@ class Counts:
         if code not in self._of_operations:
             self._of_operations[code] = self._numbers.place((_OPERATIONS, code or "OK"))
         self._numbers.values[self._of_operations[code]] += 1
-        if self._left != FALLBACKS:
-            self._take_fallbacks()
+        if self._fallbacks != FALLBACKS:
+            self._count_fallbacks()
 
     def text(self) -> bytes:
         """Everything counted, in the format of Prometheus."""
-        self._take_fallbacks()
+        self._count_fallbacks()
         registry = CollectorRegistry()
         registry.register(self)
         return generate_latest(registry)
@@ -94,7 +95,7 @@ class Counts:
                     labels=("code",),
                 ),
                 CounterMetricFamily(
-                    _LEFT,
+                    _FALLBACKS,
                     "Root fields that graphql-core ran, by reason: see `crm explain`.",
                     labels=("reason",),
                 ),
@@ -110,10 +111,9 @@ class Counts:
         yield times
         yield from counts.values()
 
-    def _take_fallbacks(self) -> None:
-        """Counts what the engine has left to graphql-core meanwhile."""
+    def _count_fallbacks(self) -> None:
         for reason, count in FALLBACKS.items():
-            if new := count - self._left.get(reason, 0):
-                place = self._numbers.place((_LEFT, reason))
+            if new := count - self._fallbacks.get(reason, 0):
+                place = self._numbers.place((_FALLBACKS, reason))
                 self._numbers.values[place] += new
-                self._left[reason] = count
+                self._fallbacks[reason] = count
