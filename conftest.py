@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_framework.server.memory import rest_what_is_loaded
+from crm_framework.memory import rest_what_is_loaded
 
 GATE = Path(__file__)
 ROOM = Path(__file__).with_name("pyproject.toml")

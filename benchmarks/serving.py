@@ -6,10 +6,10 @@ from typing import Any
 
 import uvicorn
 
+from crm_framework.memory import rest_what_is_loaded
 from crm_framework.server.limits.connections import Guarded
 from crm_framework.server.logs import log_config
 from crm_framework.server.loops import new_event_loop
-from crm_framework.server.memory import rest_what_is_loaded
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -14,6 +14,7 @@ from crm_framework.hooks.discovery import load_plugins
 from crm_framework.hooks.dispatch import PluginHost
 from crm_framework.hooks.loaded import PluginStatus
 from crm_framework.hooks.specs import Plugin
+from crm_framework.memory import loading
 from crm_framework.schema.compose import ComposedSchema
 from crm_framework.schema.core import compose_schema
 from crm_framework.schema.scopes import SegmentReaches
@@ -100,9 +101,10 @@ def audit_keys(settings: Settings) -> AuditKeys:
 
 async def load_host(settings: Settings) -> PluginHost:
     """The plugins of `settings`; those enabled in it can be served, but for their part of the schema."""
-    host = load_plugins(settings)
-    install_vocabulary(host)
-    await refuse_unsound_tables(host, parse_url(settings.database_url).dialect)
+    with loading():
+        host = load_plugins(settings)
+        install_vocabulary(host)
+        await refuse_unsound_tables(host, parse_url(settings.database_url).dialect)
     return host
 
 
@@ -177,7 +179,8 @@ async def open_runtime(
     """
     host = host or await load_host(settings)
     tracing.start()  # a plugin may have set up what traces go to
-    schema = compose(host)
+    with loading():
+        schema = compose(host)
     database = await open_database(settings, host, read_seconds=read_seconds)
     database.segments = SegmentReaches(schema, database, host, certain=True)
     try:

@@ -20,6 +20,7 @@ FOUNDATION = {
     "hiding",
     "tracing",
     "zones",
+    "memory",
     "hooks",
     "security",
 }
@@ -32,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "hiding": {"secret"},
     "tracing": set(),
     "zones": {"errors"},
+    "memory": set(),
     "settings": {"errors", "secret", "settings_file", "email_settings", "zones"},
     "email_settings": {"errors", "secret"},
     "settings_file": {"errors"},

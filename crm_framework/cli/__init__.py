@@ -1,9 +1,10 @@
 """The command `crm`. Each command lives in a module of its own and loads when it is called."""
 
-import gc
 from importlib import import_module
 
 import click
+
+from crm_framework.memory import loading
 
 COMMANDS = {
     "serve": ("serve", "Serve the GraphQL API."),
@@ -43,11 +44,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return self._of_plugin(ctx, cmd_name)
         module, _ = COMMANDS[cmd_name]
-        gc.disable()  # what modules make while they load stays: to look for garbage in it takes a fifth
-        try:
+        with loading():
             command = import_module(f"crm_framework.cli.{module}").command
-        finally:
-            gc.enable()
         assert isinstance(command, click.Command)
         return command
 

@@ -17,6 +17,7 @@ import uvicorn
 from crm_framework.app import create_app, open_service, working_for
 from crm_framework.cli.running import console, run, settings_of
 from crm_framework.errors import CrmError, ErrorCode
+from crm_framework.memory import rest_what_is_loaded
 from crm_framework.runtime import Runtime, migrate_if_new, open_runtime
 from crm_framework.security.administrator import administrators_token, place_beside
 from crm_framework.security.permissions import Permissions
@@ -26,7 +27,6 @@ from crm_framework.server.limits.socket_protocol import GuardedSocket
 from crm_framework.server.listening import listening, take_waiting
 from crm_framework.server.logs import logging_as
 from crm_framework.server.loops import new_event_loop
-from crm_framework.server.memory import rest_what_is_loaded
 from crm_framework.server.processes import Processes, this_command
 from crm_framework.server.service import Service
 from crm_framework.server.shared_counts import share_counts
