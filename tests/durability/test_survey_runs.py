@@ -116,10 +116,13 @@ async def change(client: CrmClient, mutation: str, select: str, **given: Any) ->
 
 
 async def killed_by_a_letter(process: Process, server: MailServer) -> Mail:
-    """Kills it when the server has a letter of which it is not told; the letter."""
+    """Kills it when the server has a first letter to somebody, of which it is not told; the letter."""
     fatal: list[Mail] = []
+    known = {mail.recipients[0] for mail in server.taken}
 
     async def kill(mail: Mail) -> None:
+        if mail.recipients[0] in known:
+            return  # it left before, and the worker that died then had not noted it
         if not fatal:
             fatal.append(mail)
             process.kill()
