@@ -1,6 +1,6 @@
 """Raw rows: what differs between the databases in a value, and the statements that every table shares."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ from tortoise.exceptions import IntegrityError
 from crm_framework.errors import CrmError, ErrorCode, cut
 from crm_framework.storage.clock import parse_time
 from crm_framework.storage.ids import is_key
+from crm_framework.storage.turns import parts_in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -83,20 +84,28 @@ async def insert(
 
 
 async def insert_new(
-    tx: "UnitOfWork", table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, unique: bool
+    tx: "UnitOfWork",
+    table: str,
+    columns: Sequence[str],
+    make: Callable[[Sequence[T]], Sequence[Sequence[object]]],
+    items: Sequence[T],
+    *,
+    unique: bool,
 ) -> bool:
-    """Whether all rows went in. If not, those that clash with a unique key were left out.
+    """Whether all rows that `make` makes of items went in. If not, those that clash with a unique key were
+    left out.
 
     `unique` tells whether another transaction may have taken a key meanwhile; on SQLite none can.
     """
     if not unique or tx.dialect == "sqlite":
-        await tx.insert_in_turns(table, columns, list, rows)
+        await tx.insert_in_turns(table, columns, make, items)
         return True
     try:
         # hardly ever does one clash, and rows that must not are written much faster
         async with tx.savepoint():
-            await tx.insert_in_turns(table, columns, list, rows)
+            await tx.insert_in_turns(table, columns, make, items)
     except IntegrityError:
+        rows = await parts_in_turns(make, items)
         await tx.execute_many(insert_sql(table, columns, or_nothing=True), rows)
         return False
     return True

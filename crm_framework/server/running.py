@@ -11,7 +11,7 @@ from .answers import error_entry
 from .operations import Operation, kind_of
 from .service import Service
 
-_MAY_BE_DONE = "; a change may have been made, so repeat it with the same idempotencyKey."
+_MAY_BE_DONE = "; a change may have been made, so repeat it with the same idempotencyKey, or look first."
 
 
 async def in_time(service: Service, operation: Operation, context: RequestContext) -> Result:

@@ -1,5 +1,6 @@
 """Rows as PostgreSQL's COPY reads them: many at once take half the time of as many INSERTs."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
@@ -30,35 +31,47 @@ def copied_table(sql: str) -> tuple[str, tuple[str, ...]] | None:
     return (table, columns) if places == in_order else None
 
 
-Part = Sequence[Sequence[object]]
-"""Some rows of a table."""
-
-
 class Uncopied(Exception):
     """A value has no form for COPY."""
 
 
-class Blocks:
-    """What asyncpg takes for a source: a block for each part of the rows, up to one that COPY cannot take."""
+class Feed:
+    """Rows of one table on their way to the database, while more of them are made.
 
-    def __init__(self, parts: AsyncIterator[Part]) -> None:
-        self._parts = parts
-        self.uncopied: Part | None = None
-        """The part at which it ended."""
+    It gives their text as asyncpg takes it: up to the end, or up to rows that COPY has no form for. These are
+    then `uncopied`, and behind them it goes on.
+    """
+
+    def __init__(self, table: str, columns: tuple[str, ...]) -> None:
+        self.table = table
+        self.columns = columns
+        self.uncopied: Sequence[Sequence[object]] = ()
+        self._made: asyncio.Queue[bytes | Sequence[Sequence[object]] | None] = asyncio.Queue()
+
+    def add(self, rows: Sequence[Sequence[object]]) -> None:
+        """Some more rows. Their text is made at once: in the turn of whoever makes them."""
+        try:
+            self._made.put_nowait(copied_rows(rows))
+        except Uncopied:
+            self._made.put_nowait(rows)
+
+    def end(self) -> None:
+        """These were all."""
+        self._made.put_nowait(None)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        self.uncopied = ()
         return self
 
     async def __anext__(self) -> bytes:
-        part = await anext(self._parts)
-        try:
-            return copied_rows(part)
-        except Uncopied:
-            self.uncopied = part
-            raise StopAsyncIteration from None
+        made = await self._made.get()
+        if isinstance(made, bytes):
+            return made
+        self.uncopied = made or ()
+        raise StopAsyncIteration
 
 
-def copied_rows(rows: Part) -> bytes:
+def copied_rows(rows: Sequence[Sequence[object]]) -> bytes:
     """The rows in COPY's text format. Raises `Uncopied`."""
     lines = map("\t".join, zip(*map(_column, zip(*rows, strict=True)), strict=True))
     return ("\n".join(lines) + "\n").encode()

@@ -99,6 +99,8 @@ def postgres_failure(error: Exception, target: PostgresTarget) -> Exception:
                 "A text holds the character U+0000, which PostgreSQL cannot keep.",
                 hint="Remove it.",
             )
+        case asyncpg.QueryCanceledError():
+            return unavailable(f"{target} cancelled the statement: {error}.", "Try again.")
         case asyncpg.DiskFullError():
             return unavailable(f"The disk of {target} is full.", "Free some space and try again.")
         case asyncpg.ReadOnlySQLTransactionError():

@@ -5,14 +5,14 @@ inserts that fit into one statement, none is needed: that one is a transaction b
 with others.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
 from crm_framework.errors import CrmError
 
-from .copying import MANY, Blocks, Part, copied_table
+from .copying import MANY, Feed, copied_table
 from .failures import postgres_failure, postgres_refused_it, unconfirmed
 from .gathered import Gathered, Outdated, in_one, insert_sql
 from .sessions import Rows, to_the_end
@@ -64,22 +64,26 @@ class PostgresSession:
         if into is None:
             await self._begin(sql)
             await self._one_by_one(sql, rows)
-        else:
-            await self.copy(*into, parts_of(rows))
+            return
+        feed = Feed(*into)
+        async for part in parts_of(rows):
+            feed.add(part)
+        feed.end()
+        await self.copy(feed)
 
-    async def copy(self, table: str, columns: tuple[str, ...], parts: AsyncIterator[Part]) -> None:
-        await self._begin("INSERT")
+    async def copy(self, feed: Feed) -> None:
+        if self._settled:
+            await self._run("BEGIN")
         # asyncpg quotes what it is given, and a name without quotes means the one in lower case
-        into, named = table.lower(), tuple(map(str.lower, columns))
+        table, columns = feed.table.lower(), tuple(map(str.lower, feed.columns))
         while True:
-            blocks = Blocks(parts)
             try:
-                await self._connection.copy_to_table(into, source=blocks, columns=named)
+                await self._connection.copy_to_table(table, source=feed, columns=columns)
             except Exception as error:
                 raise postgres_failure(error, self._target) from None
-            if blocks.uncopied is None:
+            if not feed.uncopied:
                 return
-            await self._one_by_one(numbered(insert_sql(table, columns)), blocks.uncopied)
+            await self._one_by_one(numbered(insert_sql(feed.table, feed.columns)), feed.uncopied)
 
     async def _one_by_one(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         try:

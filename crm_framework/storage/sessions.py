@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from crm_framework.errors import CrmError
 
+from .copying import Feed
 from .failures import unavailable
 from .gathered import Gathered
 from .sql import Dialect
@@ -17,8 +18,8 @@ Tuples = Sequence[Sequence[Any]]
 """Rows by position, in the order of the SELECT list."""
 
 
-Copy = Callable[[str, tuple[str, ...], AsyncIterator[Tuples]], Awaitable[None]]
-"""Inserts rows of a table, with these columns, as they come."""
+Copy = Callable[[Feed], Awaitable[None]]
+"""Inserts rows as they come."""
 
 
 class Session(Protocol):

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,9 +18,10 @@ from crm_framework import tracing
 from crm_framework.errors import CrmError, ErrorCode, contained
 
 from .audit import Written
+from .copying import Feed
 from .gathered import Gathered, Insert, Outdated, insert_sql
 from .own_time import OwnTime
-from .sessions import Copy, Rows, Session, Tuples, to_the_end
+from .sessions import Copy, Rows, Session, to_the_end
 from .sql import Dialect
 
 log = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ class Transaction:
                     yield insert.columns, row
 
     async def flush(self) -> None:
-        """Sends what was gathered."""
-        if self._gathered:
+        """Sends what was gathered, and waits for what is being sent."""
+        if self._gathered or self._ahead is not None:
             await self._statement(None, _nothing)
 
     @contextmanager
@@ -107,31 +108,36 @@ class Transaction:
 
         What was gathered goes before them. More can be gathered meanwhile, and other tables follow; all else
         waits for them, and fails if they do. Where sending them ahead is of no use, they are gathered.
+        Nothing can follow a block that did not come to its end: some of the rows may be there.
         """
         session = self.check()
-        if session.copy is None:
-            yield partial(self.insert, table, columns)
-            return
-        self._ran = True
-        before, gathered = self._ahead, self._taken()
-        sql = insert_sql(table, columns)
-        self._note([sql])
-        made: asyncio.Queue[Tuples | None] = asyncio.Queue()
-
-        async def send(copy: Copy) -> None:
-            if before is not None:
-                await before
-            if gathered:
-                await self._write(session, gathered)
-            span = nullcontext() if tracing.spans is None else tracing.spans.statement(self._dialect, sql)
-            with span:
-                await copy(table, columns, _until_none(made))
-
-        self._ahead = asyncio.ensure_future(send(session.copy))
         try:
-            yield made.put_nowait
-        finally:
-            made.put_nowait(None)
+            if session.copy is None:
+                yield partial(self.insert, table, columns)
+            else:
+                feed = Feed(table, columns)
+                sent = self._fed(session, session.copy, self._ahead, self._taken(), feed)
+                self._ran, self._ahead = True, asyncio.ensure_future(sent)
+                yield feed.add
+                feed.end()
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    async def _fed(
+        self, session: Session, copy: Copy, before: Awaitable[None] | None, gathered: Gathered, feed: Feed
+    ) -> None:
+        if before is not None:
+            await before
+        if gathered:
+            await self._write(session, gathered)
+        sql = insert_sql(feed.table, feed.columns)
+        self._note([sql])
+        if tracing.spans is None:
+            await copy(feed)
+        else:
+            with tracing.spans.statement(self._dialect, sql):
+                await copy(feed)
 
     async def _sent(self) -> None:
         """Waits for what is being sent."""
@@ -296,11 +302,6 @@ def _text(gathered: Gathered, *more: str) -> str:
 
 
 async def _nothing(session: Session) -> None: ...
-
-
-async def _until_none(queue: "asyncio.Queue[T | None]") -> AsyncIterator[T]:
-    while (item := await queue.get()) is not None:
-        yield item
 
 
 def _gone_wrong(failure: BaseException) -> Exception:

@@ -167,7 +167,8 @@ class UnitOfWork:
         """The same for thousands of rows, which `make` makes of some of the items at a time.
 
         Others go on in between, and PostgreSQL takes the first ones while more are made. `make` cannot use
-        the unit of work.
+        the unit of work. Where one cannot be made, some of the others may be there: like a statement that
+        failed, only a savepoint around it lets the unit of work go on.
         """
         if len(items) <= PART:
             self.insert_values(table, columns, make(items))

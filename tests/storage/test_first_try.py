@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tortoise.exceptions import OperationalError
 
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import (
@@ -16,6 +17,7 @@ from crm_framework.events import (
 from crm_framework.storage.clock import frozen, parse_time
 from crm_framework.storage.database import Database
 from crm_framework.storage.ids import new_id
+from crm_framework.storage.turns import PART
 from crm_framework.storage.unit_of_work import UnitOfWork
 
 from .changes import change, count, renamed
@@ -214,6 +216,21 @@ async def test_one_that_blocks_and_then_waits_is_cut_and_named(
         "Plugin blocking blocked the event loop for 0.4 s; it has 0.1 s.",
         "Plugin blocking did not handle 1 event(s) at once: took longer than 100 ms",
     ]
+
+
+@pytest.mark.parametrize("many", [1, 2 * PART])
+async def test_no_plugin_is_blamed_for_events_that_cannot_be_stored(
+    database: Database, caplog: pytest.LogCaptureFixture, many: int
+) -> None:
+    async def react(events: Sequence[Event], tx: UnitOfWork) -> None:
+        raise AssertionError("nothing happened")
+
+    database.handlers = [Plugin("innocent", react)]
+    async with database.unit_of_work() as tx:
+        await tx.execute("DROP TABLE crm_audit")
+    with pytest.raises(OperationalError, match="crm_audit"):
+        await change(database, *(renamed(new_id()) for _ in range(many)))
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("react", HANGING)

@@ -1,6 +1,7 @@
 """Thousands of rows that are made in turns: PostgreSQL takes the first ones while more are made."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -105,12 +106,46 @@ async def test_a_row_that_cannot_be_made_ends_what_is_being_sent(database: Datab
             async with tx.savepoint():
                 await tx.insert_in_turns("crm_staff", COLUMNS, make, many(tx))
         tx.insert("crm_staff", one(tx, "behind"))
-        assert await names(tx) == ["behind"]
-        with pytest.raises(
-            ZeroDivisionError
-        ):  # without a savepoint what was made stays, as it does elsewhere
-            await tx.insert_in_turns("crm_staff", COLUMNS, make, many(tx))
-        assert await names(tx) == [*NUMBERS[:-1], "behind"]
+    assert await names(database) == ["behind"]
+
+
+async def test_without_a_savepoint_nothing_follows_rows_that_could_not_be_made(database: Database) -> None:
+    def make(part: Sequence[Row]) -> Sequence[Row]:
+        if len(part) < PART:
+            raise ZeroDivisionError
+        return part
+
+    with pytest.raises(CrmError, match=r"failed before \(ZeroDivisionError\)"):
+        async with database.unit_of_work() as tx:
+            with pytest.raises(ZeroDivisionError):
+                await tx.insert_in_turns("crm_staff", COLUMNS, make, many(tx))
+    assert await names(database) == []
+
+
+async def test_nothing_follows_rows_that_were_given_up_on_the_way(database: Database) -> None:
+    with pytest.raises(CrmError, match=r"failed before \(CancelledError\)"):
+        async with database.unit_of_work() as tx:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await tx.insert_in_turns("crm_staff", COLUMNS, _slowly, many(tx))
+    assert await names(database) == []
+
+
+def _slowly(rows: Sequence[Row]) -> Sequence[Row]:
+    time.sleep(0.03)
+    return rows
+
+
+async def test_what_fails_while_it_is_sent_shows_when_it_is_flushed(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.unit_of_work() as tx:
+            rows = many(tx)
+            rows[1][0] = rows[0][0]
+            await tx.insert_in_turns("crm_staff", COLUMNS, list, rows)
+            with pytest.raises(IntegrityError):
+                await tx.transaction.flush()
+            raise ZeroDivisionError
+    assert await names(database) == []
 
 
 async def test_one_value_that_does_not_fit_is_told_as_ever(database: Database) -> None:
@@ -186,3 +221,12 @@ async def test_a_connection_that_breaks_off_while_they_are_made_is_told(database
             await tx.insert_in_turns("crm_staff", COLUMNS, list, many(tx))
     assert caught.value.code == "UNAVAILABLE"
     assert await names(database) == []
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_a_statement_that_the_server_cancels_is_told(database: Database) -> None:
+    with pytest.raises(CrmError, match="cancelled the statement: canceling statement due to") as caught:
+        async with database.unit_of_work() as tx:
+            await tx.execute("SET LOCAL statement_timeout = 20")
+            await tx.fetch("SELECT pg_sleep(5)")
+    assert caught.value.code == "UNAVAILABLE"

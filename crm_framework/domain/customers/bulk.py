@@ -174,6 +174,10 @@ async def _drafts(
     return drafts
 
 
+def _values(drafts: Sequence[Draft]) -> list[list[object]]:
+    return [list(row_of(made.record).values()) for made in drafts]
+
+
 async def _write(tx: "UnitOfWork", drafts: Sequence[Draft]) -> dict[Reference, str]:
     """Writes the customers; the keys that their references lead to now.
 
@@ -184,8 +188,7 @@ async def _write(tx: "UnitOfWork", drafts: Sequence[Draft]) -> dict[Reference, s
         for made in drafts
         if made.record.source is not None and made.record.reference is not None
     }
-    rows = await in_turns(lambda made: tuple(row_of(made.record).values()), drafts)
-    alone = await insert_new(tx, "crm_customer", COLUMNS, rows, unique=bool(own))
+    alone = await insert_new(tx, "crm_customer", COLUMNS, _values, drafts, unique=bool(own))
     there = own if alone else await _known(tx, own)
     mine = [
         made

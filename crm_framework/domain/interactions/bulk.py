@@ -31,7 +31,7 @@ from crm_framework.domain.interactions.touches import COLUMNS, first_changes
 from crm_framework.domain.rows import among, insert_new, not_found
 from crm_framework.errors import CrmError, ErrorCode
 from crm_framework.events import Event, InteractionLogged
-from crm_framework.storage.turns import Turn, in_turns, parts_in_turns
+from crm_framework.storage.turns import Turn, in_turns
 
 if TYPE_CHECKING:
     from crm_framework.storage.unit_of_work import UnitOfWork
@@ -166,8 +166,9 @@ async def _insert(tx: "UnitOfWork", batch: Batch, rows: Sequence[CheckedRow]) ->
     unique = any(row.reference is not None for row in ordered)
     given = {name for row in ordered for name, value in row.values.items() if value is not None}
     columns = [name for name in COLUMNS if name in given]
-    values = await parts_in_turns(partial(_values, columns), ordered)
-    alone = await insert_new(tx, "crm_interaction", columns, values, unique=unique)
+    alone = await insert_new(
+        tx, "crm_interaction", columns, partial(_values, columns), ordered, unique=unique
+    )
     there = {} if alone else await recorded(tx, ordered)
     mine = []
     for row in ordered:
