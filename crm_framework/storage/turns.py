@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 S = TypeVar("S")
 
-TURN_SECONDS = 0.01
+TURN_SECONDS = 0.005
 """How long the event loop is kept at one time, about."""
 
 PART = 250
