@@ -175,3 +175,11 @@ async def test_no_text_holds_the_character_zero_in_json_either(database: Databas
         with pytest.raises(CrmError, match=r"U\+0000") as refused:
             await database.fetch(sql, [value])
         assert refused.value.code is ErrorCode.BAD_INPUT
+
+
+async def test_a_statement_that_the_server_cancels_is_told(database: Database) -> None:
+    with pytest.raises(CrmError, match="cancelled the statement: canceling statement due to") as caught:
+        async with database.unit_of_work() as tx:
+            await tx.execute("SET LOCAL statement_timeout = 20")
+            await tx.fetch("SELECT pg_sleep(5)")
+    assert caught.value.code == ErrorCode.UNAVAILABLE
